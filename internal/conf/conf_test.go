@@ -1,0 +1,150 @@
+package conf
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+type settings struct {
+	Epochs  int               `toml:"epochs"`
+	Rate    float64           `toml:"learning_rate"`
+	Loss    string            `toml:"loss"`
+	Cased   bool              `toml:"cased"`
+	Seeds   []int64           `toml:"seeds"`
+	Names   map[string]string `toml:"names"`
+	Private int               `toml:"-"`
+	Inner   struct {
+		Depth int `toml:"depth"`
+	} `toml:"inner"`
+}
+
+func TestDecode(t *testing.T) {
+	n, err := Parse("x.toml", []byte(`
+epochs = 3
+learning_rate = 1   # an integer passes for a number
+loss = "bce"
+seeds = [0, 1]
+names = { a = "b" }
+inner.depth = 4
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := settings{Cased: true}
+	if err := Decode(n, &s); err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintf("%+v", s)
+	want := "{Epochs:3 Rate:1 Loss:bce Cased:true Seeds:[0 1] Names:map[a:b] Private:0 Inner:{Depth:4}}"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if err := Decode(nil, &s); err != nil {
+		t.Errorf("no table: %v", err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	tests := []struct{ name, src, want string }{
+		{"unknown", "epochs = 1\nepohcs = 2", `x.toml:2: epohcs: unknown key; did you mean "epochs"?`},
+		{"far", "zzzzzz = 2", `x.toml:1: zzzzzz: unknown key; known: epochs, learning_rate, loss, cased, seeds, names, inner`},
+		{"hidden", "Private = 2", `x.toml:1: Private: unknown key; known: epochs, learning_rate, loss, cased, seeds, names, inner`},
+		{"string for int", `epochs = "two"`, `x.toml:1: epochs: expected an integer, got the string "two"`},
+		{"float for int", "\n\nepochs = 2.5", `x.toml:3: epochs: expected an integer, got the number 2.5`},
+		{"int for string", "loss = 1", `x.toml:1: loss: expected a string, got the integer 1`},
+		{"number for bool", "cased = 1", `x.toml:1: cased: expected true or false, got the integer 1`},
+		{"string in list", `seeds = [1, "a"]`, `x.toml:1: seeds: expected an integer, got the string "a"`},
+		{"value for list", "seeds = 1", `x.toml:1: seeds: expected a list, got the integer 1`},
+		{"value for table", "inner = 1", `x.toml:1: inner: expected a table, got the integer 1`},
+		{"table for value", "[loss]\na = 1", `x.toml:1: loss: expected a string, got a table`},
+		{"inner", "[inner]\ndpeth = 1", `x.toml:2: inner.dpeth: unknown key; did you mean "depth"?`},
+		{"inline", "inner = { dpeth = 1 }", `x.toml:1: inner.dpeth: unknown key; did you mean "depth"?`},
+		{"two faults", "epochs = true\nlos = 1", "x.toml:1: epochs: expected an integer, got true\nx.toml:2: los: unknown key; did you mean \"loss\"?"},
+		{"array of tables", "[[a.b]]\nc = 1", `x.toml:1: a.b: arrays of tables ([[…]]) are not used here; write [a.b]`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n, err := Parse("x.toml", []byte(tt.src))
+			if err == nil {
+				err = Decode(n, &settings{})
+			}
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestSyntaxErrorsNameTheLine(t *testing.T) {
+	for src, where := range map[string]string{
+		"a = 1\nb = \n":   "x.toml:2:",
+		"a = 1\na = 2\n":  "x.toml:2:",
+		"[t]\n[t]\n":      "x.toml:2:",
+		"a = \"unclosed":  "x.toml:1:",
+		"x = 1\n\xff = 2": "x.toml:2:",
+	} {
+		if _, err := Parse("x.toml", []byte(src)); err == nil || !strings.HasPrefix(err.Error(), where) {
+			t.Errorf("%q: %v, want it to begin with %s", src, err, where)
+		}
+	}
+}
+
+func TestSet(t *testing.T) {
+	same := func(path []string) ([]string, error) { return path, nil }
+	n := NewTable("command line")
+	for _, a := range []string{"epochs=2", "epochs=3", "loss=bce", "learning_rate=1e-3", "seeds=[4, 5]", "inner.depth=7", "names.a=x=y"} {
+		if err := n.Set(a, same); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var s settings
+	if err := Decode(n, &s); err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintf("%+v", s)
+	want := "{Epochs:3 Rate:0.001 Loss:bce Cased:false Seeds:[4 5] Names:map[a:x=y] Private:0 Inner:{Depth:7}}"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+
+	for a, want := range map[string]string{
+		"epochs":      "-set epochs: expected key=value with a dotted key, as in train.epochs=2",
+		"=3":          "-set =3: expected key=value with a dotted key, as in train.epochs=2",
+		"a..b=3":      "-set a..b=3: expected key=value with a dotted key, as in train.epochs=2",
+		"inner=3":     "-set inner=3: inner is a table; name one of its keys",
+		"loss.kind=3": "-set loss.kind=3: loss already has a value (-set loss=bce)",
+	} {
+		if err := n.Set(a, same); err == nil || err.Error() != want {
+			t.Errorf("%s: got  %v\nwant %s", a, err, want)
+		}
+	}
+	if err := n.Set("epochs=two", same); err != nil {
+		t.Fatal(err)
+	}
+	want = `-set epochs=two: epochs: expected an integer, got the string "two"`
+	if err := Decode(n, &s); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+func TestEditDistance(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{{"", "abc", 3}, {"sasrec", "sasrec", 0}, {"sarsec", "sasrec", 1}, {"droput", "dropout", 1}, {"kitten", "sitting", 3}} {
+		if got := editDistance(tt.a, tt.b); got != tt.want {
+			t.Errorf("%s, %s: got %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("a = 1\n[b]\nc.d = { e = [1, 2] }\n"))
+	f.Add([]byte("[[a]]\nb = 1979-05-27"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		if n, err := Parse("x.toml", src); err == nil {
+			_ = Decode(n, &settings{})
+		}
+	})
+}

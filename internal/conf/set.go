@@ -1,0 +1,55 @@
+package conf
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Set stores an assignment from the command line, "train.epochs=2", in a tree.
+// The value is read as TOML; what is not TOML is a string, so that
+// "sasrec.loss=bce" needs no quotes a shell would take away. A later assignment
+// of the same key wins. expand may lengthen a short path before it is stored.
+func (n *Node) Set(assignment string, expand func(path []string) ([]string, error)) error {
+	where := "-set " + assignment
+	key, text, ok := strings.Cut(assignment, "=")
+	key = strings.TrimSpace(key)
+	path := strings.Split(key, ".")
+	if !ok || slices.Contains(path, "") {
+		return fmt.Errorf("%s: expected key=value with a dotted key, as in train.epochs=2", where)
+	}
+	path, err := expand(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	table := n
+	for i, key := range path[:len(path)-1] {
+		next := table.Table[key]
+		if next == nil {
+			next = &Node{Path: strings.Join(path[:i+1], "."), Where: where, Table: map[string]*Node{}, order: len(table.Table)}
+			table.Table[key] = next
+		}
+		if next.Table == nil {
+			return fmt.Errorf("%s: %s already has a value (%s)", where, next.Path, next.Where)
+		}
+		table = next
+	}
+	last := path[len(path)-1]
+	if old := table.Table[last]; old != nil && old.Table != nil {
+		return fmt.Errorf("%s: %s is a table; name one of its keys", where, old.Path)
+	}
+	table.Table[last] = &Node{Path: strings.Join(path, "."), Where: where, Value: parseValue(text), order: len(table.Table)}
+	return nil
+}
+
+func parseValue(text string) any {
+	var doc struct{ V any }
+	if err := toml.Unmarshal([]byte("V = "+text), &doc); err == nil && doc.V != nil && !strings.Contains(text, "\n") {
+		if _, table := doc.V.(map[string]any); !table {
+			return doc.V
+		}
+	}
+	return text
+}
