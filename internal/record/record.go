@@ -1,0 +1,126 @@
+// Package record holds what a run leaves behind: its specification, from which
+// its id is hashed, its immutable record, and the folder that keeps the records
+// of many runs together with their ranks, curves, weights and checkpoints.
+//
+// A record has two parts. The result is a pure function of the specification:
+// the same machine, seed and thread count give the same bytes again, so "the
+// same record" means the same SHA-256 of the canonical JSON of the result. What
+// differs from one execution to the next (times, memory, host, commit) is in the
+// measured part and takes no part in that comparison.
+//
+// Tables and plots are rendered from records and from nothing else.
+package record
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+)
+
+// Record is the file runs/ID.json.
+type Record struct {
+	ID           string         `json:"id"`
+	ResultSHA256 string         `json:"result_sha256"` // of the canonical JSON of Result
+	Result       Result         `json:"result"`
+	Measured     Measured       `json:"measured"`
+	Resolved     map[string]any `json:"resolved,omitempty"` // every setting with its value, for the reader; the spec leaves defaults out
+}
+
+// Result is the reproducible part of a record.
+type Result struct {
+	Spec        Spec    `json:"spec"`
+	Status      Status  `json:"status"`
+	Epochs      int     `json:"epochs,omitempty"`
+	BestEpoch   int     `json:"best_epoch,omitempty"` // the epoch whose weights were ranked
+	Targets     int64   `json:"targets,omitempty"`    // trained on, over all epochs
+	Curve       []Point `json:"curve,omitempty"`
+	Users       int     `json:"users"` // ranked test users
+	Test        Rules   `json:"test"`
+	RanksSHA256 string  `json:"ranks_sha256"` // of the file of per-user test ranks
+}
+
+// Rules holds metrics under both seen-item rules: items of the user's history
+// kept among the candidates, and removed from them.
+type Rules struct {
+	Kept    Metrics `json:"kept"`
+	Removed Metrics `json:"removed"`
+}
+
+// Metrics maps names such as "NDCG@10" to values in [0, 1], never rounded.
+type Metrics map[string]float64
+
+// Point is one epoch of training.
+type Point struct {
+	Epoch int     `json:"epoch"`
+	Step  int64   `json:"step"` // optimiser steps so far
+	Loss  Finite  `json:"loss"` // mean over the epoch's targets
+	Valid Metrics `json:"valid,omitempty"`
+}
+
+// Finite is a float64 whose JSON is null when it is NaN or infinite, which JSON
+// numbers cannot be.
+type Finite float64
+
+// MarshalJSON implements json.Marshaler.
+func (f Finite) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(f))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *Finite) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*f = Finite(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(f))
+}
+
+// Status says why a run's training ended.
+type Status string
+
+// The ways a run can end with a record. (An interrupted or failed run leaves
+// none.)
+const (
+	Done     Status = "done"     // a floor: nothing to train
+	Patience Status = "patience" // validation stopped getting better
+	Epochs   Status = "epochs"   // the epoch budget was used up
+	Time     Status = "time"     // the time limit: depends on the machine, so it enters no table
+	NaN      Status = "nan"      // the loss was not finite; the weights are the best before that
+)
+
+// Measured is the part of a record that differs from one execution to the next.
+type Measured struct {
+	Started          time.Time `json:"started"`
+	Seconds          float64   `json:"seconds"` // whole child process; a resumed run: of the last one
+	LoadSeconds      float64   `json:"load_seconds"`
+	TrainSeconds     float64   `json:"train_seconds,omitempty"` // validation included
+	RankSeconds      float64   `json:"rank_seconds"`
+	TargetsPerSecond float64   `json:"targets_per_second,omitempty"` // of training, validation left out
+	EvalUsersPerSec  float64   `json:"eval_users_per_second"`
+	PeakRSSMB        float64   `json:"peak_rss_mb"`
+	Parameters       int64     `json:"parameters,omitempty"`
+	Resumed          bool      `json:"resumed,omitempty"` // from a checkpoint
+	Host             string    `json:"host"`
+	CPU              string    `json:"cpu"`
+	Threads          int       `json:"threads"`
+	OS               string    `json:"os"`
+	Go               string    `json:"go"`
+	Libtorch         string    `json:"libtorch,omitempty"`
+	Commit           string    `json:"commit,omitempty"` // of the source tree; empty: not a git checkout
+	Dirty            bool      `json:"dirty,omitempty"`  // uncommitted changes outside results
+	DatasetWarning   string    `json:"dataset_warning,omitempty"`
+}
+
+// Failure is the file runs/ID.failed.json: why a run left no record. The next
+// invocation tries the run again; success removes the file.
+type Failure struct {
+	ID     string    `json:"id"`
+	Spec   Spec      `json:"spec"`
+	Reason string    `json:"reason"`
+	Stderr string    `json:"stderr,omitempty"` // its last lines
+	Host   string    `json:"host"`
+	Time   time.Time `json:"time"`
+}

@@ -1,0 +1,209 @@
+package record
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Spec says everything that decides a run's result, and nothing else. Settings
+// at their default are left out, so that a setting added later changes no old
+// id; a default that changes must raise a version.
+type Spec struct {
+	Dataset  Dataset  `json:"dataset"`
+	Protocol string   `json:"protocol"` // split: "leave-one-out" or "time"
+	Model    string   `json:"model"`
+	Params   Settings `json:"params,omitempty"`
+	Train    Settings `json:"train,omitempty"`
+	Floor    bool     `json:"floor,omitempty"` // nothing is trained: no training settings apply
+	Seed     int64    `json:"seed"`
+	Device   string   `json:"device"` // class: "cpu" or "cuda"
+	Threads  int      `json:"threads"`
+	Versions Versions `json:"versions"`
+}
+
+// Dataset names the data of a run. Only the fingerprint of the processed
+// sequences enters the id: the same data by another name or path is the same.
+type Dataset struct {
+	Name        string   `json:"name"`
+	Fingerprint string   `json:"fingerprint"`
+	Config      Settings `json:"config,omitempty"` // how to open it again
+}
+
+// Versions are raised by hand when a change of the code moves numbers.
+type Versions struct {
+	Model int `json:"model"`
+	Train int `json:"train,omitempty"`
+	Rank  int `json:"rank"`
+}
+
+// Settings maps keys to JSON values; keys at their default are absent.
+type Settings map[string]json.RawMessage
+
+// hashed is the part of a spec that the id is hashed from.
+func (s Spec) hashed() Spec {
+	s.Dataset = Dataset{Fingerprint: s.Dataset.Fingerprint}
+	return s
+}
+
+// ID names a run: data set, model and seed for people, then eight hexadecimal
+// digits of the hash of the canonical spec. Example: beauty-sasrec-s0-1a2b3c4d.
+func (s Spec) ID() (string, error) {
+	sum, err := hash(s.hashed())
+	if err != nil {
+		return "", fmt.Errorf("record: id of %s on %s: %w", s.Model, s.Dataset.Name, err)
+	}
+	return fmt.Sprintf("%s-%s-s%d-%s", s.Dataset.Name, s.Model, s.Seed, sum[:8]), nil
+}
+
+// Study returns a key that specs share when they differ only in seed, device and
+// thread count: the same question asked on another machine.
+func (s Spec) Study() (string, error) {
+	s = s.hashed()
+	s.Seed, s.Device, s.Threads = 0, "", 0
+	return hash(s)
+}
+
+// Diff returns the settings of a struct, by their JSON names, whose values are
+// not the defaults. Both must be pointers to the same struct type.
+func Diff(defaults, value any) (Settings, error) {
+	base, err := settings(defaults)
+	if err != nil {
+		return nil, err
+	}
+	all, err := settings(value)
+	if err != nil {
+		return nil, err
+	}
+	diff := Settings{}
+	for key, v := range all {
+		if !bytes.Equal(v, base[key]) {
+			diff[key] = v
+		}
+	}
+	for key := range base {
+		if _, ok := all[key]; !ok { // omitempty would hide a zero that is not the default
+			return nil, fmt.Errorf("record: setting %q of %T has omitempty in its json tag", key, value)
+		}
+	}
+	return diff, nil
+}
+
+// Apply sets the settings in the struct that dst points to; it should hold the
+// defaults. A key that the struct does not have is an error: the spec was made
+// by other code.
+func (s Settings) Apply(dst any) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(dst); err != nil {
+		return fmt.Errorf("record: settings do not fit this build: %w", err)
+	}
+	return nil
+}
+
+func settings(v any) (Settings, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var s Settings
+	return s, json.Unmarshal(b, &s)
+}
+
+// Canonical returns the canonical JSON of v: no white space, keys sorted, HTML
+// characters unescaped, numbers as encoding/json prints them.
+func Canonical(v any) ([]byte, error) {
+	var b bytes.Buffer
+	if err := encode(&b, v); err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(&b)
+	d.UseNumber()
+	var tree any
+	if err := d.Decode(&tree); err != nil {
+		return nil, err
+	}
+	b.Reset()
+	if err := encode(&b, tree); err != nil { // maps are written with sorted keys
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func encode(b *bytes.Buffer, v any) error {
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// hash returns the SHA-256 of the canonical JSON of v in hexadecimal digits.
+func hash(v any) (string, error) {
+	b, err := Canonical(v)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Hash returns what "the same record" compares.
+func (r Result) Hash() (string, error) { return hash(r) }
+
+// pretty breaks compact JSON into lines down to a depth of three, so that a
+// record reads and diffs well: a line for each epoch of the curve, not for each
+// metric of each epoch.
+func pretty(compact []byte) []byte {
+	const depthLimit = 3
+	var out bytes.Buffer
+	depth, inString, escaped := 0, false, false
+	newline := func() { out.WriteString("\n" + strings.Repeat(" ", depth)) }
+	for i, c := range compact {
+		if inString {
+			out.WriteByte(c)
+			switch {
+			case escaped:
+				escaped = false
+			case c == '\\':
+				escaped = true
+			case c == '"':
+				inString = false
+			}
+			continue
+		}
+		switch c {
+		case '{', '[':
+			out.WriteByte(c)
+			depth++
+			if depth <= depthLimit && compact[i+1] != c+2 { // '}' is '{'+2, ']' is '['+2
+				newline()
+			}
+		case '}', ']':
+			depth--
+			if depth < depthLimit && compact[i-1] != c-2 {
+				newline()
+			}
+			out.WriteByte(c)
+		case ',':
+			out.WriteByte(c)
+			if depth <= depthLimit {
+				newline()
+			} else {
+				out.WriteByte(' ')
+			}
+		case ':':
+			out.WriteString(": ")
+		default:
+			inString = c == '"'
+			out.WriteByte(c)
+		}
+	}
+	out.WriteByte('\n')
+	return out.Bytes()
+}
