@@ -1,0 +1,247 @@
+#include "native.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/_fused_adam.h>
+#include <dlfcn.h>
+#include <malloc.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+using at::Tensor;
+
+namespace {
+
+thread_local std::string last_error;
+
+Tensor &deref(void *t) { return *static_cast<Tensor *>(t); }
+
+// Runs body; on an exception stores its first line and returns failed.
+template <typename R, typename F> R guarded(R failed, F body) {
+  try {
+    return body();
+  } catch (const c10::Error &e) {
+    last_error = e.what_without_backtrace();
+  } catch (const std::exception &e) {
+    last_error = e.what();
+  }
+  return failed;
+}
+
+std::vector<Tensor> list(void **ts, int n) {
+  std::vector<Tensor> out;
+  out.reserve(n);
+  for (int i = 0; i < n; i++) out.push_back(deref(ts[i]));
+  return out;
+}
+
+// The logits of as many rows at a time as fit this many bytes: on a CPU they
+// stay in the cache between the product, the softmax and the two products of
+// the gradient; on a GPU they should only be bounded.
+constexpr int64_t cpu_chunk_bytes = 6 << 20;
+constexpr int64_t gpu_chunk_bytes = 512 << 20;
+
+// softmax_rows turns logits [R, C] into their share of the loss's gradient,
+// (softmax - onehot)·scale, and returns Σ (logsumexp - logit of the target).
+// Without gradients the logits are left as they are.
+double softmax_rows(Tensor logits, const Tensor &target, int64_t lo, bool grads, double scale) {
+  int64_t rows = logits.size(0), classes = logits.size(1);
+  if (logits.is_cpu()) {
+    float *p = logits.data_ptr<float>();
+    const int64_t *t = target.const_data_ptr<int64_t>();
+    std::vector<double> loss(rows);
+    at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++) {
+        float *row = p + r * classes;
+        float &hit = row[t[r] - lo];
+        double at_target = hit;
+        if (grads) {
+          loss[r] = fb_softmax_row(row, classes, (float)scale) - at_target;
+          hit -= (float)scale;
+        } else {
+          loss[r] = fb_logsumexp_row(row, classes) - at_target;
+        }
+      }
+    });
+    double sum = 0; // in row order, whatever the number of threads
+    for (double l : loss) sum += l;
+    return sum;
+  }
+  Tensor column = (target - lo).unsqueeze(1);
+  Tensor lse = logits.logsumexp(1, /*keepdim=*/true);
+  double sum = (lse - logits.gather(1, column)).sum(at::kDouble).item<double>();
+  if (grads) {
+    logits.sub_(lse).exp_().mul_(scale);
+    logits.scatter_add_(1, column, at::full_like(column, -scale, logits.options()));
+  }
+  return sum;
+}
+
+// Cross-entropy over a large catalogue. The reference builds the logits of all
+// rows, their log-softmax and its gradient, each rows × items; this keeps one
+// chunk of logits at a time and turns it into its own gradient in place, so
+// memory is bounded and each logit is touched while it is in the cache. The
+// gradients are computed in the forward pass, since the loss is a scalar.
+struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
+  static Tensor forward(torch::autograd::AutogradContext *ctx, const Tensor &hidden, const Tensor &table,
+                        const std::optional<Tensor> &bias, const Tensor &target, int64_t lo, int64_t hi,
+                        bool grads) {
+    int64_t rows = hidden.size(0), classes = hi - lo;
+    Tensor h = hidden.contiguous(), e = table.narrow(0, lo, classes);
+    Tensor b = bias ? bias->narrow(0, lo, classes) : Tensor();
+    int64_t bytes = h.is_cpu() ? cpu_chunk_bytes : gpu_chunk_bytes;
+    int64_t chunk = std::clamp<int64_t>(bytes / (4 * classes), 16, 4096);
+    chunk = std::min(chunk, rows);
+    Tensor buffer = at::empty({chunk, classes}, h.options());
+    Tensor dh, dtable, dbias, de, db;
+    if (grads) {
+      dh = at::empty_like(h);
+      dtable = at::zeros_like(table, at::MemoryFormat::Contiguous);
+      de = dtable.narrow(0, lo, classes);
+      if (b.defined()) {
+        dbias = at::zeros_like(*bias);
+        db = dbias.narrow(0, lo, classes);
+      }
+    }
+    double sum = 0;
+    for (int64_t begin = 0; begin < rows; begin += chunk) {
+      int64_t n = std::min(chunk, rows - begin);
+      Tensor part = h.narrow(0, begin, n), logits = buffer.narrow(0, 0, n);
+      if (b.defined())
+        at::addmm_out(logits, b, part, e.t());
+      else
+        at::mm_out(logits, part, e.t());
+      sum += softmax_rows(logits, target.narrow(0, begin, n), lo, grads, 1.0 / rows);
+      if (grads) {
+        Tensor into = dh.narrow(0, begin, n);
+        at::mm_out(into, logits, e);
+        de.addmm_(logits.t(), part);
+        if (b.defined()) db.add_(logits.sum(0));
+      }
+    }
+    if (grads) {
+      torch::autograd::variable_list saved{dh, dtable};
+      if (b.defined()) saved.push_back(dbias);
+      ctx->save_for_backward(std::move(saved));
+    }
+    return at::scalar_tensor(sum / rows, h.options());
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext *ctx,
+                                                 torch::autograd::variable_list upstream) {
+    auto saved = ctx->get_saved_variables();
+    Tensor g = upstream[0];
+    // The usual upstream gradient is exactly 1: then nothing needs scaling.
+    if (!(g.is_cpu() && g.item<float>() == 1.0f))
+      for (Tensor &s : saved) s = s * g;
+    return {saved[0], saved[1], saved.size() > 2 ? saved[2] : Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+  }
+};
+
+at::Generator generator(int device) {
+  if (device < 0) return at::globalContext().defaultGenerator(at::Device(at::kCPU));
+  return at::globalContext().defaultGenerator(at::Device(at::kCUDA, (at::DeviceIndex)device));
+}
+
+} // namespace
+
+const char *fb_error(void) { return last_error.c_str(); }
+
+// glibc hands every large block back to the kernel and each step faults it in
+// anew; one arena, because cgo calls come from many threads.
+int fb_tune_malloc(void) {
+  int ok = mallopt(M_ARENA_MAX, 1) & mallopt(M_MMAP_THRESHOLD, 1 << 30) &
+           mallopt(M_TRIM_THRESHOLD, 2147483647) & mallopt(M_TOP_PAD, 1 << 28);
+  return ok ? 0 : 1;
+}
+
+const char *fb_load_cuda(void) {
+  return dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) ? nullptr : dlerror();
+}
+
+void fb_deterministic(int on) {
+  at::globalContext().setDeterministicAlgorithms(on, /*warn_only=*/false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+}
+
+int fb_set_threads(int n) {
+  at::set_num_threads(n);
+  return at::get_num_threads();
+}
+
+const char *fb_version(void) { return TORCH_VERSION; }
+
+int fb_seed(uint64_t seed) {
+  return guarded(1, [&] {
+    at::manual_seed(seed);
+    return 0;
+  });
+}
+
+void *fb_rng_state(int device) {
+  return guarded<void *>(nullptr, [&]() -> void * {
+    auto g = generator(device);
+    std::lock_guard<std::mutex> lock(g.mutex());
+    return new Tensor(g.get_state());
+  });
+}
+
+int fb_set_rng_state(int device, void *state) {
+  return guarded(1, [&] {
+    auto g = generator(device);
+    std::lock_guard<std::mutex> lock(g.mutex());
+    g.set_state(deref(state));
+    return 0;
+  });
+}
+
+int fb_adam(int n, void **params, void **grads, void **m, void **v, void **steps, double lr, double beta1,
+            double beta2, double eps, double weight_decay) {
+  return guarded(1, [&] {
+    at::NoGradGuard no_grad;
+    auto s = list(steps, n);
+    for (Tensor &t : s) t.add_(1);
+    at::_fused_adam_(list(params, n), list(grads, n), list(m, n), list(v, n), {}, s, lr, beta1, beta2,
+                     weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
+    return 0;
+  });
+}
+
+void *fb_grad(void *param) {
+  const Tensor &g = deref(param).grad();
+  return g.defined() ? new Tensor(g) : nullptr;
+}
+
+int fb_zero_grad(int n, void **params) {
+  return guarded(1, [&] {
+    for (int i = 0; i < n; i++) deref(params[i]).mutable_grad().reset();
+    return 0;
+  });
+}
+
+void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int64_t lo, int64_t hi) {
+  return guarded<void *>(nullptr, [&]() -> void * {
+    const Tensor &h = deref(hidden), &e = deref(table), &t = deref(target);
+    std::optional<Tensor> b;
+    if (bias) b = deref(bias);
+    TORCH_CHECK(h.dim() == 2 && e.dim() == 2 && h.size(1) == e.size(1), "hidden ", h.sizes(), " and table ",
+                e.sizes(), " should be [N, d] and [V, d]");
+    TORCH_CHECK(h.size(0) > 0, "no rows");
+    TORCH_CHECK(t.dim() == 1 && t.size(0) == h.size(0) && t.scalar_type() == at::kLong, "targets ", t.sizes(),
+                " should be ", h.size(0), " int64");
+    TORCH_CHECK(0 <= lo && lo < hi && hi <= e.size(0), "classes ", lo, " to ", hi, " of ", e.size(0));
+    TORCH_CHECK(h.scalar_type() == at::kFloat && e.scalar_type() == at::kFloat, "float32 expected");
+    if (t.is_cpu()) { // on a GPU the scatter checks
+      auto [low, high] = t.aminmax();
+      TORCH_CHECK(low.item<int64_t>() >= lo && high.item<int64_t>() < hi, "a target lies outside ", lo, "…", hi - 1);
+    }
+    bool grads = at::GradMode::is_enabled() &&
+                 (h.requires_grad() || e.requires_grad() || (b && b->requires_grad()));
+    return new Tensor(CrossEntropy::apply(h, e, b, t.contiguous(), lo, hi, grads));
+  });
+}

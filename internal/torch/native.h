@@ -1,0 +1,45 @@
+// C interface of what gotch's bindings lack. Tensors are torch::Tensor*, as in
+// gotch; functions that can fail return NULL or non-zero and leave the reason
+// in fb_error().
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// The last failure of this thread; valid until the thread's next failure.
+const char *fb_error(void);
+
+// Process-wide settings.
+int fb_tune_malloc(void);           // 0 if glibc took every setting
+const char *fb_load_cuda(void);     // NULL on success, else the loader's reason
+void fb_deterministic(int on);
+int fb_set_threads(int n);          // the number in force afterwards
+const char *fb_version(void);       // libtorch's version
+
+// Random numbers of the device's default generator.
+int fb_seed(uint64_t seed);
+void *fb_rng_state(int device);     // uint8 tensor
+int fb_set_rng_state(int device, void *state);
+
+// Adam. All arrays have n entries; step is 1 for the first update.
+int fb_adam(int n, void **params, void **grads, void **m, void **v, void **steps,
+            double lr, double beta1, double beta2, double eps, double weight_decay);
+void *fb_grad(void *param);         // new handle, NULL if there is no gradient
+int fb_zero_grad(int n, void **params);
+
+// Mean cross-entropy of hidden·table^T (+ bias) over the classes lo…hi-1.
+void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int64_t lo, int64_t hi);
+
+// Pure loops (kernels.c).
+// Turns a row of logits into scale·softmax in place; returns log Σ exp.
+double fb_softmax_row(float *row, int64_t n, float scale);
+// log Σ exp of a row, which is left alone.
+double fb_logsumexp_row(const float *row, int64_t n);
+// The number of entries that are not below t (NaN counts).
+int64_t fb_count_not_below(const float *row, int64_t n, float t);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,133 @@
+package torch
+
+import (
+	"fmt"
+
+	lib "github.com/sugarme/gotch/libtch"
+
+	"famebench/internal/torch/safetensors"
+)
+
+// Params holds the trainable parameters of a model by name, in the order in
+// which they were made.
+type Params struct {
+	rt      *Runtime
+	names   []string
+	tensors []Tensor
+	index   map[string]int
+}
+
+// NewParams is an empty set.
+func (rt *Runtime) NewParams() *Params {
+	return &Params{rt: rt, index: map[string]int{}}
+}
+
+// Normal adds a parameter drawn from N(0, std²). The draw is made by the CPU's
+// generator whatever the device, so that both start alike.
+func (p *Params) Normal(name string, std float64, shape ...int64) Tensor {
+	var zeros, drawn lib.Ctensor
+	lib.AtgZeros(&zeros, shape, len(shape), kindFloat, -1)
+	t := p.rt.made(zeros, "zeros")
+	lib.AtgNormal_(&drawn, t.c, 0, std)
+	return p.add(name, p.rt.made(drawn, "normal_", t).to(p.rt.device))
+}
+
+// Fill adds a parameter whose elements are all v.
+func (p *Params) Fill(name string, v float64, shape ...int64) Tensor {
+	return p.add(name, p.rt.Full(v, shape...))
+}
+
+func (p *Params) add(name string, t Tensor) Tensor {
+	if _, ok := p.index[name]; ok {
+		panic(fmt.Sprintf("torch: two parameters named %q", name))
+	}
+	var out lib.Ctensor
+	lib.AtgSetRequiresGrad(&out, t.c, 1)
+	t = p.rt.made(out, "requires_grad", t)
+	p.index[name] = len(p.names)
+	p.names = append(p.names, name)
+	p.tensors = append(p.tensors, t)
+	return t
+}
+
+// Names lists the parameters in the order made.
+func (p *Params) Names() []string { return p.names }
+
+// Get is the parameter of that name.
+func (p *Params) Get(name string) Tensor {
+	i, ok := p.index[name]
+	if !ok {
+		panic(fmt.Sprintf("torch: no parameter %q", name))
+	}
+	return p.tensors[i]
+}
+
+// Count is the number of scalars in all parameters.
+func (p *Params) Count() int64 {
+	var n int64
+	for _, t := range p.tensors {
+		n += int64(t.Len())
+	}
+	return n
+}
+
+// Grad copies the gradient of a parameter to Go memory; nil if it has none.
+func (p *Params) Grad(name string) []float32 {
+	var out []float32
+	p.rt.Scope(func() {
+		if g := p.Get(name).grad(); g.Defined() {
+			out = g.HostFloats()
+		}
+	})
+	return out
+}
+
+// Tensors copies all parameters out, for a safetensors file.
+func (p *Params) Tensors() map[string]safetensors.Tensor {
+	out := make(map[string]safetensors.Tensor, len(p.names))
+	for i, name := range p.names {
+		out[name] = safetensors.FromFloat32s(p.tensors[i].Shape(), p.tensors[i].HostFloats())
+	}
+	return out
+}
+
+// Load sets all parameters from tensors of the same names and shapes. It
+// changes nothing unless every one fits.
+func (p *Params) Load(ts map[string]safetensors.Tensor) error {
+	values := make([][]float32, len(p.names))
+	for i, name := range p.names {
+		t, ok := ts[name]
+		if !ok {
+			return fmt.Errorf("torch: no tensor for parameter %q", name)
+		}
+		if want := p.tensors[i].Shape(); !equal(t.Shape, want) {
+			return fmt.Errorf("torch: parameter %q: shape %v, want %v", name, t.Shape, want)
+		}
+		v, err := t.Float32s()
+		if err != nil {
+			return fmt.Errorf("torch: parameter %q: %w", name, err)
+		}
+		values[i] = v
+	}
+	for name := range ts {
+		if _, ok := p.index[name]; !ok {
+			return fmt.Errorf("torch: tensor %q is no parameter of this model", name)
+		}
+	}
+	for i, v := range values {
+		p.tensors[i].CopyFrom(v)
+	}
+	return nil
+}
+
+func equal(a, b []int64) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,219 @@
+// Package torch is the tensor layer: the only package that touches gotch and
+// C++. It wraps the handles of gotch's generated bindings (gotch/libtch) in a
+// small value type, Tensor, whose lifetime is a scope's: everything made inside
+// Runtime.Scope is freed when the scope ends, at once and on the same thread,
+// so that a training step leaves nothing behind and nothing waits for a
+// finaliser. (gotch's own ts.Tensor allocates 100 kB of Go memory a tensor and
+// frees on another thread; measured, it is ten to a hundred times slower.)
+//
+// A Runtime owns one OS thread, because libtorch keeps its grad mode, its error
+// slot and its thread pool per thread. All work with tensors happens inside the
+// function given to Run. Operations panic with *Error, which carries the
+// operation and the shapes of its operands; Run turns that into an error.
+//
+// What the bindings lack (exact optimiser and generator state, thread and
+// malloc settings, a cross-entropy that never stores all logits) is in
+// native.cpp behind the C interface native.h; the vectorised loops are in
+// kernels.c.
+package torch
+
+// #cgo CXXFLAGS: -O3 -std=c++17
+// #cgo CFLAGS: -O3 -fopenmp-simd
+// #cgo linux LDFLAGS: -ldl
+// #include <stdlib.h>
+// #include "native.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	lib "github.com/sugarme/gotch/libtch"
+)
+
+// Config says where and how a Runtime computes.
+type Config struct {
+	Device  string // "cpu" (or ""), "cuda", "cuda:N"
+	Threads int    // threads of a CPU operation; 0 keeps libtorch's choice (all cores)
+	Seed    uint64 // seed of the generators of all devices
+}
+
+// Runtime is a thread with tensors on it. It must not leave the function that
+// Run called, nor be used from another goroutine.
+type Runtime struct {
+	device   int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
+	threads  int           // in force
+	training bool          // dropout is on
+	live     []lib.Ctensor // every tensor, in the order made
+	marks    []int         // where in live each open scope starts
+}
+
+// Error is a failed tensor operation.
+type Error struct {
+	Op     string    // name of the operation
+	Shapes [][]int64 // shapes of its tensor operands
+	Reason string    // libtorch's message
+}
+
+func (e *Error) Error() string {
+	shapes := make([]string, len(e.Shapes))
+	for i, s := range e.Shapes {
+		shapes[i] = strings.ReplaceAll(fmt.Sprint(s), " ", "×")
+	}
+	return fmt.Sprintf("torch: %s(%s): %s", e.Op, strings.Join(shapes, ", "), e.Reason)
+}
+
+// Run calls f with a Runtime on a locked OS thread and frees every tensor that
+// f made. A failed operation ends f and is returned as *Error; so is an error
+// of f's own.
+func Run(c Config, f func(*Runtime) error) (err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	device, err := openDevice(c.Device)
+	if err != nil {
+		return err
+	}
+	setUpProcess()
+	rt := &Runtime{device: device}
+	rt.threads = int(C.fb_set_threads(C.int(threadCount(c.Threads))))
+	if C.fb_seed(C.uint64_t(c.Seed)) != 0 {
+		return fmt.Errorf("torch: seeding the generators: %s", C.GoString(C.fb_error()))
+	}
+	defer func() {
+		rt.free(0)
+		lib.AtGradSetEnabled(1)
+		if p := recover(); p != nil {
+			var failed *Error
+			if e, ok := p.(error); ok && errors.As(e, &failed) {
+				err = failed
+				return
+			}
+			panic(p) // a bug of ours: keep its stack
+		}
+	}()
+	return f(rt)
+}
+
+func threadCount(n int) int {
+	if n > 0 {
+		return n
+	}
+	return runtime.NumCPU()
+}
+
+// Scope calls f and frees every tensor made inside it, except those that f
+// gave to Keep.
+func (rt *Runtime) Scope(f func()) {
+	rt.marks = append(rt.marks, len(rt.live))
+	defer func() {
+		top := len(rt.marks) - 1
+		mark := rt.marks[top] // Keep may have moved it
+		rt.marks = rt.marks[:top]
+		rt.free(mark)
+	}()
+	f()
+}
+
+// Keep moves t from the innermost scope to the one around it.
+func (rt *Runtime) Keep(t Tensor) Tensor {
+	depth := len(rt.marks) - 1
+	if depth < 0 {
+		return t // made outside all scopes: lives as long as the Runtime
+	}
+	mark := rt.marks[depth]
+	for i := len(rt.live) - 1; i >= mark; i-- {
+		if rt.live[i] == t.c {
+			rt.live[i], rt.live[mark] = rt.live[mark], rt.live[i]
+			rt.marks[depth]++
+			return t
+		}
+	}
+	return t // already belongs to an outer scope
+}
+
+// free frees live[from:].
+func (rt *Runtime) free(from int) {
+	for i := len(rt.live) - 1; i >= from; i-- {
+		lib.AtFree(rt.live[i])
+	}
+	rt.live = rt.live[:from]
+}
+
+// Live is the number of tensors that the Runtime holds.
+func (rt *Runtime) Live() int { return len(rt.live) }
+
+// Threads is the number of threads that a CPU operation uses.
+func (rt *Runtime) Threads() int { return rt.threads }
+
+// NoGrad calls f without recording gradients.
+func (rt *Runtime) NoGrad(f func()) {
+	before := lib.AtGradSetEnabled(0)
+	defer lib.AtGradSetEnabled(before)
+	f()
+}
+
+// Training tells whether dropout is on.
+func (rt *Runtime) Training() bool { return rt.training }
+
+// SetTraining turns dropout on or off.
+func (rt *Runtime) SetTraining(on bool) { rt.training = on }
+
+// made takes ownership of an operation's result, or panics with the reason for
+// which there is none.
+func (rt *Runtime) made(c lib.Ctensor, op string, operands ...Tensor) Tensor {
+	if c == nil {
+		rt.fail(op, operands...)
+	}
+	rt.live = append(rt.live, c)
+	return Tensor{c, rt}
+}
+
+// native is made for results of native.cpp.
+func (rt *Runtime) native(p unsafe.Pointer, op string, operands ...Tensor) Tensor {
+	if p == nil {
+		panic(&Error{op, shapes(operands), C.GoString(C.fb_error())})
+	}
+	rt.live = append(rt.live, lib.Ctensor(p))
+	return Tensor{lib.Ctensor(p), rt}
+}
+
+// fail panics with gotch's last error, if there is one.
+func (rt *Runtime) fail(op string, operands ...Tensor) {
+	reason := takeError()
+	if reason == "" {
+		reason = "no result and no reason given"
+	}
+	panic(&Error{op, shapes(operands), reason})
+}
+
+// check panics if gotch recorded an error.
+func (rt *Runtime) check(op string, operands ...Tensor) {
+	if reason := takeError(); reason != "" {
+		panic(&Error{op, shapes(operands), reason})
+	}
+}
+
+// takeError empties gotch's error slot of this thread and returns the first
+// line of what it held; the rest is libtorch's C++ stack.
+func takeError() string {
+	p := unsafe.Pointer(lib.GetAndResetLastErr())
+	if p == nil {
+		return ""
+	}
+	defer C.free(p)
+	line, _, _ := strings.Cut(C.GoString((*C.char)(p)), "\n")
+	return line
+}
+
+func shapes(ts []Tensor) [][]int64 {
+	out := make([][]int64, 0, len(ts))
+	for _, t := range ts {
+		if t.c != nil {
+			out = append(out, t.Shape())
+		}
+	}
+	return out
+}

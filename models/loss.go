@@ -1,0 +1,104 @@
+package models
+
+import (
+	"fmt"
+	"math"
+
+	"famebench/internal/torch"
+)
+
+// ItemLoss says how scores over the catalogue become a training loss. The
+// zero value is cross-entropy over all items.
+type ItemLoss struct {
+	// Kind is one of LossKinds.
+	Kind string
+	// Negatives is the number K of sampled negatives per target ("gbce",
+	// "sampled-softmax"; "bce" takes 1).
+	Negatives int
+	// Calibration is gSASRec's t ("gbce"): 0 is plain BCE, 1 fully corrects
+	// for having sampled the negatives.
+	Calibration float64
+	// Padding makes row 0 a class of the softmax, as RecBole has it. Only for
+	// comparisons with it: nothing ever recommends padding.
+	Padding bool
+}
+
+// LossKinds are the losses that ItemLoss knows:
+//   - ce: cross-entropy over all items (the FAME papers; RecBole's CE)
+//   - bce: binary cross-entropy, target against one uniform negative
+//     (Kang and McAuley 2018, eq. 8)
+//   - gbce: BCE with K negatives and the target's probability raised to β
+//     (Petrov and Macdonald 2023, gSASRec, eq. 9 and 10)
+//   - sampled-softmax: cross-entropy over the target and K uniform negatives
+var LossKinds = []string{"ce", "bce", "gbce", "sampled-softmax"}
+
+// SampledNegatives is how many negatives per target a batch must carry.
+func (l ItemLoss) SampledNegatives() int {
+	switch l.Kind {
+	case "bce":
+		return 1
+	case "gbce", "sampled-softmax":
+		return l.Negatives
+	}
+	return 0
+}
+
+// Of is the mean loss of hidden vectors h [N, d] whose targets and negatives
+// the batch holds, against an item table of at least items+1 rows and a bias
+// per row, or none. A scalar.
+func (l ItemLoss) Of(rt *torch.Runtime, h, table, bias torch.Tensor, b *Batch, items int) torch.Tensor {
+	N := int64(len(b.Target))
+	if l.Kind == "ce" || l.Kind == "" {
+		first := int64(1)
+		if l.Padding {
+			first = 0
+		}
+		return h.CrossEntropy(table, bias, rt.Ints(b.Target, N), first, int64(items)+1)
+	}
+	K := int64(l.SampledNegatives())
+	ids := make([]int64, 0, N*(1+K)) // target first, then its negatives
+	for i, t := range b.Target {
+		ids = append(ids, t)
+		ids = append(ids, b.Negatives[int64(i)*K:(int64(i)+1)*K]...)
+	}
+	index := rt.Ints(ids, N*(1+K))
+	rows := table.Rows(index).Reshape(N, 1+K, -1)              // [N, 1+K, d]
+	scores := rows.MatMul(h.Reshape(N, -1, 1)).Reshape(N, 1+K) // [N, 1+K]
+	if bias.Defined() {
+		scores = scores.Add(bias.Reshape(-1, 1).Rows(index).Reshape(N, 1+K))
+	}
+	target := scores.Narrow(1, 0, 1) // [N, 1]
+	switch l.Kind {
+	case "sampled-softmax":
+		return scores.LogSoftmax().Narrow(1, 0, 1).Mean().Scale(-1)
+	case "bce", "gbce":
+		beta := 1.0
+		if l.Kind == "gbce" { // α share of items sampled; β(t) of eq. 10
+			alpha := float64(K) / float64(items-1)
+			beta = alpha * (l.Calibration*(1-1/alpha) + 1/alpha)
+		}
+		positive := target.LogSigmoid().Scale(beta)                      // [N, 1]: log σ^β
+		negative := scores.Narrow(1, 1, K).Scale(-1).LogSigmoid().Sum(1) // [N]: Σ log(1−σ)
+		total := positive.Reshape(N).Add(negative)
+		return total.Mean().Scale(-1 / float64(1+K))
+	}
+	panic(fmt.Sprintf("models: unknown loss %q", l.Kind))
+}
+
+// Validate names what is wrong with l.
+func (l ItemLoss) Validate(items int) error {
+	known := false
+	for _, k := range LossKinds {
+		known = known || k == l.Kind
+	}
+	switch {
+	case !known:
+		return fmt.Errorf("loss %q: want one of %v", l.Kind, LossKinds)
+	case l.SampledNegatives() < 0 || l.SampledNegatives() >= items,
+		(l.Kind == "gbce" || l.Kind == "sampled-softmax") && l.Negatives < 1:
+		return fmt.Errorf("negatives = %d: want 1 to %d for loss %q", l.Negatives, items-1, l.Kind)
+	case math.IsNaN(l.Calibration) || l.Calibration < 0 || l.Calibration > 1:
+		return fmt.Errorf("calibration = %v: want 0 to 1", l.Calibration)
+	}
+	return nil
+}
