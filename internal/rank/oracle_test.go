@@ -1,0 +1,93 @@
+package rank
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"famebench/datasets"
+)
+
+// TestOracleMetrics checks ranks and averages against numbers on which RecBole
+// 1.2.1 and ranx 0.3.21 agree. ORACLES=DIR makes it read DIR's cases, those whose
+// folder's name begins with "metrics", in place of testdata's.
+//
+// The oracle's rule is "removed". It also has optimistic ranks (ties count for
+// the target) and MRR@20, which we do not report.
+func TestOracleMetrics(t *testing.T) {
+	dir := os.Getenv("ORACLES")
+	if dir == "" {
+		dir = "testdata"
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "metrics*", "case.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatalf("%s holds no folder metrics* with a case.json", dir)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) { checkOracle(t, file) })
+	}
+}
+
+func checkOracle(t *testing.T, file string) {
+	var oracle struct {
+		Config struct {
+			NumItems int `json:"n_items"` // with padding
+		} `json:"config"`
+		Inputs struct {
+			Scores [][]float32 `json:"scores"` // [rows][n_items]
+			Seen   [][]int32   `json:"seen"`
+			Target []int32     `json:"target"`
+		} `json:"inputs"`
+		Outputs struct {
+			Rank    []int32            `json:"rank_pessimistic"`
+			Metrics map[string]float64 `json:"metrics_pessimistic"`
+		} `json:"outputs"`
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &oracle); err != nil {
+		t.Fatal(err)
+	}
+	in, out := oracle.Inputs, oracle.Outputs
+	if len(in.Target) == 0 || len(in.Scores) != len(in.Target) || len(in.Seen) != len(in.Target) || len(out.Rank) != len(in.Target) {
+		t.Fatalf("%d targets, %d rows of scores, %d of seen items, %d ranks: expected one number of each", len(in.Target), len(in.Scores), len(in.Seen), len(out.Rank))
+	}
+	var cases []datasets.Case
+	for i, target := range in.Target {
+		cases = append(cases, datasets.Case{User: int32(i), History: in.Seen[i], Target: target})
+	}
+	r := evaluate(t, &table{rows: in.Scores}, cases, oracle.Config.NumItems-1, Options{Threads: 2, Block: 7, Coverage: true})
+	for i, c := range cases {
+		if r.RanksRemoved[i] != out.Rank[i] {
+			t.Errorf("row %d: rank %d with seen items removed, want %d", i, r.RanksRemoved[i], out.Rank[i])
+		}
+		if kept, _, _, _ := naive(in.Scores[i], c); r.RanksKept[i] != kept {
+			t.Errorf("row %d: rank %d with seen items kept, want %d", i, r.RanksKept[i], kept)
+		}
+	}
+	compared := 0
+	for _, name := range MetricNames() {
+		want, ok := out.Metrics[name]
+		if !ok {
+			if strings.HasPrefix(name, "HR") || name == "MRR" {
+				t.Errorf("the oracle has no %s", name)
+			}
+			continue
+		}
+		compared++
+		if got := r.Removed[name]; math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s = %.12f, want %.12f", name, got, want)
+		}
+	}
+	if compared < 8 { // HR at 4 cut-offs, NDCG at 5, 10, 20, MRR
+		t.Errorf("compared %d metrics, want 8 or more", compared)
+	}
+}
