@@ -1,0 +1,266 @@
+package datasets
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Config describes a data set: where its files are, how to read them and what
+// to do with them. In experiments.toml it is a table [datasets.NAME]. The zero
+// value of every key is its default; a key that the format does not use is an
+// error.
+type Config struct {
+	// Name is the table's NAME.
+	Name string `toml:"name" json:"name"`
+	// Format is one of Formats(). Default: "embedded" for an embedded name,
+	// the format of the download for a known name, else required.
+	Format string `toml:"format" json:"format,omitempty"`
+	// Path is the file of the interactions, or the folder that holds it under
+	// its usual name. Default for known names: $FAMEBENCH_DATA/NAME or
+	// data/NAME; else required. Not for embedded.
+	Path string `toml:"path" json:"path,omitempty"`
+	// Items is the file of the item metadata. Default: the format's usual
+	// name beside the interactions, if such a file is there. For s3rec and
+	// embedded: an Amazon meta_*.json[.gz], joined by ASIN.
+	Items string `toml:"items" json:"items,omitempty"`
+	// Attributes is the item-to-attributes file of s3rec. Default:
+	// item2attributes.json beside the interactions, if it is there.
+	Attributes string `toml:"attributes" json:"attributes,omitempty"`
+
+	// Columns names the columns of csv and recbole interactions.
+	Columns Columns `toml:"columns" json:"columns,omitzero"`
+	// ItemColumns names the columns of a csv or recbole metadata file.
+	ItemColumns ItemColumns `toml:"item_columns" json:"item_columns,omitzero"`
+	// Separator stands between the fields of csv, one or more bytes. Default ",".
+	Separator string `toml:"separator" json:"separator,omitempty"`
+	// Header says whether the first line of csv names the columns. Default true.
+	Header *bool `toml:"header" json:"header,omitempty"`
+
+	// MinRating leaves out interactions rated lower. Default 0: no threshold.
+	MinRating float64 `toml:"min_rating" json:"min_rating,omitempty"`
+	// Ties orders interactions of a user with equal times: "file" (order of
+	// the file), "hash" (a fixed hash of user and item id), "item" (item id).
+	// Default "file", but "hash" for movielens-20m and amazon, whose files are
+	// sorted by item.
+	Ties string `toml:"ties" json:"ties,omitempty"`
+	// Duplicates says what becomes of interactions of a user with the same
+	// item: "keep" all, the "first" or the "last" in time. Default "keep".
+	Duplicates string `toml:"duplicates" json:"duplicates,omitempty"`
+	// KCore repeatedly leaves out users and items with fewer interactions,
+	// until none is left that has. Default 0: no filter.
+	KCore int `toml:"k_core" json:"k_core,omitempty"`
+	// MaxUsers keeps the first users after all filters. Default 0: all.
+	MaxUsers int `toml:"max_users" json:"max_users,omitempty"`
+	// Split is "leave-one-out" (default) or "time".
+	Split string `toml:"split" json:"split,omitempty"`
+}
+
+// Columns names the columns of an interactions file by the names in its
+// header, or, without a header, by their numbers from "1".
+type Columns struct {
+	User   string `toml:"user" json:"user,omitempty"`     // csv: required; recbole: "user_id"
+	Item   string `toml:"item" json:"item,omitempty"`     // csv: required; recbole: "item_id"
+	Rating string `toml:"rating" json:"rating,omitempty"` // csv: none; recbole: "rating" if there
+	Time   string `toml:"time" json:"time,omitempty"`     // Unix seconds; csv: none; recbole: "timestamp" if there
+}
+
+// ItemColumns names the columns of a metadata file in the same way. Only Item
+// is required.
+type ItemColumns struct {
+	Item        string `toml:"item" json:"item,omitempty"`
+	Title       string `toml:"title" json:"title,omitempty"`
+	Brand       string `toml:"brand" json:"brand,omitempty"`
+	Categories  string `toml:"categories" json:"categories,omitempty"` // broad to narrow, joined by "|"
+	Description string `toml:"description" json:"description,omitempty"`
+	Genres      string `toml:"genres" json:"genres,omitempty"` // joined by "|"
+	Year        string `toml:"year" json:"year,omitempty"`
+}
+
+// Kinds of split.
+const (
+	LeaveOneOut = "leave-one-out"
+	TimeSplit   = "time"
+)
+
+// Resolve returns c with every default filled in, or an error that names the
+// key that is wrong, what was expected and what to do.
+func (c Config) Resolve() (Config, error) {
+	if c.Name == "" {
+		return c, fmt.Errorf("datasets: a data set needs a name")
+	}
+	fail := func(format string, args ...any) (Config, error) {
+		return c, fmt.Errorf("datasets: %s: %s", c.Name, fmt.Sprintf(format, args...))
+	}
+	if c.Format == "" {
+		c.Format = knownSets[c.Name].format
+		if c.Path != "" && c.Format == "embedded" {
+			c.Format = "" // files of the user's own under a known name: say which format
+		}
+	}
+	if c.Format == "" {
+		if c.Path == "" {
+			if near := nearest(c.Name, Known()); near != "" {
+				return fail("unknown data set; did you mean %q? Known: %s; another one needs format and path", near, strings.Join(Known(), ", "))
+			}
+		}
+		return fail("format is missing; expected one of %s", strings.Join(Formats(), ", "))
+	}
+	f, ok := formats[c.Format]
+	if !ok {
+		hint := ""
+		if near := nearest(c.Format, Formats()); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return fail("unknown format %q%s Expected one of %s", c.Format, hint, strings.Join(Formats(), ", "))
+	}
+	for _, k := range optionalKeys {
+		if k.set(&c) && !slices.Contains(f.keys, k.name) {
+			return fail("key %s is not used by format %s; remove it (%s uses %s)", k.name, c.Format, c.Format, strings.Join(f.keys, ", "))
+		}
+	}
+	if c.Format == "embedded" && !slices.Contains(Embedded(), c.Name) {
+		return fail("not embedded; expected one of %s", strings.Join(Embedded(), ", "))
+	}
+	if c.Path == "" && c.Format != "embedded" && knownSets[c.Name].format != c.Format {
+		return fail("path is missing: the file of the interactions, or the folder that holds it")
+	}
+	if err := c.columnDefaults(); err != nil {
+		return fail("%v", err)
+	}
+	timed := f.ties != "" && (c.Format != "csv" || c.Columns.Time != "")
+	if !timed && c.Ties != "" {
+		return fail("ties is set, but there is no time to tie: set columns.time or remove ties")
+	}
+	if timed {
+		setDefault(&c.Ties, f.ties)
+	}
+	setDefault(&c.Duplicates, "keep")
+	setDefault(&c.Split, LeaveOneOut)
+	for _, k := range []struct {
+		key, value string
+		allowed    []string
+	}{
+		{"ties", c.Ties, []string{"", "file", "hash", "item"}},
+		{"duplicates", c.Duplicates, []string{"keep", "first", "last"}},
+		{"split", c.Split, []string{LeaveOneOut, TimeSplit}},
+	} {
+		if !slices.Contains(k.allowed, k.value) {
+			return fail("%s = %q is unknown; expected one of %s", k.key, k.value, strings.Join(slices.DeleteFunc(k.allowed, isEmpty), ", "))
+		}
+	}
+	switch {
+	case c.KCore < 0:
+		return fail("k_core = %d is negative; expected the least number of interactions, or 0 for no filter", c.KCore)
+	case c.MaxUsers < 0:
+		return fail("max_users = %d is negative; expected a number of users, or 0 for all", c.MaxUsers)
+	case math.IsNaN(c.MinRating) || math.IsInf(c.MinRating, 0):
+		return fail("min_rating = %v is not a finite number", c.MinRating)
+	case c.MinRating != 0 && c.Format == "csv" && c.Columns.Rating == "":
+		return fail("min_rating is set, but there is no rating: set columns.rating or remove min_rating")
+	case c.Split == TimeSplit && !timed:
+		return fail("split = %q needs times, which the source has not; use %q", TimeSplit, LeaveOneOut)
+	}
+	return c, nil
+}
+
+// columnDefaults fills in and checks the keys of the delimited formats.
+func (c *Config) columnDefaults() error {
+	if c.Format != "csv" {
+		return nil
+	}
+	setDefault(&c.Separator, ",")
+	if strings.ContainsAny(c.Separator, "\"\r\n") {
+		return fmt.Errorf("separator = %q cannot hold quotes or line ends", c.Separator)
+	}
+	if c.Columns.User == "" || c.Columns.Item == "" {
+		return fmt.Errorf(`columns must name user and item, for example columns = { user = "user_id", item = "item_id", time = "timestamp" }`)
+	}
+	if c.ItemColumns != (ItemColumns{}) && c.Items == "" {
+		return fmt.Errorf("item_columns is set, but items (the metadata file) is not")
+	}
+	if c.Items != "" && c.ItemColumns.Item == "" {
+		return fmt.Errorf("items is set, but item_columns.item (the column of the item id) is not")
+	}
+	if c.header() {
+		return nil
+	}
+	for _, k := range append(c.Columns.list(), c.ItemColumns.list()...) {
+		if n, err := strconv.Atoi(k.column); k.column != "" && (err != nil || n < 1) {
+			return fmt.Errorf("%s = %q: without a header, columns go by number, from \"1\"", k.key, k.column)
+		}
+	}
+	return nil
+}
+
+func (c *Config) header() bool { return c.Header == nil || *c.Header }
+
+// column is a key of Columns or ItemColumns and the column that it names.
+type column struct{ key, column string }
+
+func (c Columns) list() []column {
+	return []column{{"columns.user", c.User}, {"columns.item", c.Item}, {"columns.rating", c.Rating}, {"columns.time", c.Time}}
+}
+
+func (c ItemColumns) list() []column {
+	return []column{{"item_columns.item", c.Item}, {"item_columns.title", c.Title}, {"item_columns.brand", c.Brand},
+		{"item_columns.categories", c.Categories}, {"item_columns.description", c.Description},
+		{"item_columns.genres", c.Genres}, {"item_columns.year", c.Year}}
+}
+
+// optionalKeys are the keys that not every format uses.
+var optionalKeys = []struct {
+	name string
+	set  func(*Config) bool
+}{
+	{"path", func(c *Config) bool { return c.Path != "" }},
+	{"items", func(c *Config) bool { return c.Items != "" }},
+	{"attributes", func(c *Config) bool { return c.Attributes != "" }},
+	{"columns", func(c *Config) bool { return c.Columns != Columns{} }},
+	{"item_columns", func(c *Config) bool { return c.ItemColumns != ItemColumns{} }},
+	{"separator", func(c *Config) bool { return c.Separator != "" }},
+	{"header", func(c *Config) bool { return c.Header != nil }},
+	{"min_rating", func(c *Config) bool { return c.MinRating != 0 }},
+	{"ties", func(c *Config) bool { return c.Ties != "" }},
+}
+
+func setDefault(s *string, value string) {
+	if *s == "" {
+		*s = value
+	}
+}
+
+func isEmpty(s string) bool { return s == "" }
+
+// nearest returns the name closest to s by edit distance, "" if none is close.
+func nearest(s string, names []string) string {
+	best, bestDistance := "", len(s)/2+1
+	for _, name := range names {
+		if d := editDistance(strings.ToLower(s), name); d < bestDistance {
+			best, bestDistance = name, d
+		}
+	}
+	return best
+}
+
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

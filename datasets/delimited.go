@@ -1,0 +1,278 @@
+package datasets
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// delimited describes the two files of a delimited format: the interactions
+// and the metadata of the items.
+type delimited struct {
+	log     tableFormat
+	columns Columns
+	ids     bool // user and item ids are positive numbers
+
+	items       tableFormat
+	itemFile    func(main string) string // usual name, from that of the interactions
+	itemColumns ItemColumns
+	list        string // separates categories and genres
+	yearInTitle bool   // titles end in " (1995)"
+	flags       int    // number from 1 of the first of the genre flag columns; 0: there are none
+}
+
+// describe returns the description of a resolved configuration's format.
+func describe(c Config) delimited {
+	switch c.Format {
+	case "movielens-20m":
+		csv := tableFormat{sep: ",", header: true, quoted: true}
+		return delimited{
+			log: csv, columns: Columns{"userId", "movieId", "rating", "timestamp"}, ids: true,
+			items: csv, itemFile: fixed("movies.csv"), itemColumns: ItemColumns{Item: "movieId", Title: "title", Genres: "genres"},
+			list: "|", yearInTitle: true,
+		}
+	case "movielens-1m":
+		dat := tableFormat{sep: "::", latin1: true}
+		return delimited{
+			log: dat, columns: Columns{"1", "2", "3", "4"}, ids: true,
+			items: dat, itemFile: fixed("movies.dat"), itemColumns: ItemColumns{Item: "1", Title: "2", Genres: "3"},
+			list: "|", yearInTitle: true,
+		}
+	case "movielens-100k":
+		return delimited{
+			log: tableFormat{sep: "\t"}, columns: Columns{"1", "2", "3", "4"}, ids: true,
+			items: tableFormat{sep: "|", latin1: true}, itemFile: fixed("u.item"), itemColumns: ItemColumns{Item: "1", Title: "2"},
+			yearInTitle: true, flags: 6,
+		}
+	case "recbole":
+		atomic := tableFormat{sep: "\t", header: true, typed: true}
+		return delimited{
+			log: atomic, columns: c.Columns, items: atomic, itemColumns: c.ItemColumns, list: " ",
+			itemFile: func(main string) string { return stem(main, ".inter") + ".item" },
+		}
+	}
+	csv := tableFormat{sep: c.Separator, header: c.header(), quoted: c.Separator != "\t"}
+	return delimited{log: csv, columns: c.Columns, items: csv, itemColumns: c.ItemColumns, list: "|"}
+}
+
+func fixed(name string) func(string) string { return func(string) string { return name } }
+
+// readDelimited reads a file with an interaction a line.
+func readDelimited(c Config, src *source, lg *interactions) error {
+	d := describe(c)
+	t, err := openTable(src.file(src.main), d.log)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if c.Format == "recbole" {
+		d.columns = recboleColumns(d.columns, t)
+	}
+	// What the configuration names has to be there.
+	var required []column
+	for _, k := range d.columns.list() {
+		if k.column != "" {
+			required = append(required, k)
+		}
+	}
+	if _, err := t.columns(required, nil); err != nil {
+		return err
+	}
+	user, item := t.place(d.columns.User), t.place(d.columns.Item)
+	rated, timed := t.place(d.columns.Rating), t.place(d.columns.Time)
+	switch {
+	case rated < 0 && c.MinRating != 0:
+		return t.errorf("min_rating is set, but there is no column of ratings; the header has %s", strings.Join(t.names, ", "))
+	case timed < 0 && c.Ties != "" && c.Ties != formats[c.Format].ties:
+		return t.errorf("ties is set, but there is no column of times to tie; the header has %s", strings.Join(t.names, ", "))
+	case timed < 0 && c.Split == TimeSplit:
+		return t.errorf("split = %q needs times, but there is no column of times; the header has %s", TimeSplit, strings.Join(t.names, ", "))
+	}
+	return t.each(func(f [][]byte) error {
+		for _, place := range [2]int{user, item} {
+			if d.ids {
+				if _, ok := parseID(f[place]); !ok {
+					return t.errorf("id %s is not a positive whole number", excerpt(f[place]))
+				}
+			} else if len(f[place]) == 0 {
+				return t.errorf("the line has no user or no item id")
+			}
+		}
+		rating, ok := 0.0, true
+		if rated >= 0 {
+			if rating, ok = parseNumber(f[rated]); !ok {
+				return t.errorf("rating %s is not a number", excerpt(f[rated]))
+			}
+		}
+		if timed < 0 {
+			lg.addRated(f[user], f[item], rating)
+			return nil
+		}
+		at, ok := parseTime(f[timed])
+		if !ok {
+			return t.errorf("time %s is not a number of Unix seconds", excerpt(f[timed]))
+		}
+		lg.addAt(f[user], f[item], rating, at)
+		return nil
+	})
+}
+
+// recboleColumns fills in the names that RecBole's own data sets use.
+func recboleColumns(c Columns, t *table) Columns {
+	setDefault(&c.User, "user_id")
+	setDefault(&c.Item, "item_id")
+	if c.Rating == "" && t.place("rating") >= 0 {
+		c.Rating = "rating"
+	}
+	if c.Time == "" && t.place("timestamp") >= 0 {
+		c.Time = "timestamp"
+	}
+	return c
+}
+
+// delimitedItems reads the metadata file, if there is one.
+func delimitedItems(c Config, src *source, m *metadataBuilder) error {
+	d := describe(c)
+	f := src.items
+	if f == nil {
+		if d.itemFile == nil {
+			return nil
+		}
+		found, ok, err := src.find(glob(d.itemFile(src.main)))
+		if err != nil || !ok {
+			return err
+		}
+		f = &found
+	}
+	t, err := openTable(*f, d.items)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if c.Format == "recbole" {
+		d.itemColumns = recboleItemColumns(d.itemColumns, t)
+	}
+	var required []column
+	for _, k := range d.itemColumns.list() {
+		if k.column != "" {
+			required = append(required, k)
+		}
+	}
+	if _, err := t.columns(required, nil); err != nil {
+		return err
+	}
+	if need := d.flags - 1 + len(movieGenres); d.flags > 0 && t.width < need {
+		return t.errorf("%d fields, expected %d: id, title, dates, URL and %d genre flags", t.width, need, len(movieGenres))
+	}
+	var p [7]int // places of the columns, in the order of ItemColumns
+	for i, k := range d.itemColumns.list() {
+		p[i] = t.place(k.column)
+	}
+	seen := make([]int, len(m.known)) // item id → line
+	return t.each(func(f [][]byte) error {
+		if len(f[p[0]]) == 0 {
+			return t.errorf("the line has no item id")
+		}
+		id, ok := m.index[string(f[p[0]])]
+		if !ok {
+			return nil // not in the log
+		}
+		if seen[id] > 0 {
+			return t.errorf("item %s was already on line %d", f[p[0]], seen[id])
+		}
+		seen[id] = t.n
+		m.known[id] = true
+		title, year := "", int32(0)
+		if p[1] >= 0 {
+			title = t.text(f[p[1]])
+		}
+		if d.yearInTitle {
+			title, year = cutYear(title)
+			m.year(id, year)
+		}
+		if p[1] >= 0 {
+			m.title(id, title)
+		}
+		if p[2] >= 0 {
+			m.brand(id, t.text(f[p[2]]))
+		}
+		if p[3] >= 0 {
+			m.categories(id, d.names(t.text(f[p[3]])))
+		}
+		if p[4] >= 0 {
+			m.description(id, t.text(f[p[4]]))
+		}
+		if p[5] >= 0 {
+			m.genres(id, d.names(t.text(f[p[5]])))
+		}
+		if p[6] >= 0 {
+			v, _ := parseNumber(f[p[6]]) // what is no number is unknown
+			m.year(id, int32(max(0, min(v, 9999))))
+		}
+		if d.flags > 0 {
+			genres, err := flagged(t, f[d.flags-1:])
+			if err != nil {
+				return err
+			}
+			m.genres(id, genres)
+		}
+		return nil
+	})
+}
+
+// names splits a list of categories or genres.
+func (d *delimited) names(s string) []string {
+	if s == "" || s == "(no genres listed)" {
+		return nil
+	}
+	return slices.DeleteFunc(strings.Split(s, d.list), isEmpty)
+}
+
+// recboleItemColumns finds columns by the names that RecBole's data sets use.
+func recboleItemColumns(c ItemColumns, t *table) ItemColumns {
+	pick := func(s *string, names ...string) {
+		for _, name := range names {
+			if *s == "" && t.place(name) >= 0 {
+				*s = name
+			}
+		}
+	}
+	setDefault(&c.Item, "item_id")
+	pick(&c.Title, "title", "movie_title", "item_name", "name")
+	pick(&c.Brand, "brand")
+	pick(&c.Categories, "categories", "category")
+	pick(&c.Description, "description")
+	pick(&c.Genres, "genre", "genres", "class")
+	pick(&c.Year, "release_year", "year")
+	return c
+}
+
+// cutYear takes the year off a title such as "Toy Story (1995)".
+func cutYear(title string) (string, int32) {
+	t := strings.TrimSpace(title)
+	if n := len(t); n >= 6 && t[n-6] == '(' && t[n-1] == ')' {
+		if year, err := strconv.ParseUint(t[n-5:n-1], 10, 32); err == nil {
+			return strings.TrimSpace(t[:n-6]), int32(year)
+		}
+	}
+	return t, 0
+}
+
+// movieGenres are the flag columns of u.item, in the order of u.genre.
+var movieGenres = []string{"unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime",
+	"Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi",
+	"Thriller", "War", "Western"}
+
+func flagged(t *table, flags [][]byte) ([]string, error) {
+	var genres []string
+	for i, name := range movieGenres {
+		switch string(flags[i]) {
+		case "0":
+		case "1":
+			genres = append(genres, name)
+		default:
+			return nil, t.errorf("genre flag %s is neither 0 nor 1", excerpt(flags[i]))
+		}
+	}
+	return genres, nil
+}

@@ -1,0 +1,13 @@
+package datasets
+
+import "embed"
+
+// The embedded files are what data/PROVENANCE.md says; a test compares their
+// SHA-256 sums with it.
+//
+//go:embed data
+var embedded embed.FS
+
+// Embedded lists the data sets that need no file: three Amazon review sets in
+// the layout of the S3-Rec study.
+func Embedded() []string { return []string{"amazon-beauty", "amazon-sports", "amazon-toys"} }

@@ -1,0 +1,141 @@
+package datasets
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// format says how one kind of source is found and read.
+type format struct {
+	keys  []string // optional keys that it uses
+	main  []string // usual names (patterns) of the interactions
+	ties  string   // default tie rule, "" if there are no times
+	read  func(c Config, src *source, lg *interactions) error
+	items func(c Config, src *source, m *metadataBuilder) error
+}
+
+var formats map[string]format
+
+// An init function, since the readers refer to the table.
+func init() {
+	rated := []string{"path", "items", "min_rating", "ties"}
+	formats = map[string]format{
+		"embedded": {
+			keys: []string{"items"}, main: []string{"sequences.txt"}, read: readS3Rec, items: s3recItems,
+		},
+		"s3rec": {
+			keys: []string{"path", "items", "attributes"}, main: []string{"sequences.txt"}, read: readS3Rec, items: s3recItems,
+		},
+		"amazon": {
+			keys: rated, main: []string{"reviews_*.json"}, ties: "hash", read: readAmazon, items: amazonItems,
+		},
+		"movielens-20m": {
+			keys: rated, main: []string{"ratings.csv"}, ties: "hash", read: readDelimited, items: delimitedItems,
+		},
+		"movielens-1m": {
+			keys: rated, main: []string{"ratings.dat"}, ties: "file", read: readDelimited, items: delimitedItems,
+		},
+		"movielens-100k": {
+			keys: rated, main: []string{"u.data"}, ties: "file", read: readDelimited, items: delimitedItems,
+		},
+		"recbole": {
+			keys: append(rated, "columns", "item_columns"), main: []string{"*.inter"}, ties: "file", read: readDelimited, items: delimitedItems,
+		},
+		"csv": {
+			keys: append(rated, "columns", "item_columns", "separator", "header"), ties: "file", read: readDelimited, items: delimitedItems,
+		},
+	}
+}
+
+// Formats lists the names that Config.Format takes.
+func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
+
+// locate finds the files of a resolved configuration.
+func locate(c Config, root string) (*source, error) {
+	src := &source{}
+	if c.Format == "embedded" {
+		sub, err := fs.Sub(embedded, "data/"+c.Name)
+		if err != nil {
+			return nil, fmt.Errorf("datasets: %s: %w", c.Name, err)
+		}
+		src.fsys, src.dir, src.main = sub, "embedded "+c.Name, "sequences.txt.gz"
+	} else if err := src.locateMain(c, root); err != nil {
+		return nil, err
+	}
+	for key, at := range map[string]**file{c.Items: &src.items, c.Attributes: &src.attrs} {
+		if key == "" {
+			continue
+		}
+		p := under(root, key)
+		if info, err := os.Stat(p); err != nil || info.IsDir() {
+			return nil, fmt.Errorf("datasets: %s: %s: no such file%s", c.Name, p, fetchHint(c))
+		}
+		*at = &file{os.DirFS(filepath.Dir(p)), filepath.Base(p), p}
+	}
+	return src, nil
+}
+
+// locateMain finds the file of the interactions on disk.
+func (s *source) locateMain(c Config, root string) error {
+	p := under(root, c.Path)
+	if c.Path == "" {
+		p = filepath.Join(dataDir(root), c.Name)
+	}
+	info, err := os.Stat(p)
+	if err != nil {
+		return fmt.Errorf("datasets: %s: %s: %w%s", c.Name, p, cause(err), fetchHint(c))
+	}
+	if !info.IsDir() {
+		s.fsys, s.dir, s.main = os.DirFS(filepath.Dir(p)), filepath.Dir(p), filepath.Base(p)
+		return nil
+	}
+	s.fsys, s.dir = os.DirFS(p), p
+	patterns := formats[c.Format].main
+	if len(patterns) == 0 {
+		return fmt.Errorf("datasets: %s: %s is a folder; format %s needs the path of a file", c.Name, p, c.Format)
+	}
+	f, ok, err := s.find(patterns...)
+	if err != nil {
+		return fmt.Errorf("datasets: %s: %w", c.Name, err)
+	}
+	if !ok {
+		return fmt.Errorf("datasets: %s: %s holds no %s (or .gz)%s", c.Name, p, strings.Join(patterns, ", "), fetchHint(c))
+	}
+	s.main = f.name
+	return nil
+}
+
+// dataDir is where scripts/fetch-data.sh puts what it fetches.
+func dataDir(root string) string {
+	if dir := os.Getenv("FAMEBENCH_DATA"); dir != "" {
+		return dir
+	}
+	return filepath.Join(root, "data")
+}
+
+func under(root, p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(root, p)
+}
+
+// fetchHint says how to get the files of a known data set.
+func fetchHint(c Config) string {
+	name := c.Name
+	if _, ok := knownSets[name]; !ok {
+		name = strings.Replace(c.Format, "movielens-", "ml-", 1)
+		if c.Format == "amazon" {
+			name = "--list (it names the sets)"
+		}
+	}
+	if _, ok := knownSets[name]; !ok && c.Format != "amazon" {
+		return ""
+	}
+	return "; scripts/fetch-data.sh " + name + " fetches it"
+}

@@ -1,0 +1,132 @@
+package datasets
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+)
+
+// interactions is what every reader fills: the log in the order of the file,
+// with users and items numbered by first appearance.
+type interactions struct {
+	users, items interner
+	user, item   []int32
+	time         []int64 // empty where the source has no times
+
+	minRating   float64
+	read        int
+	belowRating int
+}
+
+func newInteractions(minRating float64) *interactions {
+	if minRating == 0 {
+		minRating = math.Inf(-1) // no threshold, also where ratings may be negative
+	}
+	return &interactions{users: newInterner(), items: newInterner(), minRating: minRating}
+}
+
+// add appends an interaction without a time.
+func (l *interactions) add(user, item []byte) {
+	l.read++
+	l.user = append(l.user, l.users.index(user))
+	l.item = append(l.item, l.items.index(item))
+}
+
+// addRated appends an interaction unless it is rated below the threshold, and
+// says whether it did.
+func (l *interactions) addRated(user, item []byte, rating float64) bool {
+	if rating < l.minRating {
+		l.read++
+		l.belowRating++
+		return false
+	}
+	l.add(user, item)
+	return true
+}
+
+// addAt does the same for an interaction at a time.
+func (l *interactions) addAt(user, item []byte, rating float64, t int64) {
+	if l.addRated(user, item, rating) {
+		l.time = append(l.time, t)
+	}
+}
+
+// interner numbers strings from 0 in the order of their first appearance.
+type interner struct {
+	ids   map[string]int32
+	names []string
+	last  int32 // most files keep a user's lines together
+}
+
+func newInterner() interner { return interner{ids: map[string]int32{}, last: -1} }
+
+func (in *interner) index(name []byte) int32 {
+	if in.last >= 0 && in.names[in.last] == string(name) {
+		return in.last
+	}
+	id, ok := in.ids[string(name)]
+	if !ok {
+		id = int32(len(in.names))
+		s := string(name)
+		in.ids[s] = id
+		in.names = append(in.names, s)
+	}
+	in.last = id
+	return id
+}
+
+// parseNumber parses a finite decimal number; short plain ones without
+// strconv, which would have to be given a string.
+func parseNumber(b []byte) (float64, bool) {
+	var mantissa int64
+	scale, seenDot := 1.0, false
+	if len(b) == 0 {
+		return 0, false
+	}
+	if len(b) <= 15 { // exact in float64
+		for i, c := range b {
+			switch {
+			case c >= '0' && c <= '9':
+				mantissa = mantissa*10 + int64(c-'0')
+				if seenDot {
+					scale *= 10
+				}
+			case c == '.' && !seenDot && i > 0:
+				seenDot = true
+			default:
+				return parseFloat(b)
+			}
+		}
+		return float64(mantissa) / scale, true
+	}
+	return parseFloat(b)
+}
+
+func parseFloat(b []byte) (float64, bool) {
+	v, err := strconv.ParseFloat(string(bytes.TrimSpace(b)), 64)
+	return v, err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
+}
+
+// parseTime parses Unix seconds; a fraction is cut off.
+func parseTime(b []byte) (int64, bool) {
+	v, ok := parseNumber(b)
+	if !ok || math.Abs(v) > 1<<53 {
+		return 0, false
+	}
+	return int64(math.Floor(v)), true
+}
+
+// parseID parses a positive id below 2^31.
+func parseID(b []byte) (int32, bool) {
+	if len(b) == 0 || len(b) > 10 {
+		return 0, false
+	}
+	var v int64
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		v = v*10 + int64(c-'0')
+	}
+	return int32(v), v > 0 && v <= math.MaxInt32
+}

@@ -1,0 +1,197 @@
+package datasets
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// sequences are the interactions grouped by user: those of user u are
+// items[off[u]:off[u+1]], and times likewise if there are any.
+type sequences struct {
+	off   []int
+	items []int32
+	times []int64
+}
+
+// process runs the pipeline on what a reader found.
+func process(c Config, lg *interactions) (*Dataset, error) {
+	d := &Dataset{Name: c.Name, Config: c}
+	d.Filtered.Read = lg.read
+	d.Filtered.BelowRating = lg.belowRating
+
+	s := group(lg)
+	lg.user, lg.item, lg.time = nil, nil, nil
+	if s.times != nil {
+		sortByTime(s, tieKeys(c.Ties, lg))
+	} else {
+		d.Config.Ties = "" // nothing to tie
+	}
+	if c.Duplicates != "keep" {
+		d.Filtered.Duplicates = s.dropDuplicates(len(lg.items.names), c.Duplicates == "last")
+	}
+	if c.KCore > 1 {
+		d.Filtered.KCore = s.kCore(len(lg.items.names), c.KCore)
+	}
+	d.number(s, lg, c.MaxUsers)
+	if len(d.Seqs) == 0 {
+		return nil, fmt.Errorf("nothing is left of %d interactions: %d are rated below min_rating = %v, %d fall to k_core = %d",
+			d.Filtered.Read, d.Filtered.BelowRating, c.MinRating, d.Filtered.KCore, c.KCore)
+	}
+	return d, nil
+}
+
+// group sorts the log by user, keeping each user's interactions in file order.
+func group(lg *interactions) *sequences {
+	s := &sequences{off: make([]int, len(lg.users.names)+1), items: make([]int32, len(lg.item))}
+	for _, u := range lg.user {
+		s.off[u+1]++
+	}
+	for u := 1; u < len(s.off); u++ {
+		s.off[u] += s.off[u-1]
+	}
+	if len(lg.time) > 0 {
+		s.times = make([]int64, len(lg.time))
+	}
+	next := slices.Clone(s.off)
+	for i, u := range lg.user {
+		p := next[u]
+		next[u]++
+		s.items[p] = lg.item[i]
+		if s.times != nil {
+			s.times[p] = lg.time[i]
+		}
+	}
+	return s
+}
+
+// sortByTime orders each user's interactions by time; key breaks ties, and
+// the file order what the key leaves equal.
+func sortByTime(s *sequences, key func(user int, item int32) uint64) {
+	type entry struct {
+		time int64
+		key  uint64
+		pos  int32
+		item int32
+	}
+	var buf []entry
+	for u := range len(s.off) - 1 {
+		items, times := s.items[s.off[u]:s.off[u+1]], s.times[s.off[u]:s.off[u+1]]
+		buf = buf[:0]
+		for i, v := range items {
+			buf = append(buf, entry{times[i], key(u, v), int32(i), v})
+		}
+		slices.SortFunc(buf, func(a, b entry) int {
+			if c := cmp.Compare(a.time, b.time); c != 0 {
+				return c
+			}
+			if c := cmp.Compare(a.key, b.key); c != 0 {
+				return c
+			}
+			return cmp.Compare(a.pos, b.pos)
+		})
+		for i, e := range buf {
+			items[i], times[i] = e.item, e.time
+		}
+	}
+}
+
+// retain keeps the interactions for which keep says so, in place, and returns
+// how many it dropped. keep is called once for each, in order.
+func (s *sequences) retain(keep func(user, pos int) bool) int {
+	w := 0
+	for u := range len(s.off) - 1 {
+		begin, end := s.off[u], s.off[u+1]
+		s.off[u] = w
+		for p := begin; p < end; p++ {
+			if !keep(u, p) {
+				continue
+			}
+			s.items[w] = s.items[p]
+			if s.times != nil {
+				s.times[w] = s.times[p]
+			}
+			w++
+		}
+	}
+	dropped := s.off[len(s.off)-1] - w
+	s.off[len(s.off)-1] = w
+	s.items = s.items[:w]
+	if s.times != nil {
+		s.times = s.times[:w]
+	}
+	return dropped
+}
+
+// dropDuplicates keeps the first or last interaction of each user-item pair.
+func (s *sequences) dropDuplicates(numItems int, last bool) int {
+	kept := make([]bool, len(s.items))
+	seenBy := make([]int32, numItems) // user + 1
+	for u := range len(s.off) - 1 {
+		for i := range s.off[u+1] - s.off[u] {
+			p := s.off[u] + i
+			if last {
+				p = s.off[u+1] - 1 - i
+			}
+			if v := s.items[p]; seenBy[v] != int32(u)+1 {
+				seenBy[v] = int32(u) + 1
+				kept[p] = true
+			}
+		}
+	}
+	return s.retain(func(_, p int) bool { return kept[p] })
+}
+
+// kCore drops the interactions of users and items with fewer than k, again
+// and again until none is left that has.
+func (s *sequences) kCore(numItems, k int) int {
+	total := 0
+	counts := make([]int, numItems)
+	for {
+		clear(counts)
+		for _, v := range s.items {
+			counts[v]++
+		}
+		user, userCount := -1, 0
+		dropped := s.retain(func(u, p int) bool {
+			if u != user { // s.off[u] is already the new offset, p the old one
+				user, userCount = u, s.off[u+1]-p
+			}
+			return userCount >= k && counts[s.items[p]] >= k
+		})
+		total += dropped
+		if dropped == 0 {
+			return total
+		}
+	}
+}
+
+// number gives users and items their final numbers and fills the data set.
+func (d *Dataset) number(s *sequences, lg *interactions, maxUsers int) {
+	id := make([]int32, len(lg.items.names))
+	d.ItemIDs = []string{""}
+	for u := range len(s.off) - 1 {
+		begin, end := s.off[u], s.off[u+1]
+		if begin == end {
+			continue
+		}
+		if maxUsers > 0 && len(d.Seqs) == maxUsers {
+			d.Filtered.MaxUsers = len(s.items) - begin
+			break
+		}
+		seq := s.items[begin:end:end]
+		for i, v := range seq {
+			if id[v] == 0 {
+				id[v] = int32(len(d.ItemIDs))
+				d.ItemIDs = append(d.ItemIDs, lg.items.names[v])
+			}
+			seq[i] = id[v]
+		}
+		d.Seqs = append(d.Seqs, seq)
+		d.UserIDs = append(d.UserIDs, lg.users.names[u])
+		if s.times != nil {
+			d.Times = append(d.Times, s.times[begin:end:end])
+		}
+	}
+	d.NumItems = len(d.ItemIDs) - 1
+}

@@ -1,0 +1,191 @@
+package datasets
+
+import (
+	"bytes"
+	"html"
+	"io"
+)
+
+// readS3Rec reads the layout of the S3-Rec study: a line a user, "user item
+// item …", oldest first, positive decimal ids. If items.tsv lies beside it
+// (columns item_id, asin and perhaps title), its ASINs become the item ids.
+func readS3Rec(_ Config, src *source, lg *interactions) error {
+	l, err := openLines(src.file(src.main))
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	seen := map[string]int{} // user → line
+	for {
+		line, err := l.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		user, rest := cutField(line)
+		if _, ok := parseID(user); !ok {
+			return l.errorf("user id %s is not a positive whole number", excerpt(user))
+		}
+		if first, dup := seen[string(user)]; dup {
+			return l.errorf("user %s was already on line %d; a line holds all items of a user", user, first)
+		}
+		seen[string(user)] = l.n
+		if len(rest) == 0 {
+			return l.errorf("user %s has no items", user)
+		}
+		for len(rest) > 0 {
+			var item []byte
+			item, rest = cutField(rest)
+			if _, ok := parseID(item); !ok {
+				return l.errorf("item id %s is not a positive whole number (0 is padding)", excerpt(item))
+			}
+			lg.add(user, item)
+		}
+	}
+	// Ids of the study become the original ids of the source.
+	return readASINs(src, func(item, asin, _ []byte) {
+		if i, ok := lg.items.ids[string(item)]; ok {
+			lg.items.names[i] = string(asin)
+		}
+	})
+}
+
+// cutField returns the first field of a line separated by blanks, and what
+// follows it.
+func cutField(line []byte) (field, rest []byte) {
+	line = bytes.TrimLeft(line, " \t")
+	if i := bytes.IndexAny(line, " \t"); i >= 0 {
+		return line[:i], bytes.TrimLeft(line[i:], " \t")
+	}
+	return line, nil
+}
+
+// readASINs calls each for the lines of items.tsv, if there is one. The title
+// is nil where the file has none.
+func readASINs(src *source, each func(item, asin, title []byte)) error {
+	f, ok, err := src.find("items.tsv")
+	if err != nil || !ok {
+		return err
+	}
+	t, err := openTable(f, tableFormat{sep: "\t", header: true})
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	columns, err := t.columns([]column{{"the item id", "item_id"}, {"the ASIN", "asin"}}, []column{{"the title", "title"}})
+	if err != nil {
+		return err
+	}
+	items, asins := map[string]int{}, map[string]int{} // → line
+	return t.each(func(fields [][]byte) error {
+		item, asin := fields[columns[0]], fields[columns[1]]
+		if _, ok := parseID(item); !ok {
+			return t.errorf("item id %s is not a positive whole number (0 is padding)", excerpt(item))
+		}
+		if len(asin) == 0 {
+			return t.errorf("item %s has no ASIN", item)
+		}
+		if first, dup := items[string(item)]; dup {
+			return t.errorf("item %s was already on line %d", item, first)
+		}
+		if first, dup := asins[string(asin)]; dup {
+			return t.errorf("ASIN %s was already on line %d", asin, first)
+		}
+		items[string(item)], asins[string(asin)] = t.n, t.n
+		var title []byte
+		if columns[2] >= 0 {
+			title = fields[columns[2]]
+		}
+		each(item, asin, title)
+		return nil
+	})
+}
+
+// s3recItems reads titles (items.tsv), attribute ids and, if the configuration
+// names one, an Amazon metadata file.
+func s3recItems(c Config, src *source, m *metadataBuilder) error {
+	ids := m.index // item id of the study → id here
+	first := true
+	err := readASINs(src, func(item, asin, title []byte) {
+		if first {
+			ids, first = map[string]int32{}, false
+		}
+		id, ok := m.index[string(asin)]
+		if !ok {
+			return // filtered out
+		}
+		ids[string(item)] = id
+		if title != nil {
+			m.title(id, html.UnescapeString(string(title)))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	f := src.attrs
+	if f == nil {
+		found, ok, err := src.find("item2attributes.json", glob(stem(src.main, ".txt"))+"_item2attributes.json")
+		if err != nil {
+			return err
+		}
+		if ok {
+			f = &found
+		}
+	}
+	if f != nil {
+		if err := readAttributes(*f, ids, m); err != nil {
+			return err
+		}
+	}
+	if src.items != nil {
+		return readAmazonMeta(*src.items, m)
+	}
+	return nil
+}
+
+// readAttributes reads {"item": [attribute id, …], …}.
+func readAttributes(f file, ids map[string]int32, m *metadataBuilder) error {
+	l, err := openLines(f)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	text, err := l.all()
+	if err != nil {
+		return err
+	}
+	p := literal{b: text}
+	var attributes []int32
+	err = p.dict(func(item []byte) error {
+		if _, ok := parseID(item); !ok {
+			return p.errorf("item id %s is not a positive whole number (0 is padding)", excerpt(item))
+		}
+		id, wanted := ids[string(item)] // before the next token overwrites item
+		attributes = attributes[:0]
+		err := p.list(func() error {
+			n, err := p.number()
+			if err != nil {
+				return err
+			}
+			a, ok := parseID(n)
+			if !ok {
+				return p.errorf("attribute id %s is not a positive whole number", excerpt(n))
+			}
+			attributes = append(attributes, a)
+			return nil
+		})
+		if err == nil && wanted {
+			m.attributes(id, attributes)
+		}
+		return err
+	})
+	if err == nil {
+		err = p.end()
+	}
+	if err != nil {
+		return &ParseError{File: f.show, Line: 1 + bytes.Count(text[:p.i], []byte{'\n'}), Msg: err.Error()}
+	}
+	return nil
+}

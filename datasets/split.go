@@ -1,0 +1,124 @@
+package datasets
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Case is one ranking query: predict Target from History, all earlier items
+// of the user, uncut.
+type Case struct {
+	User    int32
+	History []int32
+	Target  int32
+}
+
+// Split is what training and ranking see. Its slices alias Dataset.Seqs.
+type Split struct {
+	Data  *Dataset
+	Kind  string    // LeaveOneOut or TimeSplit
+	Train [][]int32 // by user index; may hold 0 or 1 items
+	Valid []Case    // by ascending user, at most one a user
+	Test  []Case    // the same; histories include the validation item
+
+	// ValidFrom and TestFrom are the boundaries of a time split, Unix seconds:
+	// the period from ValidFrom up to but without TestFrom validates, what is
+	// later tests. Zero for leave-one-out.
+	ValidFrom, TestFrom int64
+}
+
+// NewSplit divides a data set; kind "" means d.Config.Split.
+//
+// "leave-one-out": the last item of a user tests, the one before it
+// validates, the rest trains. A user with fewer than 3 interactions is in
+// training only, with all of them (Stats.ShortUsers counts these).
+//
+// "time": one timeline for all users. The boundaries are the times below
+// which 80 % and 90 % of all interactions lie; what is before the first
+// boundary trains. A user's case is the first interaction in the validation
+// or test period, with everything before it as its history; a user without
+// history has none. Nothing that a model is trained on is later than what it
+// is asked for.
+func NewSplit(d *Dataset, kind string) (*Split, error) {
+	if kind == "" {
+		kind = d.Config.Split
+	}
+	s := &Split{Data: d, Kind: kind, Train: make([][]int32, len(d.Seqs))}
+	switch kind {
+	case LeaveOneOut, "":
+		s.Kind = LeaveOneOut
+		s.leaveOneOut()
+	case TimeSplit:
+		if d.Times == nil {
+			return nil, fmt.Errorf("datasets: %s: split %q needs times, which the source has not; use %q", d.Name, TimeSplit, LeaveOneOut)
+		}
+		s.byTime()
+	default:
+		return nil, fmt.Errorf("datasets: %s: unknown split %q; expected %q or %q", d.Name, kind, LeaveOneOut, TimeSplit)
+	}
+	if len(s.Test) == 0 || len(s.Valid) == 0 {
+		return nil, fmt.Errorf("datasets: %s: the %s split has %d validation and %d test cases; it needs some of both: use more data or fewer filters", d.Name, s.Kind, len(s.Valid), len(s.Test))
+	}
+	return s, nil
+}
+
+func (s *Split) leaveOneOut() {
+	for u, seq := range s.Data.Seqs {
+		n := len(seq)
+		if n < minSplit {
+			s.Train[u] = seq
+			continue
+		}
+		s.Train[u] = seq[: n-2 : n-2]
+		s.addCase(&s.Valid, u, n-2)
+		s.addCase(&s.Test, u, n-1)
+	}
+}
+
+// minSplit is the least number of interactions that leave-one-out divides.
+const minSplit = 3
+
+func (s *Split) byTime() {
+	var all []int64
+	for _, times := range s.Data.Times {
+		all = append(all, times...)
+	}
+	slices.Sort(all)
+	s.ValidFrom, s.TestFrom = all[len(all)*8/10], all[len(all)*9/10]
+	for u, times := range s.Data.Times {
+		valid, _ := slices.BinarySearch(times, s.ValidFrom)
+		test, _ := slices.BinarySearch(times, s.TestFrom)
+		s.Train[u] = s.Data.Seqs[u][:valid:valid]
+		if valid > 0 && valid < test {
+			s.addCase(&s.Valid, u, valid)
+		}
+		if test > 0 && test < len(times) {
+			s.addCase(&s.Test, u, test)
+		}
+	}
+}
+
+func (s *Split) addCase(cases *[]Case, u, pos int) {
+	seq := s.Data.Seqs[u]
+	*cases = append(*cases, Case{User: int32(u), History: seq[:pos:pos], Target: seq[pos]})
+}
+
+// Cold returns the numbers of validation and test cases whose target is in no
+// training sequence.
+func (s *Split) Cold() (valid, test int) {
+	trained := make([]bool, s.Data.NumItems+1)
+	for _, seq := range s.Train {
+		for _, v := range seq {
+			trained[v] = true
+		}
+	}
+	count := func(cases []Case) (n int) {
+		for _, c := range cases {
+			if !trained[c.Target] {
+				n++
+			}
+		}
+		return n
+	}
+	return count(s.Valid), count(s.Test)
+}
