@@ -1,0 +1,92 @@
+package baselines
+
+import (
+	"fmt"
+	"slices"
+
+	"famebench/datasets"
+	"famebench/internal/rank"
+)
+
+// markov is the floor that knows the user's last item only: an item's score is
+// how often it came right after that item in training. Items with the same
+// count, most often 0, stand in the order of their popularity, which is scaled
+// to below 1 and so never outweighs a count.
+//
+// Scores are float32: where a count is so high that the popularity's last
+// digits are lost, items of nearly equal popularity tie, but none changes
+// places.
+type markov struct {
+	backoff []float32      // by item: popularity / (1 + the highest)
+	next    [][]transition // by last item
+	rows    []float32      // what Scores gave last
+}
+
+// transition says how to score an item after a given one.
+type transition struct {
+	item  int32
+	score float32 // count + backoff
+}
+
+// NewMarkov fits the floor on the training part of s.
+func NewMarkov(s *datasets.Split) (rank.Scorer, error) {
+	counts, err := trainingCounts(s)
+	if err != nil {
+		return nil, fmt.Errorf("markov: %w", err)
+	}
+	scale := float64(1 + slices.Max(counts))
+	m := &markov{backoff: make([]float32, len(counts)), next: make([][]transition, len(counts))}
+	for v, n := range counts {
+		m.backoff[v] = float32(float64(n) / scale)
+	}
+	// Sorting the pairs brings equal ones together, in less memory than a map of
+	// them would take.
+	pairs := consecutivePairs(s.Train)
+	slices.Sort(pairs)
+	for len(pairs) > 0 {
+		n := 1
+		for n < len(pairs) && pairs[n] == pairs[0] {
+			n++
+		}
+		last, item := pairs[0].items()
+		m.next[last] = append(m.next[last], transition{item, float32(float64(n) + float64(counts[item])/scale)})
+		pairs = pairs[n:]
+	}
+	return m, nil
+}
+
+// Scores scores every item by the last item of each case's history. A case
+// without history gets the popularities.
+func (m *markov) Scores(cases []datasets.Case) ([]float32, error) {
+	m.rows = repeat(m.rows, m.backoff, len(cases))
+	width := len(m.backoff)
+	for i, c := range cases {
+		if len(c.History) == 0 {
+			continue
+		}
+		last := c.History[len(c.History)-1]
+		if last < 1 || int(last) >= width {
+			return nil, fmt.Errorf("markov: user %d has item %d in the history, expected 1…%d", c.User, last, width-1)
+		}
+		row := m.rows[i*width : (i+1)*width]
+		for _, t := range m.next[last] {
+			row[t.item] = t.score
+		}
+	}
+	return m.rows, nil
+}
+
+// pair is two consecutive items, the first in the upper half.
+type pair uint64
+
+func (p pair) items() (last, item int32) { return int32(p >> 32), int32(p & 0xffffffff) }
+
+func consecutivePairs(sequences [][]int32) []pair {
+	var pairs []pair
+	for _, seq := range sequences {
+		for i := 1; i < len(seq); i++ {
+			pairs = append(pairs, pair(seq[i-1])<<32|pair(seq[i]))
+		}
+	}
+	return pairs
+}
