@@ -14,6 +14,7 @@
 
 famebench_version=2.11.0
 famebench_cache=${XDG_CACHE_HOME:-${HOME:-}/.cache}/famebench
+famebench_home=
 famebench_abi=
 famebench_problem=
 
@@ -26,9 +27,10 @@ elif ! famebench_torch=$(CDPATH='' cd -- "$LIBTORCH" 2>/dev/null && pwd -P); the
 else
 	# Our helper files never go into a folder of the user's. Theirs is named by
 	# version, so that an upgrade in place gets new keys in Go's build cache.
-	famebench_version=$(cat "$famebench_torch/include/torch/headeronly/version.h" \
-		"$famebench_torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null |
-		sed -n 's/^ *"\([0-9][0-9.]*\)".*/\1/p' | head -n 1)
+	famebench_version=$({
+		cat "$famebench_torch/include/torch/headeronly/version.h" \
+			"$famebench_torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null || :
+	} | sed -n '/^ *"\([0-9][0-9.]*\)".*/{s//\1/p;q;}')
 	famebench_home=$famebench_cache/external-$famebench_version
 	# Python wheels before about 2.7 use GCC's old std::string.
 	if [ -f "$famebench_torch/lib/libc10.so" ] && ! grep -q __cxx11 "$famebench_torch/lib/libc10.so"; then
