@@ -16,7 +16,8 @@ type delimited struct {
 	items       tableFormat
 	itemFile    func(main string) string // usual name, from that of the interactions
 	itemColumns ItemColumns
-	list        string // separates categories and genres
+	genres      string // separates genres
+	categories  string // separates categories
 	yearInTitle bool   // titles end in " (1995)"
 	flags       int    // number from 1 of the first of the genre flag columns; 0: there are none
 }
@@ -29,14 +30,14 @@ func describe(c Config) delimited {
 		return delimited{
 			log: csv, columns: Columns{"userId", "movieId", "rating", "timestamp"}, ids: true,
 			items: csv, itemFile: fixed("movies.csv"), itemColumns: ItemColumns{Item: "movieId", Title: "title", Genres: "genres"},
-			list: "|", yearInTitle: true,
+			genres: "|", yearInTitle: true,
 		}
 	case "movielens-1m":
 		dat := tableFormat{sep: "::", latin1: true}
 		return delimited{
 			log: dat, columns: Columns{"1", "2", "3", "4"}, ids: true,
 			items: dat, itemFile: fixed("movies.dat"), itemColumns: ItemColumns{Item: "1", Title: "2", Genres: "3"},
-			list: "|", yearInTitle: true,
+			genres: "|", yearInTitle: true,
 		}
 	case "movielens-100k":
 		return delimited{
@@ -47,12 +48,13 @@ func describe(c Config) delimited {
 	case "recbole":
 		atomic := tableFormat{sep: "\t", header: true, typed: true}
 		return delimited{
-			log: atomic, columns: c.Columns, items: atomic, itemColumns: c.ItemColumns, list: " ",
+			log: atomic, columns: c.Columns, items: atomic, itemColumns: c.ItemColumns,
+			genres: " ", categories: ",", // names of categories hold blanks
 			itemFile: func(main string) string { return stem(main, ".inter") + ".item" },
 		}
 	}
 	csv := tableFormat{sep: c.Separator, header: c.header(), quoted: c.Separator != "\t"}
-	return delimited{log: csv, columns: c.Columns, items: csv, itemColumns: c.ItemColumns, list: "|"}
+	return delimited{log: csv, columns: c.Columns, items: csv, itemColumns: c.ItemColumns, genres: "|", categories: "|"}
 }
 
 func fixed(name string) func(string) string { return func(string) string { return name } }
@@ -197,13 +199,13 @@ func delimitedItems(c Config, src *source, m *metadataBuilder) error {
 			m.brand(id, t.text(f[p[2]]))
 		}
 		if p[3] >= 0 {
-			m.categories(id, d.names(t.text(f[p[3]])))
+			m.categories(id, names(t.text(f[p[3]]), d.categories))
 		}
 		if p[4] >= 0 {
 			m.description(id, t.text(f[p[4]]))
 		}
 		if p[5] >= 0 {
-			m.genres(id, d.names(t.text(f[p[5]])))
+			m.genres(id, names(t.text(f[p[5]]), d.genres))
 		}
 		if p[6] >= 0 {
 			v, _ := parseNumber(f[p[6]]) // what is no number is unknown
@@ -220,12 +222,17 @@ func delimitedItems(c Config, src *source, m *metadataBuilder) error {
 	})
 }
 
-// names splits a list of categories or genres.
-func (d *delimited) names(s string) []string {
-	if s == "" || s == "(no genres listed)" {
+// names splits a list of categories or genres, perhaps in Python's brackets
+// and quotes.
+func names(s, sep string) []string {
+	if s == "(no genres listed)" {
 		return nil
 	}
-	return slices.DeleteFunc(strings.Split(s, d.list), isEmpty)
+	list := strings.Split(s, sep)
+	for i := range list {
+		list[i] = strings.Trim(list[i], " []'\"")
+	}
+	return slices.DeleteFunc(list, isEmpty)
 }
 
 // recboleItemColumns finds columns by the names that RecBole's data sets use.
