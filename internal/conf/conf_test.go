@@ -13,6 +13,7 @@ type settings struct {
 	Cased   bool              `toml:"cased"`
 	Seeds   []int64           `toml:"seeds"`
 	Names   map[string]string `toml:"names"`
+	Header  *bool             `toml:"header"`
 	Private int               `toml:"-"`
 	Inner   struct {
 		Depth int `toml:"depth"`
@@ -27,6 +28,7 @@ loss = "bce"
 seeds = [0, 1]
 names = { a = "b" }
 inner.depth = 4
+header = false
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -35,8 +37,12 @@ inner.depth = 4
 	if err := Decode(n, &s); err != nil {
 		t.Fatal(err)
 	}
+	if s.Header == nil || *s.Header {
+		t.Errorf("header %v, want false", s.Header)
+	}
+	s.Header = nil
 	got := fmt.Sprintf("%+v", s)
-	want := "{Epochs:3 Rate:1 Loss:bce Cased:true Seeds:[0 1] Names:map[a:b] Private:0 Inner:{Depth:4}}"
+	want := "{Epochs:3 Rate:1 Loss:bce Cased:true Seeds:[0 1] Names:map[a:b] Header:<nil> Private:0 Inner:{Depth:4}}"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -48,14 +54,15 @@ inner.depth = 4
 func TestErrors(t *testing.T) {
 	tests := []struct{ name, src, want string }{
 		{"unknown", "epochs = 1\nepohcs = 2", `x.toml:2: epohcs: unknown key; did you mean "epochs"?`},
-		{"far", "zzzzzz = 2", `x.toml:1: zzzzzz: unknown key; known: epochs, learning_rate, loss, cased, seeds, names, inner`},
-		{"hidden", "Private = 2", `x.toml:1: Private: unknown key; known: epochs, learning_rate, loss, cased, seeds, names, inner`},
+		{"far", "zzzzzz = 2", `x.toml:1: zzzzzz: unknown key; known: epochs, learning_rate, loss, cased, seeds, names, header, inner`},
+		{"hidden", "Private = 2", `x.toml:1: Private: unknown key; known: epochs, learning_rate, loss, cased, seeds, names, header, inner`},
 		{"string for int", `epochs = "two"`, `x.toml:1: epochs: expected an integer, got the string "two"`},
 		{"float for int", "\n\nepochs = 2.5", `x.toml:3: epochs: expected an integer, got the number 2.5`},
 		{"int for string", "loss = 1", `x.toml:1: loss: expected a string, got the integer 1`},
 		{"number for bool", "cased = 1", `x.toml:1: cased: expected true or false, got the integer 1`},
 		{"string in list", `seeds = [1, "a"]`, `x.toml:1: seeds: expected an integer, got the string "a"`},
 		{"value for list", "seeds = 1", `x.toml:1: seeds: expected a list, got the integer 1`},
+		{"pointer", "header = 1", `x.toml:1: header: expected true or false, got the integer 1`},
 		{"value for table", "inner = 1", `x.toml:1: inner: expected a table, got the integer 1`},
 		{"table for value", "[loss]\na = 1", `x.toml:1: loss: expected a string, got a table`},
 		{"inner", "[inner]\ndpeth = 1", `x.toml:2: inner.dpeth: unknown key; did you mean "depth"?`},
@@ -103,7 +110,7 @@ func TestSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := fmt.Sprintf("%+v", s)
-	want := "{Epochs:3 Rate:0.001 Loss:bce Cased:false Seeds:[4 5] Names:map[a:x=y] Private:0 Inner:{Depth:7}}"
+	want := "{Epochs:3 Rate:0.001 Loss:bce Cased:false Seeds:[4 5] Names:map[a:x=y] Header:<nil> Private:0 Inner:{Depth:7}}"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

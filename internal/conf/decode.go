@@ -73,6 +73,14 @@ func decodeStruct(n *Node, v reflect.Value) error {
 }
 
 func decodeNode(n *Node, v reflect.Value) error {
+	if v.Kind() == reflect.Pointer { // nil: not given
+		target := reflect.New(v.Type().Elem())
+		if err := decodeNode(n, target.Elem()); err != nil {
+			return err
+		}
+		v.Set(target)
+		return nil
+	}
 	if n.Table == nil {
 		if v.Kind() == reflect.Struct || v.Kind() == reflect.Map {
 			return n.Errorf("expected a table, got %s", describe(n.Value))

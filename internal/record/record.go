@@ -19,11 +19,13 @@ import (
 
 // Record is the file runs/ID.json.
 type Record struct {
-	ID           string         `json:"id"`
-	ResultSHA256 string         `json:"result_sha256"` // of the canonical JSON of Result
-	Result       Result         `json:"result"`
-	Measured     Measured       `json:"measured"`
-	Resolved     map[string]any `json:"resolved,omitempty"` // every setting with its value, for the reader; the spec leaves defaults out
+	ID           string   `json:"id"`
+	ResultSHA256 string   `json:"result_sha256"` // of the canonical JSON of Result
+	Result       Result   `json:"result"`
+	Measured     Measured `json:"measured"`
+	// Resolved lists every setting with its value, for the reader: the spec
+	// leaves out what is at its default. Keys: "params", "train".
+	Resolved map[string]Settings `json:"resolved,omitempty"`
 }
 
 // Result is the reproducible part of a record.
@@ -52,8 +54,8 @@ type Metrics map[string]float64
 // Point is one epoch of training.
 type Point struct {
 	Epoch int     `json:"epoch"`
-	Step  int64   `json:"step"` // optimiser steps so far
-	Loss  Finite  `json:"loss"` // mean over the epoch's targets
+	Steps int64   `json:"steps"` // of the optimiser, since the start
+	Loss  Finite  `json:"loss"`  // mean over the epoch's targets
 	Valid Metrics `json:"valid,omitempty"`
 }
 
@@ -102,16 +104,17 @@ type Measured struct {
 	EvalUsersPerSec  float64   `json:"eval_users_per_second"`
 	PeakRSSMB        float64   `json:"peak_rss_mb"`
 	Parameters       int64     `json:"parameters,omitempty"`
-	Resumed          bool      `json:"resumed,omitempty"` // from a checkpoint
+	TimeLimit        float64   `json:"time_limit,omitempty"` // in force, seconds of training
+	Resumed          bool      `json:"resumed,omitempty"`    // from a checkpoint
 	Host             string    `json:"host"`
 	CPU              string    `json:"cpu"`
 	Threads          int       `json:"threads"`
 	OS               string    `json:"os"`
 	Go               string    `json:"go"`
 	Libtorch         string    `json:"libtorch,omitempty"`
-	Commit           string    `json:"commit,omitempty"` // of the source tree; empty: not a git checkout
-	Dirty            bool      `json:"dirty,omitempty"`  // uncommitted changes outside results
-	DatasetWarning   string    `json:"dataset_warning,omitempty"`
+	Commit           string    `json:"commit,omitempty"`   // of the source tree; empty: not a git checkout
+	Dirty            bool      `json:"dirty,omitempty"`    // uncommitted changes outside results
+	Warnings         []string  `json:"warnings,omitempty"` // about the data
 }
 
 // Failure is the file runs/ID.failed.json: why a run left no record. The next

@@ -39,7 +39,7 @@ func exampleRecord(t *testing.T) *Record {
 	return &Record{
 		Result: Result{
 			Spec: exampleSpec(t), Status: Patience, Epochs: 2, BestEpoch: 1, Targets: 10, Users: 3,
-			Curve:       []Point{{Epoch: 1, Step: 5, Loss: 9.5, Valid: Metrics{"NDCG@10": 0.1}}, {Epoch: 2, Step: 10, Loss: Finite(math.NaN())}},
+			Curve:       []Point{{Epoch: 1, Steps: 5, Loss: 9.5, Valid: Metrics{"NDCG@10": 0.1}}, {Epoch: 2, Steps: 10, Loss: Finite(math.NaN())}},
 			Test:        Rules{Kept: Metrics{"MRR": 1.0 / 3}, Removed: Metrics{"MRR": 0.5}},
 			RanksSHA256: "00",
 		},
@@ -216,9 +216,6 @@ func TestWriteAndRead(t *testing.T) {
 	if err != nil || len(ids) != 1 || ids[0] != id {
 		t.Errorf("ids %v, %v", ids, err)
 	}
-	if done, err := s.Finished(id); !done || err != nil {
-		t.Errorf("finished %v, %v", done, err)
-	}
 }
 
 func TestDamagedRecordsAreRefused(t *testing.T) {
@@ -249,17 +246,5 @@ func TestDamagedRecordsAreRefused(t *testing.T) {
 		if _, err := s.Read(r.ID); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestTimeLimitIsNotFinished(t *testing.T) {
-	s := makeStore(t)
-	r := exampleRecord(t)
-	r.Result.Status = Time
-	if err := s.Write(r); err != nil {
-		t.Fatal(err)
-	}
-	if done, err := s.Finished(r.ID); done || err != nil {
-		t.Errorf("finished %v, %v", done, err)
 	}
 }

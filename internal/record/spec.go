@@ -70,11 +70,11 @@ func (s Spec) Study() (string, error) {
 // Diff returns the settings of a struct, by their JSON names, whose values are
 // not the defaults. Both must be pointers to the same struct type.
 func Diff(defaults, value any) (Settings, error) {
-	base, err := settings(defaults)
+	base, err := All(defaults)
 	if err != nil {
 		return nil, err
 	}
-	all, err := settings(value)
+	all, err := All(value)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,8 @@ func (s Settings) Apply(dst any) error {
 	return nil
 }
 
-func settings(v any) (Settings, error) {
+// All returns every setting of a struct by its JSON name.
+func All(v any) (Settings, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, err

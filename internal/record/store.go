@@ -30,7 +30,7 @@ type Store struct{ Dir string }
 // Paths of the files of a run.
 func (s Store) RecordPath(id string) string  { return filepath.Join(s.Dir, "runs", id+".json") }
 func (s Store) FailurePath(id string) string { return filepath.Join(s.Dir, "runs", id+".failed.json") }
-func (s Store) RanksPath(id string) string   { return filepath.Join(s.Dir, "runs", id+".ranks") }
+func (s Store) RanksPath(id string) string   { return filepath.Join(s.Dir, "runs", id+".ranks.tsv.gz") }
 func (s Store) CurvePath(id string) string   { return filepath.Join(s.Dir, "curves", id+".jsonl") }
 func (s Store) WeightsPath(id string) string {
 	return filepath.Join(s.Dir, "weights", id+".safetensors")
@@ -100,20 +100,6 @@ func (s Store) Read(id string) (*Record, error) {
 			path, r.ID, sum, r.ResultSHA256)
 	}
 	return &r, nil
-}
-
-// Finished says whether a run has a record that need not be made again. A run
-// that its time limit stopped has a record too but may go on from its
-// checkpoint.
-func (s Store) Finished(id string) (bool, error) {
-	r, err := s.Read(id)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return r.Result.Status != Time, nil
 }
 
 // IDs lists the runs that have records, sorted.

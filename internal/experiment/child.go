@@ -1,0 +1,140 @@
+package experiment
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"famebench/internal/record"
+)
+
+// ChildCommand is the hidden first argument that makes the binary a child.
+const ChildCommand = "run-child"
+
+// Exit codes of a child, which only its parent sees.
+const (
+	exitFailed      = 1
+	exitInterrupted = 130
+)
+
+// RunChild does one job: it reads it from stdin, tells its progress on stdout
+// and returns the exit code. The child holds the run's lock and writes the
+// record itself, not its parent: the lock then lives exactly as long as the
+// process that works, and nothing large crosses the pipe. What the parent writes
+// is the one thing that a child cannot: its own death.
+func RunChild(stdin io.Reader, stdout io.Writer, registry []Entry) int {
+	// The first signal asks for a clean stop; later ones change nothing, since a
+	// terminal sends Ctrl-C to the child too and the parent forwards its own.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	out := newEmitter(stdout)
+	in := bufio.NewReader(stdin)
+	line, err := in.ReadBytes('\n')
+	var job Job
+	if err == nil {
+		err = json.Unmarshal(line, &job)
+	}
+	if err != nil {
+		out.emit(Event{Kind: EventFailed, Message: fmt.Sprintf("reading the job: %v", err)})
+		return exitFailed
+	}
+	go dieWithParent(in)
+	return runJob(ctx, job, registry, out)
+}
+
+// dieWithParent ends the process when its standard input does: the parent keeps
+// the pipe open as long as it lives. (On Linux the kernel kills the child
+// already, see childAttributes; this is for everything else.) The checkpoint on
+// disk is what a kill would have left.
+func dieWithParent(stdin io.Reader) {
+	_, _ = io.Copy(io.Discard, stdin)
+	os.Exit(exitFailed)
+}
+
+func runJob(ctx context.Context, job Job, registry []Entry, out *emitter) int {
+	err := doJob(ctx, job, registry, out)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errBusy):
+		return 0 // the event says so
+	case errors.Is(err, context.Canceled):
+		out.emit(Event{Kind: EventInterrupted})
+		return exitInterrupted
+	}
+	out.emit(Event{Kind: EventFailed, Message: err.Error()})
+	return exitFailed
+}
+
+var errBusy = errors.New("another process works on this run")
+
+func doJob(ctx context.Context, job Job, registry []Entry, out *emitter) error {
+	entry, err := job.entry(registry)
+	if err != nil {
+		return err
+	}
+	if job.Kind == KindCost {
+		costs, err := measureCost(ctx, job, entry, out)
+		if err == nil {
+			out.emit(Event{Kind: EventCost, Costs: costs})
+		}
+		return err
+	}
+	store := record.Store{Dir: job.Out}
+	id, err := job.Spec.ID()
+	if err != nil {
+		return err
+	}
+	lock, holder, err := store.Lock(id)
+	if err != nil {
+		return err
+	}
+	if lock == nil {
+		out.emit(Event{Kind: EventBusy, Message: holder.String()})
+		return errBusy
+	}
+	defer lock.Release()
+	// Another process may have finished it between the plan and the lock.
+	if done, err := job.record(store, id); err != nil || done != nil {
+		if err == nil {
+			out.emit(Event{Kind: EventDone})
+		}
+		return err
+	}
+	r, err := execute(ctx, job, entry, store, id, out)
+	if err != nil {
+		return err
+	}
+	if err := store.Write(r); err != nil {
+		return err
+	}
+	if r.Result.Status != record.Time { // the next invocation goes on from there
+		_ = os.Remove(store.CheckpointPath(id))
+	}
+	out.emit(Event{Kind: EventDone})
+	return nil
+}
+
+// entry finds the model of a job and makes sure that this build computes what
+// the spec asks for.
+func (j Job) entry(registry []Entry) (Entry, error) {
+	e, ok := find(registry, j.Spec.Model)
+	if !ok {
+		return e, fmt.Errorf("model %q is not in this build", j.Spec.Model)
+	}
+	if have := e.versions(); have != j.Spec.Versions {
+		return e, fmt.Errorf("the run is of versions %s, this build has %s: check out the commit that the record names to repeat it",
+			versionText(j.Spec.Versions), versionText(have))
+	}
+	return e, nil
+}
+
+func versionText(v record.Versions) string {
+	return fmt.Sprintf("model %d, train %d, rank %d", v.Model, v.Train, v.Rank)
+}

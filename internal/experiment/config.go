@@ -1,0 +1,295 @@
+// Package experiment turns experiments.toml into runs and carries them out.
+//
+// Config holds the file and the command line's -set values, checked as a whole
+// before anything starts. A Plan lists the runs of a suite, each with its Spec
+// and the id that is hashed from it. A Runner takes the runs that have no record
+// yet through a child process each: the child loads the data, trains, ranks and
+// writes the record; the parent watches it, passes its progress on and writes
+// down its death. Verify does a recorded run once more and compares.
+//
+// Nothing here renders tables: package report does, from records alone.
+package experiment
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+
+	"famebench/datasets"
+	"famebench/internal/conf"
+	"famebench/internal/train"
+)
+
+// FileName is what Find looks for.
+const FileName = "experiments.toml"
+
+// Config is a configuration file together with the command line's settings.
+type Config struct {
+	Path string // of the file
+	Root string // its folder; relative paths in it start here
+
+	registry []Entry
+	file     *conf.Node
+	set      *conf.Node // the same tree, from -set; wins over the file
+	suites   []Suite
+}
+
+// Suite is a named selection of runs.
+type Suite struct {
+	Name     string   `toml:"-" json:"name"`
+	Kind     string   `toml:"kind" json:"kind"`
+	Summary  string   `toml:"summary" json:"summary"`
+	Models   []string `toml:"models" json:"models"`
+	Datasets []string `toml:"datasets" json:"datasets"`
+	Seeds    []int64  `toml:"seeds" json:"seeds"`
+}
+
+// Kinds of suite.
+const (
+	KindCompare = "compare" // train and rank every model on every data set with every seed
+	KindCost    = "cost"    // measure speed and memory; no records
+)
+
+// The sections of the file, and the tables inside a section that are not plain
+// settings.
+var (
+	sections      = []string{"train", "models", "datasets", "suites"}
+	modelSubtable = []string{"train", "datasets"}
+	suiteSubtable = []string{"train"}
+)
+
+// Find returns the path of the nearest experiments.toml in dir or above it.
+func Find(dir string) (string, error) {
+	start, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for d := start; ; d = filepath.Dir(d) {
+		path := filepath.Join(d, FileName)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path, nil
+		}
+		if d == filepath.Dir(d) {
+			return "", fmt.Errorf("no %s in %s or any folder above it: change to the folder of your clone of famebench, or name a file with -config", FileName, start)
+		}
+	}
+}
+
+// Load reads a configuration file, adds the settings of the command line and
+// checks everything that it says, used or not. All faults are reported, one a
+// line.
+func Load(path string, sets []string, registry []Entry) (*Config, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w; name another file with -config", err)
+	}
+	root, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{Path: path, Root: root, registry: registry, set: conf.NewTable("command line")}
+	if c.file, err = conf.Parse(filepath.Base(path), src); err != nil {
+		return nil, err
+	}
+	for _, s := range sets {
+		if err := c.set.Set(s, c.expand); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// expand lengthens "sasrec.dropout" to "models.sasrec.dropout".
+func (c *Config) expand(path []string) ([]string, error) {
+	if slices.Contains(sections, path[0]) {
+		return path, nil
+	}
+	if _, ok := find(c.registry, path[0]); ok {
+		return append([]string{"models"}, path...), nil
+	}
+	known := append(slices.Clone(sections), names(c.registry)...)
+	return nil, fmt.Errorf("%q is neither a section nor a model%s", path[0], conf.Hint(path[0], known))
+}
+
+// layers are the file and the command line, weaker first.
+func (c *Config) layers() []*conf.Node { return []*conf.Node{c.file, c.set} }
+
+// check decodes every table once, so that a fault in one that this command does
+// not use is found now and not in a week.
+func (c *Config) check() error {
+	var errs []error
+	for _, layer := range c.layers() {
+		for _, key := range layer.Keys() {
+			if !slices.Contains(sections, key) {
+				errs = append(errs, layer.Table[key].Errorf("unknown section%s", conf.Hint(key, sections)))
+			} else if _, err := layer.Sub(key); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if errs != nil {
+		return errors.Join(errs...)
+	}
+	errs = append(errs, c.checkTrain("train"), c.checkModels())
+	for _, name := range c.Datasets() {
+		_, err := c.Dataset(name)
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, c.readSuites())...)
+}
+
+// checkTrain decodes a table of training settings in every layer.
+func (c *Config) checkTrain(path ...string) error {
+	var errs []error
+	t := train.Defaults()
+	for _, layer := range c.layers() {
+		n, err := layer.Sub(path...)
+		if err == nil {
+			err = conf.Decode(n, &t)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkModels() error {
+	var errs []error
+	for _, layer := range c.layers() {
+		models, _ := layer.Sub("models")
+		for _, name := range models.Keys() {
+			errs = append(errs, c.checkModel(layer, models.Table[name], name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkModel(layer, n *conf.Node, name string) error {
+	e, ok := find(c.registry, name)
+	if !ok {
+		return n.Errorf("unknown model%s", conf.Hint(name, names(c.registry)))
+	}
+	own, err := layer.Sub("models", name)
+	if err != nil {
+		return err
+	}
+	if e.Defaults == nil {
+		if keys := own.Keys(); len(keys) > 0 {
+			return own.Table[keys[0]].Errorf("%s has no settings: it only counts", name)
+		}
+		return nil
+	}
+	scratch := clone(e.Defaults)
+	errs := []error{conf.Decode(own.Without(modelSubtable...), scratch), c.checkTrain("models", name, "train")}
+	byData, err := layer.Sub("models", name, "datasets")
+	errs = append(errs, err)
+	for _, data := range byData.Keys() {
+		if !slices.Contains(c.Datasets(), data) {
+			errs = append(errs, byData.Table[data].Errorf("unknown data set%s", conf.Hint(data, c.Datasets())))
+			continue
+		}
+		n, err := byData.Sub(data)
+		errs = append(errs, err, conf.Decode(n, scratch))
+	}
+	return errors.Join(errs...)
+}
+
+// Datasets lists the data sets that the configuration knows.
+func (c *Config) Datasets() []string {
+	var out []string
+	for _, layer := range c.layers() {
+		n, _ := layer.Sub("datasets")
+		for _, name := range n.Keys() {
+			if !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	return out
+}
+
+// Dataset returns the configuration of a data set with every default filled in.
+func (c *Config) Dataset(name string) (datasets.Config, error) {
+	var d datasets.Config
+	if !slices.Contains(c.Datasets(), name) {
+		return d, fmt.Errorf("%s: unknown data set %q%s", c.Path, name, conf.Hint(name, c.Datasets()))
+	}
+	where := c.set
+	for _, layer := range c.layers() {
+		n, err := layer.Sub("datasets", name)
+		if err == nil {
+			err = conf.Decode(n, &d)
+		}
+		if err != nil {
+			return d, err
+		}
+		if n != nil && len(where.Path) == 0 {
+			where = n
+		}
+	}
+	if d.Name == "" {
+		d.Name = name
+	}
+	if _, err := d.Resolve(); err != nil {
+		return d, where.Errorf("%w", err)
+	}
+	return d, nil
+}
+
+// Params returns a model's hyper-parameters on a data set, as a pointer to its
+// configuration struct; nil for floors. The order, weakest first: defaults,
+// [models.M], [models.M.datasets.D], and the same two from -set.
+func (c *Config) Params(e Entry, dataset string) (any, error) {
+	if e.Defaults == nil {
+		return nil, nil
+	}
+	p := clone(e.Defaults)
+	for _, layer := range c.layers() {
+		general, err := layer.Sub("models", e.Name)
+		if err != nil {
+			return nil, err
+		}
+		special, err := layer.Sub("models", e.Name, "datasets", dataset)
+		if err := errors.Join(err, conf.Decode(general.Without(modelSubtable...), p), conf.Decode(special, p)); err != nil {
+			return nil, err
+		}
+	}
+	if v, ok := p.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return nil, fmt.Errorf("%s: models.%s on %s: %w", c.Path, e.Name, dataset, err)
+		}
+	}
+	return p, nil
+}
+
+// Train returns a model's training settings in a suite. The order, weakest
+// first: defaults, [train], [models.M.train], [suites.S.train], and the same
+// three from -set.
+func (c *Config) Train(e Entry, suite string) (train.Config, error) {
+	t := train.Defaults()
+	for _, layer := range c.layers() {
+		for _, path := range [][]string{{"train"}, {"models", e.Name, "train"}, {"suites", suite, "train"}} {
+			n, err := layer.Sub(path...)
+			if err := errors.Join(err, conf.Decode(n, &t)); err != nil {
+				return t, err
+			}
+		}
+	}
+	if err := t.Validate(0); err != nil {
+		return t, fmt.Errorf("%s: training settings of %s in suite %s: %w", c.Path, e.Name, suite, err)
+	}
+	return t, nil
+}
+
+// clone copies the struct that p points to. Configuration structs hold values
+// only, so a shallow copy is a whole one.
+func clone(p any) any {
+	c := reflect.New(reflect.TypeOf(p).Elem())
+	c.Elem().Set(reflect.ValueOf(p).Elem())
+	return c.Interface()
+}

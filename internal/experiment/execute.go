@@ -1,0 +1,152 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"famebench/datasets"
+	"famebench/internal/rank"
+	"famebench/internal/record"
+	"famebench/internal/torch"
+	"famebench/internal/torch/safetensors"
+	"famebench/internal/train"
+)
+
+// execute does a run from data to metrics and returns its record. Ranks, curve
+// and weights are on disk then; the record itself is the caller's to write.
+func execute(ctx context.Context, job Job, e Entry, store record.Store, id string, out *emitter) (*record.Record, error) {
+	began := time.Now()
+	r := &record.Record{ID: id, Result: record.Result{Spec: job.Spec, Status: record.Done}}
+	m := &r.Measured
+	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), hostname(), cpuModel(), system(), runtime.Version()
+	m.Threads, m.Commit, m.Dirty = job.Spec.Threads, job.Source.Commit, job.Source.Dirty
+
+	params, t, err := job.settings(e)
+	if err != nil {
+		return nil, err
+	}
+	out.phase("load")
+	split, err := job.load(m, out)
+	if err != nil {
+		return nil, err
+	}
+	m.LoadSeconds = time.Since(began).Seconds()
+
+	if e.Floor != nil {
+		s, err := e.Floor(split)
+		if err != nil {
+			return nil, err
+		}
+		if err := rankTest(ctx, s, split, store, r, out); err != nil {
+			return nil, err
+		}
+	} else {
+		if r.Resolved, err = resolved(params, t); err != nil {
+			return nil, err
+		}
+		c := torch.Config{Device: job.Device, Threads: job.Spec.Threads, Seed: uint64(job.Spec.Seed)}
+		err = torch.Run(c, func(rt *torch.Runtime) error {
+			return executeNeural(ctx, rt, e, params, t, split, store, r, out)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	m.Seconds = time.Since(began).Seconds()
+	m.PeakRSSMB = float64(peakRSS()) / (1 << 20)
+	return r, nil
+}
+
+// load opens the data of a job and makes sure that it is what was planned.
+func (j Job) load(m *record.Measured, out *emitter) (*datasets.Split, error) {
+	c, err := j.datasetConfig()
+	if err != nil {
+		return nil, err
+	}
+	data, err := datasets.Open(c, j.Root)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := data.Fingerprint(), j.Spec.Dataset.Fingerprint; got != want {
+		return nil, fmt.Errorf("data set %s has fingerprint %s, the run is about %s: the data changed", j.Spec.Dataset.Name, got, want)
+	}
+	m.Warnings = data.Warnings
+	for _, w := range data.Warnings {
+		out.emit(Event{Kind: EventWarning, Message: w})
+	}
+	return datasets.NewSplit(data, j.Spec.Protocol)
+}
+
+func (j Job) datasetConfig() (datasets.Config, error) {
+	var c datasets.Config
+	err := j.Spec.Dataset.Config.Apply(&c)
+	return c, err
+}
+
+// executeNeural trains a model, keeps its best weights and ranks with them.
+func executeNeural(ctx context.Context, rt *torch.Runtime, e Entry, params any, t train.Config, split *datasets.Split, store record.Store, r *record.Record, out *emitter) error {
+	model, err := e.Neural(rt, params, t, split.Data.NumItems)
+	if err != nil {
+		return err
+	}
+	m, res, id := &r.Measured, &r.Result, r.ID
+	m.Libtorch, m.Threads, m.Parameters, m.TimeLimit = torch.Version(), rt.Threads(), model.Params().Count(), t.TimeLimit
+	_, err = os.Stat(store.CheckpointPath(id))
+	m.Resumed = err == nil
+
+	out.phase("train")
+	fit, err := train.Fit(ctx, rt, model, split, t, train.Options{
+		Seed: res.Spec.Seed, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
+		Progress: func(p train.Progress) { out.progress(Progress(p)) },
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case fit.Status == train.StopInterrupt:
+		return context.Canceled
+	case fit.BestEpoch == 0:
+		return fmt.Errorf("training ended (%s) before any validation, so there are no weights to rank", fit.Status)
+	}
+	m.TrainSeconds = fit.Seconds
+	m.TargetsPerSecond = float64(fit.Targets) / (fit.Seconds - fit.EvalSeconds)
+	res.Status, res.Epochs, res.BestEpoch, res.Targets = record.Status(fit.Status), len(fit.Curve), fit.BestEpoch, fit.Targets
+	for _, p := range fit.Curve {
+		res.Curve = append(res.Curve, record.Point{Epoch: p.Epoch, Steps: p.Steps, Loss: record.Finite(p.Loss), Valid: record.Metrics(p.Valid)})
+	}
+	weights := safetensors.File{Tensors: model.Params().Tensors(), Metadata: map[string]string{"id": id}}
+	if err := safetensors.Write(store.WeightsPath(id), &weights); err != nil {
+		return err
+	}
+	return rankTest(ctx, train.NewScorer(rt, model, split.Data.NumItems, t.MaxLen), split, store, r, out)
+}
+
+// rankTest ranks the test cases, once, and stores ranks and metrics.
+func rankTest(ctx context.Context, s rank.Scorer, split *datasets.Split, store record.Store, r *record.Record, out *emitter) error {
+	out.phase("rank")
+	start := time.Now()
+	got, err := rank.Evaluate(ctx, s, split.Test, split.Data.NumItems, rank.Options{
+		Threads: r.Result.Spec.Threads, Coverage: true,
+		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
+	})
+	if err != nil {
+		return err
+	}
+	r.Measured.RankSeconds = time.Since(start).Seconds()
+	r.Measured.EvalUsersPerSec = float64(len(split.Test)) / r.Measured.RankSeconds
+	r.Result.Users = len(split.Test)
+	r.Result.Test = record.Rules{Kept: record.Metrics(got.Kept), Removed: record.Metrics(got.Removed)}
+	r.Result.RanksSHA256, err = rank.WriteRanks(store.RanksPath(r.ID), got.RanksKept, got.RanksRemoved)
+	return err
+}
+
+// resolved lists every setting of a run with its value.
+func resolved(params any, t train.Config) (map[string]record.Settings, error) {
+	p, err1 := record.All(params)
+	tr, err2 := record.All(t)
+	return map[string]record.Settings{"params": p, "train": tr}, errors.Join(err1, err2)
+}

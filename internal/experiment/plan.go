@@ -1,0 +1,239 @@
+package experiment
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"strings"
+
+	"famebench/datasets"
+	"famebench/internal/rank"
+	"famebench/internal/record"
+	"famebench/internal/train"
+)
+
+// Run is one run of a plan: a spec with its id, and what a child process needs
+// besides.
+type Run struct {
+	ID  string
+	Job Job
+}
+
+// Job is what a child process gets on its standard input.
+type Job struct {
+	Kind string      `json:"kind"` // KindCompare or KindCost
+	Spec record.Spec `json:"spec"`
+	// Local are training settings that decide when a run stops or saves, not
+	// what it computes; they take no part in the id.
+	Local  record.Settings `json:"local,omitempty"`
+	Device string          `json:"device"` // as asked for, such as "cuda:1"
+	Root   string          `json:"root"`   // where relative paths of data sets start
+	Out    string          `json:"out"`    // results folder
+	Source Source          `json:"source"`
+}
+
+// localSettings are the training settings that stand in Job.Local. A run that
+// its time limit stops is marked; one that it does not stop is the run without
+// a limit, so both have one id.
+var localSettings = []string{"time_limit", "checkpoint_every"}
+
+// Data is a data set of a plan.
+type Data struct {
+	Name     string
+	Stats    datasets.Stats
+	Warnings []string
+}
+
+// Plan is what a suite amounts to on this machine.
+type Plan struct {
+	Suite Suite
+	Runs  []Run
+	Data  []Data
+}
+
+// Options say where a plan's runs compute.
+type Options struct {
+	Device  string // "cpu", "cuda" or "cuda:N"; "" is "cpu"
+	Threads int    // of a run; 0: all cores
+	Out     string // results folder
+	Source  Source
+}
+
+// Plan opens the data sets of a suite, for their fingerprints, and lists its
+// runs: by data set, model, seed. A floor draws no random numbers, so it runs
+// once, with the first seed.
+func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
+	if o.Device == "" {
+		o.Device = "cpu"
+	}
+	class, _, _ := strings.Cut(o.Device, ":")
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0) // knows about container limits, unlike NumCPU
+	}
+	p := &Plan{Suite: s}
+	for _, name := range s.Datasets {
+		dc, err := c.Dataset(name)
+		if err != nil {
+			return nil, err
+		}
+		data, err := datasets.Open(dc, c.Root)
+		if err != nil {
+			return nil, err
+		}
+		info := Data{Name: name, Stats: data.Stats(), Warnings: data.Warnings}
+		info.Stats.Name = name
+		p.Data = append(p.Data, info)
+		dataset, err := datasetSpec(name, dc, info.Stats.Fingerprint)
+		if err != nil {
+			return nil, err
+		}
+		for _, model := range s.Models {
+			e, _ := find(c.registry, model)
+			base := record.Spec{Dataset: dataset, Protocol: data.Config.Split, Model: model, Device: class, Threads: o.Threads}
+			for _, seed := range s.Seeds {
+				base.Seed = seed
+				job := Job{Kind: s.Kind, Spec: base, Device: o.Device, Root: c.Root, Out: o.Out, Source: o.Source}
+				if err := c.fill(&job, e, name, s.Name); err != nil {
+					return nil, err
+				}
+				id, err := job.Spec.ID()
+				if err != nil {
+					return nil, err
+				}
+				p.Runs = append(p.Runs, Run{ID: id, Job: job})
+				if e.Floor != nil || s.Kind == KindCost {
+					break
+				}
+			}
+		}
+	}
+	return p, nil
+}
+
+func datasetSpec(name string, c datasets.Config, fingerprint string) (record.Dataset, error) {
+	b, err := json.Marshal(c) // leaves out what is at its default
+	if err != nil {
+		return record.Dataset{}, err
+	}
+	d := record.Dataset{Name: name, Fingerprint: fingerprint}
+	return d, json.Unmarshal(b, &d.Config)
+}
+
+// fill adds the settings of a model to a job.
+func (c *Config) fill(job *Job, e Entry, dataset, suite string) error {
+	spec := &job.Spec
+	spec.Versions = e.versions()
+	if e.Floor != nil {
+		spec.Floor = true
+		return nil
+	}
+	params, err := c.Params(e, dataset)
+	if err != nil {
+		return err
+	}
+	if spec.Params, err = record.Diff(e.Defaults, params); err != nil {
+		return err
+	}
+	t, err := c.Train(e, suite)
+	if err != nil {
+		return err
+	}
+	defaults := train.Defaults()
+	if spec.Train, err = record.Diff(&defaults, &t); err != nil {
+		return err
+	}
+	job.Local = record.Settings{}
+	for _, key := range localSettings {
+		if v, ok := spec.Train[key]; ok {
+			job.Local[key] = v
+			delete(spec.Train, key)
+		}
+	}
+	return nil
+}
+
+// versions are those of this build.
+func (e Entry) versions() record.Versions {
+	if e.Floor != nil {
+		return record.Versions{Model: e.Version, Rank: rank.Version}
+	}
+	return record.Versions{Model: e.Version, Train: train.Version, Rank: rank.Version}
+}
+
+// settings gives the hyper-parameters and training settings of a job, every
+// default filled in.
+func (j Job) settings(e Entry) (params any, t train.Config, err error) {
+	t = train.Defaults()
+	if e.Floor != nil {
+		return nil, t, nil
+	}
+	params = clone(e.Defaults)
+	if err := j.Spec.Params.Apply(params); err != nil {
+		return nil, t, err
+	}
+	if err := j.Spec.Train.Apply(&t); err != nil {
+		return nil, t, err
+	}
+	return params, t, j.Local.Apply(&t)
+}
+
+// State says what is to be done about a run.
+type State struct {
+	Status  string // "done", "to run", "failed", "running", "stopped by its time limit"
+	Comment string
+}
+
+// States of a run in a results folder.
+const (
+	StateDone    = "done"
+	StateToRun   = "to run"
+	StateFailed  = "failed before"
+	StateRunning = "running"
+	StateTime    = "stopped by its time limit"
+)
+
+// State looks a run up in a results folder.
+func (r Run) State(s record.Store) (State, error) {
+	rec, err := r.Job.record(s, r.ID)
+	if err != nil {
+		return State{}, err
+	}
+	if rec != nil && rec.Result.Status == record.Time {
+		return State{StateTime, "raise train.time_limit to go on from its checkpoint"}, nil
+	}
+	if rec != nil {
+		return State{Status: StateDone}, nil
+	}
+	busy, holder, err := s.Busy(r.ID)
+	if err != nil || busy {
+		return State{StateRunning, fmt.Sprintf("by %v", holder)}, err
+	}
+	if f, err := s.ReadFailure(r.ID); f != nil || err != nil {
+		return State{StateFailed, f.Reason}, err
+	}
+	return State{Status: StateToRun}, nil
+}
+
+// record returns the record of a job if there is no need to do it again, nil
+// otherwise. A run that a time limit stopped goes on when there is more time.
+func (j Job) record(s record.Store, id string) (*record.Record, error) {
+	r, err := s.Read(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.Result.Status == record.Time {
+		t := train.Defaults()
+		if err := j.Local.Apply(&t); err != nil {
+			return nil, err
+		}
+		if t.TimeLimit == 0 || t.TimeLimit > r.Measured.TimeLimit {
+			return nil, nil
+		}
+	}
+	return r, nil
+}

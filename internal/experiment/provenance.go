@@ -1,0 +1,99 @@
+package experiment
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Source is the state of the source tree at the start. ("go run" stamps no
+// version into the binary, so git is asked.)
+type Source struct {
+	Commit string `json:"commit,omitempty"` // empty: not a git checkout, or no git
+	Dirty  bool   `json:"dirty,omitempty"`  // uncommitted changes, those in the results folder left out
+}
+
+// ReadSource asks git about the tree at root. Whatever goes wrong, there is no
+// commit to record, and that is all.
+func ReadSource(root, out string) Source {
+	git := func(args ...string) (string, error) {
+		cmd := exec.Command("git", append([]string{"-C", root}, args...)...)
+		b, err := cmd.Output()
+		return strings.TrimSpace(string(b)), err
+	}
+	commit, err := git("rev-parse", "HEAD")
+	if err != nil {
+		return Source{}
+	}
+	// The harness's own output is no change of the source, wherever it goes.
+	args := []string{"status", "--porcelain", "--", ":/", ":(top,exclude)results"}
+	if top, err := git("rev-parse", "--show-toplevel"); err == nil {
+		if abs, err := filepath.Abs(out); err == nil {
+			if rel, err := filepath.Rel(top, abs); err == nil && rel != "." && !strings.HasPrefix(rel, "..") {
+				args = append(args, ":(top,exclude,literal)"+filepath.ToSlash(rel))
+			}
+		}
+	}
+	changes, err := git(args...)
+	return Source{Commit: commit, Dirty: err != nil || changes != ""}
+}
+
+// hostname, cpuModel and system describe the machine.
+func hostname() string {
+	name, _ := os.Hostname()
+	return name
+}
+
+func cpuModel() string {
+	if name := procValue("/proc/cpuinfo", "model name"); name != "" {
+		return name
+	}
+	return runtime.GOARCH
+}
+
+func system() string { return runtime.GOOS + "/" + runtime.GOARCH }
+
+// peakRSS is the most memory that this process has held, in bytes. The kernel's
+// VmHWM comes first: getrusage counts the parent's memory at the time of the
+// fork into a child's peak.
+func peakRSS() int64 {
+	kb, _, _ := strings.Cut(procValue("/proc/self/status", "VmHWM"), " ")
+	if n, err := strconv.ParseInt(kb, 10, 64); err == nil {
+		return n << 10
+	}
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return maxRSS(&u)
+}
+
+// maxRSS is the peak in a rusage, in bytes: Linux counts it in kilobytes, macOS
+// in bytes.
+func maxRSS(u *syscall.Rusage) int64 {
+	if runtime.GOOS == "darwin" {
+		return int64(u.Maxrss)
+	}
+	return int64(u.Maxrss) << 10
+}
+
+// procValue returns the value of the first "key : value" line of a file.
+func procValue(path, key string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		k, v, ok := strings.Cut(lines.Text(), ":")
+		if ok && strings.TrimSpace(k) == key {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
