@@ -103,7 +103,7 @@ func (c Config) Resolve() (Config, error) {
 	if c.Format == "" {
 		if c.Path == "" {
 			if near := nearest(c.Name, Known()); near != "" {
-				return fail("unknown data set; did you mean %q? Known: %s; another one needs format and path", near, strings.Join(Known(), ", "))
+				return fail("unknown data set (did you mean %q?); known are %s, another one needs format and path", near, strings.Join(Known(), ", "))
 			}
 		}
 		return fail("format is missing; expected one of %s", strings.Join(Formats(), ", "))
@@ -112,9 +112,9 @@ func (c Config) Resolve() (Config, error) {
 	if !ok {
 		hint := ""
 		if near := nearest(c.Format, Formats()); near != "" {
-			hint = fmt.Sprintf("; did you mean %q?", near)
+			hint = fmt.Sprintf(" (did you mean %q?)", near)
 		}
-		return fail("unknown format %q%s Expected one of %s", c.Format, hint, strings.Join(Formats(), ", "))
+		return fail("unknown format %q%s; expected one of %s", c.Format, hint, strings.Join(Formats(), ", "))
 	}
 	for _, k := range optionalKeys {
 		if k.set(&c) && !slices.Contains(f.keys, k.name) {

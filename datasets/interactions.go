@@ -103,6 +103,9 @@ func parseNumber(b []byte) (float64, bool) {
 }
 
 func parseFloat(b []byte) (float64, bool) {
+	if bytes.ContainsAny(b, "xX") {
+		return 0, false // strconv reads hexadecimal, data files do not mean it
+	}
 	v, err := strconv.ParseFloat(string(bytes.TrimSpace(b)), 64)
 	return v, err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"html"
 	"io"
+	"maps"
 )
 
 // readS3Rec reads the layout of the S3-Rec study: a line a user, "user item
@@ -106,12 +107,8 @@ func readASINs(src *source, each func(item, asin, title []byte)) error {
 // s3recItems reads titles (items.tsv), attribute ids and, if the configuration
 // names one, an Amazon metadata file.
 func s3recItems(c Config, src *source, m *metadataBuilder) error {
-	ids := m.index // item id of the study → id here
-	first := true
+	ids := maps.Clone(m.index) // item id of the study → id here
 	err := readASINs(src, func(item, asin, title []byte) {
-		if first {
-			ids, first = map[string]int32{}, false
-		}
 		id, ok := m.index[string(asin)]
 		if !ok {
 			return // filtered out

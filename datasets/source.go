@@ -112,14 +112,14 @@ func openLines(f file) (*lines, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.show, cause(err))
 	}
-	l := &lines{show: f.show, f: h, r: bufio.NewReaderSize(h, 1<<20)}
+	l := &lines{show: f.show, f: h, r: bufio.NewReaderSize(h, 1<<18)}
 	if magic, _ := l.r.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(l.r)
 		if err != nil {
 			h.Close()
 			return nil, l.damaged(err)
 		}
-		l.r = bufio.NewReaderSize(z, 1<<20)
+		l.r = bufio.NewReaderSize(z, 1<<18)
 	}
 	if bom, _ := l.r.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
 		l.r.Discard(3)
