@@ -48,9 +48,10 @@ type Data struct {
 
 // Plan is what a suite amounts to on this machine.
 type Plan struct {
-	Suite Suite
-	Runs  []Run
-	Data  []Data
+	Suite   Suite
+	Threads int // of each run
+	Runs    []Run
+	Data    []Data
 }
 
 // Options say where a plan's runs compute.
@@ -72,7 +73,7 @@ func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0) // knows about container limits, unlike NumCPU
 	}
-	p := &Plan{Suite: s}
+	p := &Plan{Suite: s, Threads: o.Threads}
 	for _, name := range s.Datasets {
 		dc, err := c.Dataset(name)
 		if err != nil {
@@ -236,4 +237,14 @@ func (j Job) record(s record.Store, id string) (*record.Record, error) {
 		}
 	}
 	return r, nil
+}
+
+// WriteData stores the statistics of a plan's data sets.
+func (p *Plan) WriteData(s record.Store) error {
+	for _, d := range p.Data {
+		if err := record.WriteJSON(s.DatasetPath(d.Name, d.Stats.Fingerprint), d.Stats); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -53,8 +53,8 @@ func names(registry []Entry) []string {
 	return out
 }
 
-// settings names the hyper-parameters of a model.
-func (e Entry) settings() []string {
+// Settings names the hyper-parameters of a model.
+func (e Entry) Settings() []string {
 	if e.Defaults == nil {
 		return nil
 	}

@@ -36,8 +36,8 @@ type Runner struct {
 type Outcome struct {
 	Run    Run
 	Status string
-	Reason string // of OutcomeFailed
-	Costs  []Cost // of a cost job
+	Reason string        // of OutcomeFailed
+	Costs  []record.Cost // of a cost job
 }
 
 // The ways a run can end for its parent.

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// options are the parsed command line.
+type options struct {
+	suite, config, out, device, verify string
+	models, datasets                   []string
+	seeds                              []int64
+	threads                            int
+	sets                               []string
+	dryRun, list, json, report, help   bool
+}
+
+const helpText = `bench trains and ranks sequential recommenders and prints comparison tables.
+
+Usage: bench [-suite NAME] [flags]
+
+Without flags it runs the suite "quick": popularity, Markov and SASRec on the
+embedded Amazon Beauty. A run that has a record under results/ is not repeated,
+so the same command goes on after an interruption, and prints the table at once
+when all is done.
+
+Examples:
+  bench                                            the quick suite
+  bench -dry-run                                   what it would run, and what is done already
+  bench -list                                      suites, models and data sets
+  bench -datasets beauty,toys -seeds 0,1,2         the same models on more data, with three seeds
+  bench -set train.epochs=2 -set sasrec.dropout=0.3    other settings (experiments.toml lists all keys)
+  bench -models popularity -out /tmp/try           one model, results elsewhere
+  bench -suite cost                                speed, latency and memory of this machine
+  bench -report -json                              only render what the records hold
+  bench -verify beauty-sasrec-s0-1a2b3c4d          repeat a recorded run and compare
+
+Flags:
+`
+
+const helpEnd = `
+Results go to results/ beside experiments.toml, or to -out:
+  runs/ID.json          record of a run: spec, curve, metrics, and where it was measured
+  runs/ID.ranks.tsv.gz  test rank of every user
+  tables/SUITE.md       the tables, as Markdown
+  curves/, datasets/    training curves with times; statistics of the data
+  weights/, state/      best weights; checkpoints and locks (not for git)
+Tables are printed on stdout, progress on stderr.
+
+Ctrl-C stops after the current step and keeps a checkpoint; a second one stops at once.
+
+Exit codes of the built binary ("go run" turns every failure into 1):
+  0    all runs done; with -verify: equal or within tolerance
+  1    a run failed, or -verify found a different result
+  2    wrong flags or configuration; nothing ran
+  130  interrupted
+`
+
+// parseFlags reads the command line. Asked for help, it prints it to w.
+func parseFlags(args []string, w io.Writer) (options, error) {
+	var o options
+	var models, data, seeds string
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // the error is printed once, by main
+	fs.StringVar(&o.suite, "suite", "quick", "`NAME` of the suite in experiments.toml")
+	fs.StringVar(&o.config, "config", "", "configuration `FILE` (default: experiments.toml here or in a folder above)")
+	fs.StringVar(&data, "datasets", "", "data sets instead of the suite's, `A,B`")
+	fs.StringVar(&models, "models", "", "models instead of the suite's, `A,B`")
+	fs.StringVar(&seeds, "seeds", "", "seeds instead of the suite's, `0,1,2`")
+	fs.StringVar(&o.out, "out", "", "results `FOLDER` (default: results beside experiments.toml)")
+	fs.StringVar(&o.device, "device", "cpu", "`DEVICE`: cpu, cuda or cuda:N")
+	fs.IntVar(&o.threads, "threads", 0, "threads of a run, part of its id (default: all cores)")
+	fs.Func("set", "setting `key=value`, as in train.epochs=2; may be repeated", func(s string) error {
+		o.sets = append(o.sets, s)
+		return nil
+	})
+	fs.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
+	fs.BoolVar(&o.list, "list", false, "print suites, models and data sets")
+	fs.BoolVar(&o.json, "json", false, "print plan, list, tables or verdict as JSON")
+	fs.BoolVar(&o.report, "report", false, "render the suite's tables from records and run nothing")
+	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same")
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		io.WriteString(w, helpText)
+		fs.SetOutput(w)
+		fs.PrintDefaults()
+		io.WriteString(w, helpEnd)
+		return options{help: true}, nil
+	}
+	if err == nil {
+		err = o.check(fs, models, data, seeds)
+	}
+	if err != nil {
+		return o, usageError{fmt.Errorf("%w\nTry: bench -help", err)}
+	}
+	return o, nil
+}
+
+var devicePattern = regexp.MustCompile(`^(cpu|cuda(:[0-9]+)?)$`)
+
+func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
+	if fs.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: everything is a flag", fs.Arg(0))
+	}
+	o.models, o.datasets = splitList(models), splitList(data)
+	for _, s := range splitList(seeds) {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return fmt.Errorf("-seeds: %q is no integer; expected a list such as 0,1,2", s)
+		}
+		o.seeds = append(o.seeds, n)
+	}
+	if !devicePattern.MatchString(o.device) {
+		return fmt.Errorf("-device: %q is unknown; expected cpu, cuda or cuda:N", o.device)
+	}
+	if o.threads < 0 {
+		return fmt.Errorf("-threads: %d is negative; expected a number of threads, or 0 for all cores", o.threads)
+	}
+	var modes []string
+	for _, m := range []struct {
+		on   bool
+		name string
+	}{{o.dryRun, "-dry-run"}, {o.list, "-list"}, {o.report, "-report"}, {o.verify != "", "-verify"}} {
+		if m.on {
+			modes = append(modes, m.name)
+		}
+	}
+	if len(modes) > 1 {
+		return fmt.Errorf("%s exclude each other", strings.Join(modes, " and "))
+	}
+	return nil
+}
+
+// splitList splits a comma-separated flag; nil when it was not given.
+func splitList(s string) []string {
+	if s == "" {
+		return nil
+	}
+	var out []string
+	for part := range strings.SplitSeq(s, ",") {
+		out = append(out, strings.TrimSpace(part))
+	}
+	return out
+}

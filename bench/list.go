@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"famebench/datasets"
+	"famebench/internal/experiment"
+)
+
+// listing is what -list shows.
+type listing struct {
+	Suites   []experiment.Suite `json:"suites"`
+	Models   []listedModel      `json:"models"`
+	Datasets []listedDataset    `json:"datasets"`
+}
+
+type listedModel struct {
+	Name     string   `json:"name"`
+	Summary  string   `json:"summary"`
+	Settings []string `json:"settings"`
+}
+
+type listedDataset struct {
+	Name         string `json:"name"`
+	Format       string `json:"format"`
+	Users        int    `json:"users,omitempty"` // counts of embedded sets only: others must be read whole
+	Items        int    `json:"items,omitempty"`
+	Interactions int    `json:"interactions,omitempty"`
+}
+
+func (b *bench) list() error {
+	l := listing{Suites: b.config.Suites()}
+	for _, e := range experiment.Registry {
+		l.Models = append(l.Models, listedModel{e.Name, e.Summary, e.Settings()})
+	}
+	for _, name := range b.config.Datasets() {
+		d, err := b.listDataset(name)
+		if err != nil {
+			return usageError{err}
+		}
+		l.Datasets = append(l.Datasets, d)
+	}
+	if b.json {
+		return b.writeJSON(l)
+	}
+	w := tabwriter.NewWriter(b.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "Suites (bench -suite NAME)")
+	for _, s := range l.Suites {
+		fmt.Fprintf(w, "  %s\t%s\n", s.Name, s.Summary)
+		fmt.Fprintf(w, "  \t%s on %s, %s\n", strings.Join(s.Models, ", "), strings.Join(s.Datasets, ", "), seedText(s.Seeds))
+	}
+	fmt.Fprintln(w, "\nModels (-models A,B)")
+	for _, m := range l.Models {
+		fmt.Fprintf(w, "  %s\t%s\n", m.Name, m.Summary)
+		if len(m.Settings) > 0 {
+			fmt.Fprintf(w, "  \tsettings: %s\n", strings.Join(m.Settings, ", "))
+		}
+	}
+	fmt.Fprintln(w, "\nData sets (-datasets A,B)")
+	for _, d := range l.Datasets {
+		text := d.Format + ", fetched by scripts/fetch-data.sh or read from its path"
+		if d.Users > 0 {
+			text = fmt.Sprintf("embedded, %d users, %d items, %d interactions", d.Users, d.Items, d.Interactions)
+		}
+		fmt.Fprintf(w, "  %s\t%s\n", d.Name, text)
+	}
+	return w.Flush()
+}
+
+func (b *bench) listDataset(name string) (listedDataset, error) {
+	c, err := b.config.Dataset(name)
+	if err != nil {
+		return listedDataset{}, err
+	}
+	full, err := c.Resolve()
+	if err != nil {
+		return listedDataset{}, err
+	}
+	d := listedDataset{Name: name, Format: full.Format}
+	if full.Format == "embedded" {
+		data, err := datasets.Open(c, b.config.Root)
+		if err != nil {
+			return d, err
+		}
+		st := data.Stats()
+		d.Users, d.Items, d.Interactions = st.Users, st.Items, st.Interactions
+	}
+	return d, nil
+}
+
+func seedText(seeds []int64) string {
+	if len(seeds) == 1 {
+		return fmt.Sprintf("seed %d", seeds[0])
+	}
+	return "seeds " + strings.Trim(strings.ReplaceAll(fmt.Sprint(seeds), " ", ", "), "[]")
+}
+
+// plannedRun is a run as -dry-run shows it.
+type plannedRun struct {
+	ID      string `json:"id"`
+	Dataset string `json:"dataset"`
+	Model   string `json:"model"`
+	Seed    int64  `json:"seed"`
+	Device  string `json:"device"`
+	Threads int    `json:"threads"`
+	State   string `json:"state"`
+	Comment string `json:"comment,omitempty"`
+}
+
+func (b *bench) dryRun(plan *experiment.Plan) error {
+	runs := []plannedRun{}
+	counts := map[string]int{}
+	for _, r := range plan.Runs {
+		st := experiment.State{Status: experiment.StateToRun}
+		if plan.Suite.Kind != experiment.KindCost {
+			var err error
+			if st, err = r.State(b.store); err != nil {
+				return err
+			}
+		}
+		s := r.Job.Spec
+		counts[st.Status]++
+		runs = append(runs, plannedRun{r.ID, s.Dataset.Name, s.Model, s.Seed, s.Device, s.Threads, st.Status, st.Comment})
+	}
+	if b.json {
+		return b.writeJSON(struct {
+			Suite string       `json:"suite"`
+			Out   string       `json:"out"`
+			Runs  []plannedRun `json:"runs"`
+		}{plan.Suite.Name, b.store.Dir, runs})
+	}
+	w := tabwriter.NewWriter(b.stdout, 0, 0, 2, ' ', 0)
+	for _, r := range runs {
+		state := r.State
+		if r.Comment != "" {
+			state += " (" + r.Comment + ")"
+		}
+		fmt.Fprintf(w, "%s\t%s\n", r.ID, state)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(b.stdout, "suite %s: %d runs, %d done already; %d threads on %s; results in %s\n",
+		plan.Suite.Name, len(runs), counts[experiment.StateDone], plan.Threads, b.device, b.store.Dir)
+	return nil
+}

@@ -1,0 +1,123 @@
+// Command bench trains and ranks sequential recommenders and prints tables that
+// anybody can rerun. A suite of experiments.toml names models, data sets and
+// seeds; bench goes through it as one pipeline:
+//
+//	plan     internal/experiment  the suite's runs, each with an id hashed from all that decides its result
+//	load     datasets             sequences, splits, statistics
+//	train    internal/train       one child process a run, early stopping on validation items
+//	rank     internal/rank        full ranking of the test items, under both seen-item rules
+//	record   internal/record      one immutable file a run, under results/
+//	render   internal/report      tables, from records and nothing else
+//
+// What has a record is not run again, so an interrupted suite goes on where it
+// was. Type "bench -help" for flags, examples and exit codes.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"famebench/internal/experiment"
+)
+
+// Exit codes of the built binary ("go run" turns every failure into 1).
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// usageError is a fault in the command line or the configuration: nothing ran.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errInterrupted ends a command that was asked to stop.
+var errInterrupted = errors.New("interrupted; finished runs are kept, the same command goes on")
+
+// exitCode translates what run returns.
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case errors.As(err, &usageError{}):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == experiment.ChildCommand {
+		os.Exit(experiment.RunChild(os.Stdin, os.Stdout, experiment.Registry))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	kill := make(chan struct{})
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel() // the child keeps a checkpoint and ends
+		<-signals
+		close(kill) // it is told to end at once
+		<-signals
+		os.Exit(exitInterrupted)
+	}()
+	err := run(ctx, kill, os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+	}
+	os.Exit(exitCode(err))
+}
+
+// run does what the command line asks for. Tables and JSON go to stdout,
+// everything else to stderr. Cancelling ctx stops after the current step;
+// closing kill ends a child that does not.
+func run(ctx context.Context, kill <-chan struct{}, args []string, stdout, stderr io.Writer) error {
+	o, err := parseFlags(args, stdout)
+	if err != nil || o.help {
+		return err
+	}
+	b, err := newBench(o, kill, stdout, stderr)
+	if err != nil {
+		return usageError{err}
+	}
+	switch {
+	case o.list:
+		return b.list()
+	case o.verify != "":
+		return b.verify(ctx)
+	}
+	suite, err := b.config.Suite(o.suite)
+	if err != nil {
+		return usageError{err}
+	}
+	if suite, err = b.config.Choose(suite, o.models, o.datasets, o.seeds); err != nil {
+		return usageError{err}
+	}
+	plan, err := b.config.Plan(suite, experiment.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source})
+	if err != nil {
+		return usageError{err}
+	}
+	for _, d := range plan.Data {
+		for _, w := range d.Warnings {
+			fmt.Fprintf(stderr, "warning: %s\n", w)
+		}
+	}
+	switch {
+	case o.dryRun:
+		return b.dryRun(plan)
+	case suite.Kind == experiment.KindCost:
+		return b.cost(ctx, plan)
+	case o.report:
+		return b.report(plan)
+	}
+	return b.suite(ctx, plan)
+}

@@ -1,0 +1,170 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"famebench/internal/rank"
+	"famebench/internal/record"
+)
+
+// Tolerance is the relative difference up to which a test metric of a rerun
+// counts as the same result. On the machine of the record a rerun is equal to
+// the last bit; other processors and libraries round otherwise.
+const Tolerance = 0.02
+
+// Verdict is the outcome of comparing a rerun with a record.
+type Verdict struct {
+	ID string `json:"id"`
+	// Result is "equal" (the same hash), "within tolerance" (every test metric
+	// within Tolerance) or "different".
+	Result      string   `json:"result"`
+	Differences []string `json:"differences"` // where, in words
+}
+
+// Verdicts.
+const (
+	Equal     = "equal"
+	Within    = "within tolerance"
+	Different = "different"
+)
+
+// RecordedJob is the job that repeats a record in another results folder.
+func RecordedJob(r *record.Record, root, out string, source Source) Job {
+	return Job{Kind: KindCompare, Spec: r.Result.Spec, Device: r.Result.Spec.Device, Root: root, Out: out, Source: source}
+}
+
+// Verify repeats a recorded run, with its own spec, in a folder of its own and
+// compares. The original record is not touched.
+func (r *Runner) Verify(ctx context.Context, original *record.Record, root string, source Source) (Verdict, Outcome, error) {
+	dir, err := os.MkdirTemp("", "famebench-verify-")
+	if err != nil {
+		return Verdict{}, Outcome{}, err
+	}
+	defer os.RemoveAll(dir)
+	again := *r
+	again.Store = record.Store{Dir: dir}
+	if err := again.Store.Make(); err != nil {
+		return Verdict{}, Outcome{}, err
+	}
+	o := again.Run(ctx, []Run{{ID: original.ID, Job: RecordedJob(original, root, dir, source)}})[0]
+	if o.Status != OutcomeDone {
+		return Verdict{}, o, nil
+	}
+	repeated, err := again.Store.Read(original.ID)
+	if err != nil {
+		return Verdict{}, o, err
+	}
+	v := compare(original, repeated)
+	if v.Result != Equal {
+		v.Differences = append(v.Differences, compareRanks(r.Store.RanksPath(v.ID), again.Store.RanksPath(v.ID))...)
+		v.Differences = append(v.Differences, compareMachines(original.Measured, repeated.Measured)...)
+	}
+	return v, o, nil
+}
+
+// compare says whether b is the same result as a, and where it differs.
+func compare(a, b *record.Record) Verdict {
+	v := Verdict{ID: a.ID, Result: Equal, Differences: []string{}}
+	if a.ResultSHA256 == b.ResultSHA256 {
+		return v
+	}
+	v.Result = Within
+	add := func(format string, args ...any) { v.Differences = append(v.Differences, fmt.Sprintf(format, args...)) }
+	x, y := a.Result, b.Result
+	if x.Status != y.Status {
+		add("training ended by %s, now by %s", x.Status, y.Status)
+	}
+	if x.Epochs != y.Epochs || x.BestEpoch != y.BestEpoch {
+		add("%d epochs with the best at %d, now %d with the best at %d", x.Epochs, x.BestEpoch, y.Epochs, y.BestEpoch)
+	}
+	if text := compareCurves(x.Curve, y.Curve); text != "" {
+		add("%s", text)
+	}
+	if x.Users != y.Users {
+		add("%d ranked users, now %d", x.Users, y.Users)
+		v.Result = Different
+	}
+	for _, rule := range []struct {
+		name string
+		x, y record.Metrics
+	}{{"removed", x.Test.Removed, y.Test.Removed}, {"kept", x.Test.Kept, y.Test.Kept}} {
+		for _, metric := range rank.MetricNames() {
+			old, new := rule.x[metric], rule.y[metric]
+			if old == new {
+				continue
+			}
+			relative := math.Abs(new-old) / math.Max(math.Abs(old), math.Abs(new))
+			add("test %s, seen items %s: %.6f, now %.6f (%+.6f, %.2f %%)", metric, rule.name, old, new, new-old, 100*relative)
+			if !(relative <= Tolerance) {
+				v.Result = Different
+			}
+		}
+	}
+	if len(v.Differences) == 0 {
+		add("the hash of the result only: its spec or its form was written by another version of the program")
+	}
+	return v
+}
+
+func compareCurves(a, b []record.Point) string {
+	for i := range min(len(a), len(b)) {
+		same := a[i].Loss == b[i].Loss || math.IsNaN(float64(a[i].Loss)) && math.IsNaN(float64(b[i].Loss))
+		if !same {
+			return fmt.Sprintf("the training curve first differs in epoch %d: loss %.6f, now %.6f", a[i].Epoch, a[i].Loss, b[i].Loss)
+		}
+		for _, metric := range rank.MetricNames() {
+			if a[i].Valid[metric] != b[i].Valid[metric] {
+				return fmt.Sprintf("the training curve first differs in epoch %d: validation %s %.6f, now %.6f",
+					a[i].Epoch, metric, a[i].Valid[metric], b[i].Valid[metric])
+			}
+		}
+	}
+	return ""
+}
+
+func compareRanks(a, b string) []string {
+	keptA, removedA, _, err := rank.ReadRanks(a)
+	if err != nil {
+		return []string{fmt.Sprintf("the record's ranks cannot be compared: %v", err)}
+	}
+	keptB, removedB, _, err := rank.ReadRanks(b)
+	if err != nil || len(keptA) != len(keptB) {
+		return nil // the number of users is compared elsewhere
+	}
+	n := 0
+	for i := range keptA {
+		if keptA[i] != keptB[i] || removedA[i] != removedB[i] {
+			n++
+		}
+	}
+	return []string{fmt.Sprintf("%d of %d users have another rank", n, len(keptA))}
+}
+
+// compareMachines lists what may explain a difference.
+func compareMachines(a, b record.Measured) []string {
+	var out []string
+	for _, x := range []struct{ what, old, now string }{
+		{"processor", a.CPU, b.CPU},
+		{"libtorch", a.Libtorch, b.Libtorch},
+		{"commit", a.Commit, b.Commit},
+		{"system", a.OS, b.OS},
+		{"Go", a.Go, b.Go},
+	} {
+		if x.old != x.now {
+			out = append(out, fmt.Sprintf("possible reason: %s %q, now %q", x.what, x.old, x.now))
+		}
+	}
+	return out
+}
+
+// WriteVerdict tells a verdict in words.
+func WriteVerdict(w io.Writer, v Verdict) {
+	fmt.Fprintf(w, "%s: %s\n", v.ID, v.Result)
+	for _, d := range v.Differences {
+		fmt.Fprintf(w, "  %s\n", d)
+	}
+}

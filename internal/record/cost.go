@@ -1,0 +1,22 @@
+package record
+
+// Cost is one measurement of the cost suite: an object of the list in
+// OUT/cost.json. A cost is no record: it says what this machine did just now.
+type Cost struct {
+	Model            string  `json:"model"`
+	Dataset          string  `json:"dataset"`
+	BatchTargets     int     `json:"batch_targets"` // targets of a training step; 0 for floors
+	TargetsPerSecond float64 `json:"targets_per_s"` // training, validation left out; 0 for floors
+	EvalUsersPerSec  float64 `json:"eval_users_per_s"`
+	Latency          Latency `json:"latency_ms"`
+	Parameters       int64   `json:"parameters"`
+	PeakRSSMB        float64 `json:"peak_rss_mb"`
+}
+
+// Latency holds percentiles, in milliseconds, of the time from one user's
+// history to the scores of all items.
+type Latency struct {
+	P50 float64 `json:"p50"`
+	P95 float64 `json:"p95"`
+	P99 float64 `json:"p99"`
+}
