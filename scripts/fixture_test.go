@@ -48,12 +48,14 @@ esac
 const fakePython = `#!/bin/sh
 [ "$1 $2" = "-m pip" ] || exit 9
 [ "$3" = download ] || exit 0
+asked=$*
 while [ $# -gt 1 ]; do
 	[ "$1" != -d ] || to=$2
 	shift
 done
 file=$(cd "$WHEELS" && echo "${1%%==*}-${1##*==}"-*.whl)
-echo "$file" >>"$WHEELS/log"
+echo "$asked" >>"$WHEELS/log"
+: >"${TMPDIR:-/tmp}/scratch" # as pip does, but never cleaned up
 case $FAKE_PIP-$file in
 cut-nvidia_cuda_cupti*) head -c 99 "$WHEELS/$file" >"$to/$file" ;;
 kill-nvidia_cuda_cupti*) head -c 99 "$WHEELS/$file" >"$to/$file"; kill -9 $PPID ;;

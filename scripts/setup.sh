@@ -290,7 +290,8 @@ build() {
 	if [ "$(go list -f '{{.Stale}}' github.com/sugarme/gotch/libtch 2>/dev/null)" = true ]; then
 		say "building .bin/bench; the first time this compiles gotch's C++ bindings, 4 to 6 minutes on one core"
 	fi
-	while sleep 20 >/dev/null; do say "still building, $((SECONDS - started)) s"; done 2>/dev/null &
+	# read waits 20 s for what never comes; unlike sleep, it is no process that outlives us.
+	while ! read -rt 20 <> <(:); do say "still building, $((SECONDS - started)) s"; done 2>/dev/null &
 	beat=$!
 	trap 'kill "$beat" 2>/dev/null' EXIT
 	go build -o .bin/bench ./bench || die "the build failed (see above)"

@@ -38,6 +38,15 @@ func TestSetupFromNothing(t *testing.T) {
 		t.Errorf(".bin/bench was not built with the library: %s %v", b, err)
 	}
 
+	// Any pip can get them: each by the platform and Python that the file is for.
+	log, err := os.ReadFile(filepath.Join(m.wheels, "log"))
+	must(t, err)
+	for i, want := range []string{"manylinux_2_28_x86_64 torch==2.11.0", "manylinux2014_x86_64 nvidia_cuda_runtime==13.0.96", "manylinux_2_25_x86_64 nvidia_cuda_cupti==13.0.85"} {
+		platform, name, _ := strings.Cut(want, " ")
+		line := strings.Split(string(log), "\n")[i]
+		contains(t, line, "--no-cache-dir --no-deps --only-binary=:all: ", "--python-version 3.11 ", "--platform "+platform+" -d ", " "+name)
+	}
+
 	// Nothing anywhere else: no wheels, no temporary files, nothing in the home.
 	if got := tree(t, filepath.Dir(m.torch)); len(got) != len(want)+1 { // + setup.lock
 		t.Errorf("left in the cache folder: %q", got)
@@ -122,6 +131,18 @@ func TestSetupRefusesAnotherWheel(t *testing.T) {
 	m := newMachine(t)
 	m.wheel(cudaWheel, map[string]string{"nvidia/cu13/lib/libcudart.so.13": "evil"}) // after the sums were taken
 	m.refused(nil, cudaWheel+": the download is damaged or is not the pinned file")
+}
+
+func TestSetupRefusesLibraryThatCannotLoad(t *testing.T) {
+	m := newMachine(t)
+	m.wheel(torchWheel, map[string]string{
+		"torch/include/a.h": "", "torch/lib/libc10.so": "text", "torch/lib/libgomp.so.1": "text", "torch/lib/libtorch_cpu.so": "text",
+	})
+	m.pin()
+	m.refused(nil, "is no library for this machine")
+	if _, err := os.Stat(m.torch); err == nil {
+		t.Error("it was put in place all the same")
+	}
 }
 
 func TestSetupMendsInterruption(t *testing.T) {
