@@ -24,7 +24,10 @@ var knownSets = map[string]knownSet{
 	"amazon-toys": {format: "embedded", users: 19412, items: 11924, interactions: 167597,
 		fingerprints: map[string]string{"": "aead3d8f3c34594cb8f4c74bd20742ca82e083827bb9cac8bc51dc2c8fa9ecc9"}},
 	"ml-100k": {format: "movielens-100k", users: 943, items: 1682, interactions: 100000,
-		fingerprints: map[string]string{"file": "0a64af942fed28da7b9e96f1cc5f9f4a01fdc146399cd59d4595eae85ddcf636"}},
+		fingerprints: map[string]string{
+			"file": "0a64af942fed28da7b9e96f1cc5f9f4a01fdc146399cd59d4595eae85ddcf636",
+			"hash": "2264429897efa2d31c82f513f73f431065744f35c15e41f843d63685c0484687",
+			"item": "50185d3c183b3d8460faf5342f1a174ada3ec32af3c16332abfd864b6c1ba96a"}},
 	"ml-1m":  {format: "movielens-1m", users: 6040, items: 3706, interactions: 1000209},
 	"ml-20m": {format: "movielens-20m", users: 138493, items: 26744, interactions: 20000263},
 }
