@@ -22,7 +22,7 @@ if [ -z "${LIBTORCH:-}" ]; then
 	famebench_torch=$famebench_cache/libtorch-$famebench_version
 	famebench_home=$famebench_torch
 elif ! famebench_torch=$(CDPATH='' cd -- "$LIBTORCH" 2>/dev/null && pwd -P); then
-	famebench_torch=$LIBTORCH
+	famebench_torch=
 	famebench_problem="LIBTORCH=$LIBTORCH: no such folder"
 else
 	# Our helper files never go into a folder of the user's. Theirs is named by
@@ -32,13 +32,14 @@ else
 			"$famebench_torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null || :
 	} | sed -n '/^ *"\([0-9][0-9.]*\)".*/{s//\1/p;q;}')
 	famebench_home=$famebench_cache/external-$famebench_version
-	# Python wheels before about 2.7 use GCC's old std::string.
-	if [ -f "$famebench_torch/lib/libc10.so" ] && ! grep -q __cxx11 "$famebench_torch/lib/libc10.so"; then
+	# Python wheels before about 2.7 use GCC's old std::string: c10's
+	# torchCheckFail(char const*, char const*, unsigned, std::string const&) tells.
+	if grep -qsF torchCheckFailEPKcS2_jRKSs "$famebench_torch/lib/libc10.so"; then
 		famebench_abi=" -D_GLIBCXX_USE_CXX11_ABI=0"
 	fi
 fi
 
-case $famebench_home$famebench_torch in
+case $famebench_cache$famebench_torch in
 *[[:space:]\'\"]*)
 	famebench_problem="no space or quote may stand in the path of the library ($famebench_torch) or of the cache folder ($famebench_cache): set XDG_CACHE_HOME or LIBTORCH to another folder" ;;
 /*) ;;

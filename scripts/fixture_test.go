@@ -256,7 +256,7 @@ var sharedLibraryOnce = sync.OnceValues(func() (string, error) {
 		return "", fmt.Errorf("gcc: %w: %s", err, out)
 	}
 	b, err := os.ReadFile(so)
-	return string(b) + "__cxx11", err
+	return string(b), err
 })
 
 func sharedLibrary(t *testing.T) string {

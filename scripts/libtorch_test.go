@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -49,12 +48,15 @@ func TestLibtorchOfTheUser(t *testing.T) {
 	if m.downloads() != 0 {
 		t.Error("something was fetched")
 	}
+	// The working folder of the test's machine is its home.
+	contains(t, lastLine(m.mustSetup("LIBTORCH=lib/2.3.1/torch")), "Next: make bench LIBTORCH="+dir)
 }
 
 func TestLibtorchOldABI(t *testing.T) {
 	m := newMachine(t)
 	dir := m.libtorch("2.1.0")
-	so := strings.TrimSuffix(sharedLibrary(t), "__cxx11")
+	// c10::detail::torchCheckFail with the old std::string, as in the wheel of 2.1.0.
+	so := sharedLibrary(t) + "\x00_ZN3c106detail14torchCheckFailEPKcS2_jRKSs\x00"
 	must(t, os.WriteFile(dir+"/lib/libc10.so", []byte(so), 0o755))
 	m.mustSetup("LIBTORCH=" + dir)
 	b, err := os.ReadFile(filepath.Join(m.clone, ".bin/bench"))
@@ -84,6 +86,7 @@ func TestLibtorchRefused(t *testing.T) {
 
 	for name, c := range map[string]struct{ dir, want string }{
 		"no folder":     {m.home + "/nowhere", "LIBTORCH=" + m.home + "/nowhere: no such folder"},
+		"relative":      {"nowhere", "LIBTORCH=" + m.home + "/nowhere: no such folder"},
 		"no libtorch":   {m.wheels, "has no include/ and lib/: give an unpacked libtorch"},
 		"site-packages": {filepath.Dir(m.libtorch("2.7.0")), "did you mean LIBTORCH=" + m.home + "/lib/2.7.0/torch ?"},
 		"too old":       {m.libtorch("2.0.1"), "is libtorch 2.0.1: 2.1 or newer is needed"},

@@ -14,6 +14,10 @@
 set -euo pipefail
 
 unset CDPATH
+case ${LIBTORCH:-} in
+'' | /*) ;;
+*) export LIBTORCH=$PWD/$LIBTORCH ;;
+esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 next=yes
 case ${1:-} in
@@ -270,7 +274,7 @@ use_external() {
 	fi
 	check_loads "$torch"
 	install_helpers "$home"
-	say "using libtorch $version in $torch (tested: 2.1.0 to 2.11.0; records name the version)"
+	[ $next = no ] || say "using libtorch $version in $torch (tried: 2.1.0 and 2.11.0; records name the version)"
 }
 
 # lock lets one set-up at a time work on the cache folder.
