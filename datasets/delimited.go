@@ -71,13 +71,7 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 		d.columns = recboleColumns(d.columns, t)
 	}
 	// What the configuration names has to be there.
-	var required []column
-	for _, k := range d.columns.list() {
-		if k.column != "" {
-			required = append(required, k)
-		}
-	}
-	if _, err := t.columns(required, nil); err != nil {
+	if err := t.require(d.columns.list()); err != nil {
 		return err
 	}
 	user, item := t.place(d.columns.User), t.place(d.columns.Item)
@@ -154,69 +148,60 @@ func delimitedItems(c Config, src *source, m *metadataBuilder) error {
 	if c.Format == "recbole" {
 		d.itemColumns = recboleItemColumns(d.itemColumns, t)
 	}
-	var required []column
-	for _, k := range d.itemColumns.list() {
-		if k.column != "" {
-			required = append(required, k)
-		}
-	}
-	if _, err := t.columns(required, nil); err != nil {
+	if err := t.require(d.itemColumns.list()); err != nil {
 		return err
 	}
 	if need := d.flags - 1 + len(movieGenres); d.flags > 0 && t.width < need {
 		return t.errorf("%d fields, expected %d: id, title, dates, URL and %d genre flags", t.width, need, len(movieGenres))
 	}
-	var p [7]int // places of the columns, in the order of ItemColumns
-	for i, k := range d.itemColumns.list() {
-		p[i] = t.place(k.column)
-	}
+	item, title, year := t.place(d.itemColumns.Item), t.place(d.itemColumns.Title), t.place(d.itemColumns.Year)
+	brand, description := t.place(d.itemColumns.Brand), t.place(d.itemColumns.Description)
+	categories, genres := t.place(d.itemColumns.Categories), t.place(d.itemColumns.Genres)
 	seen := make([]int, len(m.known)) // item id → line
 	return t.each(func(f [][]byte) error {
-		if len(f[p[0]]) == 0 {
+		if len(f[item]) == 0 {
 			return t.errorf("the line has no item id")
 		}
-		id, ok := m.index[string(f[p[0]])]
+		id, ok := m.index[string(f[item])]
 		if !ok {
 			return nil // not in the log
 		}
 		if seen[id] > 0 {
-			return t.errorf("item %s was already on line %d", f[p[0]], seen[id])
+			return t.errorf("item %s was already on line %d", f[item], seen[id])
 		}
 		seen[id] = t.n
 		m.known[id] = true
-		title, year := "", int32(0)
-		if p[1] >= 0 {
-			title = t.text(f[p[1]])
+		if title >= 0 {
+			text := t.text(f[title])
+			if d.yearInTitle {
+				var published int32
+				text, published = cutYear(text)
+				m.year(id, published)
+			}
+			m.title(id, text)
 		}
-		if d.yearInTitle {
-			title, year = cutYear(title)
-			m.year(id, year)
+		if brand >= 0 {
+			m.brand(id, t.text(f[brand]))
 		}
-		if p[1] >= 0 {
-			m.title(id, title)
+		if categories >= 0 {
+			m.categories(id, names(t.text(f[categories]), d.categories))
 		}
-		if p[2] >= 0 {
-			m.brand(id, t.text(f[p[2]]))
+		if description >= 0 {
+			m.description(id, t.text(f[description]))
 		}
-		if p[3] >= 0 {
-			m.categories(id, names(t.text(f[p[3]]), d.categories))
+		if genres >= 0 {
+			m.genres(id, names(t.text(f[genres]), d.genres))
 		}
-		if p[4] >= 0 {
-			m.description(id, t.text(f[p[4]]))
-		}
-		if p[5] >= 0 {
-			m.genres(id, names(t.text(f[p[5]]), d.genres))
-		}
-		if p[6] >= 0 {
-			v, _ := parseNumber(f[p[6]]) // what is no number is unknown
+		if year >= 0 {
+			v, _ := parseNumber(f[year]) // what is no number is unknown
 			m.year(id, int32(max(0, min(v, 9999))))
 		}
 		if d.flags > 0 {
-			genres, err := flagged(t, f[d.flags-1:])
+			names, err := flagged(t, f[d.flags-1:])
 			if err != nil {
 				return err
 			}
-			m.genres(id, genres)
+			m.genres(id, names)
 		}
 		return nil
 	})

@@ -67,15 +67,18 @@ func locate(c Config, root string) (*source, error) {
 	} else if err := src.locateMain(c, root); err != nil {
 		return nil, err
 	}
-	for key, at := range map[string]**file{c.Items: &src.items, c.Attributes: &src.attrs} {
-		if key == "" {
+	for _, named := range []struct {
+		path string
+		at   **file
+	}{{c.Items, &src.items}, {c.Attributes, &src.attrs}} {
+		if named.path == "" {
 			continue
 		}
-		p := under(root, key)
+		p := under(root, named.path)
 		if info, err := os.Stat(p); err != nil || info.IsDir() {
 			return nil, fmt.Errorf("datasets: %s: %s: no such file%s", c.Name, p, fetchHint(c))
 		}
-		*at = &file{os.DirFS(filepath.Dir(p)), filepath.Base(p), p}
+		*named.at = &file{os.DirFS(filepath.Dir(p)), filepath.Base(p), p}
 	}
 	return src, nil
 }

@@ -75,13 +75,13 @@ func readASINs(src *source, each func(item, asin, title []byte)) error {
 		return err
 	}
 	defer t.Close()
-	columns, err := t.columns([]column{{"the item id", "item_id"}, {"the ASIN", "asin"}}, []column{{"the title", "title"}})
-	if err != nil {
+	if err := t.require([]column{{"the item id", "item_id"}, {"the ASIN", "asin"}}); err != nil {
 		return err
 	}
+	itemAt, asinAt, titleAt := t.place("item_id"), t.place("asin"), t.place("title")
 	items, asins := map[string]int{}, map[string]int{} // → line
 	return t.each(func(fields [][]byte) error {
-		item, asin := fields[columns[0]], fields[columns[1]]
+		item, asin := fields[itemAt], fields[asinAt]
 		if _, ok := parseID(item); !ok {
 			return t.errorf("item id %s is not a positive whole number (0 is padding)", excerpt(item))
 		}
@@ -96,8 +96,8 @@ func readASINs(src *source, each func(item, asin, title []byte)) error {
 		}
 		items[string(item)], asins[string(asin)] = t.n, t.n
 		var title []byte
-		if columns[2] >= 0 {
-			title = fields[columns[2]]
+		if titleAt >= 0 {
+			title = fields[titleAt]
 		}
 		each(item, asin, title)
 		return nil

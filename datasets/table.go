@@ -62,21 +62,14 @@ func openTable(f file, tf tableFormat) (*table, error) {
 	return t, nil
 }
 
-// columns finds the places of columns: required ones first, then optional
-// ones, of which those that are not there (or not named) get -1.
-func (t *table) columns(required, optional []column) ([]int, error) {
-	places := make([]int, 0, len(required)+len(optional))
-	for _, c := range required {
-		i := t.place(c.column)
-		if i < 0 {
-			return nil, t.noColumn(c)
+// require checks that every column that a key names is there.
+func (t *table) require(columns []column) error {
+	for _, c := range columns {
+		if c.column != "" && t.place(c.column) < 0 {
+			return t.noColumn(c)
 		}
-		places = append(places, i)
 	}
-	for _, c := range optional {
-		places = append(places, t.place(c.column))
-	}
-	return places, nil
+	return nil
 }
 
 func (t *table) noColumn(c column) error {

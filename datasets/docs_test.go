@@ -1,0 +1,67 @@
+package datasets
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// docs/datasets.md tells the truth: its examples are valid, its table of keys
+// is complete, its statistics are those of the embedded sets.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../docs/datasets.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(text)
+
+	examples := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllStringSubmatch(doc, -1)
+	if len(examples) != 2 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	for _, example := range examples {
+		var parsed struct{ Datasets map[string]Config }
+		if err := toml.NewDecoder(strings.NewReader(example[1])).DisallowUnknownFields().Decode(&parsed); err != nil {
+			t.Fatalf("%v in\n%s", err, example[1])
+		}
+		for name, c := range parsed.Datasets {
+			c.Name = name
+			if _, err := c.Resolve(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+
+	fields := reflect.TypeFor[Config]()
+	for i := range fields.NumField() {
+		if key := fields.Field(i).Tag.Get("toml"); key != "name" && !strings.Contains(doc, "\n| `"+key+"` | ") {
+			t.Errorf("key %s is not in the table", key)
+		}
+	}
+	for _, f := range Formats() {
+		if !strings.Contains(doc, "\n| `"+f+"` | ") {
+			t.Errorf("format %s is not in the table", f)
+		}
+	}
+
+	for name, k := range knownSets {
+		row := fmt.Sprintf("%s | %s | %s | %.3f %% | %.1f |", thousands(k.users), thousands(k.items), thousands(k.interactions),
+			100*float64(k.interactions)/float64(k.users)/float64(k.items), float64(k.interactions)/float64(k.users))
+		if !strings.Contains(doc, row) {
+			t.Errorf("%s: no %q in the table", name, row)
+		}
+	}
+}
+
+func thousands(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
