@@ -128,17 +128,22 @@ func under(root, p string) string {
 	return filepath.Join(root, p)
 }
 
-// fetchHint says how to get the files of a known data set.
+// fetchHint says how to get missing files, if the project's script fetches
+// files of that format.
 func fetchHint(c Config) string {
-	name := c.Name
-	if _, ok := knownSets[name]; !ok {
-		name = strings.Replace(c.Format, "movielens-", "ml-", 1)
-		if c.Format == "amazon" {
-			name = "--list (it names the sets)"
+	name := ""
+	switch c.Format {
+	case "embedded": // what is missing are the metadata
+		name = c.Name
+	case "amazon":
+		name = "--list (it names the Amazon sets)"
+		if slices.Contains(Embedded(), c.Name) {
+			name = c.Name
 		}
-	}
-	if _, ok := knownSets[name]; !ok && c.Format != "amazon" {
+	case "movielens-20m", "movielens-1m", "movielens-100k":
+		name = strings.Replace(c.Format, "movielens", "ml", 1)
+	default:
 		return ""
 	}
-	return "; scripts/fetch-data.sh " + name + " fetches it"
+	return "; to fetch it, run scripts/fetch-data.sh " + name
 }
