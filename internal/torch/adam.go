@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	lib "github.com/sugarme/gotch/libtch"
@@ -101,7 +102,7 @@ func (a *Adam) Load(ts map[string]safetensors.Tensor) error {
 	for i, name := range a.params.names {
 		for suffix, t := range map[string]Tensor{".m": a.m[i], ".v": a.v[i], ".step": a.steps[i]} {
 			saved, ok := ts[name+suffix]
-			if !ok || !equal(saved.Shape, t.Shape()) {
+			if !ok || !slices.Equal(saved.Shape, t.Shape()) {
 				return fmt.Errorf("torch: optimiser state %q is missing or has another shape", name+suffix)
 			}
 			v, err := saved.Float32s()

@@ -78,3 +78,27 @@ WIDEST int64_t fb_count_not_below(const float *row, int64_t n, float t) {
   }
   return count;
 }
+
+// One 32-bit hash an element decides: a counter-based generator, so the mask
+// depends on neither the number of threads nor the order of work, and the
+// backward pass makes it again instead of reading it. The mixer is the
+// two-multiplication xorshift hash of C. Wellons ("lowbias32"), with the
+// second half of the seed put in between its rounds.
+WIDEST void fb_dropout_block(const float *x, float *out, int64_t first, int64_t n, uint64_t seed, double p) {
+  const uint32_t low = (uint32_t)seed, high = (uint32_t)(seed >> 32);
+  const int32_t drop = (int32_t)(p * 4294967296.0 - 2147483648.0); // as signed: the compare that vectors have
+  const float scale = (float)(1.0 / (1.0 - p));
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) {
+    uint32_t h = (uint32_t)(first + i) ^ low;
+    h ^= h >> 16;
+    h *= 0x7feb352dU;
+    h ^= h >> 15;
+    h += high;
+    h *= 0x846ca68bU;
+    h ^= h >> 16;
+    h *= 0x7feb352dU;
+    h ^= h >> 15;
+    out[i] = (int32_t)(h ^ 0x80000000U) < drop ? 0.0f : x[i] * scale;
+  }
+}

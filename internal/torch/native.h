@@ -32,7 +32,12 @@ int fb_zero_grad(int n, void **params);
 // Mean cross-entropy of hidden·table^T (+ bias) over the classes lo…hi-1.
 void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int64_t lo, int64_t hi);
 
+// Zeroes elements with probability p and scales the rest by 1/(1-p).
+void *fb_dropout(void *x, double p);
+
 // Pure loops (kernels.c).
+// out = x·scale where element first+i of the stream seed is kept, else 0.
+void fb_dropout_block(const float *x, float *out, int64_t first, int64_t n, uint64_t seed, double p);
 // Turns a row of logits into scale·softmax in place; returns log Σ exp.
 double fb_softmax_row(float *row, int64_t n, float scale);
 // log Σ exp of a row, which is left alone.

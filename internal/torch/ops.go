@@ -55,6 +55,19 @@ func (t Tensor) MatMul(u Tensor) Tensor {
 	return t.rt.made(out, "matmul", t, u)
 }
 
+// ScoresInto writes t·tableᵀ + bias into the first rows of buffer, without a
+// gradient: t is [B, d], table [V, d], bias [V] or none, buffer [≥B, V].
+func (t Tensor) ScoresInto(buffer, table, bias Tensor) {
+	into := buffer.Narrow(0, 0, t.Shape()[0])
+	var out lib.Ctensor
+	if bias.Defined() {
+		lib.AtgLinearOut(&out, into.c, t.c, table.c, bias.c)
+	} else {
+		lib.AtgMmOut(&out, into.c, t.c, table.Transpose().c)
+	}
+	t.rt.made(out, "scores", into, t, table, bias)
+}
+
 // Linear is t·wᵀ + b over the last dimension; w is [out, in], b [out] or none.
 func (t Tensor) Linear(w, b Tensor) Tensor {
 	var out lib.Ctensor
@@ -76,9 +89,7 @@ func (t Tensor) Dropout(p float64) Tensor {
 	if !t.rt.training || p == 0 {
 		return t
 	}
-	var out lib.Ctensor
-	lib.AtgDropout(&out, t.c, p, 1)
-	return t.rt.made(out, "dropout", t)
+	return t.rt.native(C.fb_dropout(unsafe.Pointer(t.c), C.double(p)), "dropout", t)
 }
 
 // GELU is x/2·(1 + erf(x/√2)), the exact form.

@@ -2,6 +2,7 @@ package torch
 
 import (
 	"fmt"
+	"slices"
 
 	lib "github.com/sugarme/gotch/libtch"
 
@@ -100,7 +101,7 @@ func (p *Params) Load(ts map[string]safetensors.Tensor) error {
 		if !ok {
 			return fmt.Errorf("torch: no tensor for parameter %q", name)
 		}
-		if want := p.tensors[i].Shape(); !equal(t.Shape, want) {
+		if want := p.tensors[i].Shape(); !slices.Equal(t.Shape, want) {
 			return fmt.Errorf("torch: parameter %q: shape %v, want %v", name, t.Shape, want)
 		}
 		v, err := t.Float32s()
@@ -118,16 +119,4 @@ func (p *Params) Load(ts map[string]safetensors.Tensor) error {
 		p.tensors[i].CopyFrom(v)
 	}
 	return nil
-}
-
-func equal(a, b []int64) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }

@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -44,11 +45,12 @@ type Config struct {
 // Runtime is a thread with tensors on it. It must not leave the function that
 // Run called, nor be used from another goroutine.
 type Runtime struct {
-	device   int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
-	threads  int           // in force
-	training bool          // dropout is on
-	live     []lib.Ctensor // every tensor, in the order made
-	marks    []int         // where in live each open scope starts
+	device     int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
+	threads    int           // in force
+	training   bool          // dropout is on
+	live       []lib.Ctensor // every tensor, in the order made
+	marks      []int         // where in live each open scope starts
+	persistent []lib.Ctensor // freed when Run ends
 }
 
 // Error is a failed tensor operation.
@@ -83,6 +85,7 @@ func Run(c Config, f func(*Runtime) error) (err error) {
 		return fmt.Errorf("torch: seeding the generators: %s", C.GoString(C.fb_error()))
 	}
 	defer func() {
+		rt.live = append(rt.live, rt.persistent...)
 		rt.free(0)
 		lib.AtGradSetEnabled(1)
 		if p := recover(); p != nil {
@@ -134,6 +137,21 @@ func (rt *Runtime) Keep(t Tensor) Tensor {
 	return t // already belongs to an outer scope
 }
 
+// Persist takes t out of the open scopes: it lives until Run ends. For buffers
+// that are made once.
+func (rt *Runtime) Persist(t Tensor) Tensor {
+	if i := slices.Index(rt.live, t.c); i >= 0 {
+		rt.live = slices.Delete(rt.live, i, i+1)
+		for k, mark := range rt.marks {
+			if mark > i {
+				rt.marks[k]--
+			}
+		}
+		rt.persistent = append(rt.persistent, t.c)
+	}
+	return t
+}
+
 // free frees live[from:].
 func (rt *Runtime) free(from int) {
 	for i := len(rt.live) - 1; i >= from; i-- {
@@ -143,7 +161,7 @@ func (rt *Runtime) free(from int) {
 }
 
 // Live is the number of tensors that the Runtime holds.
-func (rt *Runtime) Live() int { return len(rt.live) }
+func (rt *Runtime) Live() int { return len(rt.live) + len(rt.persistent) }
 
 // Threads is the number of threads that a CPU operation uses.
 func (rt *Runtime) Threads() int { return rt.threads }

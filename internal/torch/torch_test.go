@@ -1,0 +1,417 @@
+package torch
+
+import (
+	"errors"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// run calls f with a CPU runtime of two threads.
+func run(t testing.TB, f func(rt *Runtime)) {
+	t.Helper()
+	if err := Run(Config{Threads: 2, Seed: 7}, func(rt *Runtime) error { f(rt); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestScopeFrees(t *testing.T) {
+	run(t, func(rt *Runtime) {
+		outer := rt.Full(1, 2)
+		var kept, lost Tensor
+		rt.Scope(func() {
+			rt.Scope(func() {
+				lost = rt.Full(3, 2)
+				kept = rt.Keep(outer.Add(lost)) // to the middle scope
+				rt.Persist(rt.Zeros(1))
+			})
+			if got := kept.HostFloats(); !slices.Equal(got, []float32{4, 4}) {
+				t.Errorf("kept tensor = %v, want [4 4]", got)
+			}
+		})
+		if got := rt.Live(); got != 2 {
+			t.Errorf("%d tensors live after the scopes, want outer and the persistent one", got)
+		}
+	})
+}
+
+func TestScopeFreesOnPanic(t *testing.T) {
+	err := Run(Config{}, func(rt *Runtime) error {
+		defer func() {
+			if got := rt.Live(); got != 0 {
+				t.Errorf("%d tensors live after a failed scope", got)
+			}
+		}()
+		rt.Scope(func() { rt.Zeros(2, 3).MatMul(rt.Zeros(2, 3)) })
+		return nil
+	})
+	var failed *Error
+	if !errors.As(err, &failed) {
+		t.Fatalf("error %v, want *Error", err)
+	}
+	if failed.Op != "matmul" || !strings.Contains(err.Error(), "matmul([2×3], [2×3])") {
+		t.Errorf("error %q should name matmul and both shapes", err)
+	}
+}
+
+func TestErrorsNameOperation(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		f    func(rt *Runtime)
+	}{
+		{"Floats([2×2]): 3 values for 4 elements", func(rt *Runtime) { rt.Floats([]float32{1, 2, 3}, 2, 2) }},
+		{"outside 1…3", func(rt *Runtime) { rt.Zeros(1, 2).CrossEntropy(rt.Zeros(4, 2), Tensor{}, rt.Ints([]int64{4}, 1), 1, 4) }},
+		{"should be [N, d] and [V, d]", func(rt *Runtime) { rt.Zeros(1, 2).CrossEntropy(rt.Zeros(4, 3), Tensor{}, rt.Ints([]int64{1}, 1), 1, 4) }},
+		{"backward([2])", func(rt *Runtime) { rt.Zeros(2).Backward() }},
+		{"no parameter has a gradient", func(rt *Runtime) { p := rt.NewParams(); p.Fill("a", 1, 1); NewAdam(p, 1, 0).Step() }},
+	} {
+		err := Run(Config{}, func(rt *Runtime) error { c.f(rt); return nil })
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want one with %q", err, c.want)
+		}
+	}
+}
+
+func TestDeviceNames(t *testing.T) {
+	for _, name := range []string{"gpu", "cuda:x", "cuda:-1", "CPU"} {
+		if err := Run(Config{Device: name}, func(*Runtime) error { return nil }); err == nil {
+			t.Errorf("device %q was taken", name)
+		}
+	}
+}
+
+func TestMallocTuned(t *testing.T) {
+	run(t, func(*Runtime) {})
+	if !mallocTuned {
+		t.Error("glibc refused the malloc settings: large tensors will be slow")
+	}
+}
+
+// The fused loss against the stock operations, with and without bias, with
+// classes that leave rows out at both ends, over several chunks of rows.
+func TestCrossEntropyMatchesStockOps(t *testing.T) {
+	const N, d, V = 70, 5, 40_000
+	const lo, hi = 1, V - 3
+	targets := make([]int64, N)
+	for i := range targets {
+		targets[i] = lo + int64(i*i*37)%(hi-lo)
+	}
+	for _, withBias := range []bool{false, true} {
+		run(t, func(rt *Runtime) {
+			p := rt.NewParams()
+			h, table := p.Normal("h", 1, N, d), p.Normal("table", 1, V, d)
+			bias := Tensor{}
+			if withBias {
+				bias = p.Normal("bias", 1, V)
+			}
+			adam := NewAdam(p, 0, 0)
+			grads := func(loss Tensor) (float64, [][]float32) {
+				adam.ZeroGrad()
+				loss.Backward()
+				var out [][]float32
+				for _, name := range p.Names() {
+					out = append(out, p.Grad(name))
+				}
+				return loss.Item(), out
+			}
+			loss, got := grads(h.CrossEntropy(table, bias, rt.Ints(targets, N), lo, hi).Scale(3))
+			flat := make([]int64, N)
+			for i, v := range targets {
+				flat[i] = int64(i)*(hi-lo) + v - lo
+			}
+			logits := h.Linear(table, bias).Narrow(1, lo, hi-lo)
+			stock := logits.LogSoftmax().Reshape(-1, 1).Rows(rt.Ints(flat, N)).Mean().Scale(-3)
+			wantLoss, want := grads(stock)
+			if math.Abs(loss-wantLoss) > 1e-5*wantLoss {
+				t.Errorf("bias %v: loss %v, stock operations give %v", withBias, loss, wantLoss)
+			}
+			for i, name := range p.Names() {
+				for j := range want[i] {
+					if diff := math.Abs(float64(got[i][j] - want[i][j])); !(diff <= 1e-6+1e-4*math.Abs(float64(want[i][j]))) {
+						t.Errorf("bias %v: gradient of %s[%d] = %v, stock operations give %v", withBias, name, j, got[i][j], want[i][j])
+						break
+					}
+				}
+			}
+			rt.NoGrad(func() {
+				if v := h.CrossEntropy(table, bias, rt.Ints(targets, N), lo, hi).Scale(3).Item(); math.Abs(v-loss) > 1e-5 {
+					t.Errorf("loss without gradients %v, with %v", v, loss)
+				}
+			})
+		})
+	}
+}
+
+func TestCrossEntropyExtremes(t *testing.T) {
+	run(t, func(rt *Runtime) {
+		target := rt.Ints([]int64{1}, 1)
+		table := rt.Floats([]float32{0, 100, -100}, 3, 1)
+		for _, c := range []struct {
+			hidden float32
+			want   float64
+		}{{1, 0}, {-1, 200}, {-1e4, 2e6}, {0, math.Log(3)}} {
+			if got := rt.Floats([]float32{c.hidden}, 1, 1).CrossEntropy(table, Tensor{}, target, 0, 3).Item(); math.Abs(got-c.want) > 1e-5*(1+c.want) {
+				t.Errorf("hidden %v: loss %v, want %v", c.hidden, got, c.want)
+			}
+		}
+		nan := float32(math.NaN())
+		if got := rt.Floats([]float32{nan}, 1, 1).CrossEntropy(table, Tensor{}, target, 0, 3).Item(); !math.IsNaN(got) {
+			t.Errorf("loss of NaN = %v", got)
+		}
+	})
+}
+
+func TestDropout(t *testing.T) {
+	const n, p = 200_000, .3
+	run(t, func(rt *Runtime) {
+		params := rt.NewParams()
+		x := params.Fill("x", 2, n)
+		if got := x.Dropout(p); got != x {
+			t.Error("dropout changed its input outside training")
+		}
+		rt.SetTraining(true)
+		state := rt.RNGState()
+		y := x.Dropout(p)
+		y.Mul(y).Sum(0).Backward() // dy²/dx = 2y·mask/(1−p)
+		out, grad := y.HostFloats(), params.Grad("x")
+		zero, runs := 0, 0
+		for i, v := range out {
+			want := float32(2 / (1 - p))
+			if v == 0 {
+				zero++
+				want = 0
+			} else if math.Abs(float64(v-want)) > 1e-5 {
+				t.Fatalf("element %d = %v, want 0 or %v", i, v, want)
+			}
+			if i > 0 && (v == 0) == (out[i-1] == 0) {
+				runs++
+			}
+			if g := 2 * want / (1 - p); math.Abs(float64(grad[i]-g)) > 1e-4 {
+				t.Fatalf("gradient %d = %v, want %v: the backward mask is another", i, grad[i], g)
+			}
+		}
+		// Five standard deviations of the binomial counts.
+		if share := float64(zero) / n; math.Abs(share-p) > 5*math.Sqrt(p*(1-p)/n) {
+			t.Errorf("share dropped %v, want %v", share, p)
+		}
+		same := p*p + (1-p)*(1-p)
+		if share := float64(runs) / n; math.Abs(share-same) > 5*math.Sqrt(same*(1-same)/n) {
+			t.Errorf("share of neighbours alike %v, want %v: elements are not independent", share, same)
+		}
+		if slices.Equal(x.Dropout(p).HostFloats(), out) {
+			t.Error("two draws gave one mask")
+		}
+		if err := rt.SetRNGState(state); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(x.Dropout(p).HostFloats(), out) {
+			t.Error("the restored generator gave another mask")
+		}
+	})
+	if err := Run(Config{}, func(rt *Runtime) error { return rt.SetRNGState([]byte("short")) }); err == nil {
+		t.Error("a damaged generator state was taken")
+	}
+}
+
+// Adam against the textbook (Kingma and Ba 2015, algorithm 1), and a restored
+// optimiser against one that went on.
+func TestAdam(t *testing.T) {
+	run(t, func(rt *Runtime) {
+		const lr = .1
+		p := rt.NewParams()
+		x := p.Fill("x", 1, 2)
+		p.Fill("unused", 1, 1)
+		adam := NewAdam(p, lr, 0)
+		step := func(p *Params, a *Adam) {
+			a.ZeroGrad()
+			v := p.Get("x")
+			v.Mul(v).Mul(v).Sum(0).Backward() // gradient 3x²
+			a.Step()
+		}
+		ref, m, v := 1.0, 0.0, 0.0
+		for i := 1; i <= 5; i++ {
+			step(p, adam)
+			g := 3 * ref * ref
+			m, v = .9*m+.1*g, .999*v+.001*g*g
+			ref -= lr * m / (1 - math.Pow(.9, float64(i))) / (math.Sqrt(v/(1-math.Pow(.999, float64(i)))) + 1e-8)
+		}
+		for _, got := range x.HostFloats() {
+			if math.Abs(float64(got)-ref) > 1e-5 {
+				t.Errorf("after 5 steps x = %v, want %v", got, ref)
+			}
+		}
+		if got := p.Get("unused").Item(); got != 1 {
+			t.Errorf("a parameter without gradient moved to %v", got)
+		}
+		q := rt.NewParams()
+		q.Fill("x", 0, 2)
+		q.Fill("unused", 0, 1)
+		other := NewAdam(q, lr, 0)
+		if err := errors.Join(q.Load(p.Tensors()), other.Load(adam.State())); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			step(p, adam)
+			step(q, other)
+		}
+		if got, want := q.Get("x").HostFloats(), x.HostFloats(); !slices.Equal(got, want) {
+			t.Errorf("the restored optimiser came to %v, the one that went on to %v", got, want)
+		}
+	})
+}
+
+func TestParamsLoadIsAllOrNothing(t *testing.T) {
+	run(t, func(rt *Runtime) {
+		p, q := rt.NewParams(), rt.NewParams()
+		a := p.Fill("a", 1, 2)
+		p.Fill("b", 1, 3)
+		q.Fill("a", 5, 2)
+		q.Fill("b", 5, 4)
+		if err := p.Load(q.Tensors()); err == nil || !strings.Contains(err.Error(), `"b": shape [4], want [3]`) {
+			t.Errorf("error %v", err)
+		}
+		if got := a.HostFloats(); !slices.Equal(got, []float32{1, 1}) {
+			t.Errorf("a failed load wrote %v", got)
+		}
+		extra := p.Tensors()
+		extra["c"] = extra["a"]
+		if err := p.Load(extra); err == nil || !strings.Contains(err.Error(), `"c"`) {
+			t.Errorf("error %v should name the unknown tensor", err)
+		}
+	})
+}
+
+func TestCountNotBelow(t *testing.T) {
+	nan := float32(math.NaN())
+	row := []float32{1, 2, 2, 3, nan, -5, 2}
+	for i := range 40 { // every tail length of the vector loop
+		row = append(row, float32(i%3))
+		want := 0
+		for _, v := range row {
+			if !(v < 2) {
+				want++
+			}
+		}
+		if got := CountNotBelow(row, 2); got != want {
+			t.Fatalf("%d scores: counted %d, want %d", len(row), got, want)
+		}
+	}
+	if got := CountNotBelow(nil, 0); got != 0 {
+		t.Errorf("no scores: %d", got)
+	}
+}
+
+// tinyStep is a training step with most operations in it.
+func tinyStep(rt *Runtime, p *Params, adam *Adam) {
+	rt.Scope(func() {
+		adam.ZeroGrad()
+		x := p.Get("table").Embedding(rt.Ints([]int64{1, 2, 0, 3}, 2, 2)).LayerNorm(p.Get("gain"), p.Get("bias"), 1e-12)
+		x = x.Linear(p.Get("w"), p.Get("bias")).GELU().Dropout(.5)
+		s := x.MatMul(x.Transpose()).Add(rt.Full(-1e4, 2, 2).Triu(1)).Softmax()
+		h := s.MatMul(x).Reshape(4, 8).Rows(rt.Ints([]int64{0, 1, 3}, 3))
+		h.CrossEntropy(p.Get("table"), Tensor{}, rt.Ints([]int64{2, 3, 1}, 3), 1, 4).Backward()
+		adam.Step()
+	})
+}
+
+func tinyParams(rt *Runtime) (*Params, *Adam) {
+	p := rt.NewParams()
+	p.Normal("table", .02, 4, 8)
+	p.Normal("w", .02, 8, 8)
+	p.Fill("gain", 1, 8)
+	p.Fill("bias", 0, 8)
+	rt.SetTraining(true)
+	return p, NewAdam(p, 1e-3, 0)
+}
+
+// Neither tensors nor memory may grow over 10,000 steps.
+func TestNothingGrows(t *testing.T) {
+	run(t, func(rt *Runtime) {
+		p, adam := tinyParams(rt)
+		for range 1000 {
+			tinyStep(rt, p, adam)
+		}
+		live, rss := rt.Live(), residentKB(t)
+		for range 10_000 {
+			tinyStep(rt, p, adam)
+		}
+		if got := rt.Live(); got != live {
+			t.Errorf("%d tensors live, %d before", got, live)
+		}
+		// A leak of one 8×8 tensor a step would be 2.5 MB and more.
+		if grown := residentKB(t) - rss; grown > 2048 {
+			t.Errorf("memory grew by %d kB over 10,000 steps", grown)
+		}
+	})
+}
+
+func residentKB(t *testing.T) int {
+	raw, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(raw)) {
+		if f := strings.Fields(line); f[0] == "VmRSS:" {
+			n, err := strconv.Atoi(f[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatal("no VmRSS in /proc/self/status")
+	return 0
+}
+
+func BenchmarkTinyAdd(b *testing.B) {
+	run(b, func(rt *Runtime) {
+		x := rt.Full(1, 4)
+		for b.Loop() {
+			rt.Scope(func() { x.Add(x) })
+		}
+	})
+}
+
+func BenchmarkTinyStep(b *testing.B) {
+	run(b, func(rt *Runtime) {
+		p, adam := tinyParams(rt)
+		for b.Loop() {
+			tinyStep(rt, p, adam)
+		}
+	})
+}
+
+// The loss of 1,024 targets over Beauty's catalogue, fused and by stock
+// operations.
+func BenchmarkCrossEntropy(b *testing.B) {
+	const N, d, V = 1024, 64, 12_102
+	targets := make([]int64, N)
+	for i := range targets {
+		targets[i] = 1 + int64(i*11)%(V-1)
+	}
+	for name, loss := range map[string]func(rt *Runtime, h, table, target Tensor) Tensor{
+		"fused": func(rt *Runtime, h, table, target Tensor) Tensor {
+			return h.CrossEntropy(table, Tensor{}, target, 1, V)
+		},
+		"stock": func(rt *Runtime, h, table, target Tensor) Tensor {
+			return h.MatMul(table.Transpose()).LogSoftmax().Reshape(-1, 1).Rows(target).Mean().Scale(-1)
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			run(b, func(rt *Runtime) {
+				p := rt.NewParams()
+				h, table := p.Normal("h", 1, N, d), p.Normal("table", .1, V, d)
+				adam := NewAdam(p, 0, 0)
+				for b.Loop() {
+					rt.Scope(func() {
+						adam.ZeroGrad()
+						loss(rt, h, table, rt.Ints(targets, N)).Backward()
+					})
+				}
+			})
+		})
+	}
+}

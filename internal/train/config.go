@@ -1,0 +1,141 @@
+// Package train fits a neural model to the training sequences of a split and
+// stops by validation. It is one plain loop: cut the sequences into samples,
+// batch them by length, step, and after each epoch rank the validation cases;
+// keep the best weights; write a checkpoint from which a killed run goes on to
+// the same result, bit for bit.
+//
+// A training step is counted in targets (items to be predicted), not in
+// sequences, so that a batch of 256 means the same whether a sample is a whole
+// sequence or a prefix of one.
+package train
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"famebench/models"
+)
+
+// Version is raised by hand when a change here moves a trained model's numbers.
+// It is part of every run's id.
+const Version = 1
+
+// Objectives: how training sequences become samples.
+const (
+	// AllPositions scores every position of a sequence in one pass. For a
+	// causal encoder with right padding that is the loss over all prefixes of
+	// the sequence at a fraction of the work.
+	AllPositions = "all-positions"
+	// Prefix makes one sample of each prefix, as RecBole and its forks do.
+	Prefix = "prefix"
+)
+
+var objectives = []string{AllPositions, Prefix}
+
+// Config is the [train] section of a configuration.
+type Config struct {
+	Objective       string  `toml:"objective" json:"objective"`               // "all-positions" or "prefix"
+	Loss            string  `toml:"loss" json:"loss"`                         // one of models.LossKinds
+	Negatives       int     `toml:"negatives" json:"negatives"`               // sampled negatives per target (gbce, sampled-softmax)
+	Calibration     float64 `toml:"calibration" json:"calibration"`           // gbce's t, 0 to 1
+	BatchTargets    int     `toml:"batch_targets" json:"batch_targets"`       // targets of a step
+	Epochs          int     `toml:"epochs" json:"epochs"`                     // budget
+	Patience        int     `toml:"patience" json:"patience"`                 // evaluations without a better validation NDCG@10 before stopping
+	EvalEvery       int     `toml:"eval_every" json:"eval_every"`             // epochs between evaluations
+	LearningRate    float64 `toml:"learning_rate" json:"learning_rate"`       // Adam's
+	WeightDecay     float64 `toml:"weight_decay" json:"weight_decay"`         // Adam's L2
+	MaxLen          int     `toml:"max_len" json:"max_len"`                   // L: most items of a model input
+	Stride          int     `toml:"stride" json:"stride"`                     // step between the windows of a longer history
+	TimeLimit       float64 `toml:"time_limit" json:"time_limit"`             // seconds of training; 0 none
+	CheckpointEvery float64 `toml:"checkpoint_every" json:"checkpoint_every"` // seconds between checkpoints within an epoch; no result depends on it
+}
+
+// Defaults are the settings of a run that names none.
+func Defaults() Config {
+	return Config{
+		Objective:       AllPositions,
+		Loss:            "ce",
+		Negatives:       256,
+		Calibration:     .75,
+		BatchTargets:    1024,
+		Epochs:          200,
+		Patience:        10,
+		EvalEvery:       1,
+		LearningRate:    1e-3,
+		MaxLen:          50,
+		Stride:          25,
+		CheckpointEvery: 60,
+	}
+}
+
+// ItemLoss is the loss that the model is to compute.
+func (c Config) ItemLoss() models.ItemLoss {
+	return models.ItemLoss{Kind: c.Loss, Negatives: c.Negatives, Calibration: c.Calibration}
+}
+
+// Validate names the first setting that cannot be; items is V, or 0 while it is
+// not known.
+func (c Config) Validate(items int) error {
+	bad := func(key string, got any, want string) error {
+		return fmt.Errorf("train.%s = %v: want %s", key, got, want)
+	}
+	switch {
+	case !slices.Contains(objectives, c.Objective):
+		return bad("objective", c.Objective, fmt.Sprintf("one of %q", objectives))
+	case c.BatchTargets < 1:
+		return bad("batch_targets", c.BatchTargets, "at least 1")
+	case c.Epochs < 1:
+		return bad("epochs", c.Epochs, "at least 1")
+	case c.Patience < 1:
+		return bad("patience", c.Patience, "at least 1")
+	case c.EvalEvery < 1:
+		return bad("eval_every", c.EvalEvery, "at least 1")
+	case !(c.LearningRate > 0 && c.LearningRate < 10):
+		return bad("learning_rate", c.LearningRate, "more than 0 and below 10")
+	case !(c.WeightDecay >= 0 && c.WeightDecay < 10):
+		return bad("weight_decay", c.WeightDecay, "0 or more and below 10")
+	case c.MaxLen < 1:
+		return bad("max_len", c.MaxLen, "at least 1")
+	case c.Stride < 1 || c.Stride > c.MaxLen:
+		return bad("stride", c.Stride, fmt.Sprintf("1 to max_len (%d)", c.MaxLen))
+	case !(c.TimeLimit >= 0):
+		return bad("time_limit", c.TimeLimit, "0 (none) or seconds")
+	case !(c.CheckpointEvery > 0):
+		return bad("checkpoint_every", c.CheckpointEvery, "more than 0 seconds")
+	}
+	if items == 0 {
+		items = 1 << 31
+	}
+	if err := c.ItemLoss().Validate(items); err != nil {
+		return fmt.Errorf("train.%w", err)
+	}
+	return nil
+}
+
+// Status says why training stopped.
+type Status string
+
+// The reasons.
+const (
+	StopPatience  Status = "patience"  // validation did not get better any more
+	StopEpochs    Status = "epochs"    // the budget of epochs was used up
+	StopTime      Status = "time"      // the time limit was reached
+	StopNaN       Status = "nan"       // the loss was no finite number
+	StopInterrupt Status = "interrupt" // the context was cancelled; the checkpoint goes on from there
+)
+
+// Early tells a run that was cut short from one that ended by its own rule.
+// Only the latter may stand in a table.
+func (s Status) Early() bool { return s != StopPatience && s != StopEpochs }
+
+// Progress is what can be told of a run while it trains.
+type Progress struct {
+	Epoch, Epochs    int           // current, from 1, and budget
+	Step, Steps      int           // of this epoch
+	Loss             float64       // mean of this epoch so far
+	TargetsPerSecond float64       // of this epoch so far
+	ETA              time.Duration // to the end of the budget; patience may end it sooner
+	Valid, Best      float64       // last and best validation NDCG@10; 0 before the first
+	Evaluating       bool
+}

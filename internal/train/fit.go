@@ -1,0 +1,301 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"famebench/datasets"
+	"famebench/internal/rank"
+	"famebench/internal/torch"
+	"famebench/internal/torch/safetensors"
+	"famebench/models"
+)
+
+// Options are what a run needs beside its settings. None of them changes its
+// result, but for Seed.
+type Options struct {
+	Seed       int64
+	Checkpoint string         // file to go on from and to write; "" for none
+	Curve      string         // file for the learning curve with times, JSON lines; "" for none
+	Progress   func(Progress) // called after every step; nil for none
+}
+
+// EpochPoint is one epoch of the learning curve, as a record holds it: no times.
+type EpochPoint struct {
+	Epoch int          `json:"epoch"`           // from 1
+	Steps int64        `json:"steps"`           // since the start
+	Loss  float64      `json:"loss"`            // mean over the epoch's targets
+	Valid rank.Metrics `json:"valid,omitempty"` // seen items removed; absent if not evaluated
+}
+
+// Result is what training came to.
+type Result struct {
+	Status    Status       `json:"status"`
+	Curve     []EpochPoint `json:"curve"`
+	BestEpoch int          `json:"best_epoch"` // 0 if none was evaluated
+	BestValid rank.Metrics `json:"best_valid"` // at that epoch, seen items removed
+	// Measured, not part of what must be equal between runs:
+	Seconds     float64 `json:"-"` // training and validation, over all resumes
+	EvalSeconds float64 `json:"-"` // validation alone
+	Targets     int64   `json:"-"` // scored in training
+}
+
+// stopMetric decides about the best epoch, at full precision.
+const stopMetric = "NDCG@10"
+
+// Fit trains m until validation stops it and leaves it with its best weights.
+// A cancelled ctx ends it after the current step with StopInterrupt and a
+// checkpoint. Errors are those of the data, the checkpoint and the disk; a loss
+// that is no number is a status.
+func Fit(ctx context.Context, rt *torch.Runtime, m models.Model, s *datasets.Split, c Config, o Options) (*Result, error) {
+	items := s.Data.NumItems
+	if err := c.Validate(items); err != nil {
+		return nil, err
+	}
+	f := &fitting{rt: rt, model: m, split: s, config: c, options: o, items: items}
+	switch c.Objective {
+	case AllPositions:
+		f.samples = allPositions(s.Train, c.MaxLen, c.Stride)
+	case Prefix:
+		f.samples = prefixes(s.Train, c.MaxLen)
+	}
+	if len(f.samples) == 0 {
+		return nil, errors.New("train: no user has two training items, so there is nothing to predict")
+	}
+	f.adam = torch.NewAdam(m.Params(), c.LearningRate, c.WeightDecay)
+	f.scorer = NewScorer(rt, m, items, c.MaxLen)
+	if err := f.resume(); err != nil {
+		return nil, err
+	}
+	status, err := f.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if f.best != nil && status != StopInterrupt {
+		if err := m.Params().Load(f.best); err != nil {
+			return nil, err
+		}
+	}
+	return &Result{
+		Status: status, Curve: f.state.Curve, BestEpoch: f.state.BestEpoch, BestValid: f.state.BestValid,
+		Seconds: f.state.Seconds, EvalSeconds: f.state.EvalSeconds, Targets: f.state.Targets,
+	}, nil
+}
+
+// fitting is a run under way.
+type fitting struct {
+	rt      *torch.Runtime
+	model   models.Model
+	split   *datasets.Split
+	config  Config
+	options Options
+	items   int
+	samples []sample
+	adam    *torch.Adam
+	scorer  rank.Scorer
+	state   state
+	best    map[string]safetensors.Tensor // weights at the best epoch
+}
+
+// state is what a checkpoint holds beside tensors.
+type state struct {
+	Epoch       int          `json:"epoch"` // complete epochs
+	Batch       int          `json:"batch"` // batches done of the epoch under way
+	LossSum     float64      `json:"loss_sum"`
+	EpochTarget int64        `json:"epoch_targets"` // targets done of the epoch under way
+	Steps       int64        `json:"steps"`
+	Targets     int64        `json:"targets"`
+	Curve       []EpochPoint `json:"curve"`
+	Times       []epochTime  `json:"times"`
+	BestEpoch   int          `json:"best_epoch"`
+	BestValid   rank.Metrics `json:"best_valid"`
+	Waited      int          `json:"waited"` // evaluations since the best
+	Seconds     float64      `json:"seconds"`
+	EvalSeconds float64      `json:"eval_seconds"`
+}
+
+// run is the training loop.
+func (f *fitting) run(ctx context.Context) (Status, error) {
+	clock := newStopwatch(&f.state.Seconds)
+	for {
+		if status, done := f.finished(); done {
+			return status, nil
+		}
+		status, err := f.epoch(ctx, clock)
+		if err != nil || status != "" {
+			return status, err
+		}
+		if err := f.evaluate(ctx, clock); err != nil {
+			if ctx.Err() != nil { // the last checkpoint repeats the epoch's end
+				return StopInterrupt, nil
+			}
+			return "", err
+		}
+		clock.tick()
+		if err := f.save(); err != nil {
+			return "", err
+		}
+		if err := f.writeCurve(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// finished decides between epochs; it reads the state alone, so a resumed run
+// that was already over ends at once.
+func (f *fitting) finished() (Status, bool) {
+	switch {
+	case f.state.Batch > 0:
+		return "", false
+	case f.state.Waited >= f.config.Patience:
+		return StopPatience, true
+	case f.state.Epoch >= f.config.Epochs:
+		return StopEpochs, true
+	}
+	return "", false
+}
+
+// epoch trains on every sample once, from the batch that the state is at. A
+// status other than "" ends the run.
+func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
+	st := &f.state
+	number := st.Epoch + 1
+	batches := epochBatches(f.samples, f.config.BatchTargets, f.random(streamShuffle, int64(number)))
+	started, startTargets := time.Now(), st.EpochTarget
+	saved := time.Now()
+	f.rt.SetTraining(true)
+	defer f.rt.SetTraining(false)
+	for st.Batch < len(batches) {
+		loss, n := f.step(batches[st.Batch])
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return StopNaN, nil
+		}
+		st.Batch++
+		st.Steps++
+		st.LossSum += loss * float64(n)
+		st.EpochTarget += int64(n)
+		st.Targets += int64(n)
+		clock.tick()
+		f.report(number, len(batches), float64(st.EpochTarget-startTargets)/time.Since(started).Seconds())
+
+		var status Status
+		switch {
+		case ctx.Err() != nil:
+			status = StopInterrupt
+		case f.config.TimeLimit > 0 && st.Seconds > f.config.TimeLimit:
+			status = StopTime
+		}
+		if status != "" || time.Since(saved).Seconds() >= f.config.CheckpointEvery {
+			if err := f.save(); err != nil {
+				return "", err
+			}
+			saved = time.Now()
+		}
+		if status != "" {
+			return status, nil
+		}
+	}
+	st.Curve = append(st.Curve, EpochPoint{Epoch: number, Steps: st.Steps, Loss: st.LossSum / float64(st.EpochTarget)})
+	st.Times = append(st.Times, epochTime{TargetsPerSecond: float64(st.EpochTarget-startTargets) / time.Since(started).Seconds()})
+	st.Epoch, st.Batch, st.LossSum, st.EpochTarget = number, 0, 0, 0
+	return "", nil
+}
+
+// step makes one update and returns the mean loss and the number of targets.
+func (f *fitting) step(samples []sample) (loss float64, targets int) {
+	b := makeBatch(f.split.Train, samples)
+	if k := f.config.ItemLoss().SampledNegatives(); k > 0 {
+		addNegatives(b, k, f.items, f.random(streamNegatives, f.state.Steps))
+	}
+	f.rt.Scope(func() {
+		f.adam.ZeroGrad()
+		l := f.model.Loss(b)
+		loss = l.Item()
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return
+		}
+		l.Backward()
+		f.adam.Step()
+	})
+	return loss, len(b.Target)
+}
+
+// evaluate ranks the validation cases where the epoch is due and keeps the
+// weights if they are the best so far.
+func (f *fitting) evaluate(ctx context.Context, clock *stopwatch) error {
+	st := &f.state
+	if st.Epoch%f.config.EvalEvery != 0 && st.Epoch != f.config.Epochs {
+		return nil
+	}
+	started := time.Now()
+	if f.options.Progress != nil {
+		f.options.Progress(Progress{Epoch: st.Epoch, Epochs: f.config.Epochs, Evaluating: true, Best: st.BestValid[stopMetric]})
+	}
+	r, err := rank.Evaluate(ctx, f.scorer, f.split.Valid, f.items, rank.Options{Threads: f.rt.Threads()})
+	if err != nil {
+		return err
+	}
+	valid := r.Removed
+	st.Curve[len(st.Curve)-1].Valid = valid
+	if st.BestEpoch == 0 || valid[stopMetric] > st.BestValid[stopMetric] {
+		st.BestEpoch, st.BestValid, st.Waited = st.Epoch, valid, 0
+		f.best = f.model.Params().Tensors()
+	} else {
+		st.Waited++
+	}
+	st.EvalSeconds += time.Since(started).Seconds()
+	st.Times[len(st.Times)-1].EvalSeconds = time.Since(started).Seconds()
+	return nil
+}
+
+func (f *fitting) report(epoch, steps int, rate float64) {
+	if f.options.Progress == nil {
+		return
+	}
+	st := &f.state
+	done := float64(epoch-1) + float64(st.Batch)/float64(steps)
+	left := (float64(f.config.Epochs) - done) * st.Seconds / done
+	p := Progress{
+		Epoch: epoch, Epochs: f.config.Epochs, Step: st.Batch, Steps: steps,
+		Loss: st.LossSum / float64(st.EpochTarget), TargetsPerSecond: rate,
+		ETA: time.Duration(left * float64(time.Second)), Best: st.BestValid[stopMetric],
+	}
+	if n := len(st.Curve); n > 0 {
+		p.Valid = st.Curve[n-1].Valid[stopMetric]
+	}
+	f.options.Progress(p)
+}
+
+// Streams of random numbers that depend on the seed and a counter only, so that
+// no state of theirs needs to be saved.
+const (
+	streamShuffle = iota + 1
+	streamNegatives
+)
+
+func (f *fitting) random(stream, counter int64) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(f.options.Seed), uint64(stream)<<56|uint64(counter)))
+}
+
+// stopwatch adds the time since its last tick to a total.
+type stopwatch struct {
+	total *float64
+	last  time.Time
+}
+
+func newStopwatch(total *float64) *stopwatch { return &stopwatch{total, time.Now()} }
+
+func (s *stopwatch) tick() {
+	now := time.Now()
+	*s.total += now.Sub(s.last).Seconds()
+	s.last = now
+}
+
+// epochTime is the measured part of an epoch, for the curve file.
+type epochTime struct {
+	TargetsPerSecond float64 `json:"targets_per_s"`
+	EvalSeconds      float64 `json:"eval_s"`
+}
