@@ -150,7 +150,9 @@ func (b *bench) cost(ctx context.Context, plan *experiment.Plan) error {
 	p.finish()
 	costs := []record.Cost{}
 	for _, o := range outcomes {
-		costs = append(costs, o.Costs...)
+		if o.Cost != nil {
+			costs = append(costs, *o.Cost)
+		}
 	}
 	if err := b.verdictOn(outcomes); err != nil {
 		return err

@@ -80,9 +80,9 @@ func doJob(ctx context.Context, job Job, registry []Entry, out *emitter) error {
 		return err
 	}
 	if job.Kind == KindCost {
-		costs, err := measureCost(ctx, job, entry, out)
+		cost, err := measureCost(ctx, job, entry, out)
 		if err == nil {
-			out.emit(Event{Kind: EventCost, Costs: costs})
+			out.emit(Event{Kind: EventCost, Cost: cost})
 		}
 		return err
 	}

@@ -11,11 +11,11 @@ import (
 
 // Event is one line of JSON that a child writes to its standard output.
 type Event struct {
-	Kind     string        `json:"kind"`
-	Phase    string        `json:"phase,omitempty"`    // of EventPhase: "load", "train", "rank"
-	Message  string        `json:"message,omitempty"`  // of EventWarning, EventFailed, EventBusy
-	Progress *Progress     `json:"progress,omitempty"` // of EventProgress
-	Costs    []record.Cost `json:"costs,omitempty"`    // of EventCost
+	Kind     string       `json:"kind"`
+	Phase    string       `json:"phase,omitempty"`    // of EventPhase: "load", "train", "rank", "latency"
+	Message  string       `json:"message,omitempty"`  // of EventWarning, EventFailed, EventBusy
+	Progress *Progress    `json:"progress,omitempty"` // of EventProgress
+	Cost     *record.Cost `json:"cost,omitempty"`     // of EventCost
 }
 
 // Kinds of event. A child's last event is one of the last five; a child that

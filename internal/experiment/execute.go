@@ -138,7 +138,7 @@ func rankTest(ctx context.Context, s rank.Scorer, split *datasets.Split, store r
 	}
 	r.Measured.RankSeconds = time.Since(start).Seconds()
 	r.Measured.EvalUsersPerSec = float64(len(split.Test)) / r.Measured.RankSeconds
-	r.Result.Users = len(split.Test)
+	r.Result.Users, r.Result.Items = len(split.Test), split.Data.NumItems
 	r.Result.Test = record.Rules{Kept: record.Metrics(got.Kept), Removed: record.Metrics(got.Removed)}
 	r.Result.RanksSHA256, err = rank.WriteRanks(store.RanksPath(r.ID), got.RanksKept, got.RanksRemoved)
 	return err

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"famebench/datasets"
@@ -99,11 +101,19 @@ func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
 				if err := c.fill(&job, e, name, s.Name); err != nil {
 					return nil, err
 				}
-				id, err := job.Spec.ID()
-				if err != nil {
-					return nil, err
+				jobs := []Job{job}
+				if s.Kind == KindCost && e.Neural != nil {
+					if jobs, err = c.costJobs(job); err != nil {
+						return nil, err
+					}
 				}
-				p.Runs = append(p.Runs, Run{ID: id, Job: job})
+				for _, j := range jobs {
+					id, err := j.Spec.ID()
+					if err != nil {
+						return nil, err
+					}
+					p.Runs = append(p.Runs, Run{ID: id, Job: j})
+				}
 				if e.Floor != nil || s.Kind == KindCost {
 					break
 				}
@@ -111,6 +121,21 @@ func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// costJobs measures a neural model with its own batch size and the papers'.
+func (c *Config) costJobs(job Job) ([]Job, error) {
+	t := train.Defaults()
+	if err := job.Spec.Train.Apply(&t); err != nil {
+		return nil, err
+	}
+	if t.BatchTargets == PaperBatch {
+		return []Job{job}, nil
+	}
+	paper := job
+	paper.Spec.Train = maps.Clone(job.Spec.Train)
+	paper.Spec.Train["batch_targets"] = json.RawMessage(strconv.Itoa(PaperBatch))
+	return []Job{job, paper}, nil
 }
 
 func datasetSpec(name string, c datasets.Config, fingerprint string) (record.Dataset, error) {

@@ -36,8 +36,8 @@ type Runner struct {
 type Outcome struct {
 	Run    Run
 	Status string
-	Reason string        // of OutcomeFailed
-	Costs  []record.Cost // of a cost job
+	Reason string       // of OutcomeFailed
+	Cost   *record.Cost // of a cost job
 }
 
 // The ways a run can end for its parent.
@@ -106,7 +106,7 @@ func (r *Runner) one(ctx context.Context, index int, run Run) (o Outcome, busy b
 	case reason == "" && last.Kind == EventBusy:
 		return o, true
 	case reason == "":
-		o.Status, o.Costs = OutcomeDone, last.Costs
+		o.Status, o.Cost = OutcomeDone, last.Cost
 	case ctx.Err() != nil: // it stopped because it was asked to, or killed for not stopping
 		o.Status = OutcomeInterrupted
 	default:

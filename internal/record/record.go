@@ -37,6 +37,7 @@ type Result struct {
 	Targets     int64   `json:"targets,omitempty"`    // trained on, over all epochs
 	Curve       []Point `json:"curve,omitempty"`
 	Users       int     `json:"users"` // ranked test users
+	Items       int     `json:"items"` // candidates, before seen ones are removed
 	Test        Rules   `json:"test"`
 	RanksSHA256 string  `json:"ranks_sha256"` // of the file of per-user test ranks
 }

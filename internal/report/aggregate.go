@@ -29,6 +29,7 @@ type Comparison struct {
 	Dataset  string
 	Protocol string
 	Users    int
+	Items    int
 	Rows     []Row
 	Notes    []string // about the table as a whole
 	IDs      []string // of the records behind it
@@ -78,7 +79,7 @@ func Compare(records []*record.Record) ([]Comparison, error) {
 
 func compareOne(records []*record.Record) (Comparison, error) {
 	first := records[0].Result
-	c := Comparison{Dataset: first.Spec.Dataset.Name, Protocol: first.Spec.Protocol, Users: first.Users}
+	c := Comparison{Dataset: first.Spec.Dataset.Name, Protocol: first.Spec.Protocol, Users: first.Users, Items: first.Items}
 	var order []string
 	groups := map[string][]*record.Record{}
 	var used []*record.Record
@@ -106,6 +107,9 @@ func compareOne(records []*record.Record) (Comparison, error) {
 		c.Rows = append(c.Rows, newRow(groups[key]))
 	}
 	markBest(c.Rows)
+	if text := settingsText("", without(first.Spec.Dataset.Config, "name", "format", "path")); text != "" {
+		c.Notes = append(c.Notes, "not the whole or plain data: "+text)
+	}
 	c.Notes = append(c.Notes, tableNotes(used)...)
 	return c, nil
 }
@@ -174,8 +178,14 @@ func markBest(rows []Row) {
 func rowNotes(records []*record.Record) []string {
 	spec := records[0].Result.Spec
 	var notes []string
-	if text := settingsText(spec); text != "" {
-		notes = append(notes, "not at the default: "+text)
+	var settings []string
+	for _, text := range []string{settingsText("", spec.Params), settingsText("train.", spec.Train)} {
+		if text != "" {
+			settings = append(settings, text)
+		}
+	}
+	if settings != nil {
+		notes = append(notes, "not at the default: "+strings.Join(settings, ", "))
 	}
 	if spec.Floor {
 		return notes
@@ -202,22 +212,25 @@ func rowNotes(records []*record.Record) []string {
 	return notes
 }
 
-// settingsText lists the settings of a spec that are not at their default.
-func settingsText(s record.Spec) string {
+// settingsText writes settings as "key = value, …", sorted by key.
+func settingsText(prefix string, s record.Settings) string {
 	var out []string
-	for _, part := range []struct {
-		prefix string
-		values record.Settings
-	}{{"", s.Params}, {"train.", s.Train}} {
-		for _, key := range slices.Sorted(maps.Keys(part.values)) {
-			var text string
-			if json.Unmarshal(part.values[key], &text) != nil { // no string
-				text = string(part.values[key])
-			}
-			out = append(out, fmt.Sprintf("%s%s = %s", part.prefix, key, text))
+	for _, key := range slices.Sorted(maps.Keys(s)) {
+		var text string
+		if json.Unmarshal(s[key], &text) != nil { // no string
+			text = string(s[key])
 		}
+		out = append(out, fmt.Sprintf("%s%s = %s", prefix, key, text))
 	}
 	return strings.Join(out, ", ")
+}
+
+func without(s record.Settings, keys ...string) record.Settings {
+	s = maps.Clone(s)
+	for _, k := range keys {
+		delete(s, k)
+	}
+	return s
 }
 
 // tableNotes warns where the records of one table are not of one kind.

@@ -82,7 +82,7 @@ func MarkdownComparisons(w io.Writer, tables []Comparison) {
 }
 
 func heading(c Comparison) string {
-	return fmt.Sprintf("%s (%s, %s test users, full ranking)", c.Dataset, c.Protocol, thousands(c.Users))
+	return fmt.Sprintf("%s: %s test users, each ranks all %s items (%s)", c.Dataset, thousands(c.Users), thousands(c.Items), c.Protocol)
 }
 
 // footnotes numbers the notes of a table's rows; equal notes share a number.

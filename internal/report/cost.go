@@ -34,7 +34,14 @@ func costRows(costs []record.Cost) [][]string {
 			batch, rate, params = thousands(c.BatchTargets), thousands(int(c.TargetsPerSecond+.5)), thousands(int(c.Parameters))
 		}
 		rows = append(rows, []string{c.Model, c.Dataset, batch, rate, thousands(int(c.EvalUsersPerSec + .5)),
-			fmt.Sprintf("%.2f", c.Latency.P50), fmt.Sprintf("%.2f", c.Latency.P95), fmt.Sprintf("%.2f", c.Latency.P99), params, fmt.Sprintf("%.0f", c.PeakRSSMB)})
+			milliseconds(c.Latency.P50), milliseconds(c.Latency.P95), milliseconds(c.Latency.P99), params, fmt.Sprintf("%.0f", c.PeakRSSMB)})
 	}
 	return rows
+}
+
+func milliseconds(ms float64) string {
+	if ms < 0.005 {
+		return "<0.01"
+	}
+	return fmt.Sprintf("%.2f", ms)
 }

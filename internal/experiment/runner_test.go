@@ -1,0 +1,324 @@
+package experiment
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"famebench/internal/record"
+)
+
+// TestPlan pins the ids of a tiny data set. An id that changes orphans records:
+// only a raised train.Version or rank.Version is a reason to pin anew.
+func TestPlan(t *testing.T) {
+	dir := tinyFolder(t)
+	for _, tt := range []struct {
+		suite string
+		sets  []string
+		want  string
+	}{
+		{"quick", nil, "tiny-popularity-s0-8e766103 tiny-markov-s0-fa6904d7"},
+		{"neural", nil, "tiny-sasrec-s0-882313f6 tiny-sasrec-s1-e3bbc57d"},
+		{"neural", []string{"suites.neural.seeds=[1]"}, "tiny-sasrec-s1-e3bbc57d"},
+		// When to stop or save is not what is computed.
+		{"neural", []string{"train.time_limit=9", "train.checkpoint_every=5"}, "tiny-sasrec-s0-882313f6 tiny-sasrec-s1-e3bbc57d"},
+		// A value that is said to be the default is the default.
+		{"neural", []string{"sasrec.heads=2", "train.patience=10"}, "tiny-sasrec-s0-882313f6 tiny-sasrec-s1-e3bbc57d"},
+		// A floor has one seed: it draws no random numbers.
+		{"quick", []string{"suites.quick.seeds=[3, 4]", "suites.quick.models=[\"popularity\"]"}, "tiny-popularity-s3-962d5701"},
+	} {
+		p, _ := tinyPlan(t, dir, tt.suite, tt.sets...)
+		var ids []string
+		for _, r := range p.Runs {
+			ids = append(ids, r.ID)
+		}
+		if got := strings.Join(ids, " "); got != tt.want {
+			t.Errorf("%s %v: got %s\nwant %s", tt.suite, tt.sets, got, tt.want)
+		}
+	}
+}
+
+func TestCostPlanAddsThePapersBatch(t *testing.T) {
+	dir := tinyFolder(t)
+	p, _ := tinyPlan(t, dir, "neural", "suites.neural.kind=cost")
+	var batches []string
+	for _, r := range p.Runs {
+		batches = append(batches, string(r.Job.Spec.Train["batch_targets"]))
+	}
+	if got := strings.Join(batches, " "); got != "16 256" {
+		t.Errorf("batches %s, want 16 256 for the first seed only", got)
+	}
+}
+
+func TestSameRecordTwice(t *testing.T) {
+	for _, suite := range []string{"quick", "neural"} {
+		var hashes [2][]string
+		for i := range hashes {
+			dir := tinyFolder(t)
+			p, r := tinyPlan(t, dir, suite)
+			for _, o := range r.Run(context.Background(), p.Runs) {
+				if o.Status != OutcomeDone {
+					t.Fatalf("%s: %s %s", o.Run.ID, o.Status, o.Reason)
+				}
+				rec, err := r.Store.Read(o.Run.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if rec.Result.Users != 30 || rec.Result.Items != 20 || rec.Measured.PeakRSSMB < 1 {
+					t.Errorf("%s: %d users, %d items, %v MB", rec.ID, rec.Result.Users, rec.Result.Items, rec.Measured.PeakRSSMB)
+				}
+				hashes[i] = append(hashes[i], rec.ResultSHA256)
+				if _, err := os.Stat(r.Store.RanksPath(rec.ID)); err != nil {
+					t.Error(err)
+				}
+				_, err = os.Stat(r.Store.WeightsPath(rec.ID))
+				if (err == nil) != (suite == "neural") {
+					t.Errorf("weights of %s: %v", rec.ID, err)
+				}
+				if _, err := os.Stat(r.Store.CheckpointPath(rec.ID)); err == nil {
+					t.Errorf("%s: its checkpoint is left", rec.ID)
+				}
+			}
+			if got := statuses(r.Run(context.Background(), p.Runs)); strings.Contains(got, OutcomeDone) {
+				t.Errorf("second time: %s, want all reused", got)
+			}
+		}
+		if a, b := strings.Join(hashes[0], " "), strings.Join(hashes[1], " "); a != b {
+			t.Errorf("%s: results differ:\n%s\n%s", suite, a, b)
+		}
+	}
+}
+
+func TestDeathsAreRecordedAndOthersGoOn(t *testing.T) {
+	dir := tinyFolder(t)
+	p, r := tinyPlan(t, dir, "bad")
+	outcomes := r.Run(context.Background(), p.Runs)
+	if got, want := statuses(outcomes), "killed failed, panics failed, fails failed, popularity done"; got != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+	for i, want := range []struct{ reason, stderr string }{
+		{"killed by signal 9", "about to run out of memory"},
+		{"exit code 2: panic: no such thing", "goroutine"},
+		{"failed: cannot count", ""},
+	} {
+		f, err := r.Store.ReadFailure(outcomes[i].Run.ID)
+		if err != nil || f == nil {
+			t.Fatalf("no failure record of %s: %v", outcomes[i].Run.ID, err)
+		}
+		if !strings.Contains(f.Reason, want.reason) || !strings.Contains(f.Stderr, want.stderr) || f.Reason != outcomes[i].Reason {
+			t.Errorf("%s: %q, stderr %q; want %q, %q", f.ID, f.Reason, f.Stderr, want.reason, want.stderr)
+		}
+		st, err := p.Runs[i].State(r.Store)
+		if err != nil || st.Status != StateFailed {
+			t.Errorf("state of %s: %+v, %v", f.ID, st, err)
+		}
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	dir := tinyFolder(t)
+	// Long enough that the signal always comes before the end.
+	p, r := tinyPlan(t, dir, "neural", "suites.neural.train.epochs=1000000", "train.patience=1000000")
+	ctx, cancel := context.WithCancel(context.Background())
+	var kinds []string
+	r.Observe = func(_ int, _ Run, e Event) {
+		kinds = append(kinds, e.Kind)
+		if e.Kind == EventProgress {
+			cancel()
+		}
+	}
+	outcomes := r.Run(ctx, p.Runs)
+	if got, want := statuses(outcomes), "sasrec interrupted, sasrec interrupted"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if kinds[len(kinds)-1] != EventInterrupted {
+		t.Errorf("events %v, want the child to say that it was interrupted", kinds)
+	}
+	if f, err := r.Store.ReadFailure(p.Runs[0].ID); f != nil || err != nil {
+		t.Errorf("an interruption is no failure: %+v, %v", f, err)
+	}
+	if _, err := os.Stat(r.Store.CheckpointPath(p.Runs[0].ID)); err != nil {
+		t.Errorf("no checkpoint: %v", err)
+	}
+}
+
+func TestSecondInterruptKills(t *testing.T) {
+	dir := tinyFolder(t)
+	p, r := tinyPlan(t, dir, "stubborn")
+	ctx, cancel := context.WithCancel(context.Background())
+	kill := make(chan struct{})
+	r.Kill = kill
+	r.Observe = func(_ int, _ Run, e Event) {
+		if e.Kind == EventWarning {
+			cancel()
+			close(kill)
+		}
+	}
+	if got, want := statuses(r.Run(ctx, p.Runs)), "stubborn interrupted"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// waitForLock returns when the lock of a run is free, that is when the child
+// that held it is gone.
+func waitForLock(t *testing.T, s record.Store, id string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	l := flock.New(filepath.Join(s.Dir, "state", id+".lock"))
+	if ok, err := l.TryLockContext(ctx, time.Millisecond); !ok || err != nil {
+		t.Fatalf("the child is still there: %v", err)
+	}
+	_ = l.Unlock()
+}
+
+func TestKilledParentLeavesNoChild(t *testing.T) {
+	dir := tinyFolder(t)
+	parent := exec.Command(os.Args[0])
+	parent.Env = append(os.Environ(), "EXPERIMENT_TEST_PARENT="+dir)
+	stdout, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	id, err := bufio.NewReader(stdout).ReadString('\n')
+	id = strings.TrimSpace(id)
+	if err != nil || !strings.HasPrefix(id, "tiny-stubborn-s0-") {
+		t.Fatalf("the parent said %q, %v", id, err)
+	}
+	store := record.Store{Dir: filepath.Join(dir, "results")}
+	if busy, _, err := store.Busy(id); !busy || err != nil {
+		t.Fatalf("its child does not hold the lock: %v", err)
+	}
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait()
+	waitForLock(t, store, id)
+}
+
+func TestRunThatAnotherProcessHolds(t *testing.T) {
+	dir := tinyFolder(t)
+	p, r := tinyPlan(t, dir, "quick")
+	lock, _, err := r.Store.Lock(p.Runs[0].ID)
+	if lock == nil || err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	r.Observe = func(_ int, run Run, e Event) {
+		switch e.Kind {
+		case EventBusy, EventDone:
+			order = append(order, run.Job.Spec.Model+" "+e.Kind)
+		}
+		if e.Kind == EventDone && run.Job.Spec.Model == "markov" {
+			if err := lock.Release(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if got, want := statuses(r.Run(context.Background(), p.Runs)), "popularity done, markov done"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := strings.Join(order, ", "), "popularity busy, markov done, popularity done"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestRecordOfAnotherProcessIsUsed(t *testing.T) {
+	dir := tinyFolder(t)
+	p, r := tinyPlan(t, dir, "quick")
+	if got := statuses(r.Run(context.Background(), p.Runs)); got != "popularity done, markov done" {
+		t.Fatal(got)
+	}
+	// The other process has the lock until its record is there.
+	id := p.Runs[0].ID
+	path := r.Store.RecordPath(id)
+	if err := os.Rename(path, path+".later"); err != nil {
+		t.Fatal(err)
+	}
+	lock, _, err := r.Store.Lock(id)
+	if lock == nil || err != nil {
+		t.Fatal(err)
+	}
+	r.Observe = func(_ int, _ Run, e Event) {
+		if e.Kind == EventBusy {
+			if err := os.Rename(path+".later", path); err != nil && !os.IsNotExist(err) {
+				t.Error(err)
+			}
+		}
+	}
+	if got, want := statuses(r.Run(context.Background(), p.Runs)), "popularity reused, markov reused"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if err := lock.Release(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKilledRunResumesToTheSameRecord kills a child in the middle of an epoch,
+// as kill -9 does, and compares what the next attempt comes to with a run that
+// nothing happened to.
+func TestKilledRunResumesToTheSameRecord(t *testing.T) {
+	var hashes []string
+	for _, killed := range []bool{false, true} {
+		dir := tinyFolder(t)
+		marker := filepath.Join(dir, "marker")
+		t.Setenv(fragileMarker, marker)
+		p, r := tinyPlan(t, dir, "fragile")
+		if killed {
+			if got := statuses(r.Run(context.Background(), p.Runs)); got != "fragile failed" {
+				t.Fatalf("got %s, want it killed", got)
+			}
+			if _, err := os.Stat(r.Store.CheckpointPath(p.Runs[0].ID)); err != nil {
+				t.Fatalf("no checkpoint: %v", err)
+			}
+		} else {
+			write(t, marker, "")
+		}
+		if o := r.Run(context.Background(), p.Runs)[0]; o.Status != OutcomeDone {
+			t.Fatalf("%s: %s", o.Status, o.Reason)
+		}
+		rec, err := r.Store.Read(p.Runs[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec.Measured.Resumed != killed {
+			t.Errorf("resumed %v, want %v", rec.Measured.Resumed, killed)
+		}
+		if f, err := r.Store.ReadFailure(rec.ID); f != nil || err != nil {
+			t.Errorf("the failure stays after success: %+v, %v", f, err)
+		}
+		hashes = append(hashes, rec.ResultSHA256)
+	}
+	if hashes[0] != hashes[1] {
+		t.Errorf("undisturbed %s, killed and resumed %s", hashes[0], hashes[1])
+	}
+}
+
+func TestTimeLimit(t *testing.T) {
+	dir := tinyFolder(t)
+	p, r := tinyPlan(t, dir, "neural", "train.time_limit=1e-9", "suites.neural.seeds=[0]")
+	o := r.Run(context.Background(), p.Runs)[0]
+	// Stopped in its first step, there are no weights to rank.
+	if o.Status != OutcomeFailed || !strings.Contains(o.Reason, "before any validation") {
+		t.Fatalf("%s: %s", o.Status, o.Reason)
+	}
+	// With time enough it goes on, and the limit leaves no trace in the result.
+	p, r = tinyPlan(t, dir, "neural", "suites.neural.seeds=[0]", "train.time_limit=1000")
+	if o := r.Run(context.Background(), p.Runs)[0]; o.Status != OutcomeDone {
+		t.Fatalf("%s: %s", o.Status, o.Reason)
+	}
+	rec, err := r.Store.Read(p.Runs[0].ID)
+	if err != nil || !rec.Measured.Resumed || rec.Result.Status != record.Epochs {
+		t.Errorf("%+v, %v", rec, err)
+	}
+}
