@@ -82,7 +82,7 @@ func MarkdownComparisons(w io.Writer, tables []Comparison) {
 }
 
 func heading(c Comparison) string {
-	return fmt.Sprintf("%s: %s test users, each ranks all %s items (%s)", c.Dataset, thousands(c.Users), thousands(c.Items), c.Protocol)
+	return fmt.Sprintf("%s: %s test users, full ranking of %s items (%s)", c.Dataset, thousands(c.Users), thousands(c.Items), c.Protocol)
 }
 
 // footnotes numbers the notes of a table's rows; equal notes share a number.
@@ -118,23 +118,28 @@ func (f footnotes) mark(row int) string {
 // terminalCell puts the deviation on a second line: eight metrics with their
 // deviations side by side would need 120 columns.
 func terminalCell(c Cell) string {
-	text := fmt.Sprintf("%.4f", c.Mean)
+	text := decimals(c.Mean)
 	if c.Best {
 		text += "*"
 	}
 	if c.N > 1 {
-		text += fmt.Sprintf("\n±%.4f", c.SD)
+		text += "\n±" + decimals(c.SD)
 	}
 	return text
 }
 
 func markdownCell(c Cell) string {
-	text := fmt.Sprintf("%.4f", c.Mean)
+	text := decimals(c.Mean)
 	if c.N > 1 {
-		text += fmt.Sprintf(" ± %.4f", c.SD)
+		text += " ± " + decimals(c.SD)
 	}
 	if c.Best {
 		text = "**" + text + "**"
 	}
 	return text
+}
+
+// decimals writes a share as the papers do: .0555.
+func decimals(v float64) string {
+	return strings.TrimPrefix(fmt.Sprintf("%.4f", v), "0")
 }

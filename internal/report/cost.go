@@ -7,7 +7,7 @@ import (
 	"famebench/internal/record"
 )
 
-var costTitles = []string{"model", "data set", "batch", "targets/s", "users/s", "p50 ms", "p95 ms", "p99 ms", "params", "RSS MB"}
+var costTitles = []string{"model", "data set", "batch", "targets/s", "users/s", "p50\nms", "p95\nms", "p99\nms", "params", "peak\nMB"}
 
 // WriteCosts renders the cost table for a terminal.
 func WriteCosts(w io.Writer, costs []record.Cost) error {
@@ -20,7 +20,7 @@ func MarkdownCosts(w io.Writer, costs []record.Cost) {
 	fmt.Fprint(w, "## Cost\n\n")
 	markdownTable(w, costTitles, costRows(costs))
 	fmt.Fprint(w, `- batch: targets of a training step; targets/s: training, validation left out; users/s: full ranking
-  under both seen-item rules; ms: from one user's history to the scores of all items; RSS MB: most
+  under both seen-item rules; ms: from one user's history to the scores of all items; peak: most
   memory that the process held.
 
 `)

@@ -36,7 +36,11 @@ func writeTable(w io.Writer, header []string, rows [][]string) error {
 
 func markdownTable(w io.Writer, header []string, rows [][]string) {
 	line := func(cells []string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
-	line(header)
+	titles := make([]string, len(header))
+	for i, title := range header {
+		titles[i] = strings.ReplaceAll(title, "\n", " ")
+	}
+	line(titles)
 	rule := []string{"---"}
 	for range header[1:] {
 		rule = append(rule, "---:")
@@ -57,4 +61,4 @@ func thousands(n int) string {
 	return s
 }
 
-func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+func percent(share float64) string { return fmt.Sprintf("%.1f", 100*share) }
