@@ -1,62 +1,39 @@
 package rank
 
 import (
-	"encoding/json"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"famebench/datasets"
+	"famebench/internal/oracle"
 )
 
 // TestOracleMetrics checks ranks and averages against numbers on which RecBole
-// 1.2.1 and ranx 0.3.21 agree. ORACLES=DIR makes it read DIR's cases, those whose
-// folder's name begins with "metrics", in place of testdata's.
+// 1.2.1 and ranx 0.3.21 agree.
 //
 // The oracle's rule is "removed". It also has optimistic ranks (ties count for
 // the target) and MRR@20, which we do not report.
 func TestOracleMetrics(t *testing.T) {
-	dir := os.Getenv("ORACLES")
-	if dir == "" {
-		dir = "testdata"
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "metrics*", "case.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Fatalf("%s holds no folder metrics* with a case.json", dir)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) { checkOracle(t, file) })
+	for _, c := range oracle.Cases(t, func(name string) bool { return strings.HasPrefix(name, "metrics") }) {
+		t.Run(c.Name, func(t *testing.T) { checkOracle(t, c) })
 	}
 }
 
-func checkOracle(t *testing.T, file string) {
-	var oracle struct {
-		Config struct {
-			NumItems int `json:"n_items"` // with padding
-		} `json:"config"`
-		Inputs struct {
-			Scores [][]float32 `json:"scores"` // [rows][n_items]
-			Seen   [][]int32   `json:"seen"`
-			Target []int32     `json:"target"`
-		} `json:"inputs"`
-		Outputs struct {
-			Rank    []int32            `json:"rank_pessimistic"`
-			Metrics map[string]float64 `json:"metrics_pessimistic"`
-		} `json:"outputs"`
+func checkOracle(t *testing.T, c oracle.Case) {
+	var config struct {
+		NumItems int `json:"n_items"` // with padding
 	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+	var in struct {
+		Scores [][]float32 // [rows][n_items]
+		Seen   [][]int32
+		Target []int32
 	}
-	if err := json.Unmarshal(b, &oracle); err != nil {
-		t.Fatal(err)
+	var out struct {
+		Rank    []int32            `json:"rank_pessimistic"`
+		Metrics map[string]float64 `json:"metrics_pessimistic"`
 	}
-	in, out := oracle.Inputs, oracle.Outputs
+	c.Decode(t, &config, &in, &out)
 	if len(in.Target) == 0 || len(in.Scores) != len(in.Target) || len(in.Seen) != len(in.Target) || len(out.Rank) != len(in.Target) {
 		t.Fatalf("%d targets, %d rows of scores, %d of seen items, %d ranks: expected one number of each", len(in.Target), len(in.Scores), len(in.Seen), len(out.Rank))
 	}
@@ -64,7 +41,7 @@ func checkOracle(t *testing.T, file string) {
 	for i, target := range in.Target {
 		cases = append(cases, datasets.Case{User: int32(i), History: in.Seen[i], Target: target})
 	}
-	r := evaluate(t, &table{rows: in.Scores}, cases, oracle.Config.NumItems-1, Options{Threads: 2, Block: 7, Coverage: true})
+	r := evaluate(t, &table{rows: in.Scores}, cases, config.NumItems-1, Options{Threads: 2, Block: 7, Coverage: true})
 	for i, c := range cases {
 		if r.RanksRemoved[i] != out.Rank[i] {
 			t.Errorf("row %d: rank %d with seen items removed, want %d", i, r.RanksRemoved[i], out.Rank[i])

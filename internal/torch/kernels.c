@@ -66,19 +66,6 @@ WIDEST double fb_logsumexp_row(const float *row, int64_t n) {
   return (double)max + log((double)sum);
 }
 
-WIDEST int64_t fb_count_not_below(const float *row, int64_t n, float t) {
-  int64_t count = 0;
-  while (n > 0) { // 32-bit counters inside, so that lanes are as wide as the floats
-    int32_t block = n < (1 << 20) ? (int32_t)n : 1 << 20, c = 0;
-#pragma omp simd reduction(+ : c)
-    for (int32_t i = 0; i < block; i++) c += !(row[i] < t);
-    count += c;
-    row += block;
-    n -= block;
-  }
-  return count;
-}
-
 // One 32-bit hash an element decides: a counter-based generator, so the mask
 // depends on neither the number of threads nor the order of work, and the
 // backward pass makes it again instead of reading it. The mixer is the

@@ -42,8 +42,6 @@ void fb_dropout_block(const float *x, float *out, int64_t first, int64_t n, uint
 double fb_softmax_row(float *row, int64_t n, float scale);
 // log Σ exp of a row, which is left alone.
 double fb_logsumexp_row(const float *row, int64_t n);
-// The number of entries that are not below t (NaN counts).
-int64_t fb_count_not_below(const float *row, int64_t n, float t);
 
 #ifdef __cplusplus
 }

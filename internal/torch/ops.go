@@ -215,11 +215,3 @@ func (t Tensor) Backward() {
 	lib.AtBackward(t.c, 0, 0)
 	t.rt.check("backward", t)
 }
-
-// CountNotBelow counts the scores that are not below threshold; NaN counts.
-func CountNotBelow(scores []float32, threshold float32) int {
-	if len(scores) == 0 {
-		return 0
-	}
-	return int(C.fb_count_not_below((*C.float)(&scores[0]), C.int64_t(len(scores)), C.float(threshold)))
-}

@@ -284,26 +284,6 @@ func TestParamsLoadIsAllOrNothing(t *testing.T) {
 	})
 }
 
-func TestCountNotBelow(t *testing.T) {
-	nan := float32(math.NaN())
-	row := []float32{1, 2, 2, 3, nan, -5, 2}
-	for i := range 40 { // every tail length of the vector loop
-		row = append(row, float32(i%3))
-		want := 0
-		for _, v := range row {
-			if !(v < 2) {
-				want++
-			}
-		}
-		if got := CountNotBelow(row, 2); got != want {
-			t.Fatalf("%d scores: counted %d, want %d", len(row), got, want)
-		}
-	}
-	if got := CountNotBelow(nil, 0); got != 0 {
-		t.Errorf("no scores: %d", got)
-	}
-}
-
 // tinyStep is a training step with most operations in it.
 func tinyStep(rt *Runtime, p *Params, adam *Adam) {
 	rt.Scope(func() {

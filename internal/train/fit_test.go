@@ -1,0 +1,278 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"famebench/baselines"
+	"famebench/datasets"
+	"famebench/internal/rank"
+	"famebench/internal/torch"
+	"famebench/models"
+)
+
+// cyclic is a data set that a sequential model can learn: item v is followed by
+// v+1 most of the time.
+func cyclic(t *testing.T) *datasets.Split {
+	t.Helper()
+	const users, items = 120, 40
+	r := rand.New(rand.NewPCG(3, 3))
+	d := &datasets.Dataset{Name: "cyclic", NumItems: items}
+	for range users {
+		v := r.IntN(items)
+		var seq []int32
+		for range 6 + r.IntN(10) {
+			seq = append(seq, int32(v)+1)
+			if v = (v + 1) % items; r.IntN(10) == 0 {
+				v = r.IntN(items)
+			}
+		}
+		d.Seqs = append(d.Seqs, seq)
+	}
+	s, err := datasets.NewSplit(d, datasets.LeaveOneOut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func testConfig() Config {
+	c := Defaults()
+	c.BatchTargets, c.Epochs, c.Patience, c.LearningRate, c.MaxLen, c.Stride = 64, 4, 3, 5e-3, 8, 4
+	return c
+}
+
+// outcome is everything of a run that must be equal between runs.
+type outcome struct {
+	Result  string
+	Weights string
+	Test    rank.Metrics
+}
+
+func fit(t *testing.T, ctx context.Context, s *datasets.Split, c Config, o Options) (out outcome, r *Result) {
+	t.Helper()
+	err := torch.Run(torch.Config{Threads: 2, Seed: uint64(o.Seed)}, func(rt *torch.Runtime) error {
+		cfg := baselines.SASRecDefaults()
+		cfg.Hidden, cfg.Dropout, cfg.AttnDropout = 16, .2, .2
+		m, err := baselines.NewSASRec(rt, cfg, c.ItemLoss(), s.Data.NumItems, c.MaxLen)
+		if err != nil {
+			return err
+		}
+		if r, err = Fit(ctx, rt, m, s, c, o); err != nil {
+			return err
+		}
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		out.Result, out.Weights = string(raw), weightsSum(m)
+		test, err := rank.Evaluate(context.Background(), NewScorer(rt, m, s.Data.NumItems, c.MaxLen), s.Test, s.Data.NumItems, rank.Options{})
+		if err == nil {
+			out.Test = test.Kept
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out, r
+}
+
+func weightsSum(m models.Model) string {
+	var b bytes.Buffer
+	for _, name := range m.Params().Names() {
+		for _, v := range m.Params().Get(name).HostFloats() {
+			fmt.Fprintf(&b, "%08x", math.Float32bits(v))
+		}
+	}
+	return b.String()
+}
+
+func TestFitLearns(t *testing.T) {
+	c := testConfig()
+	c.Epochs, c.Patience = 30, 30
+	for _, objective := range objectives {
+		for _, loss := range models.LossKinds {
+			t.Run(objective+"/"+loss, func(t *testing.T) {
+				c := c
+				c.Objective, c.Loss, c.Negatives = objective, loss, 8
+				out, r := fit(t, context.Background(), cyclic(t), c, Options{Seed: 1})
+				if got := out.Test["HR@5"]; got < .5 { // chance is 5/40
+					t.Errorf("HR@5 = %.3f after %d epochs (%s): the rule of the data was not learnt", got, len(r.Curve), r.Status)
+				}
+				if first, last := r.Curve[0].Loss, r.Curve[len(r.Curve)-1].Loss; last >= first {
+					t.Errorf("loss went from %v to %v", first, last)
+				}
+			})
+		}
+	}
+}
+
+func TestSameSeedSameResult(t *testing.T) {
+	s := cyclic(t)
+	a, _ := fit(t, context.Background(), s, testConfig(), Options{Seed: 5})
+	b, _ := fit(t, context.Background(), s, testConfig(), Options{Seed: 5})
+	if !reflect.DeepEqual(a, b) {
+		t.Errorf("two runs with one seed differ: %v and %v", a.Test, b.Test)
+	}
+	other, _ := fit(t, context.Background(), s, testConfig(), Options{Seed: 6})
+	if other.Weights == a.Weights {
+		t.Error("another seed gave the same weights")
+	}
+}
+
+// A run that is stopped at any step and goes on ends in the same result as one
+// that was not, with losses that draw negatives too.
+func TestResumeIsExact(t *testing.T) {
+	s := cyclic(t)
+	for _, loss := range []string{"ce", "gbce"} {
+		c := testConfig()
+		c.Loss, c.Negatives = loss, 4
+		whole, _ := fit(t, context.Background(), s, c, Options{Seed: 5})
+		dir := t.TempDir()
+		o := Options{Seed: 5, Checkpoint: filepath.Join(dir, "checkpoint"), Curve: filepath.Join(dir, "curve")}
+		steps := 0
+		for stops := 0; ; stops++ {
+			ctx, cancel := context.WithCancel(context.Background())
+			budget := 1 + stops*3 // stop after 1, 4, 7, … further steps: within and between epochs
+			o.Progress = func(p Progress) {
+				if p.Evaluating {
+					return
+				}
+				steps++
+				if budget--; budget == 0 {
+					cancel()
+				}
+			}
+			got, r := fit(t, ctx, s, c, o)
+			cancel()
+			if r.Status != StopInterrupt {
+				if stops < 3 {
+					t.Fatalf("only %d stops: the test is too small", stops)
+				}
+				if got.Result != whole.Result || got.Weights != whole.Weights {
+					t.Errorf("loss %s: after %d stops\n%s\nwithout\n%s", loss, stops, got.Result, whole.Result)
+				}
+				if want := r.Curve[len(r.Curve)-1].Steps; int64(steps) != want {
+					t.Errorf("%d steps were made for a run of %d", steps, want)
+				}
+				break
+			}
+		}
+		raw, err := os.ReadFile(o.Curve)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(string(raw), "\n"); lines != c.Epochs {
+			t.Errorf("the curve has %d lines for %d epochs", lines, c.Epochs)
+		}
+	}
+}
+
+func TestStops(t *testing.T) {
+	s := cyclic(t)
+	t.Run("patience", func(t *testing.T) {
+		c := testConfig()
+		c.Epochs, c.Patience = 60, 2
+		_, r := fit(t, context.Background(), s, c, Options{Seed: 1})
+		if r.Status != StopPatience || r.BestEpoch != len(r.Curve)-c.Patience {
+			t.Errorf("status %s, best epoch %d of %d, want patience two epochs after the best", r.Status, r.BestEpoch, len(r.Curve))
+		}
+		best := 0.0
+		for _, p := range r.Curve {
+			best = max(best, p.Valid[stopMetric])
+		}
+		if got := r.BestValid[stopMetric]; got != best {
+			t.Errorf("best validation %v, the curve's best is %v", got, best)
+		}
+	})
+	t.Run("time", func(t *testing.T) {
+		c := testConfig()
+		c.TimeLimit = 1e-9
+		_, r := fit(t, context.Background(), s, c, Options{Seed: 1})
+		if r.Status != StopTime || !r.Status.Early() || r.BestEpoch != 0 {
+			t.Errorf("%+v", r)
+		}
+	})
+	t.Run("nan", func(t *testing.T) {
+		c := testConfig()
+		c.LearningRate = 9
+		c.Epochs = 100
+		s := cyclic(t)
+		err := torch.Run(torch.Config{Threads: 1}, func(rt *torch.Runtime) error {
+			m, err := baselines.NewSASRec(rt, baselines.SASRecDefaults(), c.ItemLoss(), s.Data.NumItems, c.MaxLen)
+			if err != nil {
+				return err
+			}
+			table, _ := m.Items()
+			v := table.HostFloats()
+			v[len(v)-1] = float32(math.NaN())
+			table.CopyFrom(v)
+			r, err := Fit(context.Background(), rt, m, s, c, Options{})
+			if err == nil && r.Status != StopNaN {
+				t.Errorf("status %s", r.Status)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestDamagedCheckpoint(t *testing.T) {
+	s := cyclic(t)
+	path := filepath.Join(t.TempDir(), "checkpoint")
+	c := testConfig()
+	fit(t, context.Background(), s, c, Options{Seed: 1, Checkpoint: path})
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, raw[:len(raw)-1], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err = torch.Run(torch.Config{Threads: 1}, func(rt *torch.Runtime) error {
+		m, err := baselines.NewSASRec(rt, baselines.SASRecDefaults(), c.ItemLoss(), s.Data.NumItems, c.MaxLen)
+		if err != nil {
+			return err
+		}
+		_, err = Fit(context.Background(), rt, m, s, c, Options{Checkpoint: path})
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete it") {
+		t.Errorf("error %v should name the file and what to do", err)
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	if err := Defaults().Validate(100_000); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+	for want, change := range map[string]func(*Config){
+		"train.objective":     func(c *Config) { c.Objective = "suffix" },
+		"train.loss":          func(c *Config) { c.Loss = "mse" },
+		"train.negatives":     func(c *Config) { c.Loss, c.Negatives = "gbce", 0 },
+		"train.calibration":   func(c *Config) { c.Calibration = 2 },
+		"train.batch_targets": func(c *Config) { c.BatchTargets = 0 },
+		"train.learning_rate": func(c *Config) { c.LearningRate = math.NaN() },
+		"train.stride":        func(c *Config) { c.Stride = 51 },
+		"train.patience":      func(c *Config) { c.Patience = 0 },
+		"train.max_len":       func(c *Config) { c.MaxLen = 0 },
+	} {
+		c := Defaults()
+		change(&c)
+		if err := c.Validate(100_000); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want one about %s", err, want)
+		}
+	}
+}
