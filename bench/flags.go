@@ -67,15 +67,15 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	var models, data, seeds string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // the error is printed once, by main
-	fs.StringVar(&o.suite, "suite", "quick", "`NAME` of the suite in experiments.toml")
+	fs.StringVar(&o.suite, "suite", "quick", "`NAME` of a suite in experiments.toml")
 	fs.StringVar(&o.config, "config", "", "configuration `FILE` (default: experiments.toml here or in a folder above)")
-	fs.StringVar(&data, "datasets", "", "data sets instead of the suite's, `A,B`")
-	fs.StringVar(&models, "models", "", "models instead of the suite's, `A,B`")
-	fs.StringVar(&seeds, "seeds", "", "seeds instead of the suite's, `0,1,2`")
+	fs.StringVar(&data, "datasets", "", "comma-separated `NAMES` of data sets instead of the suite's")
+	fs.StringVar(&models, "models", "", "comma-separated `NAMES` of models instead of the suite's")
+	fs.StringVar(&seeds, "seeds", "", "comma-separated `NUMBERS` instead of the suite's seeds")
 	fs.StringVar(&o.out, "out", "", "results `FOLDER` (default: results beside experiments.toml)")
-	fs.StringVar(&o.device, "device", "cpu", "`DEVICE`: cpu, cuda or cuda:N")
-	fs.IntVar(&o.threads, "threads", 0, "threads of a run, part of its id (default: all cores)")
-	fs.Func("set", "setting `key=value`, as in train.epochs=2; may be repeated", func(s string) error {
+	fs.StringVar(&o.device, "device", "cpu", "`DEVICE` to compute on: cpu, cuda or cuda:N")
+	fs.IntVar(&o.threads, "threads", 0, "`NUMBER` of threads of a run, part of its id (default: all cores)")
+	fs.Func("set", "a `KEY=VALUE` that wins over the file, as in train.epochs=2; may be repeated", func(s string) error {
 		o.sets = append(o.sets, s)
 		return nil
 	})

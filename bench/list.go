@@ -25,6 +25,7 @@ type listedModel struct {
 type listedDataset struct {
 	Name         string `json:"name"`
 	Format       string `json:"format"`
+	Path         string `json:"path,omitempty"`
 	Users        int    `json:"users,omitempty"` // counts of embedded sets only: others must be read whole
 	Items        int    `json:"items,omitempty"`
 	Interactions int    `json:"interactions,omitempty"`
@@ -60,7 +61,10 @@ func (b *bench) list() error {
 	}
 	fmt.Fprintln(w, "\nData sets (-datasets A,B)")
 	for _, d := range l.Datasets {
-		text := d.Format + ", fetched by scripts/fetch-data.sh or read from its path"
+		text := d.Format + ", fetched by scripts/fetch-data.sh"
+		if d.Path != "" {
+			text = fmt.Sprintf("%s, read from %s", d.Format, d.Path)
+		}
 		if d.Users > 0 {
 			text = fmt.Sprintf("embedded, %d users, %d items, %d interactions", d.Users, d.Items, d.Interactions)
 		}
@@ -78,7 +82,7 @@ func (b *bench) listDataset(name string) (listedDataset, error) {
 	if err != nil {
 		return listedDataset{}, err
 	}
-	d := listedDataset{Name: name, Format: full.Format}
+	d := listedDataset{Name: name, Format: full.Format, Path: c.Path}
 	if full.Format == "embedded" {
 		data, err := datasets.Open(c, b.config.Root)
 		if err != nil {
@@ -142,7 +146,7 @@ func (b *bench) dryRun(plan *experiment.Plan) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(b.stdout, "suite %s: %d runs, %d done already; %d threads on %s; results in %s\n",
-		plan.Suite.Name, len(runs), counts[experiment.StateDone], plan.Threads, b.device, b.store.Dir)
+	fmt.Fprintf(b.stdout, "suite %s: %d runs, %d done already; device %s, threads %d; results in %s\n",
+		plan.Suite.Name, len(runs), counts[experiment.StateDone], b.device, plan.Threads, b.store.Dir)
 	return nil
 }

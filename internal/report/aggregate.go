@@ -26,29 +26,29 @@ const FewSeeds = 3
 
 // Comparison is the table of one data set.
 type Comparison struct {
-	Dataset  string
-	Protocol string
-	Users    int
-	Items    int
-	Rows     []Row
-	Notes    []string // about the table as a whole
-	IDs      []string // of the records behind it
+	Dataset  string   `json:"dataset"`
+	Protocol string   `json:"protocol"`
+	Users    int      `json:"users"`
+	Items    int      `json:"items"`
+	Rows     []Row    `json:"rows"`
+	Notes    []string `json:"notes"` // about the table as a whole
+	IDs      []string `json:"ids"`   // of the records behind it
 }
 
 // Row is a model with one setting of everything but the seed.
 type Row struct {
-	Model   string
-	Kept    map[string]Cell
-	Removed map[string]Cell
-	Notes   []string
+	Model   string          `json:"model"`
+	Kept    map[string]Cell `json:"kept"`
+	Removed map[string]Cell `json:"removed"`
+	Notes   []string        `json:"notes"`
 }
 
 // Cell is a metric over the seeds of a row.
 type Cell struct {
-	Mean float64
-	SD   float64 // sample standard deviation; 0 for one seed
-	N    int     // seeds
-	Best bool    // the highest mean of its column
+	Mean float64 `json:"mean"`
+	SD   float64 `json:"sd"`   // sample standard deviation; 0 for one seed
+	N    int     `json:"n"`    // seeds
+	Best bool    `json:"best"` // the highest mean of its column
 }
 
 // Compare groups records by data set and, within it, by everything that decides
@@ -107,8 +107,8 @@ func compareOne(records []*record.Record) (Comparison, error) {
 		c.Rows = append(c.Rows, newRow(groups[key]))
 	}
 	markBest(c.Rows)
-	if text := settingsText("", without(first.Spec.Dataset.Config, "name", "format", "path")); text != "" {
-		c.Notes = append(c.Notes, "not the whole or plain data: "+text)
+	if text := settingsText("", only(first.Spec.Dataset.Config, filters...)); text != "" {
+		c.Notes = append(c.Notes, "the data with "+text)
 	}
 	c.Notes = append(c.Notes, tableNotes(used)...)
 	return c, nil
@@ -225,12 +225,17 @@ func settingsText(prefix string, s record.Settings) string {
 	return strings.Join(out, ", ")
 }
 
-func without(s record.Settings, keys ...string) record.Settings {
-	s = maps.Clone(s)
+// filters are the settings of a data set that change what is in it.
+var filters = []string{"min_rating", "duplicates", "k_core", "max_users", "ties"}
+
+func only(s record.Settings, keys ...string) record.Settings {
+	out := record.Settings{}
 	for _, k := range keys {
-		delete(s, k)
+		if v, ok := s[k]; ok {
+			out[k] = v
+		}
 	}
-	return s
+	return out
 }
 
 // tableNotes warns where the records of one table are not of one kind.

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"famebench/internal/experiment"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestMain lets the test binary be the command, for exit codes and signals, and
+// a child of it.
+func TestMain(m *testing.M) {
+	if os.Getenv("BENCH_TEST_MAIN") != "" || len(os.Args) > 1 && os.Args[1] == experiment.ChildCommand {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+const tinyConfig = `
+[train]
+batch_targets = 16
+epochs = 2
+
+[models.sasrec]
+hidden = 8
+
+[datasets.tiny]
+format = "csv"
+path = "tiny.csv"
+columns = { user = "u", item = "i" }
+[datasets.other]
+format = "csv"
+path = "tiny.csv"
+columns = { user = "u", item = "i" }
+max_users = 10
+
+[suites.quick]
+summary = "three models on a tiny log"
+models = ["popularity", "markov", "sasrec"]
+datasets = ["tiny"]
+[suites.empty-handed]
+summary = "a data set that is not there"
+models = ["popularity"]
+datasets = ["missing"]
+[datasets.missing]
+format = "csv"
+path = "missing.csv"
+columns = { user = "u", item = "i" }
+`
+
+// tiny makes a folder with a configuration and 30 users of 6 items each.
+func tiny(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	var csv strings.Builder
+	csv.WriteString("u,i\n")
+	for u := range 30 {
+		for i := range 6 {
+			fmt.Fprintf(&csv, "u%d,i%d\n", u, (u*3+i*i)%20)
+		}
+	}
+	write(t, filepath.Join(dir, "tiny.csv"), csv.String())
+	write(t, filepath.Join(dir, experiment.FileName), tinyConfig)
+	return dir
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bench runs the command in the tiny folder.
+func runBench(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	args = append([]string{"-config", filepath.Join(dir, experiment.FileName), "-threads", "1"}, args...)
+	err = run(context.Background(), nil, args, &out, &errs)
+	return out.String(), errs.String(), err
+}
+
+// golden compares text with a file of testdata, the folder of the test replaced.
+func golden(t *testing.T, name, dir, text string) {
+	t.Helper()
+	text = strings.ReplaceAll(text, dir, "DIR")
+	path := filepath.Join("testdata", name)
+	if *update {
+		write(t, path, text)
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", name, text, want)
+	}
+}
+
+func TestGolden(t *testing.T) {
+	dir := tiny(t)
+	for _, tt := range []struct {
+		name string
+		args []string
+	}{
+		{"help.txt", []string{"-help"}},
+		{"list.txt", []string{"-list"}},
+		{"list.json", []string{"-list", "-json"}},
+		{"dry-run.txt", []string{"-dry-run"}},
+		{"dry-run.json", []string{"-dry-run", "-json", "-models", "popularity,sasrec", "-seeds", "3,4"}},
+	} {
+		stdout, stderr, err := runBench(t, dir, tt.args...)
+		if err != nil || stderr != "" {
+			t.Errorf("%s: %v, stderr %q", tt.name, err, stderr)
+		}
+		golden(t, tt.name, dir, stdout)
+	}
+}
+
+// TestWholeSuite takes the tiny suite through everything: run, table, Markdown,
+// a second run that repeats nothing, report, JSON, verification.
+func TestWholeSuite(t *testing.T) {
+	dir := tiny(t)
+	// SASRec's numbers depend on the processor, those of the floors do not.
+	floors, _, err := runBench(t, dir, "-models", "popularity,markov", "-out", filepath.Join(dir, "floors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "table.txt", dir, floors)
+	stdout, stderr, err := runBench(t, dir)
+	if err != nil || strings.Count(stdout, "│ sasrec") != 2 {
+		t.Fatalf("%v\n%s%s", err, stderr, stdout)
+	}
+	markdown, err := os.ReadFile(filepath.Join(dir, "results", "tables", "quick.md"))
+	if err != nil || !strings.Contains(string(markdown), "| popularity |") {
+		t.Errorf("Markdown: %v\n%s", err, markdown)
+	}
+	if n := strings.Count(stderr, ": done in"); n != 3 {
+		t.Errorf("%d runs were done, want 3:\n%s", n, stderr)
+	}
+
+	again, stderr, err := runBench(t, dir)
+	if err != nil || again != stdout || strings.Contains(stderr, "done in") {
+		t.Errorf("second time: %v, stderr %s\nstdout %s", err, stderr, again)
+	}
+	if out, _, err := runBench(t, dir, "-dry-run"); err != nil || strings.Count(out, "  done\n") != 3 {
+		t.Errorf("dry run afterwards: %v\n%s", err, out)
+	}
+	// A report finds records made with another thread count.
+	if out, _, err := runBench(t, dir, "-report", "-threads", "7"); err != nil || out != stdout {
+		t.Errorf("report: %v\n%s", err, out)
+	}
+	if out, _, err := runBench(t, dir, "-json", "-models", "popularity"); err != nil || !strings.Contains(out, `"status": "reused"`) || !strings.Contains(out, `"mean": 0.`) {
+		t.Errorf("JSON: %v\n%s", err, out)
+	}
+	id := regexp.MustCompile(`tiny-sasrec-s0-[0-9a-f]{8}`).FindString(stderrOf(t, dir))
+	if out, _, err := runBench(t, dir, "-verify", id); err != nil || out != id+": equal\n" {
+		t.Errorf("verify: %v\n%s", err, out)
+	}
+}
+
+// stderrOf returns a text with the ids of the suite in it.
+func stderrOf(t *testing.T, dir string) string {
+	t.Helper()
+	out, _, err := runBench(t, dir, "-dry-run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestExitCodes(t *testing.T) {
+	dir := tiny(t)
+	// A checkpoint that is none makes a run fail.
+	id := regexp.MustCompile(`tiny-sasrec-s0-[0-9a-f]{8}`).FindString(stderrOf(t, dir))
+	if err := os.MkdirAll(filepath.Join(dir, "results", "state"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "results", "state", id+".checkpoint"), "no checkpoint")
+	for _, tt := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"floors", []string{"-models", "popularity,markov"}, 0, "done in"},
+		{"a run fails, the others do not", nil, 1, "1 of 3 runs failed"},
+		{"no such flag", []string{"-suit", "quick"}, 2, "flag provided but not defined: -suit"},
+		{"an argument", []string{"quick"}, 2, `unexpected argument "quick"`},
+		{"no such suite", []string{"-suite", "quik"}, 2, `did you mean "quick"?`},
+		{"no such model", []string{"-models", "sasrek"}, 2, `-models: unknown model "sasrek"; did you mean "sasrec"?`},
+		{"no such data set", []string{"-datasets", "tinny"}, 2, `-datasets: unknown data set "tinny"; did you mean "tiny"?`},
+		{"no such seed", []string{"-seeds", "0,x"}, 2, `-seeds: "x" is no integer`},
+		{"a seed twice", []string{"-seeds", "1,1"}, 2, `seed 1 stands there twice`},
+		{"no such device", []string{"-device", "gpu"}, 2, `-device: "gpu" is unknown`},
+		{"threads", []string{"-threads", "-1"}, 2, `-threads: -1 is negative`},
+		{"no such setting", []string{"-set", "train.epoch=2"}, 2, `did you mean "epochs"?`},
+		{"no such file", []string{"-config", "no.toml"}, 2, "no.toml"},
+		{"data that is not there", []string{"-suite", "empty-handed"}, 2, "missing.csv"},
+		{"two modes", []string{"-list", "-dry-run"}, 2, "-dry-run and -list exclude each other"},
+		{"no such record", []string{"-verify", "tiny-x-s0-00000000"}, 2, "no record"},
+		{"nothing to report", []string{"-report", "-seeds", "77", "-models", "sasrec"}, 1, "run it first"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, stderr, err := runBench(t, dir, tt.args...)
+			if code := exitCode(err); code != tt.code || !strings.Contains(fmt.Sprint(stderr, err), tt.want) {
+				t.Errorf("exit code %d, want %d; %v\nstderr %s\nwant %q", code, tt.code, err, stderr, tt.want)
+			}
+		})
+	}
+}
+
+// built starts the command as a process of its own.
+func built(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "BENCH_TEST_MAIN=1")
+	return cmd
+}
+
+func TestExitCodesOfTheBinary(t *testing.T) {
+	dir := tiny(t)
+	for _, tt := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"-list"}, 0},
+		{[]string{"-models", "popularity"}, 0},
+		{[]string{"-models", "nobody"}, 2},
+		{[]string{"-report", "-seeds", "77"}, 1},
+	} {
+		out, err := built(t, dir, tt.args...).CombinedOutput()
+		code := 0
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			code = exit.ExitCode()
+		}
+		if code != tt.code {
+			t.Errorf("%v: exit code %d, want %d\n%s", tt.args, code, tt.code, out)
+		}
+	}
+}
+
+func TestInterruptedBinary(t *testing.T) {
+	dir := tiny(t)
+	cmd := built(t, dir, "-models", "popularity,sasrec", "-set", "train.epochs=1000000", "-set", "train.patience=1000000")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		fmt.Fprintln(&log, lines.Text())
+		if strings.Contains(lines.Text(), "epoch 1/") {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 130 {
+		t.Errorf("%v, want exit code 130\n%s", err, &log)
+	}
+	for _, want := range []string{"stopped, checkpoint kept", "1 of 2 runs are not done", "finished runs are kept"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("stderr lacks %q:\n%s", want, &log)
+		}
+	}
+	// What was finished is kept.
+	records, err := filepath.Glob(filepath.Join(dir, "results", "runs", "tiny-popularity-*.json"))
+	if err != nil || len(records) != 1 {
+		t.Errorf("records %v, %v", records, err)
+	}
+}
+
+// TestExamplesOfHelp runs the examples' command lines up to the point where work
+// would begin, on the configuration of the repository.
+func TestExamplesOfHelp(t *testing.T) {
+	_, examples, _ := strings.Cut(helpText, "Examples:\n")
+	n := 0
+	for line := range strings.Lines(examples) {
+		command, _, _ := strings.Cut(strings.TrimSpace(line), "   ")
+		args, ok := strings.CutPrefix(command+" ", "bench ")
+		if !ok || !strings.HasPrefix(line, "  ") {
+			continue
+		}
+		n++
+		o, err := parseFlags(strings.Fields(args), io.Discard)
+		if err != nil {
+			t.Errorf("%s: %v", command, err)
+			continue
+		}
+		o.config = filepath.Join("..", experiment.FileName)
+		b, err := newBench(o, nil, io.Discard, io.Discard)
+		if err != nil {
+			t.Errorf("%s: %v", command, err)
+			continue
+		}
+		s, err := b.config.Suite(o.suite)
+		if err == nil {
+			_, err = b.config.Choose(s, o.models, o.datasets, o.seeds)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+	if n < 8 {
+		t.Errorf("%d examples found, want all", n)
+	}
+}
