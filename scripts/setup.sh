@@ -292,7 +292,7 @@ build() {
 	# shellcheck source=scripts/env.sh
 	. scripts/env.sh
 	if [ "$(go list -f '{{.Stale}}' github.com/sugarme/gotch/libtch 2>/dev/null)" = true ]; then
-		say "building .bin/bench; the first time this compiles gotch's C++ bindings, 4 to 6 minutes on one core"
+		say "building .bin/bench; the first time this compiles gotch's C++ bindings, 4 to 6 minutes and 1.7 GB of memory"
 	fi
 	# read waits 20 s for what never comes; unlike sleep, it is no process that outlives us.
 	while ! read -rt 20 <> <(:); do say "still building, $((SECONDS - started)) s"; done 2>/dev/null &
