@@ -35,7 +35,7 @@ Examples:
   bench -list                                      suites, models and data sets
   bench -datasets beauty,toys -seeds 0,1,2         the same models on more data, with three seeds
   bench -set train.epochs=2 -set sasrec.dropout=0.3    other settings (experiments.toml lists all keys)
-  bench -models popularity -out /tmp/try           one model, results elsewhere
+  bench -models popularity -out try                one model, results elsewhere
   bench -suite cost                                speed, latency and memory of this machine
   bench -report -json                              only render what the records hold
   bench -verify beauty-sasrec-s0-1a2b3c4d          repeat a recorded run and compare

@@ -52,6 +52,7 @@ func newProgress(w io.Writer, total int) *progress {
 // observe is told every event of every run.
 func (p *progress) observe(index int, run experiment.Run, e experiment.Event) {
 	name := fmt.Sprintf("[%d/%d] %s", index+1, p.total, run.ID)
+	short := name[:strings.LastIndex(name, "-")] // room is dear beside a bar
 	switch e.Kind {
 	case experiment.EventPhase:
 		if e.Phase == "load" {
@@ -59,10 +60,10 @@ func (p *progress) observe(index int, run experiment.Run, e experiment.Event) {
 			p.line("%s: started", name)
 		}
 		p.phase, p.printed = e.Phase, time.Now()
-		p.show(0, name+": "+e.Phase)
+		p.show(0, short+": "+e.Phase)
 	case experiment.EventProgress:
 		text, share := describe(p.phase, *e.Progress)
-		p.show(share, name+": "+text)
+		p.show(share, short+": "+text)
 		p.plain(name, text, *e.Progress)
 	case experiment.EventWarning:
 		if !p.warned[e.Message] {
@@ -127,8 +128,8 @@ func (p *progress) show(share float64, text string) {
 			}
 		}
 	}
-	p.bar.Describe(text)
 	_ = p.bar.Set(int(share * (barSteps - 1))) // a full bar would end itself
+	p.bar.Describe(text)
 }
 
 func (p *progress) line(format string, args ...any) {

@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -61,10 +64,35 @@ func (b *bench) report(plan *experiment.Plan) error {
 	if len(records) == 0 {
 		return fmt.Errorf("no records of suite %s in %s: run it first, without -report", plan.Suite.Name, b.store.Dir)
 	}
-	if err := b.store.Make(); err != nil {
+	if err := errors.Join(b.store.Make(), plan.WriteData(b.store)); err != nil {
 		return err
 	}
 	return b.render(plan, records, nil)
+}
+
+// readStats reads the statistics of the data sets that records are about, each
+// once.
+func (b *bench) readStats(records []*record.Record) ([]datasets.Stats, error) {
+	stats := []datasets.Stats{}
+	seen := map[string]bool{}
+	for _, r := range records {
+		d := r.Result.Spec.Dataset
+		path := b.store.DatasetPath(d.Name, d.Fingerprint)
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		text, err := os.ReadFile(path)
+		var s datasets.Stats
+		if err == nil {
+			err = json.Unmarshal(text, &s)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("statistics of %s: %w", d.Name, err)
+		}
+		stats = append(stats, s)
+	}
+	return stats, nil
 }
 
 // renderedRun is a run in the JSON that goes with a table.
@@ -80,9 +108,9 @@ func (b *bench) render(plan *experiment.Plan, records []*record.Record, outcomes
 	if err != nil {
 		return err
 	}
-	var stats []datasets.Stats
-	for _, d := range plan.Data {
-		stats = append(stats, d.Stats)
+	stats, err := b.readStats(records)
+	if err != nil {
+		return err
 	}
 	runs := []renderedRun{}
 	missing := 0

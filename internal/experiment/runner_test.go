@@ -322,3 +322,18 @@ func TestTimeLimit(t *testing.T) {
 		t.Errorf("%+v, %v", rec, err)
 	}
 }
+
+func TestTimeLimitedRecordIsDoneUntilThereIsMoreTime(t *testing.T) {
+	dir := tinyFolder(t)
+	p, r := tinyPlan(t, dir, "neural")
+	rec := &record.Record{Result: record.Result{Spec: p.Runs[0].Job.Spec, Status: record.Time}, Measured: record.Measured{TimeLimit: 10}}
+	if err := r.Store.Write(rec); err != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[string]string{"5": StateTime, "10": StateTime, "11": StateToRun, "0": StateToRun} {
+		p, _ := tinyPlan(t, dir, "neural", "train.time_limit="+limit)
+		if st, err := p.Runs[0].State(r.Store); err != nil || st.Status != want {
+			t.Errorf("limit %s: %+v, %v; want %s", limit, st, err, want)
+		}
+	}
+}
