@@ -48,8 +48,8 @@ func measureCost(ctx context.Context, job Job, e Entry, out *emitter) (*record.C
 		return c, err
 	}
 	config := torch.Config{Device: job.Device, Threads: job.Spec.Threads, Seed: uint64(job.Spec.Seed)}
-	err = torch.Run(config, func(rt *torch.Runtime) error {
-		model, err := e.Neural(rt, params, t, split.Data.NumItems)
+	err = torch.RunTeam(config, func(team *torch.Team) error {
+		model, err := e.replicas(team, params, t, split.Data.NumItems)
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func measureCost(ctx context.Context, job Job, e Entry, out *emitter) (*record.C
 		fit := func(epochs int, limit float64) (*train.Result, error) {
 			t := t
 			t.Epochs, t.TimeLimit = epochs, limit
-			r, err := train.Fit(ctx, rt, model, split, t, train.Options{
+			r, err := train.Fit(ctx, model, split, t, train.Options{
 				Seed: job.Spec.Seed, Progress: func(p train.Progress) { out.progress(Progress(p)) },
 			})
 			if err == nil && r.Status == train.StopInterrupt {
@@ -77,7 +77,7 @@ func measureCost(ctx context.Context, job Job, e Entry, out *emitter) (*record.C
 			return fmt.Errorf("training ended by %s within the measured epoch", r.Status)
 		}
 		c.TargetsPerSecond = float64(r.Targets) / (r.Seconds - r.EvalSeconds)
-		return measureRanking(ctx, c, train.NewScorer(rt, model, split.Data.NumItems, t.MaxLen), split, job.Spec.Threads, out)
+		return measureRanking(ctx, c, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, job.Spec.Threads, out)
 	})
 	return c, err
 }

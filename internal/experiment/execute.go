@@ -49,8 +49,8 @@ func execute(ctx context.Context, job Job, e Entry, store record.Store, id strin
 			return nil, err
 		}
 		c := torch.Config{Device: job.Device, Threads: job.Spec.Threads, Seed: uint64(job.Spec.Seed)}
-		err = torch.Run(c, func(rt *torch.Runtime) error {
-			return executeNeural(ctx, rt, e, params, t, split, store, r, out)
+		err = torch.RunTeam(c, func(team *torch.Team) error {
+			return executeNeural(ctx, team, e, params, t, split, store, r, out)
 		})
 		if err != nil {
 			return nil, err
@@ -88,18 +88,18 @@ func (j Job) datasetConfig() (datasets.Config, error) {
 }
 
 // executeNeural trains a model, keeps its best weights and ranks with them.
-func executeNeural(ctx context.Context, rt *torch.Runtime, e Entry, params any, t train.Config, split *datasets.Split, store record.Store, r *record.Record, out *emitter) error {
-	model, err := e.Neural(rt, params, t, split.Data.NumItems)
+func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t train.Config, split *datasets.Split, store record.Store, r *record.Record, out *emitter) error {
+	model, err := e.replicas(team, params, t, split.Data.NumItems)
 	if err != nil {
 		return err
 	}
 	m, res, id := &r.Measured, &r.Result, r.ID
-	m.Libtorch, m.Threads, m.Parameters, m.TimeLimit = torch.Version(), rt.Threads(), model.Params().Count(), t.TimeLimit
+	m.Libtorch, m.Threads, m.Parameters, m.TimeLimit = torch.Version(), team.Size(), model.Params().Count(), t.TimeLimit
 	_, err = os.Stat(store.CheckpointPath(id))
 	m.Resumed = err == nil
 
 	out.phase("train")
-	fit, err := train.Fit(ctx, rt, model, split, t, train.Options{
+	fit, err := train.Fit(ctx, model, split, t, train.Options{
 		Seed: res.Spec.Seed, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
 		Progress: func(p train.Progress) { out.progress(Progress(p)) },
 	})
@@ -122,7 +122,7 @@ func executeNeural(ctx context.Context, rt *torch.Runtime, e Entry, params any, 
 	if err := safetensors.Write(store.WeightsPath(id), &weights); err != nil {
 		return err
 	}
-	return rankTest(ctx, train.NewScorer(rt, model, split.Data.NumItems, t.MaxLen), split, store, r, out)
+	return rankTest(ctx, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, store, r, out)
 }
 
 // rankTest ranks the test cases, once, and stores ranks and metrics.

@@ -36,6 +36,13 @@ func sasrec(rt *torch.Runtime, config any, t train.Config, numItems int) (models
 	return baselines.NewSASRec(rt, config.(*baselines.SASRecConfig), t.ItemLoss(), numItems, t.MaxLen)
 }
 
+// replicas builds the model on every member of a team.
+func (e Entry) replicas(team *torch.Team, params any, t train.Config, numItems int) (*train.Replicas, error) {
+	return train.NewReplicas(team, func(rt *torch.Runtime) (models.Model, error) {
+		return e.Neural(rt, params, t, numItems)
+	})
+}
+
 func find(registry []Entry, name string) (Entry, bool) {
 	for _, e := range registry {
 		if e.Name == name {

@@ -40,17 +40,6 @@ func NewAdam(p *Params, lr, weightDecay float64) *Adam {
 	return a
 }
 
-// ZeroGrad drops the gradients of all parameters.
-func (a *Adam) ZeroGrad() {
-	handles := make([]unsafe.Pointer, len(a.params.tensors))
-	for i, t := range a.params.tensors {
-		handles[i] = unsafe.Pointer(t.c)
-	}
-	if C.fb_zero_grad(C.int(len(handles)), &handles[0]) != 0 {
-		panic(&Error{"zero_grad", nil, C.GoString(C.fb_error())})
-	}
-}
-
 // grad is the gradient of a parameter, or none.
 func (t Tensor) grad() Tensor {
 	g := C.fb_grad(unsafe.Pointer(t.c))
@@ -115,8 +104,8 @@ func (a *Adam) Load(ts map[string]safetensors.Tensor) error {
 	return nil
 }
 
-// RNGState copies the state of the device's generator out. On a GPU, dropout
-// draws from its own generator; initial weights always come from the CPU's.
+// RNGState copies the state of the device's generator out. Initial weights come
+// from the CPU's, dropout on a GPU from the GPU's; dropout on a CPU has SetStream.
 func (rt *Runtime) RNGState() []byte {
 	var out []byte
 	rt.Scope(func() {

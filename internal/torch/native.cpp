@@ -1,7 +1,6 @@
 #include "native.h"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/_fused_adam.h>
 #include <dlfcn.h>
@@ -102,7 +101,9 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
     Tensor dh, dtable, dbias, de, db;
     if (grads) {
       dh = at::empty_like(h);
-      dtable = at::zeros_like(table, at::MemoryFormat::Contiguous);
+      dtable = at::empty_like(table, at::MemoryFormat::Contiguous);
+      dtable.narrow(0, 0, lo).zero_(); // rows that are no classes
+      dtable.narrow(0, hi, table.size(0) - hi).zero_();
       de = dtable.narrow(0, lo, classes);
       if (b.defined()) {
         dbias = at::zeros_like(*bias);
@@ -121,7 +122,7 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
       if (grads) {
         Tensor into = dh.narrow(0, begin, n);
         at::mm_out(into, logits, e);
-        de.addmm_(logits.t(), part);
+        at::addmm_out(de, de, logits.t(), part, /*beta=*/begin > 0); // 0 overwrites what is there
         if (b.defined()) db.add_(logits.sum(0));
       }
     }
@@ -144,8 +145,7 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
   }
 };
 
-// Dropout whose mask is a function of one number drawn from the generator and
-// the element's index. libtorch's CPU form draws every element from a serial
+// Dropout whose mask is a function of a seed and the element's index. libtorch's CPU form draws every element from a serial
 // generator and keeps the mask: 10 ns an element, here well under 1.
 struct Dropout : torch::autograd::Function<Dropout> {
   static Tensor apply_mask(const Tensor &x, double p, uint64_t seed) {
@@ -250,6 +250,29 @@ int fb_zero_grad(int n, void **params) {
   });
 }
 
+int fb_blend_grads(int n, void **to, void **from, double share) {
+  return guarded(1, [&] {
+    at::NoGradGuard no_grad;
+    for (int i = 0; i < n; i++) {
+      const Tensor &g = deref(from[i]).grad();
+      Tensor &mean = deref(to[i]).mutable_grad();
+      if (g.defined() && mean.defined())
+        mean.lerp_(g, share);
+      else if (g.defined())
+        mean = g * share;
+      else if (mean.defined())
+        mean.mul_(1 - share);
+    }
+    return 0;
+  });
+}
+
+void *fb_parameter(void *from) {
+  return guarded<void *>(nullptr, [&]() -> void * {
+    return new Tensor(deref(from).detach().requires_grad_(true));
+  });
+}
+
 void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int64_t lo, int64_t hi) {
   return guarded<void *>(nullptr, [&]() -> void * {
     const Tensor &h = deref(hidden), &e = deref(table), &t = deref(target);
@@ -272,18 +295,30 @@ void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int6
   });
 }
 
-void *fb_dropout(void *x, double p) {
+void *fb_dropout(void *x, double p, uint64_t seed) {
   return guarded<void *>(nullptr, [&]() -> void * {
     const Tensor &in = deref(x);
     TORCH_CHECK(p >= 0 && p < 1, "p = ", p, " should be at least 0 and below 1");
     if (!in.is_cpu()) return new Tensor(at::dropout(in, p, /*train=*/true));
     TORCH_CHECK(in.scalar_type() == at::kFloat, "float32 expected");
-    auto g = generator(-1);
-    uint64_t seed;
-    {
-      std::lock_guard<std::mutex> lock(g.mutex());
-      seed = at::check_generator<at::CPUGeneratorImpl>(g)->random64();
-    }
     return new Tensor(Dropout::apply(in, p, (int64_t)seed));
+  });
+}
+
+int fb_scores(void *users, void *table, void *bias, float *out, int64_t n) {
+  return guarded(1, [&] {
+    at::NoGradGuard no_grad;
+    const Tensor &u = deref(users), &e = deref(table);
+    TORCH_CHECK(u.dim() == 2 && e.dim() == 2 && u.size(1) == e.size(1), "users ", u.sizes(), " and table ", e.sizes(),
+                " should be [B, d] and [V, d]");
+    TORCH_CHECK(n == u.size(0) * e.size(0), "room for ", n, " scores, not ", u.size(0) * e.size(0));
+    Tensor into = at::from_blob(out, {u.size(0), e.size(0)}, at::kFloat);
+    if (!u.is_cpu())
+      into.copy_(bias ? at::addmm(deref(bias), u, e.t()) : at::mm(u, e.t()));
+    else if (bias)
+      at::addmm_out(into, deref(bias), u, e.t());
+    else
+      at::mm_out(into, u, e.t());
+    return 0;
   });
 }

@@ -28,12 +28,18 @@ int fb_adam(int n, void **params, void **grads, void **m, void **v, void **steps
             double lr, double beta1, double beta2, double eps, double weight_decay);
 void *fb_grad(void *param);         // new handle, NULL if there is no gradient
 int fb_zero_grad(int n, void **params);
+int fb_blend_grads(int n, void **to, void **from, double share); // to ← (1-share)·to + share·from
+void *fb_parameter(void *from);     // the same memory as a leaf that wants gradients
 
 // Mean cross-entropy of hidden·table^T (+ bias) over the classes lo…hi-1.
 void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int64_t lo, int64_t hi);
 
+// out[B·V] = users·table^T (+ bias), without a gradient.
+int fb_scores(void *users, void *table, void *bias, float *out, int64_t n);
+
 // Zeroes elements with probability p and scales the rest by 1/(1-p).
-void *fb_dropout(void *x, double p);
+// On a CPU the mask is a function of seed; a GPU draws from its generator.
+void *fb_dropout(void *x, double p, uint64_t seed);
 
 // Pure loops (kernels.c).
 // out = x·scale where element first+i of the stream seed is kept, else 0.

@@ -55,17 +55,12 @@ func (t Tensor) MatMul(u Tensor) Tensor {
 	return t.rt.made(out, "matmul", t, u)
 }
 
-// ScoresInto writes t·tableᵀ + bias into the first rows of buffer, without a
-// gradient: t is [B, d], table [V, d], bias [V] or none, buffer [≥B, V].
-func (t Tensor) ScoresInto(buffer, table, bias Tensor) {
-	into := buffer.Narrow(0, 0, t.Shape()[0])
-	var out lib.Ctensor
-	if bias.Defined() {
-		lib.AtgLinearOut(&out, into.c, t.c, table.c, bias.c)
-	} else {
-		lib.AtgMmOut(&out, into.c, t.c, table.Transpose().c)
+// ScoresInto writes t·tableᵀ + bias, row-major, into Go memory, without a
+// gradient: t is [B, d], table [V, d], bias [V] or none, out B·V long.
+func (t Tensor) ScoresInto(out []float32, table, bias Tensor) {
+	if C.fb_scores(unsafe.Pointer(t.c), unsafe.Pointer(table.c), unsafe.Pointer(bias.c), (*C.float)(unsafe.SliceData(out)), C.int64_t(len(out))) != 0 {
+		panic(&Error{"scores", shapes([]Tensor{t, table, bias}), C.GoString(C.fb_error())})
 	}
-	t.rt.made(out, "scores", into, t, table, bias)
 }
 
 // Linear is t·wᵀ + b over the last dimension; w is [out, in], b [out] or none.
@@ -89,7 +84,7 @@ func (t Tensor) Dropout(p float64) Tensor {
 	if !t.rt.training || p == 0 {
 		return t
 	}
-	return t.rt.native(C.fb_dropout(unsafe.Pointer(t.c), C.double(p)), "dropout", t)
+	return t.rt.native(C.fb_dropout(unsafe.Pointer(t.c), C.double(p), C.uint64_t(t.rt.draw())), "dropout", t)
 }
 
 // GELU is x/2·(1 + erf(x/√2)), the exact form.

@@ -1,8 +1,12 @@
 package torch
 
+// #include "native.h"
+import "C"
+
 import (
 	"fmt"
 	"slices"
+	"unsafe"
 
 	lib "github.com/sugarme/gotch/libtch"
 
@@ -10,41 +14,54 @@ import (
 )
 
 // Params holds the trainable parameters of a model by name, in the order in
-// which they were made.
+// which they were made. In a Team, the members' parameters are the leader's:
+// the same memory, each with a gradient of its own.
 type Params struct {
 	rt      *Runtime
 	names   []string
 	tensors []Tensor
 	index   map[string]int
+	leader  *Params // whose memory these are, on other members of a team
 }
 
 // NewParams is an empty set.
 func (rt *Runtime) NewParams() *Params {
-	return &Params{rt: rt, index: map[string]int{}}
+	p := &Params{rt: rt, index: map[string]int{}}
+	if rt.leader != nil {
+		p.leader = rt.leader.params[len(rt.params)]
+	}
+	rt.params = append(rt.params, p)
+	return p
 }
 
 // Normal adds a parameter drawn from N(0, std²). The draw is made by the CPU's
 // generator whatever the device, so that both start alike.
 func (p *Params) Normal(name string, std float64, shape ...int64) Tensor {
-	var zeros, drawn lib.Ctensor
-	lib.AtgZeros(&zeros, shape, len(shape), kindFloat, -1)
-	t := p.rt.made(zeros, "zeros")
-	lib.AtgNormal_(&drawn, t.c, 0, std)
-	return p.add(name, p.rt.made(drawn, "normal_", t).to(p.rt.device))
+	return p.add(name, func() Tensor {
+		var zeros, drawn lib.Ctensor
+		lib.AtgZeros(&zeros, shape, len(shape), kindFloat, -1)
+		t := p.rt.made(zeros, "zeros")
+		lib.AtgNormal_(&drawn, t.c, 0, std)
+		return p.rt.made(drawn, "normal_", t).to(p.rt.device)
+	})
 }
 
 // Fill adds a parameter whose elements are all v.
 func (p *Params) Fill(name string, v float64, shape ...int64) Tensor {
-	return p.add(name, p.rt.Full(v, shape...))
+	return p.add(name, func() Tensor { return p.rt.Full(v, shape...) })
 }
 
-func (p *Params) add(name string, t Tensor) Tensor {
+func (p *Params) add(name string, start func() Tensor) Tensor {
 	if _, ok := p.index[name]; ok {
 		panic(fmt.Sprintf("torch: two parameters named %q", name))
 	}
-	var out lib.Ctensor
-	lib.AtgSetRequiresGrad(&out, t.c, 1)
-	t = p.rt.made(out, "requires_grad", t)
+	var from Tensor
+	if p.leader != nil {
+		from = p.leader.Get(name)
+	} else {
+		from = start()
+	}
+	t := p.rt.native(C.fb_parameter(unsafe.Pointer(from.c)), "parameter", from)
 	p.index[name] = len(p.names)
 	p.names = append(p.names, name)
 	p.tensors = append(p.tensors, t)
@@ -80,6 +97,36 @@ func (p *Params) Grad(name string) []float32 {
 			out = g.HostFloats()
 		}
 	})
+	return out
+}
+
+// ZeroGrad drops the gradients of all parameters.
+func (p *Params) ZeroGrad() {
+	hs := p.handles()
+	if C.fb_zero_grad(C.int(len(hs)), unsafe.SliceData(hs)) != 0 {
+		panic(&Error{"zero_grad", nil, C.GoString(C.fb_error())})
+	}
+}
+
+// BlendGrads mixes the gradients of another member's parameters into these:
+// (1−share)·ours + share·theirs, in one pass. Done for member after member with
+// share = its samples over all samples so far, ours becomes the gradient of the
+// mean over all samples.
+func (p *Params) BlendGrads(member *Params, share float64) {
+	to, from := p.handles(), member.handles()
+	if len(to) != len(from) {
+		panic(fmt.Sprintf("torch: a member has %d parameters, the leader %d", len(from), len(to)))
+	}
+	if C.fb_blend_grads(C.int(len(to)), unsafe.SliceData(to), unsafe.SliceData(from), C.double(share)) != 0 {
+		panic(&Error{"blend_grads", nil, C.GoString(C.fb_error())})
+	}
+}
+
+func (p *Params) handles() []unsafe.Pointer {
+	out := make([]unsafe.Pointer, len(p.tensors))
+	for i, t := range p.tensors {
+		out[i] = unsafe.Pointer(t.c)
+	}
 	return out
 }
 

@@ -25,7 +25,6 @@ package torch
 import "C"
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -43,14 +42,18 @@ type Config struct {
 }
 
 // Runtime is a thread with tensors on it. It must not leave the function that
-// Run called, nor be used from another goroutine.
+// it was given to, nor be used from another goroutine.
 type Runtime struct {
 	device     int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
-	threads    int           // in force
+	threads    int           // of one operation
 	training   bool          // dropout is on
 	live       []lib.Ctensor // every tensor, in the order made
 	marks      []int         // where in live each open scope starts
 	persistent []lib.Ctensor // freed when Run ends
+	stream     uint64        // names the random numbers that dropout draws on a CPU
+	drawn      uint64        // how many it has drawn of the stream
+	params     []*Params     // made so far
+	leader     *Runtime      // of the team, on other members
 }
 
 // Error is a failed tensor operation.
@@ -71,7 +74,7 @@ func (e *Error) Error() string {
 // Run calls f with a Runtime on a locked OS thread and frees every tensor that
 // f made. A failed operation ends f and is returned as *Error; so is an error
 // of f's own.
-func Run(c Config, f func(*Runtime) error) (err error) {
+func Run(c Config, f func(*Runtime) error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	device, err := openDevice(c.Device)
@@ -79,22 +82,37 @@ func Run(c Config, f func(*Runtime) error) (err error) {
 		return err
 	}
 	setUpProcess()
-	rt := &Runtime{device: device}
-	rt.threads = int(C.fb_set_threads(C.int(threadCount(c.Threads))))
 	if C.fb_seed(C.uint64_t(c.Seed)) != 0 {
 		return fmt.Errorf("torch: seeding the generators: %s", C.GoString(C.fb_error()))
 	}
+	rt := newRuntime(device, threadCount(c.Threads))
+	defer rt.close()
+	rt.SetStream(c.Seed)
+	return rt.guard(f)
+}
+
+// newRuntime makes a Runtime of the calling thread.
+func newRuntime(device, threads int) *Runtime {
+	return &Runtime{device: device, threads: int(C.fb_set_threads(C.int(threads)))}
+}
+
+func (rt *Runtime) close() {
+	rt.marks = nil
+	rt.live = append(rt.live, rt.persistent...)
+	rt.free(0)
+	lib.AtGradSetEnabled(1)
+}
+
+// guard calls f and turns the panic of a failed operation into its error. Any
+// other panic is a bug of ours and goes on, with its stack.
+func (rt *Runtime) guard(f func(*Runtime) error) (err error) {
 	defer func() {
-		rt.live = append(rt.live, rt.persistent...)
-		rt.free(0)
-		lib.AtGradSetEnabled(1)
 		if p := recover(); p != nil {
-			var failed *Error
-			if e, ok := p.(error); ok && errors.As(e, &failed) {
-				err = failed
-				return
+			failed, ok := p.(*Error)
+			if !ok {
+				panic(p)
 			}
-			panic(p) // a bug of ours: keep its stack
+			err = failed
 		}
 	}()
 	return f(rt)
@@ -162,6 +180,31 @@ func (rt *Runtime) free(from int) {
 
 // Live is the number of tensors that the Runtime holds.
 func (rt *Runtime) Live() int { return len(rt.live) + len(rt.persistent) }
+
+// SetStream names the random numbers that dropout draws from here on, on a CPU:
+// the same parts give the same masks. A trainer names the step, so that no
+// generator's state is shared between threads or needs to be saved.
+func (rt *Runtime) SetStream(parts ...uint64) {
+	rt.stream, rt.drawn = 0, 0
+	for _, part := range parts {
+		rt.stream = mix(rt.stream ^ part)
+	}
+}
+
+// draw is the next random number of the stream.
+func (rt *Runtime) draw() uint64 {
+	rt.drawn++
+	return mix(rt.stream + rt.drawn*0x9e3779b97f4a7c15)
+}
+
+// mix is the finaliser of SplitMix64 (Steele, Lea and Flood 2014), a bijection
+// whose output bits each depend on all input bits.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
 
 // Threads is the number of threads that a CPU operation uses.
 func (rt *Runtime) Threads() int { return rt.threads }

@@ -2,6 +2,7 @@ package torch
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -107,9 +108,8 @@ func TestCrossEntropyMatchesStockOps(t *testing.T) {
 			if withBias {
 				bias = p.Normal("bias", 1, V)
 			}
-			adam := NewAdam(p, 0, 0)
 			grads := func(loss Tensor) (float64, [][]float32) {
-				adam.ZeroGrad()
+				p.ZeroGrad()
 				loss.Backward()
 				var out [][]float32
 				for _, name := range p.Names() {
@@ -173,7 +173,7 @@ func TestDropout(t *testing.T) {
 			t.Error("dropout changed its input outside training")
 		}
 		rt.SetTraining(true)
-		state := rt.RNGState()
+		rt.SetStream(1, 2)
 		y := x.Dropout(p)
 		y.Mul(y).Sum(0).Backward() // dy²/dx = 2y·mask/(1−p)
 		out, grad := y.HostFloats(), params.Grad("x")
@@ -204,16 +204,109 @@ func TestDropout(t *testing.T) {
 		if slices.Equal(x.Dropout(p).HostFloats(), out) {
 			t.Error("two draws gave one mask")
 		}
+		rt.SetStream(1, 2)
+		if !slices.Equal(x.Dropout(p).HostFloats(), out) {
+			t.Error("one stream gave two masks")
+		}
+		rt.SetStream(2, 1)
+		if slices.Equal(x.Dropout(p).HostFloats(), out) {
+			t.Error("two streams gave one mask")
+		}
+	})
+}
+
+func TestRNGState(t *testing.T) {
+	run(t, func(rt *Runtime) {
+		draw := func() []float32 { return rt.NewParams().Normal("x", 1, 5).HostFloats() }
+		state := rt.RNGState()
+		first := draw()
+		if slices.Equal(draw(), first) {
+			t.Error("two draws are equal")
+		}
 		if err := rt.SetRNGState(state); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(x.Dropout(p).HostFloats(), out) {
-			t.Error("the restored generator gave another mask")
+		if got := draw(); !slices.Equal(got, first) {
+			t.Errorf("the restored generator drew %v, not %v", got, first)
+		}
+		for _, damaged := range [][]byte{nil, []byte("short")} {
+			if err := rt.SetRNGState(damaged); err == nil {
+				t.Errorf("the state %q was taken", damaged)
+			}
 		}
 	})
-	if err := Run(Config{}, func(rt *Runtime) error { return rt.SetRNGState([]byte("short")) }); err == nil {
-		t.Error("a damaged generator state was taken")
+}
+
+// A team's gradients blend to their mean, and its members see the leader's
+// parameters change.
+func TestTeam(t *testing.T) {
+	err := RunTeam(Config{Threads: 3, Seed: 1}, func(team *Team) error {
+		params := make([]*Params, team.Size())
+		if team.Size() != 3 {
+			t.Errorf("%d members, want 3", team.Size())
+		}
+		err := team.InTurn(func(k int, rt *Runtime) error {
+			params[k] = rt.NewParams()
+			params[k].Normal("x", 1, 4)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		x := params[0].Get("x")
+		x.CopyFrom([]float32{1, 2, 3, 4})
+		if got := params[2].Get("x").HostFloats(); !slices.Equal(got, []float32{1, 2, 3, 4}) {
+			t.Errorf("a member sees %v", got)
+		}
+		for range 2 { // the second time with gradients to drop
+			err = team.Each(func(k int, rt *Runtime) error {
+				params[k].ZeroGrad()
+				rt.Scope(func() {
+					v := params[k].Get("x")
+					v.Mul(v).Sum(0).Scale(float64(k + 1)).Backward() // 2(k+1)·x
+				})
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		params[0].BlendGrads(params[1], .5)
+		params[0].BlendGrads(params[2], .25)
+		if got := params[0].Grad("x"); !slices.Equal(got, []float32{3.75, 7.5, 11.25, 15}) {
+			t.Errorf("gradient %v, want 2·(¾·(½·1+½·2)+¼·3)·x", got)
+		}
+		err = team.Each(func(k int, rt *Runtime) error {
+			if k == 1 {
+				rt.Zeros(2).MatMul(rt.Zeros(3))
+			}
+			return nil
+		})
+		var failed *Error
+		if !errors.As(err, &failed) || failed.Op != "dot" && failed.Op != "matmul" {
+			t.Errorf("a member's failure came as %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
+}
+
+func TestTeamPanicReachesCaller(t *testing.T) {
+	defer func() {
+		if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), "a bug") {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	_ = RunTeam(Config{Threads: 2}, func(team *Team) error {
+		return team.Each(func(k int, rt *Runtime) error {
+			if k == 1 {
+				panic("a bug")
+			}
+			return nil
+		})
+	})
 }
 
 // Adam against the textbook (Kingma and Ba 2015, algorithm 1), and a restored
@@ -226,7 +319,7 @@ func TestAdam(t *testing.T) {
 		p.Fill("unused", 1, 1)
 		adam := NewAdam(p, lr, 0)
 		step := func(p *Params, a *Adam) {
-			a.ZeroGrad()
+			p.ZeroGrad()
 			v := p.Get("x")
 			v.Mul(v).Mul(v).Sum(0).Backward() // gradient 3x²
 			a.Step()
@@ -287,7 +380,7 @@ func TestParamsLoadIsAllOrNothing(t *testing.T) {
 // tinyStep is a training step with most operations in it.
 func tinyStep(rt *Runtime, p *Params, adam *Adam) {
 	rt.Scope(func() {
-		adam.ZeroGrad()
+		p.ZeroGrad()
 		x := p.Get("table").Embedding(rt.Ints([]int64{1, 2, 0, 3}, 2, 2)).LayerNorm(p.Get("gain"), p.Get("bias"), 1e-12)
 		x = x.Linear(p.Get("w"), p.Get("bias")).GELU().Dropout(.5)
 		s := x.MatMul(x.Transpose()).Add(rt.Full(-1e4, 2, 2).Triu(1)).Softmax()
@@ -384,10 +477,9 @@ func BenchmarkCrossEntropy(b *testing.B) {
 			run(b, func(rt *Runtime) {
 				p := rt.NewParams()
 				h, table := p.Normal("h", 1, N, d), p.Normal("table", .1, V, d)
-				adam := NewAdam(p, 0, 0)
 				for b.Loop() {
 					rt.Scope(func() {
-						adam.ZeroGrad()
+						p.ZeroGrad()
 						loss(rt, h, table, rt.Ints(targets, N)).Backward()
 					})
 				}

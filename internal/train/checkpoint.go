@@ -30,13 +30,13 @@ func (f *fitting) save() error {
 	}
 	file := &safetensors.File{Tensors: map[string]safetensors.Tensor{}, Metadata: map[string]string{}}
 	for prefix, tensors := range map[string]map[string]safetensors.Tensor{
-		paramPrefix: f.model.Params().Tensors(), adamPrefix: f.adam.State(), bestPrefix: f.best,
+		paramPrefix: f.params.Tensors(), adamPrefix: f.adam.State(), bestPrefix: f.best,
 	} {
 		for name, t := range tensors {
 			file.Tensors[prefix+name] = t
 		}
 	}
-	rng := f.rt.RNGState()
+	rng := f.replicas.team.Leader().RNGState()
 	file.Tensors[rngName] = safetensors.FromUint8s([]int64{int64(len(rng))}, rng)
 	raw, err := json.Marshal(f.state)
 	if err != nil {
@@ -73,13 +73,13 @@ func (f *fitting) resume() error {
 	if err := json.Unmarshal([]byte(file.Metadata[stateKey]), &st); err != nil {
 		return fail(fmt.Errorf("its state: %w", err))
 	}
-	if err := f.model.Params().Load(parts[paramPrefix]); err != nil {
+	if err := f.params.Load(parts[paramPrefix]); err != nil {
 		return fail(err)
 	}
 	if err := f.adam.Load(parts[adamPrefix]); err != nil {
 		return fail(err)
 	}
-	if err := f.rt.SetRNGState(file.Tensors[rngName].Data); err != nil {
+	if err := f.replicas.team.Leader().SetRNGState(file.Tensors[rngName].Data); err != nil {
 		return fail(err)
 	}
 	if st.BestEpoch > 0 {

@@ -11,7 +11,6 @@ import (
 	"famebench/internal/rank"
 	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
-	"famebench/models"
 )
 
 // Options are what a run needs beside its settings. None of them changes its
@@ -46,16 +45,16 @@ type Result struct {
 // stopMetric decides about the best epoch, at full precision.
 const stopMetric = "NDCG@10"
 
-// Fit trains m until validation stops it and leaves it with its best weights.
+// Fit trains a model until validation stops it and leaves it with its best weights.
 // A cancelled ctx ends it after the current step with StopInterrupt and a
 // checkpoint. Errors are those of the data, the checkpoint and the disk; a loss
 // that is no number is a status.
-func Fit(ctx context.Context, rt *torch.Runtime, m models.Model, s *datasets.Split, c Config, o Options) (*Result, error) {
+func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Options) (*Result, error) {
 	items := s.Data.NumItems
 	if err := c.Validate(items); err != nil {
 		return nil, err
 	}
-	f := &fitting{rt: rt, model: m, split: s, config: c, options: o, items: items}
+	f := &fitting{replicas: r, params: r.Params(), split: s, config: c, options: o, items: items}
 	switch c.Objective {
 	case AllPositions:
 		f.samples = allPositions(s.Train, c.MaxLen, c.Stride)
@@ -65,8 +64,8 @@ func Fit(ctx context.Context, rt *torch.Runtime, m models.Model, s *datasets.Spl
 	if len(f.samples) == 0 {
 		return nil, errors.New("train: no user has two training items, so there is nothing to predict")
 	}
-	f.adam = torch.NewAdam(m.Params(), c.LearningRate, c.WeightDecay)
-	f.scorer = NewScorer(rt, m, items, c.MaxLen)
+	f.adam = torch.NewAdam(f.params, c.LearningRate, c.WeightDecay)
+	f.scorer = NewScorer(r, items, c.MaxLen)
 	if err := f.resume(); err != nil {
 		return nil, err
 	}
@@ -75,7 +74,7 @@ func Fit(ctx context.Context, rt *torch.Runtime, m models.Model, s *datasets.Spl
 		return nil, err
 	}
 	if f.best != nil && status != StopInterrupt {
-		if err := m.Params().Load(f.best); err != nil {
+		if err := f.params.Load(f.best); err != nil {
 			return nil, err
 		}
 	}
@@ -87,17 +86,17 @@ func Fit(ctx context.Context, rt *torch.Runtime, m models.Model, s *datasets.Spl
 
 // fitting is a run under way.
 type fitting struct {
-	rt      *torch.Runtime
-	model   models.Model
-	split   *datasets.Split
-	config  Config
-	options Options
-	items   int
-	samples []sample
-	adam    *torch.Adam
-	scorer  rank.Scorer
-	state   state
-	best    map[string]safetensors.Tensor // weights at the best epoch
+	replicas *Replicas
+	params   *torch.Params
+	split    *datasets.Split
+	config   Config
+	options  Options
+	items    int
+	samples  []sample
+	adam     *torch.Adam
+	scorer   rank.Scorer
+	state    state
+	best     map[string]safetensors.Tensor // weights at the best epoch
 }
 
 // state is what a checkpoint holds beside tensors.
@@ -163,14 +162,15 @@ func (f *fitting) finished() (Status, bool) {
 func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 	st := &f.state
 	number := st.Epoch + 1
-	batches := epochBatches(f.samples, f.config.BatchTargets, f.random(streamShuffle, int64(number)))
+	batches := epochBatches(f.samples, f.config.BatchTargets, f.random(streamShuffle, int64(number), 0))
 	started, startTargets := time.Now(), st.EpochTarget
 	saved := time.Now()
-	f.rt.SetTraining(true)
-	defer f.rt.SetTraining(false)
 	for st.Batch < len(batches) {
-		loss, n := f.step(batches[st.Batch])
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		loss, n, err := f.step(batches[st.Batch])
+		if err != nil {
+			return "", err
+		}
+		if !finite(loss) {
 			return StopNaN, nil
 		}
 		st.Batch++
@@ -205,23 +205,54 @@ func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 }
 
 // step makes one update and returns the mean loss and the number of targets.
-func (f *fitting) step(samples []sample) (loss float64, targets int) {
-	b := makeBatch(f.split.Train, samples)
-	if k := f.config.ItemLoss().SampledNegatives(); k > 0 {
-		addNegatives(b, k, f.items, f.random(streamNegatives, f.state.Steps))
-	}
-	f.rt.Scope(func() {
-		f.adam.ZeroGrad()
-		l := f.model.Loss(b)
-		loss = l.Item()
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return
+// The team's members each take a part of the samples; the mean of their losses
+// and gradients, by targets, is that of the whole batch.
+func (f *fitting) step(batch []sample) (loss float64, targets int, err error) {
+	parts := divide(batch, f.replicas.team.Size())
+	losses, sizes := make([]float64, len(parts)), make([]int, len(parts))
+	err = f.replicas.team.Each(func(k int, rt *torch.Runtime) error {
+		m := f.replicas.models[k]
+		m.Params().ZeroGrad()
+		if len(parts[k]) == 0 {
+			return nil
 		}
-		l.Backward()
-		f.adam.Step()
+		b := makeBatch(f.split.Train, parts[k])
+		if n := f.config.ItemLoss().SampledNegatives(); n > 0 {
+			addNegatives(b, n, f.items, f.random(streamNegatives, f.state.Steps, k))
+		}
+		rt.SetTraining(true)
+		defer rt.SetTraining(false)
+		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps), uint64(k))
+		rt.Scope(func() {
+			l := m.Loss(b)
+			losses[k], sizes[k] = l.Item(), len(b.Target)
+			if finite(losses[k]) {
+				l.Backward()
+			}
+		})
+		return nil
 	})
-	return loss, len(b.Target)
+	if err != nil {
+		return 0, 0, err
+	}
+	for k, n := range sizes {
+		if n == 0 {
+			continue
+		}
+		targets += n
+		share := float64(n) / float64(targets)
+		loss += (losses[k] - loss) * share
+		if k > 0 {
+			f.params.BlendGrads(f.replicas.models[k].Params(), share)
+		}
+	}
+	if finite(loss) {
+		f.adam.Step()
+	}
+	return loss, targets, nil
 }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // evaluate ranks the validation cases where the epoch is due and keeps the
 // weights if they are the best so far.
@@ -234,7 +265,7 @@ func (f *fitting) evaluate(ctx context.Context, clock *stopwatch) error {
 	if f.options.Progress != nil {
 		f.options.Progress(Progress{Epoch: st.Epoch, Epochs: f.config.Epochs, Evaluating: true, Best: st.BestValid[stopMetric]})
 	}
-	r, err := rank.Evaluate(ctx, f.scorer, f.split.Valid, f.items, rank.Options{Threads: f.rt.Threads()})
+	r, err := rank.Evaluate(ctx, f.scorer, f.split.Valid, f.items, rank.Options{Threads: f.replicas.team.Size()})
 	if err != nil {
 		return err
 	}
@@ -242,7 +273,7 @@ func (f *fitting) evaluate(ctx context.Context, clock *stopwatch) error {
 	st.Curve[len(st.Curve)-1].Valid = valid
 	if st.BestEpoch == 0 || valid[stopMetric] > st.BestValid[stopMetric] {
 		st.BestEpoch, st.BestValid, st.Waited = st.Epoch, valid, 0
-		f.best = f.model.Params().Tensors()
+		f.best = f.params.Tensors()
 	} else {
 		st.Waited++
 	}
@@ -276,8 +307,8 @@ const (
 	streamNegatives
 )
 
-func (f *fitting) random(stream, counter int64) *rand.Rand {
-	return rand.New(rand.NewPCG(uint64(f.options.Seed), uint64(stream)<<56|uint64(counter)))
+func (f *fitting) random(stream, counter int64, member int) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(f.options.Seed), uint64(stream)<<56|uint64(member)<<40|uint64(counter)))
 }
 
 // stopwatch adds the time since its last tick to a total.

@@ -60,14 +60,8 @@ type outcome struct {
 
 func fit(t *testing.T, ctx context.Context, s *datasets.Split, c Config, o Options) (out outcome, r *Result) {
 	t.Helper()
-	err := torch.Run(torch.Config{Threads: 2, Seed: uint64(o.Seed)}, func(rt *torch.Runtime) error {
-		cfg := baselines.SASRecDefaults()
-		cfg.Hidden, cfg.Dropout, cfg.AttnDropout = 16, .2, .2
-		m, err := baselines.NewSASRec(rt, cfg, c.ItemLoss(), s.Data.NumItems, c.MaxLen)
-		if err != nil {
-			return err
-		}
-		if r, err = Fit(ctx, rt, m, s, c, o); err != nil {
+	err := withModel(2, uint64(o.Seed), s, c, func(m *Replicas) (err error) {
+		if r, err = Fit(ctx, m, s, c, o); err != nil {
 			return err
 		}
 		raw, err := json.Marshal(r)
@@ -75,7 +69,7 @@ func fit(t *testing.T, ctx context.Context, s *datasets.Split, c Config, o Optio
 			return err
 		}
 		out.Result, out.Weights = string(raw), weightsSum(m)
-		test, err := rank.Evaluate(context.Background(), NewScorer(rt, m, s.Data.NumItems, c.MaxLen), s.Test, s.Data.NumItems, rank.Options{})
+		test, err := rank.Evaluate(context.Background(), NewScorer(m, s.Data.NumItems, c.MaxLen), s.Test, s.Data.NumItems, rank.Options{})
 		if err == nil {
 			out.Test = test.Kept
 		}
@@ -87,7 +81,22 @@ func fit(t *testing.T, ctx context.Context, s *datasets.Split, c Config, o Optio
 	return out, r
 }
 
-func weightsSum(m models.Model) string {
+// withModel calls f with a small SASRec on a team.
+func withModel(threads int, seed uint64, s *datasets.Split, c Config, f func(*Replicas) error) error {
+	return torch.RunTeam(torch.Config{Threads: threads, Seed: seed}, func(team *torch.Team) error {
+		m, err := NewReplicas(team, func(rt *torch.Runtime) (models.Model, error) {
+			cfg := baselines.SASRecDefaults()
+			cfg.Hidden, cfg.Dropout, cfg.AttnDropout = 16, .2, .2
+			return baselines.NewSASRec(rt, cfg, c.ItemLoss(), s.Data.NumItems, c.MaxLen)
+		})
+		if err != nil {
+			return err
+		}
+		return f(m)
+	})
+}
+
+func weightsSum(m *Replicas) string {
 	var b bytes.Buffer
 	for _, name := range m.Params().Names() {
 		for _, v := range m.Params().Get(name).HostFloats() {
@@ -208,17 +217,13 @@ func TestStops(t *testing.T) {
 		c.LearningRate = 9
 		c.Epochs = 100
 		s := cyclic(t)
-		err := torch.Run(torch.Config{Threads: 1}, func(rt *torch.Runtime) error {
-			m, err := baselines.NewSASRec(rt, baselines.SASRecDefaults(), c.ItemLoss(), s.Data.NumItems, c.MaxLen)
-			if err != nil {
-				return err
-			}
-			table, _ := m.Items()
+		err := withModel(2, 1, s, c, func(m *Replicas) error {
+			table := m.Params().Get("item_emb.weight")
 			v := table.HostFloats()
 			v[len(v)-1] = float32(math.NaN())
 			table.CopyFrom(v)
-			r, err := Fit(context.Background(), rt, m, s, c, Options{})
-			if err == nil && r.Status != StopNaN {
+			r, err := Fit(context.Background(), m, s, c, Options{})
+			if err == nil && (r.Status != StopNaN || !r.Status.Early()) {
 				t.Errorf("status %s", r.Status)
 			}
 			return err
@@ -227,6 +232,39 @@ func TestStops(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// Without dropout, how many members share the work changes rounding only.
+func TestTeamSizeChangesRoundingOnly(t *testing.T) {
+	s, c := cyclic(t), testConfig()
+	c.Epochs = 1
+	loss := func(threads int) (l float64) {
+		err := torch.RunTeam(torch.Config{Threads: threads, Seed: 1}, func(team *torch.Team) error {
+			m, err := NewReplicas(team, func(rt *torch.Runtime) (models.Model, error) {
+				cfg := baselines.SASRecDefaults()
+				cfg.Hidden, cfg.Dropout, cfg.AttnDropout = 16, 0, 0
+				return baselines.NewSASRec(rt, cfg, c.ItemLoss(), s.Data.NumItems, c.MaxLen)
+			})
+			if err != nil {
+				return err
+			}
+			r, err := Fit(context.Background(), m, s, c, Options{Seed: 1})
+			if err == nil {
+				l = r.Curve[0].Loss
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	want := loss(1)
+	for _, threads := range []int{2, 5} {
+		if got := loss(threads); math.Abs(got-want) > 1e-4 {
+			t.Errorf("%d members: mean loss %v, one member %v", threads, got, want)
+		}
+	}
 }
 
 func TestDamagedCheckpoint(t *testing.T) {
@@ -241,12 +279,8 @@ func TestDamagedCheckpoint(t *testing.T) {
 	if err := os.WriteFile(path, raw[:len(raw)-1], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	err = torch.Run(torch.Config{Threads: 1}, func(rt *torch.Runtime) error {
-		m, err := baselines.NewSASRec(rt, baselines.SASRecDefaults(), c.ItemLoss(), s.Data.NumItems, c.MaxLen)
-		if err != nil {
-			return err
-		}
-		_, err = Fit(context.Background(), rt, m, s, c, Options{Checkpoint: path})
+	err = withModel(2, 1, s, c, func(m *Replicas) error {
+		_, err := Fit(context.Background(), m, s, c, Options{Checkpoint: path})
 		return err
 	})
 	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete it") {

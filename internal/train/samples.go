@@ -84,6 +84,30 @@ func epochBatches(samples []sample, targets int, r *rand.Rand) [][]sample {
 	return batches
 }
 
+// divide cuts the samples of a batch into runs of about the same number of
+// targets, one a member of the team; some may be empty.
+func divide(batch []sample, members int) [][]sample {
+	total := 0
+	for _, s := range batch {
+		total += s.targets()
+	}
+	parts := make([][]sample, members)
+	sum, from := 0, 0
+	for k := range parts {
+		to := from
+		for to < len(batch) && sum+batch[to].targets()/2 < (k+1)*total/members {
+			sum += batch[to].targets()
+			to++
+		}
+		if k == members-1 {
+			to = len(batch)
+		}
+		parts[k] = batch[from:to]
+		from = to
+	}
+	return parts
+}
+
 // makeBatch lays samples out as a model reads them.
 func makeBatch(seqs [][]int32, samples []sample) *models.Batch {
 	b := &models.Batch{Rows: len(samples)}

@@ -124,6 +124,24 @@ func TestEpochBatches(t *testing.T) {
 	}
 }
 
+func TestDivide(t *testing.T) {
+	batch := allPositions([][]int32{sequence(4), sequence(4), sequence(5), sequence(3), sequence(30)}, 50, 25) // 3, 3, 4, 2, 29 targets
+	for members, want := range map[int][]int{1: {5}, 2: {4, 1}, 3: {4, 0, 1}, 7: {2, 1, 1, 0, 1, 0, 0}} {
+		var sizes []int
+		var joined []sample
+		for _, part := range divide(batch, members) {
+			sizes = append(sizes, len(part))
+			joined = append(joined, part...)
+		}
+		if !slices.Equal(joined, batch) {
+			t.Errorf("%d members: parts are %v, not the batch", members, joined)
+		}
+		if !slices.Equal(sizes, want) {
+			t.Errorf("%d members: parts of %v samples, want %v", members, sizes, want)
+		}
+	}
+}
+
 func TestNegatives(t *testing.T) {
 	b := makeBatch([][]int32{{1, 2, 3}}, []sample{{0, 0, 2, 0}})
 	const k, items = 3000, 4

@@ -7,40 +7,69 @@ import (
 	"famebench/models"
 )
 
+// Replicas is one model on every member of a team: the same parameters, read
+// and differentiated on several threads at a time.
+type Replicas struct {
+	team   *torch.Team
+	models []models.Model
+}
+
+// NewReplicas builds a model on every member of the team.
+func NewReplicas(team *torch.Team, build func(*torch.Runtime) (models.Model, error)) (*Replicas, error) {
+	r := &Replicas{team: team, models: make([]models.Model, team.Size())}
+	err := team.InTurn(func(k int, rt *torch.Runtime) (err error) {
+		r.models[k], err = build(rt)
+		return err
+	})
+	return r, err
+}
+
+// Params are the parameters of the model.
+func (r *Replicas) Params() *torch.Params { return r.models[0].Params() }
+
 // NewScorer ranks with a neural model: user vectors of the last maxLen items of
-// each history against the item table. It must be used inside the Runtime of
-// the model.
-func NewScorer(rt *torch.Runtime, m models.Model, items, maxLen int) rank.Scorer {
-	return &scorer{rt: rt, model: m, items: items, maxLen: maxLen}
+// each history against the item table. It must be used where the team is.
+func NewScorer(r *Replicas, items, maxLen int) rank.Scorer {
+	return &scorer{replicas: r, items: items, maxLen: maxLen}
 }
 
 type scorer struct {
-	rt     *torch.Runtime
-	model  models.Model
-	items  int
-	maxLen int
-	buffer torch.Tensor // [rows, V+1], made once: 25 MB for 512 cases on Beauty
-	rows   int
+	replicas *Replicas
+	items    int
+	maxLen   int
+	scores   []float32 // [B, V+1], made once: 25 MB for 512 cases on Beauty
 }
 
-// Scores implements rank.Scorer.
+// Scores implements rank.Scorer. Each member scores a run of the cases.
 func (s *scorer) Scores(cases []datasets.Case) ([]float32, error) {
-	if len(cases) > s.rows {
-		s.rows = len(cases)
-		s.buffer = s.rt.Persist(s.rt.Zeros(int64(s.rows), int64(s.items+1)))
+	width := s.items + 1
+	if need := len(cases) * width; cap(s.scores) < need {
+		s.scores = make([]float32, need)
 	}
-	was := s.rt.Training()
-	s.rt.SetTraining(false)
-	defer s.rt.SetTraining(was)
-	s.rt.Scope(func() {
-		s.rt.NoGrad(func() {
-			users := s.model.Users(HistoryBatch(cases, s.maxLen)) // [B, d]
-			table, bias := s.model.Items()                        // [V+1, d] or more rows, [V+1]
+	out := s.scores[:len(cases)*width]
+	members := len(s.replicas.models)
+	err := s.replicas.team.Each(func(k int, rt *torch.Runtime) error {
+		from, to := k*len(cases)/members, (k+1)*len(cases)/members
+		if from < to {
+			s.score(rt, s.replicas.models[k], cases[from:to], out[from*width:to*width])
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (s *scorer) score(rt *torch.Runtime, m models.Model, cases []datasets.Case, out []float32) {
+	was := rt.Training()
+	rt.SetTraining(false)
+	defer rt.SetTraining(was)
+	rt.Scope(func() {
+		rt.NoGrad(func() {
+			users := m.Users(HistoryBatch(cases, s.maxLen)) // [B, d]
+			table, bias := m.Items()                        // [V+1, d] or more rows, [V+1]
 			table = table.Narrow(0, 0, int64(s.items+1))
-			users.ScoresInto(s.buffer, table, bias) // [B, V+1]
+			users.ScoresInto(out, table, bias) // [B, V+1]
 		})
 	})
-	return s.buffer.View()[:len(cases)*(s.items+1)], nil
 }
 
 // HistoryBatch lays the last maxLen items of each history out as a model reads

@@ -1,0 +1,126 @@
+package torch
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+// Team is a group of Runtimes, each on a thread of its own, over one set of
+// parameters. A training step of a small model is hundreds of operations of some
+// microseconds: splitting each over the cores means hundreds of barriers a step,
+// at each of which all wait for the slowest, and a busy neighbour on one core
+// slows everything down tenfold (measured). A team splits the batch instead: each
+// member computes its part with single-threaded operations, and the gradients are
+// added up once.
+//
+// On a GPU a team has one member.
+type Team struct {
+	members []*Runtime // the leader first
+	work    []chan func(*Runtime) error
+	done    []chan outcome
+}
+
+// outcome is how a member's work ended: well, with an error, or in a panic.
+type outcome struct {
+	err      error
+	panicked string
+}
+
+// RunTeam is Run for a team: of Config.Threads members on a CPU.
+func RunTeam(c Config, f func(*Team) error) error {
+	size := threadCount(c.Threads)
+	c.Threads = 1
+	return Run(c, func(leader *Runtime) error {
+		if leader.device >= 0 {
+			size = 1
+		}
+		t := &Team{members: []*Runtime{leader}}
+		defer t.dismiss()
+		for range size - 1 {
+			work, done, ready := make(chan func(*Runtime) error), make(chan outcome), make(chan *Runtime)
+			go member(leader, ready, work, done)
+			t.members = append(t.members, <-ready)
+			t.work, t.done = append(t.work, work), append(t.done, done)
+		}
+		return f(t)
+	})
+}
+
+// member is the life of a member that is not the leader.
+func member(leader *Runtime, ready chan *Runtime, work chan func(*Runtime) error, done chan outcome) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	rt := newRuntime(leader.device, 1)
+	rt.leader = leader
+	ready <- rt
+	for f := range work {
+		done <- rt.attempt(f)
+	}
+	rt.close()
+	done <- outcome{}
+}
+
+// attempt calls f and reports how it ended.
+func (rt *Runtime) attempt(f func(*Runtime) error) (o outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			o.panicked = fmt.Sprintf("%v\n%s", p, debug.Stack())
+		}
+	}()
+	return outcome{err: rt.guard(f)}
+}
+
+func (t *Team) dismiss() {
+	for k := range t.work {
+		close(t.work[k])
+		<-t.done[k]
+	}
+}
+
+// Size is the number of members.
+func (t *Team) Size() int { return len(t.members) }
+
+// Leader is the member on the caller's thread.
+func (t *Team) Leader() *Runtime { return t.members[0] }
+
+// Each calls f on every member at the same time, with its number, the leader's
+// being 0, and waits for all. It returns the error of the lowest-numbered member
+// that has one.
+func (t *Team) Each(f func(k int, rt *Runtime) error) error {
+	for k, work := range t.work {
+		work <- func(rt *Runtime) error { return f(k+1, rt) }
+	}
+	ends := []outcome{t.Leader().attempt(func(rt *Runtime) error { return f(0, rt) })}
+	for _, done := range t.done {
+		ends = append(ends, <-done)
+	}
+	for _, end := range ends {
+		if end.panicked != "" {
+			panic(end.panicked)
+		}
+	}
+	for _, end := range ends {
+		if end.err != nil {
+			return end.err
+		}
+	}
+	return nil
+}
+
+// InTurn is Each, one member after the other, the leader first: for building
+// models, whose parameters the leader must have made before the others.
+func (t *Team) InTurn(f func(k int, rt *Runtime) error) error {
+	for turn := range t.members {
+		err := t.Each(func(k int, rt *Runtime) error {
+			if k != turn {
+				return nil
+			}
+			return f(k, rt)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
