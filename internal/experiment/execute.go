@@ -109,6 +109,8 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 	switch {
 	case fit.Status == train.StopInterrupt:
 		return context.Canceled
+	case fit.Status == train.StopNaN:
+		return fmt.Errorf("the loss became NaN or infinite in epoch %d: try a lower learning rate", len(fit.Curve)+1)
 	case fit.BestEpoch == 0:
 		return fmt.Errorf("training ended (%s) before any validation, so there are no weights to rank", fit.Status)
 	}
@@ -116,7 +118,7 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 	m.TargetsPerSecond = float64(fit.Targets) / (fit.Seconds - fit.EvalSeconds)
 	res.Status, res.Epochs, res.BestEpoch, res.Targets = record.Status(fit.Status), len(fit.Curve), fit.BestEpoch, fit.Targets
 	for _, p := range fit.Curve {
-		res.Curve = append(res.Curve, record.Point{Epoch: p.Epoch, Steps: p.Steps, Loss: record.Finite(p.Loss), Valid: record.Metrics(p.Valid)})
+		res.Curve = append(res.Curve, record.Point{Epoch: p.Epoch, Steps: p.Steps, Loss: p.Loss, Valid: record.Metrics(p.Valid)})
 	}
 	weights := safetensors.File{Tensors: model.Params().Tensors(), Metadata: map[string]string{"id": id}}
 	if err := safetensors.Write(store.WeightsPath(id), &weights); err != nil {

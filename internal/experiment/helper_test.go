@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,8 +36,17 @@ var testRegistry = []Entry{
 		fmt.Printf("{\"kind\":%q,\"message\":\"%d\"}\n", EventWarning, os.Getpid())
 		select {}
 	}},
+	{Name: "diverges", Version: 1, Defaults: baselines.SASRecDefaults(), Neural: func(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error) {
+		m, err := sasrec(rt, config, t, numItems)
+		return divergingModel{m}, err
+	}},
 	{Name: "fragile", Version: 1, Defaults: baselines.SASRecDefaults(), Neural: fragile},
 }
+
+// divergingModel is a model whose loss is no number.
+type divergingModel struct{ models.Model }
+
+func (m divergingModel) Loss(b *models.Batch) torch.Tensor { return m.Model.Loss(b).Scale(math.NaN()) }
 
 // fragile is SASRec that kills its process in the middle of an epoch, the first
 // time.
@@ -102,7 +112,7 @@ seeds = [0, 1]
 [suites.neural.train]
 epochs = 2
 [suites.bad]
-models = ["killed", "panics", "fails", "popularity"]
+models = ["killed", "panics", "fails", "diverges", "popularity"]
 datasets = ["tiny"]
 [suites.stubborn]
 models = ["stubborn"]

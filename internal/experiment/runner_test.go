@@ -100,13 +100,14 @@ func TestDeathsAreRecordedAndOthersGoOn(t *testing.T) {
 	dir := tinyFolder(t)
 	p, r := tinyPlan(t, dir, "bad")
 	outcomes := r.Run(context.Background(), p.Runs)
-	if got, want := statuses(outcomes), "killed failed, panics failed, fails failed, popularity done"; got != want {
+	if got, want := statuses(outcomes), "killed failed, panics failed, fails failed, diverges failed, popularity done"; got != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
 	for i, want := range []struct{ reason, stderr string }{
 		{"killed by signal 9", "about to run out of memory"},
 		{"exit code 2: panic: no such thing", "goroutine"},
 		{"failed: cannot count", ""},
+		{"the loss became NaN or infinite in epoch 1", ""},
 	} {
 		f, err := r.Store.ReadFailure(outcomes[i].Run.ID)
 		if err != nil || f == nil {

@@ -112,8 +112,7 @@ func compare(a, b *record.Record) Verdict {
 
 func compareCurves(a, b []record.Point) string {
 	for i := range min(len(a), len(b)) {
-		same := a[i].Loss == b[i].Loss || math.IsNaN(float64(a[i].Loss)) && math.IsNaN(float64(b[i].Loss))
-		if !same {
+		if a[i].Loss != b[i].Loss {
 			return fmt.Sprintf("the training curve first differs in epoch %d: loss %.6f, now %.6f", a[i].Epoch, a[i].Loss, b[i].Loss)
 		}
 		for _, metric := range rank.MetricNames() {

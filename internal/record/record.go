@@ -12,8 +12,6 @@
 package record
 
 import (
-	"encoding/json"
-	"math"
 	"time"
 )
 
@@ -56,29 +54,8 @@ type Metrics map[string]float64
 type Point struct {
 	Epoch int     `json:"epoch"`
 	Steps int64   `json:"steps"` // of the optimiser, since the start
-	Loss  Finite  `json:"loss"`  // mean over the epoch's targets
+	Loss  float64 `json:"loss"`  // mean over the epoch's targets
 	Valid Metrics `json:"valid,omitempty"`
-}
-
-// Finite is a float64 whose JSON is null when it is NaN or infinite, which JSON
-// numbers cannot be.
-type Finite float64
-
-// MarshalJSON implements json.Marshaler.
-func (f Finite) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(f))
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (f *Finite) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		*f = Finite(math.NaN())
-		return nil
-	}
-	return json.Unmarshal(b, (*float64)(f))
 }
 
 // Status says why a run's training ended.
@@ -91,7 +68,6 @@ const (
 	Patience Status = "patience" // validation stopped getting better
 	Epochs   Status = "epochs"   // the epoch budget was used up
 	Time     Status = "time"     // the time limit: depends on the machine, so it enters no table
-	NaN      Status = "nan"      // the loss was not finite; the weights are the best before that
 )
 
 // Measured is the part of a record that differs from one execution to the next.

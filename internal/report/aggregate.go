@@ -84,12 +84,8 @@ func compareOne(records []*record.Record) (Comparison, error) {
 	groups := map[string][]*record.Record{}
 	var used []*record.Record
 	for _, r := range records {
-		switch r.Result.Status {
-		case record.Time:
+		if r.Result.Status == record.Time {
 			c.Notes = append(c.Notes, r.ID+" is left out: its time limit stopped it")
-			continue
-		case record.NaN:
-			c.Notes = append(c.Notes, r.ID+" is left out: its loss was not finite")
 			continue
 		}
 		key, err := groupKey(r.Result.Spec)

@@ -126,7 +126,7 @@ func TestEpochBatches(t *testing.T) {
 
 func TestDivide(t *testing.T) {
 	batch := allPositions([][]int32{sequence(4), sequence(4), sequence(5), sequence(3), sequence(30)}, 50, 25) // 3, 3, 4, 2, 29 targets
-	for members, want := range map[int][]int{1: {5}, 2: {4, 1}, 3: {4, 0, 1}, 7: {2, 1, 1, 0, 1, 0, 0}} {
+	for members, want := range map[int][]int{1: {5}, 2: {4, 1}, 3: {4, 1, 0}, 7: {2, 1, 1, 0, 1, 0, 0}} {
 		var sizes []int
 		var joined []sample
 		for _, part := range divide(batch, members) {
