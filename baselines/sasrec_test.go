@@ -41,14 +41,23 @@ type sasrecOutputs struct {
 
 // Differs from the default model: the reference's softmax has padding as a
 // class, so the loss is taken with ItemLoss.Padding.
-func TestOracleSASRec(t *testing.T) {
+func TestOracleSASRec(t *testing.T) { testOracleSASRec(t, "cpu") }
+
+func TestOracleSASRecCUDA(t *testing.T) {
+	if err := torch.Run(torch.Config{Device: "cuda"}, func(*torch.Runtime) error { return nil }); err != nil {
+		t.Skip(err)
+	}
+	testOracleSASRec(t, "cuda")
+}
+
+func testOracleSASRec(t *testing.T, device string) {
 	for _, c := range oracle.Cases(t, func(n string) bool { return n == "sasrec" || n == "sasrec_allpos" }) {
 		t.Run(c.Name, func(t *testing.T) {
 			var cfg sasrecConfig
 			var in sasrecInputs
 			var want sasrecOutputs
 			c.Decode(t, &cfg, &in, &want)
-			withOracleModel(t, c, cfg, func(rt *torch.Runtime, m *SASRec) {
+			withOracleModel(t, device, c, cfg, func(rt *torch.Runtime, m *SASRec) {
 				if c.Name == "sasrec" {
 					last := &models.Batch{Rows: len(in.Seq), Len: cfg.MaxLen, Items: oracle.Flatten(in.Seq), Lengths: in.Len, Target: in.Target}
 					last.Position = last.LastPositions()
@@ -73,9 +82,9 @@ func TestOracleSASRec(t *testing.T) {
 	}
 }
 
-func withOracleModel(t *testing.T, c oracle.Case, cfg sasrecConfig, f func(*torch.Runtime, *SASRec)) {
+func withOracleModel(t *testing.T, device string, c oracle.Case, cfg sasrecConfig, f func(*torch.Runtime, *SASRec)) {
 	t.Helper()
-	err := torch.Run(torch.Config{Threads: 2, Seed: 1}, func(rt *torch.Runtime) error {
+	err := torch.Run(torch.Config{Device: device, Threads: 2, Seed: 1}, func(rt *torch.Runtime) error {
 		m, err := NewSASRec(rt, &SASRecConfig{Hidden: cfg.Hidden, Layers: cfg.Layers, Heads: cfg.Heads, Inner: cfg.Inner, Dropout: .5, AttnDropout: .5},
 			models.ItemLoss{Kind: "ce", Padding: true}, cfg.Items-1, cfg.MaxLen)
 		if err != nil {

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,6 +49,13 @@ func openDevice(name string) (int, error) {
 		var err error
 		if n, err = strconv.Atoi(number); err != nil || n < 0 {
 			return 0, fmt.Errorf("torch: bad device %q: want cpu, cuda or cuda:N", name)
+		}
+	}
+	// cuBLAS is deterministic only with a workspace of fixed size, which it reads
+	// here; libtorch refuses its products without.
+	if os.Getenv("CUBLAS_WORKSPACE_CONFIG") == "" {
+		if err := os.Setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8"); err != nil {
+			return 0, fmt.Errorf("torch: %w", err)
 		}
 	}
 	if err := loadCUDA(); err != nil {

@@ -77,7 +77,7 @@ double softmax_rows(Tensor logits, const Tensor &target, int64_t lo, bool grads,
   double sum = (lse - logits.gather(1, column)).sum(at::kDouble).item<double>();
   if (grads) {
     logits.sub_(lse).exp_().mul_(scale);
-    logits.scatter_add_(1, column, at::full_like(column, -scale, logits.options()));
+    logits.scatter_(1, column, logits.gather(1, column).sub_(scale)); // deterministic, as scatter_add_ is not
   }
   return sum;
 }

@@ -58,7 +58,7 @@ func Defaults() Config {
 		Loss:            "ce",
 		Negatives:       256,
 		Calibration:     .75,
-		BatchTargets:    1024,
+		BatchTargets:    512,
 		Epochs:          200,
 		Patience:        10,
 		EvalEvery:       1,
