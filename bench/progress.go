@@ -28,7 +28,6 @@ type progress struct {
 
 	phase   string // of the run at hand
 	began   time.Time
-	epoch   int       // last epoch that a plain line told of
 	printed time.Time // of the last plain line
 	waiting map[string]bool
 	warned  map[string]bool
@@ -56,7 +55,7 @@ func (p *progress) observe(index int, run experiment.Run, e experiment.Event) {
 	switch e.Kind {
 	case experiment.EventPhase:
 		if e.Phase == "load" {
-			p.began, p.epoch = time.Now(), 0
+			p.began = time.Now()
 			p.line("%s: started", name)
 		}
 		p.phase, p.printed = e.Phase, time.Now()
@@ -97,22 +96,27 @@ func describe(phase string, p experiment.Progress) (text string, share float64) 
 	if p.Evaluating {
 		return text + ", validating", share
 	}
-	text += fmt.Sprintf(", loss %.4f, %.0f targets/s", p.Loss, p.TargetsPerSecond)
-	if p.Best > 0 {
-		text += fmt.Sprintf(", best NDCG@10 %.4f", p.Best)
-	}
+	// What matters most comes first: a narrow terminal cuts the end.
 	if p.ETA > 0 {
-		text += ", ETA " + p.ETA.Round(time.Second).String()
+		text += ", at most " + p.ETA.Round(time.Second).String() + " left"
 	}
+	text += fmt.Sprintf(", loss %.4f", p.Loss)
+	if p.EpochDone && p.Valid > 0 {
+		text += fmt.Sprintf(", NDCG@10 %.4f", p.Valid)
+	}
+	if p.Best > 0 {
+		text += fmt.Sprintf(", best %.4f", p.Best)
+	}
+	text += fmt.Sprintf(", %.0f targets/s", p.TargetsPerSecond)
 	return text, share
 }
 
-// plain prints a line at each new epoch and every ten seconds.
+// plain prints a line at the end of each epoch, and every ten seconds in between.
 func (p *progress) plain(name, text string, now experiment.Progress) {
-	if p.bar != nil || time.Since(p.printed) < plainEvery && now.Epoch <= p.epoch {
+	if p.bar != nil || !now.EpochDone && time.Since(p.printed) < plainEvery {
 		return
 	}
-	p.epoch, p.printed = now.Epoch, time.Now()
+	p.printed = time.Now()
 	p.line("%s: %s", name, text)
 }
 

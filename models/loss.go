@@ -3,12 +3,12 @@ package models
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"famebench/internal/torch"
 )
 
-// ItemLoss says how scores over the catalogue become a training loss. The
-// zero value is cross-entropy over all items.
+// ItemLoss says how scores over the catalogue become a training loss.
 type ItemLoss struct {
 	// Kind is one of LossKinds.
 	Kind string
@@ -48,7 +48,7 @@ func (l ItemLoss) SampledNegatives() int {
 // per row, or none. A scalar.
 func (l ItemLoss) Of(rt *torch.Runtime, h, table, bias torch.Tensor, b *Batch, items int) torch.Tensor {
 	N := int64(len(b.Target))
-	if l.Kind == "ce" || l.Kind == "" {
+	if l.Kind == "ce" {
 		first := int64(1)
 		if l.Padding {
 			first = 0
@@ -87,12 +87,8 @@ func (l ItemLoss) Of(rt *torch.Runtime, h, table, bias torch.Tensor, b *Batch, i
 
 // Validate names what is wrong with l.
 func (l ItemLoss) Validate(items int) error {
-	known := false
-	for _, k := range LossKinds {
-		known = known || k == l.Kind
-	}
 	switch {
-	case !known:
+	case !slices.Contains(LossKinds, l.Kind):
 		return fmt.Errorf("loss %q: want one of %v", l.Kind, LossKinds)
 	case l.SampledNegatives() < 0 || l.SampledNegatives() >= items,
 		(l.Kind == "gbce" || l.Kind == "sampled-softmax") && l.Negatives < 1:

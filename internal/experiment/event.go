@@ -43,6 +43,7 @@ type Progress struct {
 	Valid            float64       `json:"valid,omitempty"` // last validation NDCG@10, seen items removed
 	Best             float64       `json:"best,omitempty"`
 	Evaluating       bool          `json:"evaluating,omitempty"`
+	EpochDone        bool          `json:"epoch_done,omitempty"` // Loss and Valid are this epoch's
 }
 
 // emitter writes events as lines of JSON.
@@ -64,11 +65,11 @@ func (e *emitter) emit(ev Event) {
 
 func (e *emitter) phase(name string) { e.emit(Event{Kind: EventPhase, Phase: name}) }
 
-// progress passes at most ten events a second on: small steps come faster than
-// anybody reads.
+// progress passes at most ten events a second on, small steps come faster than
+// anybody reads, and the end of every epoch.
 func (e *emitter) progress(p Progress) {
 	e.mu.Lock()
-	due := time.Since(e.last) >= 100*time.Millisecond
+	due := p.EpochDone || time.Since(e.last) >= 100*time.Millisecond
 	if due {
 		e.last = time.Now()
 	}

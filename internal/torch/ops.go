@@ -16,13 +16,6 @@ func (t Tensor) Add(u Tensor) Tensor {
 	return t.rt.made(out, "add", t, u)
 }
 
-// Sub is t − u, broadcast.
-func (t Tensor) Sub(u Tensor) Tensor {
-	var out lib.Ctensor
-	lib.AtgSub(&out, t.c, u.c)
-	return t.rt.made(out, "sub", t, u)
-}
-
 // Mul is the elementwise product t·u, broadcast.
 func (t Tensor) Mul(u Tensor) Tensor {
 	var out lib.Ctensor
@@ -37,15 +30,6 @@ func (t Tensor) Scale(k float64) Tensor {
 	var out lib.Ctensor
 	lib.AtgMulScalar(&out, t.c, s)
 	return t.rt.made(out, "mul", t)
-}
-
-// AddScalar is t + k.
-func (t Tensor) AddScalar(k float64) Tensor {
-	s := lib.AtsFloat(k)
-	defer lib.AtsFree(s)
-	var out lib.Ctensor
-	lib.AtgAddScalar(&out, t.c, s)
-	return t.rt.made(out, "add", t)
 }
 
 // MatMul is the matrix product over the last two dimensions.

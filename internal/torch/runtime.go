@@ -27,7 +27,6 @@ import "C"
 import (
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"unsafe"
 
@@ -44,16 +43,15 @@ type Config struct {
 // Runtime is a thread with tensors on it. It must not leave the function that
 // it was given to, nor be used from another goroutine.
 type Runtime struct {
-	device     int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
-	threads    int           // of one operation
-	training   bool          // dropout is on
-	live       []lib.Ctensor // every tensor, in the order made
-	marks      []int         // where in live each open scope starts
-	persistent []lib.Ctensor // freed when Run ends
-	stream     uint64        // names the random numbers that dropout draws on a CPU
-	drawn      uint64        // how many it has drawn of the stream
-	params     []*Params     // made so far
-	leader     *Runtime      // of the team, on other members
+	device   int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
+	threads  int           // of one operation
+	training bool          // dropout is on
+	live     []lib.Ctensor // every tensor, in the order made
+	marks    []int         // where in live each open scope starts
+	stream   uint64        // names the random numbers that dropout draws on a CPU
+	drawn    uint64        // how many it has drawn of the stream
+	params   []*Params     // made so far
+	leader   *Runtime      // of the team, on other members
 }
 
 // Error is a failed tensor operation.
@@ -98,7 +96,6 @@ func newRuntime(device, threads int) *Runtime {
 
 func (rt *Runtime) close() {
 	rt.marks = nil
-	rt.live = append(rt.live, rt.persistent...)
 	rt.free(0)
 	lib.AtGradSetEnabled(1)
 }
@@ -155,21 +152,6 @@ func (rt *Runtime) Keep(t Tensor) Tensor {
 	return t // already belongs to an outer scope
 }
 
-// Persist takes t out of the open scopes: it lives until Run ends. For buffers
-// that are made once.
-func (rt *Runtime) Persist(t Tensor) Tensor {
-	if i := slices.Index(rt.live, t.c); i >= 0 {
-		rt.live = slices.Delete(rt.live, i, i+1)
-		for k, mark := range rt.marks {
-			if mark > i {
-				rt.marks[k]--
-			}
-		}
-		rt.persistent = append(rt.persistent, t.c)
-	}
-	return t
-}
-
 // free frees live[from:].
 func (rt *Runtime) free(from int) {
 	for i := len(rt.live) - 1; i >= from; i-- {
@@ -179,7 +161,7 @@ func (rt *Runtime) free(from int) {
 }
 
 // Live is the number of tensors that the Runtime holds.
-func (rt *Runtime) Live() int { return len(rt.live) + len(rt.persistent) }
+func (rt *Runtime) Live() int { return len(rt.live) }
 
 // SetStream names the random numbers that dropout draws from here on, on a CPU:
 // the same parts give the same masks. A trainer names the step, so that no

@@ -112,18 +112,6 @@ func (t Tensor) HostFloats() []float32 {
 	return out
 }
 
-// View is the memory of a contiguous float32 tensor of a CPU runtime, row-major;
-// valid until the tensor is freed. On another device it is a copy.
-func (t Tensor) View() []float32 {
-	if t.rt.device >= 0 {
-		return t.HostFloats()
-	}
-	if !lib.AtIsContiguous(t.c) {
-		panic(&Error{"View", shapes([]Tensor{t}), "not contiguous"})
-	}
-	return t.hostView(t.Len())
-}
-
 func (t Tensor) hostView(n int) []float32 {
 	if kind := lib.AtScalarType(t.c); kind != kindFloat {
 		panic(&Error{"HostFloats", shapes([]Tensor{t}), fmt.Sprintf("element type %d is not float32", kind)})

@@ -137,5 +137,6 @@ type Progress struct {
 	TargetsPerSecond float64       // of this epoch so far
 	ETA              time.Duration // to the end of the budget; patience may end it sooner
 	Valid, Best      float64       // last and best validation NDCG@10; 0 before the first
-	Evaluating       bool
+	Evaluating       bool          // ranking the validation cases
+	EpochDone        bool          // the epoch is over and evaluated; Loss is its mean
 }

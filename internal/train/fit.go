@@ -140,6 +140,7 @@ func (f *fitting) run(ctx context.Context) (Status, error) {
 		if err := f.writeCurve(); err != nil {
 			return "", err
 		}
+		f.report(Progress{EpochDone: true, Step: 1, Steps: 1})
 	}
 }
 
@@ -179,7 +180,10 @@ func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 		st.EpochTarget += int64(n)
 		st.Targets += int64(n)
 		clock.tick()
-		f.report(number, len(batches), float64(st.EpochTarget-startTargets)/time.Since(started).Seconds())
+		f.report(Progress{
+			Step: st.Batch, Steps: len(batches), Loss: st.LossSum / float64(st.EpochTarget),
+			TargetsPerSecond: float64(st.EpochTarget-startTargets) / time.Since(started).Seconds(),
+		})
 
 		var status Status
 		switch {
@@ -262,9 +266,7 @@ func (f *fitting) evaluate(ctx context.Context, clock *stopwatch) error {
 		return nil
 	}
 	started := time.Now()
-	if f.options.Progress != nil {
-		f.options.Progress(Progress{Epoch: st.Epoch, Epochs: f.config.Epochs, Evaluating: true, Best: st.BestValid[stopMetric]})
-	}
+	f.report(Progress{Evaluating: true, Step: 1, Steps: 1})
 	r, err := rank.Evaluate(ctx, f.scorer, f.split.Valid, f.items, rank.Options{Threads: f.replicas.team.Size()})
 	if err != nil {
 		return err
@@ -282,21 +284,25 @@ func (f *fitting) evaluate(ctx context.Context, clock *stopwatch) error {
 	return nil
 }
 
-func (f *fitting) report(epoch, steps int, rate float64) {
+// report fills in what the state knows and passes p on. Between the last step of
+// an epoch and the first of the next, the epoch is the one just trained.
+func (f *fitting) report(p Progress) {
 	if f.options.Progress == nil {
 		return
 	}
 	st := &f.state
-	done := float64(epoch-1) + float64(st.Batch)/float64(steps)
-	left := (float64(f.config.Epochs) - done) * st.Seconds / done
-	p := Progress{
-		Epoch: epoch, Epochs: f.config.Epochs, Step: st.Batch, Steps: steps,
-		Loss: st.LossSum / float64(st.EpochTarget), TargetsPerSecond: rate,
-		ETA: time.Duration(left * float64(time.Second)), Best: st.BestValid[stopMetric],
+	p.Epoch, p.Epochs, p.Best = st.Epoch, f.config.Epochs, st.BestValid[stopMetric]
+	if st.Batch > 0 {
+		p.Epoch++
 	}
 	if n := len(st.Curve); n > 0 {
 		p.Valid = st.Curve[n-1].Valid[stopMetric]
+		if st.Batch == 0 {
+			p.Loss, p.TargetsPerSecond = st.Curve[n-1].Loss, st.Times[n-1].TargetsPerSecond
+		}
 	}
+	done := float64(p.Epoch-1) + float64(p.Step)/float64(p.Steps)
+	p.ETA = time.Duration((float64(p.Epochs) - done) * st.Seconds / done * float64(time.Second))
 	f.options.Progress(p)
 }
 

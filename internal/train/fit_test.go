@@ -176,7 +176,7 @@ func TestResumeIsExact(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			budget := 1 + stops*3 // stop after 1, 4, 7, … further steps: within and between epochs
 			o.Progress = func(p Progress) {
-				if p.Evaluating {
+				if p.Evaluating || p.EpochDone {
 					return
 				}
 				steps++
