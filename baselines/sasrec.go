@@ -5,6 +5,7 @@ package baselines
 
 import (
 	"fmt"
+	"slices"
 
 	"famebench/internal/torch"
 	"famebench/models"
@@ -86,13 +87,16 @@ func (m *SASRec) Loss(b *models.Batch) torch.Tensor {
 	return m.loss.Of(m.rt, h, m.encoder.ItemTable(), torch.Tensor{}, b, m.items)
 }
 
+// at is the encoder's output at the given flat positions: [len(positions), d].
+func (m *SASRec) at(b *models.Batch, positions []int64) torch.Tensor {
+	if slices.Equal(positions, b.LastPositions()) { // prefixes
+		return m.encoder.Last(b)
+	}
+	return m.encoder.Forward(b).Rows(m.rt.Ints(positions, int64(len(positions))))
+}
+
 // Users is the encoder's output at the last item of every row: [B, d].
-func (m *SASRec) Users(b *models.Batch) torch.Tensor { return m.at(b, b.LastPositions()) }
+func (m *SASRec) Users(b *models.Batch) torch.Tensor { return m.encoder.Last(b) }
 
 // Items is the embedding table.
 func (m *SASRec) Items() (table, bias torch.Tensor) { return m.encoder.ItemTable(), torch.Tensor{} }
-
-// at is the encoder's output at the given flat positions: [len(positions), d].
-func (m *SASRec) at(b *models.Batch, positions []int64) torch.Tensor {
-	return m.encoder.Forward(b).Rows(m.rt.Ints(positions, int64(len(positions))))
-}

@@ -61,15 +61,32 @@ func (e *Encoder) ItemTable() torch.Tensor { return e.items }
 // Positions behind a row's end hold values without meaning.
 func (e *Encoder) Forward(b *Batch) torch.Tensor {
 	B, T := int64(b.Rows), int64(b.Len)
-	ids := e.rt.Ints(b.Items, B, T)
-	x := e.items.Embedding(ids)      // [B, T, d]
-	x = x.Add(e.pos.Narrow(0, 0, T)) // [B, T, d]
-	x = e.norm.Forward(x).Dropout(e.dropout)
-	mask := e.mask(b) // [T, T] or [B, 1, 1, T]
+	x, mask := e.embed(b), e.mask(b) // [B, T, d]; [T, T] or [B, 1, 1, T]
 	for _, l := range e.layers {
 		x = l.Forward(x, mask, B, T) // [B, T, d]
 	}
 	return x.Reshape(B*T, -1) // [B·T, d]
+}
+
+// Last is Forward at the last item of every row, [B, d], for less work: the last
+// layer needs keys and values everywhere, but one query a row.
+func (e *Encoder) Last(b *Batch) torch.Tensor {
+	B, T := int64(b.Rows), int64(b.Len)
+	x, mask := e.embed(b), e.mask(b) // [B, T, d]; [T, T] or [B, 1, 1, T]
+	last := len(e.layers) - 1
+	for _, l := range e.layers[:last] {
+		x = l.Forward(x, mask, B, T) // [B, T, d]
+	}
+	at := e.rt.Ints(b.LastPositions(), B)
+	return e.layers[last].At(x, at, e.paddingMask(b), B, T) // [B, d]
+}
+
+// embed is the input of the first layer, [B, T, d].
+func (e *Encoder) embed(b *Batch) torch.Tensor {
+	B, T := int64(b.Rows), int64(b.Len)
+	x := e.items.Embedding(e.rt.Ints(b.Items, B, T)) // [B, T, d]
+	x = x.Add(e.pos.Narrow(0, 0, T))                 // [B, T, d]
+	return e.norm.Forward(x).Dropout(e.dropout)
 }
 
 // masked is added to the attention score of a position that must not be seen.
@@ -83,13 +100,18 @@ func (e *Encoder) mask(b *Batch) torch.Tensor {
 	if e.causal {
 		return e.rt.Full(masked, T, T).Triu(1) // [T, T]
 	}
+	return e.paddingMask(b)
+}
+
+// paddingMask keeps what lies behind a row's end out: [B, 1, 1, T].
+func (e *Encoder) paddingMask(b *Batch) torch.Tensor {
 	m := make([]float32, b.Rows*b.Len)
 	for i, n := range b.Lengths {
 		for t := int(n); t < b.Len; t++ {
 			m[i*b.Len+t] = masked
 		}
 	}
-	return e.rt.Floats(m, int64(b.Rows), 1, 1, T) // [B, 1, 1, T]
+	return e.rt.Floats(m, int64(b.Rows), 1, 1, int64(b.Len)) // [B, 1, 1, T]
 }
 
 // Layer is one post-norm transformer layer:
@@ -122,13 +144,36 @@ func NewLayer(p *torch.Params, name string, c EncoderConfig) *Layer {
 func (l *Layer) Forward(x, mask torch.Tensor, B, T int64) torch.Tensor {
 	qkv := l.qkv.Forward(x).Reshape(B, T, 3, l.heads, -1).Permute(2, 0, 3, 1, 4) // [3, B, H, T, d/H]
 	q, k, v := qkv.Select(0, 0), qkv.Select(0, 1), qkv.Select(0, 2)              // [B, H, T, d/H]
+	a := l.attend(q, k, v, mask).Permute(0, 2, 1, 3).Reshape(B, T, -1)           // [B, T, d]
+	return l.rest(x, a)
+}
+
+// At is Forward at one position a row: x [B, T, d], at [B] holds flat positions
+// row·T+t, mask is [B, 1, 1, T]; the result is [B, d].
+func (l *Layer) At(x, at, mask torch.Tensor, B, T int64) torch.Tensor {
+	d := l.qkv.out / 3
+	kv := x.Linear(l.qkv.w.Narrow(0, d, 2*d), l.qkv.b.Narrow(0, d, 2*d)) // [B, T, 2d]
+	kv = kv.Reshape(B, T, 2, l.heads, -1).Permute(2, 0, 3, 1, 4)         // [2, B, H, T, d/H]
+	k, v := kv.Select(0, 0), kv.Select(0, 1)                             // [B, H, T, d/H]
+	x = x.Reshape(B*T, d).Rows(at)                                       // [B, d]
+	q := x.Linear(l.qkv.w.Narrow(0, 0, d), l.qkv.b.Narrow(0, 0, d))      // [B, d]
+	q = q.Reshape(B, l.heads, 1, -1)                                     // [B, H, 1, d/H]
+	a := l.attend(q, k, v, mask).Reshape(B, d)                           // [B, d]
+	return l.rest(x, a)
+}
+
+// attend is softmax(q·kᵀ/√(d/H) + mask)·v: q [B, H, Q, d/H], k and v [B, H, T, d/H]
+// give [B, H, Q, d/H].
+func (l *Layer) attend(q, k, v, mask torch.Tensor) torch.Tensor {
 	scale := 1 / math.Sqrt(float64(l.qkv.out/3/l.heads))
-	scores := q.Scale(scale).MatMul(k.Transpose()).Add(mask) // [B, H, T, T]
-	weights := scores.Softmax().Dropout(l.attnDropout)       // [B, H, T, T]
-	a := weights.MatMul(v)                                   // [B, H, T, d/H]
-	a = a.Permute(0, 2, 1, 3).Reshape(B, T, -1)              // [B, T, d]
+	scores := q.Scale(scale).MatMul(k.Transpose()).Add(mask) // [B, H, Q, T]
+	return scores.Softmax().Dropout(l.attnDropout).MatMul(v) // [B, H, Q, d/H]
+}
+
+// rest is what follows attention a, for x and a of one shape [.., d].
+func (l *Layer) rest(x, a torch.Tensor) torch.Tensor {
 	x = l.attnNorm.Forward(x.Add(l.out.Forward(a).Dropout(l.dropout)))
-	f := l.ffOut.Forward(l.ffIn.Forward(x).GELU()) // [B, T, inner] → [B, T, d]
+	f := l.ffOut.Forward(l.ffIn.Forward(x).GELU()) // [.., inner] → [.., d]
 	return l.ffNorm.Forward(x.Add(f.Dropout(l.dropout)))
 }
 

@@ -44,7 +44,7 @@ type Scorer interface {
 type Options struct {
 	Threads  int                   // goroutines that count; 0 means GOMAXPROCS
 	Coverage bool                  // also Coverage@10, which costs a second pass over the scores
-	Block    int                   // cases per call of Scores; 0 means 512
+	Block    int                   // cases per call of Scores; 0 means 256
 	Progress func(done, total int) // called after each block, in cases; nil for none
 }
 
@@ -78,7 +78,7 @@ func Evaluate(ctx context.Context, s Scorer, cases []datasets.Case, numItems int
 	r := &Result{RanksKept: make([]int32, len(cases)), RanksRemoved: make([]int32, len(cases))}
 	var block []datasets.Case
 	done := 0
-	for indices := range slices.Chunk(byLength(cases), cmp.Or(o.Block, 512)) {
+	for indices := range slices.Chunk(byLength(cases), cmp.Or(o.Block, 256)) {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("rank: stopped after %d of %d cases: %w", done, len(cases), err)
 		}

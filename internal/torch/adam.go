@@ -17,9 +17,10 @@ import (
 // its moments in reach: they can be saved and restored exactly, which gotch's
 // optimiser cannot.
 type Adam struct {
-	params      *Params
-	lr, decay   float64
-	m, v, steps []Tensor
+	params    *Params
+	lr, decay float64
+	m, v      []Tensor
+	steps     []float64 // updates of each parameter so far
 }
 
 // Constants of Adam, as everywhere in this field.
@@ -35,8 +36,8 @@ func NewAdam(p *Params, lr, weightDecay float64) *Adam {
 	for _, t := range p.tensors {
 		a.m = append(a.m, p.rt.Zeros(t.Shape()...))
 		a.v = append(a.v, p.rt.Zeros(t.Shape()...))
-		a.steps = append(a.steps, p.rt.Zeros(1))
 	}
+	a.steps = make([]float64, len(p.tensors))
 	return a
 }
 
@@ -51,27 +52,56 @@ func (t Tensor) grad() Tensor {
 
 // Step updates every parameter that has a gradient.
 func (a *Adam) Step() {
-	rt := a.params.rt
-	rt.Scope(func() {
-		var ps, gs, ms, vs, ss []unsafe.Pointer
-		for i, t := range a.params.tensors {
-			g := t.grad()
-			if !g.Defined() {
-				continue
-			}
-			ps = append(ps, unsafe.Pointer(t.c))
-			gs = append(gs, unsafe.Pointer(g.c))
-			ms = append(ms, unsafe.Pointer(a.m[i].c))
-			vs = append(vs, unsafe.Pointer(a.v[i].c))
-			ss = append(ss, unsafe.Pointer(a.steps[i].c))
+	u := a.Prepare([]*Params{a.params}, []float64{1})
+	u.Part(0, 1)
+}
+
+// Update is a step of Adam that is ready to be made, part by part.
+type Update struct {
+	adam    *Adam
+	members int
+	grads   []unsafe.Pointer // handles of every member's parameters, the leader's first
+	shares  []float64
+	has     []C.int // whether a parameter has a gradient
+	m, v    []unsafe.Pointer
+}
+
+// Prepare readies a step on the mean gradient of a team's members, the leader
+// first. shares[k] is member k's part of the mean over the members up to it, such
+// as its samples over all samples so far; a share of 0 leaves a member out.
+func (a *Adam) Prepare(members []*Params, shares []float64) *Update {
+	u := &Update{adam: a, members: len(members), shares: shares, has: make([]C.int, len(a.params.tensors))}
+	for _, p := range members {
+		if len(p.tensors) != len(a.params.tensors) {
+			panic(fmt.Sprintf("torch: a member has %d parameters, the leader %d", len(p.tensors), len(a.params.tensors)))
 		}
-		if len(ps) == 0 {
-			panic(&Error{"adam", nil, "no parameter has a gradient: call Backward first"})
+		u.grads = append(u.grads, handles(p.tensors)...)
+	}
+	u.m, u.v = handles(a.m), handles(a.v)
+	if C.fb_prepare(C.int(len(u.has)), C.int(u.members), &u.grads[0], &u.has[0]) != 0 {
+		panic(&Error{"adam", nil, C.GoString(C.fb_error())})
+	}
+	any := false
+	for i, has := range u.has {
+		if has != 0 {
+			a.steps[i]++
+			any = true
 		}
-		if C.fb_adam(C.int(len(ps)), &ps[0], &gs[0], &ms[0], &vs[0], &ss[0], C.double(a.lr), beta1, beta2, adamEps, C.double(a.decay)) != 0 {
-			panic(&Error{"adam", nil, C.GoString(C.fb_error())})
-		}
-	})
+	}
+	if !any {
+		panic(&Error{"adam", nil, "no parameter has a gradient: call Backward first"})
+	}
+	return u
+}
+
+// Part makes the step for one of so many parts of every parameter. The parts may
+// be made on several threads at a time.
+func (u *Update) Part(part, parts int) {
+	a := u.adam
+	if C.fb_update(C.int(part), C.int(parts), C.int(len(u.has)), C.int(u.members), &u.grads[0], (*C.double)(&u.shares[0]), &u.has[0],
+		&u.m[0], &u.v[0], (*C.double)(&a.steps[0]), C.double(a.lr), beta1, beta2, adamEps, C.double(a.decay)) != 0 {
+		panic(&Error{"adam", nil, C.GoString(C.fb_error())})
+	}
 }
 
 // State copies the moments and step counts out, under the names of the
@@ -79,9 +109,9 @@ func (a *Adam) Step() {
 func (a *Adam) State() map[string]safetensors.Tensor {
 	out := make(map[string]safetensors.Tensor, 3*len(a.m))
 	for i, name := range a.params.names {
-		for suffix, t := range map[string]Tensor{".m": a.m[i], ".v": a.v[i], ".step": a.steps[i]} {
-			out[name+suffix] = safetensors.FromFloat32s(t.Shape(), t.HostFloats())
-		}
+		out[name+".m"] = safetensors.FromFloat32s(a.m[i].Shape(), a.m[i].HostFloats())
+		out[name+".v"] = safetensors.FromFloat32s(a.v[i].Shape(), a.v[i].HostFloats())
+		out[name+".step"] = safetensors.FromInt64s([]int64{1}, []int64{int64(a.steps[i])})
 	}
 	return out
 }
@@ -89,17 +119,22 @@ func (a *Adam) State() map[string]safetensors.Tensor {
 // Load restores what State gave.
 func (a *Adam) Load(ts map[string]safetensors.Tensor) error {
 	for i, name := range a.params.names {
-		for suffix, t := range map[string]Tensor{".m": a.m[i], ".v": a.v[i], ".step": a.steps[i]} {
-			saved, ok := ts[name+suffix]
-			if !ok || !slices.Equal(saved.Shape, t.Shape()) {
+		for suffix, t := range map[string]Tensor{".m": a.m[i], ".v": a.v[i]} {
+			saved := ts[name+suffix]
+			if !slices.Equal(saved.Shape, t.Shape()) {
 				return fmt.Errorf("torch: optimiser state %q is missing or has another shape", name+suffix)
 			}
-			v, err := saved.Float32s()
+			values, err := saved.Float32s()
 			if err != nil {
 				return fmt.Errorf("torch: optimiser state %q: %w", name+suffix, err)
 			}
-			t.CopyFrom(v)
+			t.CopyFrom(values)
 		}
+		steps, err := ts[name+".step"].Int64s()
+		if err != nil || len(steps) != 1 {
+			return fmt.Errorf("torch: optimiser state %q is no single number (%v)", name+".step", err)
+		}
+		a.steps[i] = float64(steps[0])
 	}
 	return nil
 }

@@ -33,13 +33,6 @@ template <typename R, typename F> R guarded(R failed, F body) {
   return failed;
 }
 
-std::vector<Tensor> list(void **ts, int n) {
-  std::vector<Tensor> out;
-  out.reserve(n);
-  for (int i = 0; i < n; i++) out.push_back(deref(ts[i]));
-  return out;
-}
-
 // The logits of as many rows at a time as fit this many bytes: on a CPU they
 // stay in the cache between the product, the softmax and the two products of
 // the gradient; on a GPU they should only be bounded.
@@ -226,14 +219,47 @@ int fb_set_rng_state(int device, void *state) {
   });
 }
 
-int fb_adam(int n, void **params, void **grads, void **m, void **v, void **steps, double lr, double beta1,
-            double beta2, double eps, double weight_decay) {
+int fb_prepare(int n, int members, void **grads, int *has) {
+  return guarded(1, [&] {
+    for (int i = 0; i < n; i++) {
+      has[i] = 0;
+      for (int k = 0; k < members; k++) has[i] |= deref(grads[k * n + i]).grad().defined();
+      Tensor &leader = deref(grads[i]);
+      if (has[i] && !leader.grad().defined()) leader.mutable_grad() = at::zeros_like(leader);
+    }
+    return 0;
+  });
+}
+
+int fb_update(int part, int parts, int n, int members, void **grads, const double *shares, const int *has,
+              void **m, void **v, const double *steps, double lr, double beta1, double beta2, double eps,
+              double weight_decay) {
   return guarded(1, [&] {
     at::NoGradGuard no_grad;
-    auto s = list(steps, n);
-    for (Tensor &t : s) t.add_(1);
-    at::_fused_adam_(list(params, n), list(grads, n), list(m, n), list(v, n), {}, s, lr, beta1, beta2,
-                     weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
+    std::vector<Tensor> ps, gs, ms, vs, ss;
+    for (int i = 0; i < n; i++) {
+      if (!has[i]) continue;
+      int64_t size = deref(grads[i]).numel(), from = size * part / parts, to = size * (part + 1) / parts;
+      if (from == to) continue;
+      auto slice = [&](const Tensor &t) { return t.detach().reshape({-1}).narrow(0, from, to - from); };
+      Tensor mean = slice(deref(grads[i]).grad());
+      for (int k = 1; k < members; k++) {
+        const Tensor &g = deref(grads[k * n + i]).grad();
+        if (shares[k] == 0) continue;
+        if (g.defined())
+          mean.lerp_(slice(g), shares[k]);
+        else
+          mean.mul_(1 - shares[k]);
+      }
+      gs.push_back(mean);
+      ps.push_back(slice(deref(grads[i])));
+      ms.push_back(slice(deref(m[i])));
+      vs.push_back(slice(deref(v[i])));
+      ss.push_back(at::full({}, steps[i], deref(grads[i]).options().requires_grad(false)));
+    }
+    if (!ps.empty())
+      at::_fused_adam_(ps, gs, ms, vs, {}, ss, lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false,
+                       /*maximize=*/false);
     return 0;
   });
 }
@@ -246,23 +272,6 @@ void *fb_grad(void *param) {
 int fb_zero_grad(int n, void **params) {
   return guarded(1, [&] {
     for (int i = 0; i < n; i++) deref(params[i]).mutable_grad().reset();
-    return 0;
-  });
-}
-
-int fb_blend_grads(int n, void **to, void **from, double share) {
-  return guarded(1, [&] {
-    at::NoGradGuard no_grad;
-    for (int i = 0; i < n; i++) {
-      const Tensor &g = deref(from[i]).grad();
-      Tensor &mean = deref(to[i]).mutable_grad();
-      if (g.defined() && mean.defined())
-        mean.lerp_(g, share);
-      else if (g.defined())
-        mean = g * share;
-      else if (mean.defined())
-        mean.mul_(1 - share);
-    }
     return 0;
   });
 }

@@ -23,12 +23,20 @@ int fb_seed(uint64_t seed);
 void *fb_rng_state(int device);     // uint8 tensor
 int fb_set_rng_state(int device, void *state);
 
-// Adam. All arrays have n entries; step is 1 for the first update.
-int fb_adam(int n, void **params, void **grads, void **m, void **v, void **steps,
-            double lr, double beta1, double beta2, double eps, double weight_decay);
+// The gradient of n parameters over a team of `members`, and Adam's step on it.
+// grads[k·n + i] is member k's handle of parameter i (member 0 is the leader, whose
+// handles are those of params), shares[k] the weight of its gradient in the mean
+// over members 0…k.
+// fb_prepare gives the leader a gradient wherever a member has one, and says in
+// has[i] whether that is so.
+int fb_prepare(int n, int members, void **grads, int *has);
+// fb_update is the step of one part of all parts of every parameter, so that
+// each member can do one at the same time. steps[i] is 1 for the first update.
+int fb_update(int part, int parts, int n, int members, void **grads, const double *shares, const int *has,
+              void **m, void **v, const double *steps, double lr, double beta1, double beta2, double eps,
+              double weight_decay);
 void *fb_grad(void *param);         // new handle, NULL if there is no gradient
 int fb_zero_grad(int n, void **params);
-int fb_blend_grads(int n, void **to, void **from, double share); // to ← (1-share)·to + share·from
 void *fb_parameter(void *from);     // the same memory as a leaf that wants gradients
 
 // Mean cross-entropy of hidden·table^T (+ bias) over the classes lo…hi-1.

@@ -102,29 +102,15 @@ func (p *Params) Grad(name string) []float32 {
 
 // ZeroGrad drops the gradients of all parameters.
 func (p *Params) ZeroGrad() {
-	hs := p.handles()
+	hs := handles(p.tensors)
 	if C.fb_zero_grad(C.int(len(hs)), unsafe.SliceData(hs)) != 0 {
 		panic(&Error{"zero_grad", nil, C.GoString(C.fb_error())})
 	}
 }
 
-// BlendGrads mixes the gradients of another member's parameters into these:
-// (1−share)·ours + share·theirs, in one pass. Done for member after member with
-// share = its samples over all samples so far, ours becomes the gradient of the
-// mean over all samples.
-func (p *Params) BlendGrads(member *Params, share float64) {
-	to, from := p.handles(), member.handles()
-	if len(to) != len(from) {
-		panic(fmt.Sprintf("torch: a member has %d parameters, the leader %d", len(from), len(to)))
-	}
-	if C.fb_blend_grads(C.int(len(to)), unsafe.SliceData(to), unsafe.SliceData(from), C.double(share)) != 0 {
-		panic(&Error{"blend_grads", nil, C.GoString(C.fb_error())})
-	}
-}
-
-func (p *Params) handles() []unsafe.Pointer {
-	out := make([]unsafe.Pointer, len(p.tensors))
-	for i, t := range p.tensors {
+func handles(ts []Tensor) []unsafe.Pointer {
+	out := make([]unsafe.Pointer, len(ts))
+	for i, t := range ts {
 		out[i] = unsafe.Pointer(t.c)
 	}
 	return out

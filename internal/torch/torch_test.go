@@ -270,10 +270,17 @@ func TestTeam(t *testing.T) {
 				return err
 			}
 		}
-		params[0].BlendGrads(params[1], .5)
-		params[0].BlendGrads(params[2], .25)
+		u := NewAdam(params[0], 1, 0).Prepare(params, []float64{1, .5, .25})
+		if err := team.Each(func(k int, rt *Runtime) error { u.Part(k, team.Size()); return nil }); err != nil {
+			return err
+		}
 		if got := params[0].Grad("x"); !slices.Equal(got, []float32{3.75, 7.5, 11.25, 15}) {
 			t.Errorf("gradient %v, want 2·(¾·(½·1+½·2)+¼·3)·x", got)
+		}
+		for i, got := range x.HostFloats() { // the first step of Adam is lr·sign(gradient)
+			if want := float64(i + 1 - 1); math.Abs(float64(got)-want) > 1e-5 {
+				t.Errorf("x[%d] = %v after the step, want %v", i, got, want)
+			}
 		}
 		err = team.Each(func(k int, rt *Runtime) error {
 			if k == 1 {

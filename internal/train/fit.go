@@ -212,15 +212,16 @@ func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 // The team's members each take a part of the samples; the mean of their losses
 // and gradients, by targets, is that of the whole batch.
 func (f *fitting) step(batch []sample) (loss float64, targets int, err error) {
-	parts := divide(batch, f.replicas.team.Size())
-	losses, sizes := make([]float64, len(parts)), make([]int, len(parts))
+	members := f.replicas.team.Size()
+	losses, sizes := make([]float64, members), make([]int, members)
 	err = f.replicas.team.Each(func(k int, rt *torch.Runtime) error {
 		m := f.replicas.models[k]
 		m.Params().ZeroGrad()
-		if len(parts[k]) == 0 {
+		part := share(batch, k, members)
+		if len(part) == 0 {
 			return nil
 		}
-		b := makeBatch(f.split.Train, parts[k])
+		b := makeBatch(f.split.Train, part)
 		if n := f.config.ItemLoss().SampledNegatives(); n > 0 {
 			addNegatives(b, n, f.items, f.random(streamNegatives, f.state.Steps, k))
 		}
@@ -239,21 +240,23 @@ func (f *fitting) step(batch []sample) (loss float64, targets int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
+	shares := make([]float64, members)
 	for k, n := range sizes {
 		if n == 0 {
 			continue
 		}
 		targets += n
-		share := float64(n) / float64(targets)
-		loss += (losses[k] - loss) * share
-		if k > 0 {
-			f.params.BlendGrads(f.replicas.models[k].Params(), share)
-		}
+		shares[k] = float64(n) / float64(targets)
+		loss += (losses[k] - loss) * shares[k]
 	}
-	if finite(loss) {
-		f.adam.Step()
+	if !finite(loss) {
+		return loss, targets, nil
 	}
-	return loss, targets, nil
+	u := f.adam.Prepare(f.replicas.params(), shares)
+	return loss, targets, f.replicas.team.Each(func(k int, rt *torch.Runtime) error {
+		u.Part(k, members)
+		return nil
+	})
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -84,28 +84,15 @@ func epochBatches(samples []sample, targets int, r *rand.Rand) [][]sample {
 	return batches
 }
 
-// divide cuts the samples of a batch into runs of about the same number of
-// targets, one a member of the team; some may be empty.
-func divide(batch []sample, members int) [][]sample {
-	total := 0
-	for _, s := range batch {
-		total += s.targets()
+// share is member k's part of a batch: every members-th sample. A batch is in
+// order of length, so the parts have about the same numbers of rows and targets
+// and the same padding. It may be empty.
+func share(batch []sample, k, members int) []sample {
+	var part []sample
+	for i := k; i < len(batch); i += members {
+		part = append(part, batch[i])
 	}
-	parts := make([][]sample, members)
-	sum, from := 0, 0
-	for k := range parts {
-		to := from
-		for to < len(batch) && sum+batch[to].targets()/2 < (k+1)*total/members {
-			sum += batch[to].targets()
-			to++
-		}
-		if k == members-1 {
-			to = len(batch)
-		}
-		parts[k] = batch[from:to]
-		from = to
-	}
-	return parts
+	return part
 }
 
 // makeBatch lays samples out as a model reads them.

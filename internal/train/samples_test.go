@@ -124,20 +124,20 @@ func TestEpochBatches(t *testing.T) {
 	}
 }
 
-func TestDivide(t *testing.T) {
-	batch := allPositions([][]int32{sequence(4), sequence(4), sequence(5), sequence(3), sequence(30)}, 50, 25) // 3, 3, 4, 2, 29 targets
-	for members, want := range map[int][]int{1: {5}, 2: {4, 1}, 3: {4, 1, 0}, 7: {2, 1, 1, 0, 1, 0, 0}} {
-		var sizes []int
-		var joined []sample
-		for _, part := range divide(batch, members) {
-			sizes = append(sizes, len(part))
-			joined = append(joined, part...)
+func TestShare(t *testing.T) {
+	batch := prefixes([][]int32{sequence(6)}, 50) // inputs of 1 to 5 items
+	for members := 1; members <= 7; members++ {
+		seen := 0
+		for k := range members {
+			for i, s := range share(batch, k, members) {
+				if s != batch[k+i*members] {
+					t.Errorf("%d members: sample %d of member %d is %+v", members, i, k, s)
+				}
+				seen++
+			}
 		}
-		if !slices.Equal(joined, batch) {
-			t.Errorf("%d members: parts are %v, not the batch", members, joined)
-		}
-		if !slices.Equal(sizes, want) {
-			t.Errorf("%d members: parts of %v samples, want %v", members, sizes, want)
+		if seen != len(batch) {
+			t.Errorf("%d members have %d samples of %d", members, seen, len(batch))
 		}
 	}
 }
