@@ -207,8 +207,11 @@ func deathReason(state *os.ProcessState, last Event, waitErr error, stderr strin
 		}
 		return "the child process ended without a result"
 	}
-	if last.Kind == EventFailed || last.Kind == EventInterrupted {
-		return last.Kind + map[bool]string{true: ": " + last.Message}[last.Message != ""]
+	if last.Kind == EventFailed {
+		return last.Message
+	}
+	if last.Kind == EventInterrupted {
+		return "interrupted by a signal of its own"
 	}
 	if state == nil {
 		return waitErr.Error()

@@ -106,7 +106,7 @@ func TestDeathsAreRecordedAndOthersGoOn(t *testing.T) {
 	for i, want := range []struct{ reason, stderr string }{
 		{"killed by signal 9", "about to run out of memory"},
 		{"exit code 2: panic: no such thing", "goroutine"},
-		{"failed: cannot count", ""},
+		{"cannot count", ""},
 		{"the loss became NaN or infinite in epoch 1", ""},
 	} {
 		f, err := r.Store.ReadFailure(outcomes[i].Run.ID)
