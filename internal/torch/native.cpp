@@ -48,7 +48,7 @@ double softmax_rows(Tensor logits, const Tensor &target, int64_t lo, bool grads,
     float *p = logits.data_ptr<float>();
     const int64_t *t = target.const_data_ptr<int64_t>();
     std::vector<double> loss(rows);
-    at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, rows, 1 + (1 << 15) / classes, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; r++) {
         float *row = p + r * classes;
         float &hit = row[t[r] - lo];
