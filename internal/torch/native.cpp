@@ -138,8 +138,9 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
   }
 };
 
-// Dropout whose mask is a function of a seed and the element's index. libtorch's CPU form draws every element from a serial
-// generator and keeps the mask: 10 ns an element, here well under 1.
+// Dropout whose mask is a function of a seed and the element's index. libtorch's
+// CPU form draws every element from a serial generator and keeps the mask: 10 ns
+// an element, here well under 1.
 struct Dropout : torch::autograd::Function<Dropout> {
   static Tensor apply_mask(const Tensor &x, double p, uint64_t seed) {
     Tensor in = x.contiguous(), out = at::empty_like(in);
