@@ -18,7 +18,7 @@ import (
 // Store is a results folder. Any number of processes may share one.
 //
 //	runs/ID.json             record (immutable)
-//	runs/ID.ranks            test rank of every user, compressed
+//	runs/ID.ranks.tsv.gz     test rank of every user
 //	runs/ID.failed.json      why the last attempt left no record
 //	curves/ID.jsonl          training curve with times
 //	datasets/NAME-HASH.json  statistics of the data

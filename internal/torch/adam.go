@@ -50,12 +50,6 @@ func (t Tensor) grad() Tensor {
 	return t.rt.native(g, "grad", t)
 }
 
-// Step updates every parameter that has a gradient.
-func (a *Adam) Step() {
-	u := a.Prepare([]*Params{a.params}, []float64{1})
-	u.Part(0, 1)
-}
-
 // Update is a step of Adam that is ready to be made, part by part.
 type Update struct {
 	adam    *Adam
@@ -66,8 +60,8 @@ type Update struct {
 	m, v    []unsafe.Pointer
 }
 
-// Prepare readies a step on the mean gradient of a team's members, the leader
-// first. shares[k] is member k's part of the mean over the members up to it, such
+// Prepare readies a step of every parameter that has a gradient, on the mean
+// gradient of a team's members, the leader first. shares[k] is member k's part of the mean over the members up to it, such
 // as its samples over all samples so far; a share of 0 leaves a member out.
 func (a *Adam) Prepare(members []*Params, shares []float64) *Update {
 	u := &Update{adam: a, members: len(members), shares: shares, has: make([]C.int, len(a.params.tensors))}
@@ -81,14 +75,14 @@ func (a *Adam) Prepare(members []*Params, shares []float64) *Update {
 	if C.fb_prepare(C.int(len(u.has)), C.int(u.members), &u.grads[0], &u.has[0]) != 0 {
 		panic(&Error{"adam", nil, C.GoString(C.fb_error())})
 	}
-	any := false
+	updated := 0
 	for i, has := range u.has {
 		if has != 0 {
 			a.steps[i]++
-			any = true
+			updated++
 		}
 	}
-	if !any {
+	if updated == 0 {
 		panic(&Error{"adam", nil, "no parameter has a gradient: call Backward first"})
 	}
 	return u

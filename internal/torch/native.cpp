@@ -189,10 +189,7 @@ void fb_deterministic(int on) {
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 
-int fb_set_threads(int n) {
-  at::set_num_threads(n);
-  return at::get_num_threads();
-}
+void fb_set_threads(int n) { at::set_num_threads(n); }
 
 const char *fb_version(void) { return TORCH_VERSION; }
 

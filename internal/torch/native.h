@@ -15,7 +15,7 @@ const char *fb_error(void);
 int fb_tune_malloc(void);           // 0 if glibc took every setting
 const char *fb_load_cuda(void);     // NULL on success, else the loader's reason
 void fb_deterministic(int on);
-int fb_set_threads(int n);          // the number in force afterwards
+void fb_set_threads(int n);         // of an operation
 const char *fb_version(void);       // libtorch's version
 
 // Random numbers of the device's default generator.

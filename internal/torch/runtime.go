@@ -36,7 +36,7 @@ import (
 // Config says where and how a Runtime computes.
 type Config struct {
 	Device  string // "cpu" (or ""), "cuda", "cuda:N"
-	Threads int    // threads of a CPU operation; 0 keeps libtorch's choice (all cores)
+	Threads int    // CPU threads: of an operation (Run), or members (RunTeam); 0 is all cores
 	Seed    uint64 // seed of the generators of all devices
 }
 
@@ -44,7 +44,6 @@ type Config struct {
 // it was given to, nor be used from another goroutine.
 type Runtime struct {
 	device   int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
-	threads  int           // of one operation
 	training bool          // dropout is on
 	live     []lib.Ctensor // every tensor, in the order made
 	marks    []int         // where in live each open scope starts
@@ -89,9 +88,11 @@ func Run(c Config, f func(*Runtime) error) error {
 	return rt.guard(f)
 }
 
-// newRuntime makes a Runtime of the calling thread.
+// newRuntime makes a Runtime of the calling thread, whose operations use so many
+// threads.
 func newRuntime(device, threads int) *Runtime {
-	return &Runtime{device: device, threads: int(C.fb_set_threads(C.int(threads)))}
+	C.fb_set_threads(C.int(threads))
+	return &Runtime{device: device}
 }
 
 func (rt *Runtime) close() {
@@ -187,9 +188,6 @@ func mix(x uint64) uint64 {
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
-
-// Threads is the number of threads that a CPU operation uses.
-func (rt *Runtime) Threads() int { return rt.threads }
 
 // NoGrad calls f without recording gradients.
 func (rt *Runtime) NoGrad(f func()) {

@@ -19,6 +19,9 @@ func run(t testing.TB, f func(rt *Runtime)) {
 	}
 }
 
+// update makes a whole step of Adam on one thread.
+func update(a *Adam) { a.Prepare([]*Params{a.params}, []float64{1}).Part(0, 1) }
+
 func TestScopeFrees(t *testing.T) {
 	run(t, func(rt *Runtime) {
 		outer := rt.Full(1, 2)
@@ -66,7 +69,7 @@ func TestErrorsNameOperation(t *testing.T) {
 		{"outside 1…3", func(rt *Runtime) { rt.Zeros(1, 2).CrossEntropy(rt.Zeros(4, 2), Tensor{}, rt.Ints([]int64{4}, 1), 1, 4) }},
 		{"should be [N, d] and [V, d]", func(rt *Runtime) { rt.Zeros(1, 2).CrossEntropy(rt.Zeros(4, 3), Tensor{}, rt.Ints([]int64{1}, 1), 1, 4) }},
 		{"backward([2])", func(rt *Runtime) { rt.Zeros(2).Backward() }},
-		{"no parameter has a gradient", func(rt *Runtime) { p := rt.NewParams(); p.Fill("a", 1, 1); NewAdam(p, 1, 0).Step() }},
+		{"no parameter has a gradient", func(rt *Runtime) { p := rt.NewParams(); p.Fill("a", 1, 1); update(NewAdam(p, 1, 0)) }},
 	} {
 		err := Run(Config{}, func(rt *Runtime) error { c.f(rt); return nil })
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -328,7 +331,7 @@ func TestAdam(t *testing.T) {
 			p.ZeroGrad()
 			v := p.Get("x")
 			v.Mul(v).Mul(v).Sum(0).Backward() // gradient 3x²
-			a.Step()
+			update(a)
 		}
 		ref, m, v := 1.0, 0.0, 0.0
 		for i := 1; i <= 5; i++ {
@@ -392,7 +395,7 @@ func tinyStep(rt *Runtime, p *Params, adam *Adam) {
 		s := x.MatMul(x.Transpose()).Add(rt.Full(-1e4, 2, 2).Triu(1)).Softmax()
 		h := s.MatMul(x).Reshape(4, 8).Rows(rt.Ints([]int64{0, 1, 3}, 3))
 		h.CrossEntropy(p.Get("table"), Tensor{}, rt.Ints([]int64{2, 3, 1}, 3), 1, 4).Backward()
-		adam.Step()
+		update(adam)
 	})
 }
 
