@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"math"
 
 	"famebench/internal/torch"
 )
@@ -10,9 +9,12 @@ import (
 // Encoder is the transformer of the RecBole line (SASRec, BERT4Rec, DuoRec and
 // FAME below its last layer): item plus position embedding, LayerNorm, dropout,
 // then post-norm layers.
+//
+// Differs from the reference: sequences lie one after the other instead of being
+// padded to one length, and attention looks at a sequence's own items instead of
+// masking the others by −10,000, whose softmax is exactly 0 as well.
 type Encoder struct {
 	rt      *torch.Runtime
-	items   torch.Tensor // [V+1, d]
 	pos     torch.Tensor // [L, d]
 	norm    LayerNorm
 	layers  []*Layer
@@ -20,16 +22,33 @@ type Encoder struct {
 	causal  bool
 }
 
-// EncoderConfig are the sizes of an Encoder.
-type EncoderConfig struct {
-	Rows          int     // rows of the item table: V+1, or more for special tokens
-	MaxLen        int     // L, the most positions
-	Hidden        int     // d
-	Layers, Heads int     //
-	Inner         int     // width of the feed-forward
-	Dropout       float64 // after the embedding, attention and feed-forward
-	AttnDropout   float64 // on the attention weights
-	Causal        bool    // position t sees 0…t only; else all of its row
+// TransformerConfig are the settings that models with a transformer share; their
+// configurations embed it.
+type TransformerConfig struct {
+	Hidden      int     `toml:"hidden" json:"hidden"`             // hidden size d
+	Layers      int     `toml:"layers" json:"layers"`             // transformer layers
+	Heads       int     `toml:"heads" json:"heads"`               // attention heads; divides hidden
+	Inner       int     `toml:"inner" json:"inner"`               // feed-forward width; 0 is 4·hidden
+	Dropout     float64 `toml:"dropout" json:"dropout"`           // after embedding, attention and feed-forward
+	AttnDropout float64 `toml:"attn_dropout" json:"attn_dropout"` // on the attention weights
+}
+
+// TransformerDefaults are RecBole's for sparse data: 2 layers, 2 heads, d 64.
+func TransformerDefaults() TransformerConfig {
+	return TransformerConfig{Hidden: 64, Layers: 2, Heads: 2, Dropout: .5, AttnDropout: .5}
+}
+
+// Validate names the first value that cannot be.
+func (c TransformerConfig) Validate() error {
+	switch {
+	case c.Hidden < 1 || c.Layers < 1 || c.Heads < 1 || c.Inner < 0:
+		return fmt.Errorf("hidden = %d, layers = %d, heads = %d: want at least 1 each, inner = %d at least 0", c.Hidden, c.Layers, c.Heads, c.Inner)
+	case c.Hidden%c.Heads != 0:
+		return fmt.Errorf("heads = %d does not divide hidden = %d", c.Heads, c.Hidden)
+	case !(c.Dropout >= 0 && c.Dropout < 1), !(c.AttnDropout >= 0 && c.AttnDropout < 1):
+		return fmt.Errorf("dropout = %v, attn_dropout = %v: want 0 ≤ p < 1", c.Dropout, c.AttnDropout)
+	}
+	return nil
 }
 
 // InitStd is the standard deviation of every weight at the start; biases start
@@ -38,15 +57,15 @@ const InitStd = 0.02
 
 const normEps = 1e-12
 
-// NewEncoder adds the encoder's parameters to p.
-func NewEncoder(rt *torch.Runtime, p *torch.Params, c EncoderConfig) *Encoder {
+// NewEncoder adds the encoder's parameters, for at most maxLen positions, to p. In
+// a causal one position t sees 0…t only, else all of its sequence.
+func NewEncoder(rt *torch.Runtime, p *torch.Params, c TransformerConfig, maxLen int, causal bool) *Encoder {
 	e := &Encoder{
 		rt:      rt,
-		items:   p.Normal("item_emb.weight", InitStd, int64(c.Rows), int64(c.Hidden)),
-		pos:     p.Normal("pos_emb.weight", InitStd, int64(c.MaxLen), int64(c.Hidden)),
+		pos:     p.Normal("pos_emb.weight", InitStd, int64(maxLen), int64(c.Hidden)),
 		norm:    NewLayerNorm(p, "emb_ln", c.Hidden),
 		dropout: c.Dropout,
-		causal:  c.Causal,
+		causal:  causal,
 	}
 	for i := range c.Layers {
 		e.layers = append(e.layers, NewLayer(p, fmt.Sprintf("layers.%d", i), c))
@@ -54,70 +73,53 @@ func NewEncoder(rt *torch.Runtime, p *torch.Params, c EncoderConfig) *Encoder {
 	return e
 }
 
-// ItemTable is the item embedding, [V+1, d].
-func (e *Encoder) ItemTable() torch.Tensor { return e.items }
-
-// Forward is the output of the last layer at every position: [B·T, d].
-// Positions behind a row's end hold values without meaning.
-func (e *Encoder) Forward(b *Batch) torch.Tensor {
-	B, T := int64(b.Rows), int64(b.Len)
-	x, mask := e.embed(b), e.mask(b) // [B, T, d]; [T, T] or [B, 1, 1, T]
-	for _, l := range e.layers {
-		x = l.Forward(x, mask, B, T) // [B, T, d]
-	}
-	return x.Reshape(B*T, -1) // [B·T, d]
-}
-
-// Last is Forward at the last item of every row, [B, d], for less work: the last
-// layer needs keys and values everywhere, but one query a row.
-func (e *Encoder) Last(b *Batch) torch.Tensor {
-	B, T := int64(b.Rows), int64(b.Len)
-	x, mask := e.embed(b), e.mask(b) // [B, T, d]; [T, T] or [B, 1, 1, T]
-	last := len(e.layers) - 1
-	for _, l := range e.layers[:last] {
-		x = l.Forward(x, mask, B, T) // [B, T, d]
-	}
-	at := e.rt.Ints(b.LastPositions(), B)
-	return e.layers[last].At(x, at, e.paddingMask(b), B, T) // [B, d]
-}
-
-// embed is the input of the first layer, [B, T, d].
-func (e *Encoder) embed(b *Batch) torch.Tensor {
-	B, T := int64(b.Rows), int64(b.Len)
-	x := e.items.Embedding(e.rt.Ints(b.Items, B, T)) // [B, T, d]
-	x = x.Add(e.pos.Narrow(0, 0, T))                 // [B, T, d]
-	return e.norm.Forward(x).Dropout(e.dropout)
-}
-
-// masked is added to the attention score of a position that must not be seen.
-// Finite, as in the reference: softmax turns it into exactly 0 in float32.
-const masked = -10000
-
-// mask is the additive attention mask. With right padding the causal mask alone
-// keeps padding out of every position that counts.
-func (e *Encoder) mask(b *Batch) torch.Tensor {
-	T := int64(b.Len)
-	if e.causal {
-		return e.rt.Full(masked, T, T).Triu(1) // [T, T]
-	}
-	return e.paddingMask(b)
-}
-
-// paddingMask keeps what lies behind a row's end out: [B, 1, 1, T].
-func (e *Encoder) paddingMask(b *Batch) torch.Tensor {
-	m := make([]float32, b.Rows*b.Len)
-	for i, n := range b.Lengths {
-		for t := int(n); t < b.Len; t++ {
-			m[i*b.Len+t] = masked
+// Forward encodes the sequences of b, whose items have the embeddings x [M, d],
+// and gives the output at the positions at, ascending: [N, d]; nil is every
+// position. The last layer needs keys and values everywhere, but the rest of it
+// at these only.
+func (e *Encoder) Forward(x torch.Tensor, b *Batch, at []int64) torch.Tensor {
+	M, N := int64(len(b.Items)), int64(len(at))
+	steps, spans := e.places(b)
+	x = x.Add(e.pos.Rows(e.rt.Ints(steps, M))) // [M, d]
+	x = e.norm.Forward(x).Dropout(e.dropout)   // [M, d]
+	everywhere := e.rt.Ints(spans, M, 2)       // [M, 2]
+	for i, l := range e.layers {
+		if i+1 < len(e.layers) || at == nil || N == M { // as many, ascending: every one
+			x = l.Forward(x, x, everywhere) // [M, d]
+			continue
 		}
+		index := e.rt.Ints(at, N)
+		some := make([]int64, 0, 2*N)
+		for _, p := range at {
+			some = append(some, spans[2*p], spans[2*p+1])
+		}
+		x = l.Forward(x.Rows(index), x, e.rt.Ints(some, N, 2)) // [N, d]
 	}
-	return e.rt.Floats(m, int64(b.Rows), 1, 1, int64(b.Len)) // [B, 1, 1, T]
+	return x
+}
+
+// places tells for every position its number in its sequence and the positions
+// that it sees, first and end.
+func (e *Encoder) places(b *Batch) (steps, spans []int64) {
+	steps, spans = make([]int64, 0, len(b.Items)), make([]int64, 0, 2*len(b.Items))
+	first := int64(0)
+	for _, n := range b.Lengths {
+		for t := range n {
+			end := first + n
+			if e.causal {
+				end = first + t + 1
+			}
+			steps, spans = append(steps, t), append(spans, first, end)
+		}
+		first += n
+	}
+	return steps, spans
 }
 
 // Layer is one post-norm transformer layer:
 // x ← LN(x + Attn(x)); x ← LN(x + W₂·gelu(W₁·x)).
 type Layer struct {
-	heads                 int64
+	hidden, heads         int64
 	qkv, out, ffIn, ffOut Linear
 	attnNorm, ffNorm      LayerNorm
 	dropout, attnDropout  float64
@@ -125,67 +127,42 @@ type Layer struct {
 
 // NewLayer adds a layer's parameters to p under the prefix name. Queries, keys
 // and values are one matrix, in this order.
-func NewLayer(p *torch.Params, name string, c EncoderConfig) *Layer {
+func NewLayer(p *torch.Params, name string, c TransformerConfig) *Layer {
+	inner := c.Inner
+	if inner == 0 {
+		inner = 4 * c.Hidden
+	}
 	return &Layer{
+		hidden:      int64(c.Hidden),
 		heads:       int64(c.Heads),
 		qkv:         NewLinear(p, name+".attn.qkv", c.Hidden, 3*c.Hidden),
 		out:         NewLinear(p, name+".attn.o", c.Hidden, c.Hidden),
 		attnNorm:    NewLayerNorm(p, name+".attn_ln", c.Hidden),
-		ffIn:        NewLinear(p, name+".ffn.in", c.Hidden, c.Inner),
-		ffOut:       NewLinear(p, name+".ffn.out", c.Inner, c.Hidden),
+		ffIn:        NewLinear(p, name+".ffn.in", c.Hidden, inner),
+		ffOut:       NewLinear(p, name+".ffn.out", inner, c.Hidden),
 		ffNorm:      NewLayerNorm(p, name+".ffn_ln", c.Hidden),
 		dropout:     c.Dropout,
 		attnDropout: c.AttnDropout,
 	}
 }
 
-// Forward maps x [B, T, d] to [B, T, d]; mask is added to the attention scores
-// [B, H, T, T], broadcast.
-func (l *Layer) Forward(x, mask torch.Tensor, B, T int64) torch.Tensor {
-	qkv := l.qkv.Forward(x).Reshape(B, T, 3, l.heads, -1).Permute(2, 0, 3, 1, 4) // [3, B, H, T, d/H]
-	q, k, v := qkv.Select(0, 0), qkv.Select(0, 1), qkv.Select(0, 2)              // [B, H, T, d/H]
-	a := l.attend(q, k, v, mask).Permute(0, 2, 1, 3).Reshape(B, T, -1)           // [B, T, d]
-	return l.rest(x, a)
-}
-
-// At is Forward at one position a row: x [B, T, d], at [B] holds flat positions
-// row·T+t, mask is [B, 1, 1, T]; the result is [B, d].
-func (l *Layer) At(x, at, mask torch.Tensor, B, T int64) torch.Tensor {
-	d := l.qkv.out / 3
-	kv := x.Linear(l.qkv.w.Narrow(0, d, 2*d), l.qkv.b.Narrow(0, d, 2*d)) // [B, T, 2d]
-	kv = kv.Reshape(B, T, 2, l.heads, -1).Permute(2, 0, 3, 1, 4)         // [2, B, H, T, d/H]
-	k, v := kv.Select(0, 0), kv.Select(0, 1)                             // [B, H, T, d/H]
-	x = x.Reshape(B*T, d).Rows(at)                                       // [B, d]
-	q := x.Linear(l.qkv.w.Narrow(0, 0, d), l.qkv.b.Narrow(0, 0, d))      // [B, d]
-	q = q.Reshape(B, l.heads, 1, -1)                                     // [B, H, 1, d/H]
-	a := l.attend(q, k, v, mask).Reshape(B, d)                           // [B, d]
-	return l.rest(x, a)
-}
-
-// attend is softmax(q·kᵀ/√(d/H) + mask)·v: q [B, H, Q, d/H], k and v [B, H, T, d/H]
-// give [B, H, Q, d/H].
-func (l *Layer) attend(q, k, v, mask torch.Tensor) torch.Tensor {
-	scale := 1 / math.Sqrt(float64(l.qkv.out/3/l.heads))
-	scores := q.Scale(scale).MatMul(k.Transpose()).Add(mask) // [B, H, Q, T]
-	return scores.Softmax().Dropout(l.attnDropout).MatMul(v) // [B, H, Q, d/H]
-}
-
-// rest is what follows attention a, for x and a of one shape [.., d].
-func (l *Layer) rest(x, a torch.Tensor) torch.Tensor {
-	x = l.attnNorm.Forward(x.Add(l.out.Forward(a).Dropout(l.dropout)))
-	f := l.ffOut.Forward(l.ffIn.Forward(x).GELU()) // [.., inner] → [.., d]
-	return l.ffNorm.Forward(x.Add(f.Dropout(l.dropout)))
+// Forward is the layer's output at some positions, x [N, d], of sequences with
+// the inputs all [M, d]; spans [N, 2] says which rows of all each one sees.
+func (l *Layer) Forward(x, all, spans torch.Tensor) torch.Tensor {
+	q := x.Linear(l.qkv.w.Narrow(0, 0, l.hidden), l.qkv.b.Narrow(0, 0, l.hidden))                      // [N, d]
+	kv := all.Linear(l.qkv.w.Narrow(0, l.hidden, 2*l.hidden), l.qkv.b.Narrow(0, l.hidden, 2*l.hidden)) // [M, 2d]
+	a := l.out.Forward(q.Attend(kv, spans, l.heads, l.attnDropout))                                    // [N, d]
+	x = l.attnNorm.Forward(x.Add(a.Dropout(l.dropout)))                                                // [N, d]
+	f := l.ffOut.Forward(l.ffIn.Forward(x).GELU())                                                     // [N, inner] → [N, d]
+	return l.ffNorm.Forward(x.Add(f.Dropout(l.dropout)))                                               // [N, d]
 }
 
 // Linear is y = x·Wᵀ + b.
-type Linear struct {
-	w, b torch.Tensor // [out, in], [out]
-	out  int64
-}
+type Linear struct{ w, b torch.Tensor } // [out, in], [out]
 
 // NewLinear adds name.weight [out, in] and name.bias [out] to p.
 func NewLinear(p *torch.Params, name string, in, out int) Linear {
-	return Linear{p.Normal(name+".weight", InitStd, int64(out), int64(in)), p.Fill(name+".bias", 0, int64(out)), int64(out)}
+	return Linear{p.Normal(name+".weight", InitStd, int64(out), int64(in)), p.Fill(name+".bias", 0, int64(out))}
 }
 
 // Forward maps [.., in] to [.., out].

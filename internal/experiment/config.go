@@ -271,7 +271,7 @@ func (c *Config) Params(e Entry, dataset string) (any, error) {
 // first: defaults, [train], [models.M.train], [suites.S.train], and the same
 // three from -set.
 func (c *Config) Train(e Entry, suite string) (train.Config, error) {
-	t := train.Defaults()
+	t := e.trainDefaults()
 	for _, layer := range c.layers() {
 		for _, path := range [][]string{{"train"}, {"models", e.Name, "train"}, {"suites", suite, "train"}} {
 			n, err := layer.Sub(path...)
@@ -280,7 +280,7 @@ func (c *Config) Train(e Entry, suite string) (train.Config, error) {
 			}
 		}
 	}
-	if err := t.Validate(0); err != nil {
+	if err := errors.Join(t.Validate(0), e.checkObjective(t)); err != nil {
 		return t, fmt.Errorf("%s: training settings of %s in suite %s: %w", c.Path, e.Name, suite, err)
 	}
 	return t, nil

@@ -118,7 +118,10 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 	m.TargetsPerSecond = float64(fit.Targets) / (fit.Seconds - fit.EvalSeconds)
 	res.Status, res.Epochs, res.BestEpoch, res.Targets = record.Status(fit.Status), len(fit.Curve), fit.BestEpoch, fit.Targets
 	for _, p := range fit.Curve {
-		res.Curve = append(res.Curve, record.Point{Epoch: p.Epoch, Steps: p.Steps, Loss: p.Loss, Valid: record.Metrics(p.Valid)})
+		res.Curve = append(res.Curve, record.Point{
+			Epoch: p.Epoch, Steps: p.Steps, Loss: p.Loss, Valid: record.Metrics(p.Valid),
+			Alignment: p.Alignment, Uniformity: p.Uniformity,
+		})
 	}
 	weights := safetensors.File{Tensors: model.Params().Tensors(), Metadata: map[string]string{"id": id}}
 	if err := safetensors.Write(store.WeightsPath(id), &weights); err != nil {

@@ -25,7 +25,7 @@ import (
 var testRegistry = []Entry{
 	{Name: "popularity", Version: 1, Floor: baselines.NewPopularity},
 	{Name: "markov", Version: 1, Floor: baselines.NewMarkov},
-	{Name: "sasrec", Version: 1, Defaults: baselines.SASRecDefaults(), Neural: sasrec},
+	{Name: "sasrec", Version: 1, Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: neural(baselines.NewSASRec)},
 	{Name: "killed", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
 		fmt.Fprintln(os.Stderr, "about to run out of memory")
 		return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -36,11 +36,11 @@ var testRegistry = []Entry{
 		fmt.Printf("{\"kind\":%q,\"message\":\"%d\"}\n", EventWarning, os.Getpid())
 		select {}
 	}},
-	{Name: "diverges", Version: 1, Defaults: baselines.SASRecDefaults(), Neural: func(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error) {
-		m, err := sasrec(rt, config, t, numItems)
+	{Name: "diverges", Version: 1, Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions}, Neural: func(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error) {
+		m, err := neural(baselines.NewSASRec)(rt, config, t, numItems)
 		return divergingModel{m}, err
 	}},
-	{Name: "fragile", Version: 1, Defaults: baselines.SASRecDefaults(), Neural: fragile},
+	{Name: "fragile", Version: 1, Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions}, Neural: fragile},
 }
 
 // divergingModel is a model whose loss is no number.
@@ -58,7 +58,7 @@ type fragileModel struct {
 const fragileMarker = "EXPERIMENT_TEST_MARKER"
 
 func fragile(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error) {
-	m, err := sasrec(rt, config, t, numItems)
+	m, err := neural(baselines.NewSASRec)(rt, config, t, numItems)
 	return &fragileModel{Model: m}, err
 }
 

@@ -166,7 +166,7 @@ func (c *Config) fill(job *Job, e Entry, dataset, suite string) error {
 	if err != nil {
 		return err
 	}
-	defaults := train.Defaults()
+	defaults := e.trainDefaults()
 	if spec.Train, err = record.Diff(&defaults, &t); err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (e Entry) versions() record.Versions {
 // settings gives the hyper-parameters and training settings of a job, every
 // default filled in.
 func (j Job) settings(e Entry) (params any, t train.Config, err error) {
-	t = train.Defaults()
+	t = e.trainDefaults()
 	if e.Floor != nil {
 		return nil, t, nil
 	}

@@ -1,6 +1,9 @@
 package experiment
 
 import (
+	"fmt"
+	"slices"
+
 	"famebench/baselines"
 	"famebench/datasets"
 	"famebench/internal/conf"
@@ -18,6 +21,9 @@ type Entry struct {
 	// Defaults points to the model's configuration struct (toml and json tags)
 	// with its default values; nil for floors.
 	Defaults any
+	// Objectives are the ways of training that the model can do, its default first;
+	// none for floors.
+	Objectives []string
 	// Exactly one of the two. Neural gets a copy of Defaults with the run's
 	// settings in it.
 	Neural func(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error)
@@ -29,11 +35,39 @@ type Entry struct {
 var Registry = []Entry{
 	{Name: "popularity", Summary: "floor: training count of an item", Version: 1, Floor: baselines.NewPopularity},
 	{Name: "markov", Summary: "floor: how often an item followed the last one, then popularity", Version: 1, Floor: baselines.NewMarkov},
-	{Name: "sasrec", Summary: "causal transformer, cross-entropy over all items (Kang and McAuley 2018)", Version: 1, Defaults: baselines.SASRecDefaults(), Neural: sasrec},
+	{Name: "sasrec", Summary: "causal transformer (Kang and McAuley 2018)", Version: 2,
+		Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: neural(baselines.NewSASRec)},
+	{Name: "bert4rec", Summary: "bidirectional transformer that fills in hidden items (Sun et al. 2019)", Version: 1,
+		Defaults: baselines.BERT4RecDefaults(), Objectives: []string{train.Cloze}, Neural: neural(baselines.NewBERT4Rec)},
+	{Name: "core", Summary: "weighted mean of the session's own item embeddings (Hou et al. 2022)", Version: 1,
+		Defaults: baselines.COREDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: neural(baselines.NewCORE)},
+	{Name: "duorec", Summary: "SASRec with contrast between views of sequences (Qiu et al. 2022)", Version: 1,
+		Defaults: baselines.DuoRecDefaults(), Objectives: []string{train.Prefix}, Neural: neural(baselines.NewDuoRec)},
 }
 
-func sasrec(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error) {
-	return baselines.NewSASRec(rt, config.(*baselines.SASRecConfig), t.ItemLoss(), numItems, t.MaxLen)
+// neural fits a model's constructor, which takes the model's own configuration,
+// to the registry.
+func neural[C any, M models.Model](build func(rt *torch.Runtime, config *C, loss models.ItemLoss, items, maxLen int) (M, error)) func(*torch.Runtime, any, train.Config, int) (models.Model, error) {
+	return func(rt *torch.Runtime, config any, t train.Config, items int) (models.Model, error) {
+		return build(rt, config.(*C), t.ItemLoss(), items, t.MaxLen)
+	}
+}
+
+// trainDefaults are the training settings of a run of the model that names none.
+func (e Entry) trainDefaults() train.Config {
+	t := train.Defaults()
+	if len(e.Objectives) > 0 {
+		t.Objective = e.Objectives[0]
+	}
+	return t
+}
+
+// checkObjective makes sure that the model can be trained as t says.
+func (e Entry) checkObjective(t train.Config) error {
+	if e.Floor == nil && !slices.Contains(e.Objectives, t.Objective) {
+		return fmt.Errorf("objective = %q: %s can be trained by %q only; models.M.train.objective sets that of one model", t.Objective, e.Name, e.Objectives)
+	}
+	return nil
 }
 
 // replicas builds the model on every member of a team.

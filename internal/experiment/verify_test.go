@@ -178,15 +178,16 @@ func mkdirWrite(t *testing.T, dir, name string) {
 // setting is only added.
 func TestDefaultsArePinned(t *testing.T) {
 	type pin struct {
-		Version  int             `json:"version"`
-		Settings record.Settings `json:"settings"`
+		Version   int             `json:"version"`
+		Objective string          `json:"objective,omitempty"` // of a model: default of train.objective
+		Settings  record.Settings `json:"settings"`
 	}
 	defaults := train.Defaults()
-	now := map[string]pin{"train": {train.Version, nil}}
+	now := map[string]pin{"train": {train.Version, "", nil}}
 	structs := map[string]any{"train": &defaults}
 	for _, e := range Registry {
 		if e.Defaults != nil {
-			now[e.Name], structs[e.Name] = pin{e.Version, nil}, e.Defaults
+			now[e.Name], structs[e.Name] = pin{e.Version, e.trainDefaults().Objective, nil}, e.Defaults
 		}
 	}
 	path := filepath.Join("testdata", "defaults.json")
@@ -212,6 +213,9 @@ func TestDefaultsArePinned(t *testing.T) {
 				t.Errorf("%s.%s: the default was %s in version %d and is %s in version %d; raise the version and pin anew in %s",
 					name, key, p.Settings[key], p.Version, v, n.Version, path)
 			}
+		}
+		if p.Objective != n.Objective {
+			t.Errorf("%s: the default objective was %q and is %q: raise the version and pin anew in %s", name, p.Objective, n.Objective, path)
 		}
 		if p.Version != n.Version {
 			t.Errorf("%s: version %d, pinned are the defaults of version %d: pin anew in %s", name, n.Version, p.Version, path)

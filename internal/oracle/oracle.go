@@ -27,6 +27,7 @@ type Case struct {
 	Config  json.RawMessage
 	Inputs  json.RawMessage
 	Outputs json.RawMessage
+	Body    []byte // all of case.json
 	files   fs.FS
 }
 
@@ -51,7 +52,6 @@ func Cases(t *testing.T, keep func(name string) bool) []Case {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := Case{Name: e.Name(), files: files}
 		raw, err := fs.ReadFile(files, "case.json")
 		if err != nil {
 			t.Fatalf("oracle case %s: %v", e.Name(), err)
@@ -60,8 +60,7 @@ func Cases(t *testing.T, keep func(name string) bool) []Case {
 		if err := json.Unmarshal(raw, &body); err != nil {
 			t.Fatalf("oracle case %s: %v", e.Name(), err)
 		}
-		c.Config, c.Inputs, c.Outputs = body.Config, body.Inputs, body.Outputs
-		out = append(out, c)
+		out = append(out, Case{e.Name(), body.Config, body.Inputs, body.Outputs, raw, files})
 	}
 	if len(out) == 0 {
 		t.Fatal("no oracle case found")

@@ -56,6 +56,9 @@ type Point struct {
 	Steps int64   `json:"steps"` // of the optimiser, since the start
 	Loss  float64 `json:"loss"`  // mean over the epoch's targets
 	Valid Metrics `json:"valid,omitempty"`
+	// Of the user vectors of fixed validation users (train.Geometry); where Valid is.
+	Alignment  float64 `json:"alignment,omitempty"`
+	Uniformity float64 `json:"uniformity,omitempty"`
 }
 
 // Status says why a run's training ended.

@@ -1,43 +1,5 @@
-// Loops over one row of scores, vectorised by the compiler. Each function is
-// compiled three times and the loader picks the widest that the processor has,
-// so one binary serves every x86-64 machine.
-#include "native.h"
-#include <math.h>
-#include <string.h>
-
-// Without these gcc refuses to vectorise the loops; none of them changes a
-// result here (no traps, no errno, no signed zeros are looked at). Sums may be
-// reassociated only where a pragma says so.
-#pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "no-signed-zeros")
-
-#if defined(__x86_64__)
-#define WIDEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define WIDEST
-#endif
-
-// exp(x) for x <= 0 within 2 ulp, 0 below -87 (Cephes' expf: reduction by ln 2
-// in two parts, degree-5 polynomial, exponent put in by integer shift).
-static inline __attribute__((always_inline)) float exp_nonpositive(float x) {
-  float clamped = x < -87.0f ? -87.0f : x;
-  float shifted = clamped * 1.44269504088896341f + 12582912.0f; // 1.5·2^23 rounds to an integer
-  float n = shifted - 12582912.0f;
-  float r = clamped - n * 0.693359375f + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  int32_t bits;
-  memcpy(&bits, &shifted, sizeof bits);
-  bits = (int32_t)((uint32_t)bits << 23) + 0x3f800000;
-  float scale;
-  memcpy(&scale, &bits, sizeof scale);
-  float e = p * scale;
-  return x < -87.0f ? 0.0f : (x == x ? e : x); // NaN stays NaN
-}
+// Loops over one row of scores, vectorised by the compiler.
+#include "loops.h"
 
 WIDEST double fb_softmax_row(float *row, int64_t n, float scale) {
   float max = -INFINITY;
@@ -66,26 +28,9 @@ WIDEST double fb_logsumexp_row(const float *row, int64_t n) {
   return (double)max + log((double)sum);
 }
 
-// One 32-bit hash an element decides: a counter-based generator, so the mask
-// depends on neither the number of threads nor the order of work, and the
-// backward pass makes it again instead of reading it. The mixer is the
-// two-multiplication xorshift hash of C. Wellons ("lowbias32"), with the
-// second half of the seed put in between its rounds.
 WIDEST void fb_dropout_block(const float *x, float *out, int64_t first, int64_t n, uint64_t seed, double p) {
-  const uint32_t low = (uint32_t)seed, high = (uint32_t)(seed >> 32);
-  const int32_t drop = (int32_t)(p * 4294967296.0 - 2147483648.0); // as signed: the compare that vectors have
+  const int32_t threshold = drop_threshold(p);
   const float scale = (float)(1.0 / (1.0 - p));
 #pragma omp simd
-  for (int64_t i = 0; i < n; i++) {
-    uint32_t h = (uint32_t)(first + i) ^ low;
-    h ^= h >> 16;
-    h *= 0x7feb352dU;
-    h ^= h >> 15;
-    h += high;
-    h *= 0x846ca68bU;
-    h ^= h >> 16;
-    h *= 0x7feb352dU;
-    h ^= h >> 15;
-    out[i] = (int32_t)(h ^ 0x80000000U) < drop ? 0.0f : x[i] * scale;
-  }
+  for (int64_t i = 0; i < n; i++) out[i] = dropped(first + i, seed, threshold) ? 0.0f : x[i] * scale;
 }

@@ -1,6 +1,5 @@
-#include "native.h"
+#include "native.hpp"
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/_fused_adam.h>
 #include <dlfcn.h>
@@ -14,24 +13,12 @@
 #include <vector>
 
 using at::Tensor;
+using fb::deref;
+using fb::guarded;
+
+thread_local std::string fb::last_error;
 
 namespace {
-
-thread_local std::string last_error;
-
-Tensor &deref(void *t) { return *static_cast<Tensor *>(t); }
-
-// Runs body; on an exception stores its first line and returns failed.
-template <typename R, typename F> R guarded(R failed, F body) {
-  try {
-    return body();
-  } catch (const c10::Error &e) {
-    last_error = e.what_without_backtrace();
-  } catch (const std::exception &e) {
-    last_error = e.what();
-  }
-  return failed;
-}
 
 // The logits of as many rows at a time as fit this many bytes: on a CPU they
 // stay in the cache between the product, the softmax and the two products of
@@ -170,7 +157,7 @@ at::Generator generator(int device) {
 
 } // namespace
 
-const char *fb_error(void) { return last_error.c_str(); }
+const char *fb_error(void) { return fb::last_error.c_str(); }
 
 // glibc hands every large block back to the kernel and each step faults it in
 // anew; one arena, because cgo calls come from many threads.

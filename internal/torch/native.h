@@ -49,13 +49,50 @@ int fb_scores(void *users, void *table, void *bias, float *out, int64_t n);
 // On a CPU the mask is a function of seed; a GPU draws from its generator.
 void *fb_dropout(void *x, double p, uint64_t seed);
 
-// Pure loops (kernels.c).
+// Attention over rows of different lengths (ragged.cpp). q [N, d] holds queries,
+// kv [M, 2d] keys and then values; query i sees the rows spans[i][0] …
+// spans[i][1]-1 of kv, at least one. Heads divide d. p and seed as for fb_dropout,
+// applied to the attention weights. The result is [N, d]. composed asks a CPU for
+// the form that a GPU has (with dropout from its generator).
+void *fb_attend(void *q, void *kv, void *spans, int64_t heads, double p, uint64_t seed, int composed);
+
+// The softmax-weighted mean of every prefix of every sequence (ragged.cpp):
+// x [M, d] and logits a [M] hold the sequences one after the other, lengths [B]
+// says how long each is. Row t of the result [M, d] is Σ softmax(a_s)·x_s over
+// the rows s of t's own sequence up to t. composed as above.
+void *fb_prefix_mean(void *x, void *a, void *lengths, int composed);
+
+// x / max(‖x‖₂, 1e-12) by rows.
+void *fb_normalize(void *x);
+
+// Pure loops (kernels.c and ragged.c).
 // out = x·scale where element first+i of the stream seed is kept, else 0.
 void fb_dropout_block(const float *x, float *out, int64_t first, int64_t n, uint64_t seed, double p);
 // Turns a row of logits into scale·softmax in place; returns log Σ exp.
 double fb_softmax_row(float *row, int64_t n, float scale);
 // log Σ exp of a row, which is left alone.
 double fb_logsumexp_row(const float *row, int64_t n);
+
+
+// Sizes of an attention: all matrices are row-major; keys start at kv, values d
+// floats later, and rows of kv are 2d apart, where d = heads·width.
+typedef struct {
+  int64_t queries, heads, width;
+  const int64_t *spans; // [queries][2]
+  float scale;          // of the scores
+  double p;             // dropout of the weights
+  uint64_t seed;
+} fb_attention;
+// weights, Σ heads·(span length) long, receives the softmax before dropout.
+void fb_attend_forward(const fb_attention *a, const float *q, const float *kv, float *weights, float *out);
+// Adds to dq and dkv, which must be zeroed.
+void fb_attend_backward(const fb_attention *a, const float *q, const float *kv, const float *weights,
+                        const float *dout, float *dq, float *dkv);
+// old[t] and fresh[t] receive the shares of row t-1's mean and of x_t in row t's.
+void fb_prefix_mean_forward(const float *x, const float *a, const int64_t *lengths, int64_t rows, int64_t d,
+                            float *old, float *fresh, float *out);
+void fb_prefix_mean_backward(const float *x, const int64_t *lengths, int64_t rows, int64_t d, const float *old,
+                             const float *fresh, const float *out, const float *dout, float *dx, float *da);
 
 #ifdef __cplusplus
 }

@@ -179,6 +179,13 @@ func (t Tensor) Triu(diagonal int64) Tensor {
 	return t.rt.made(out, "triu", t)
 }
 
+// Diag is the square matrix with the vector t on its diagonal.
+func (t Tensor) Diag() Tensor {
+	var out lib.Ctensor
+	lib.AtgDiag(&out, t.c, 0)
+	return t.rt.made(out, "diag", t)
+}
+
 // CrossEntropy is the mean over rows of −log softmax(hidden·tableᵀ + bias) at
 // the target, for hidden t [N, d], table [V, d], bias [V] or none, targets [N]
 // (row numbers of the table). Only the rows lo…hi−1 of the table are classes.
@@ -187,6 +194,72 @@ func (t Tensor) Triu(diagonal int64) Tensor {
 func (t Tensor) CrossEntropy(table, bias, targets Tensor, lo, hi int64) Tensor {
 	p := C.fb_cross_entropy(unsafe.Pointer(t.c), unsafe.Pointer(table.c), unsafe.Pointer(bias.c), unsafe.Pointer(targets.c), C.int64_t(lo), C.int64_t(hi))
 	return t.rt.native(p, "cross_entropy", t, table, bias, targets)
+}
+
+// Attend is multi-head attention of queries t [N, d] over the rows of kv [M, 2d],
+// which hold keys, then values: softmax(q·kᵀ/√(d/heads))·v in each of the heads
+// into which d is cut, with dropout p on the weights. Query i sees the rows
+// spans[i] = (first, end), end excluded, and no others: sequences of different
+// lengths lie one after the other and need neither padding nor masks. [N, d].
+func (t Tensor) Attend(kv, spans Tensor, heads int64, p float64) Tensor {
+	return t.attend(kv, spans, heads, p, false)
+}
+
+func (t Tensor) attend(kv, spans Tensor, heads int64, p float64, composed bool) Tensor {
+	var seed uint64
+	if !t.rt.training {
+		p = 0
+	}
+	if p > 0 {
+		seed = t.rt.draw()
+	}
+	out := C.fb_attend(unsafe.Pointer(t.c), unsafe.Pointer(kv.c), unsafe.Pointer(spans.c), C.int64_t(heads), C.double(p), C.uint64_t(seed), flag(composed))
+	return t.rt.native(out, "attend", t, kv, spans)
+}
+
+func flag(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// PrefixMean is the mean of every prefix, weighted by softmax(logits): t [M, d]
+// and logits [M] hold sequences of the given lengths one after the other, and row
+// i of the result [M, d] is Σ softmax(logits)_s · t_s over the rows s of i's
+// sequence up to i. It is a running sum with a running maximum, so that the
+// logits may have any range.
+func (t Tensor) PrefixMean(logits, lengths Tensor) Tensor {
+	return t.prefixMean(logits, lengths, false)
+}
+
+func (t Tensor) prefixMean(logits, lengths Tensor, composed bool) Tensor {
+	out := C.fb_prefix_mean(unsafe.Pointer(t.c), unsafe.Pointer(logits.c), unsafe.Pointer(lengths.c), flag(composed))
+	return t.rt.native(out, "prefix_mean", t, logits, lengths)
+}
+
+// Normalize divides every row of a matrix by its L2 norm, or by 1e-12 if that is
+// smaller.
+func (t Tensor) Normalize() Tensor {
+	return t.rt.native(C.fb_normalize(unsafe.Pointer(t.c)), "normalize", t)
+}
+
+// Concat joins tensors along a dimension.
+func (rt *Runtime) Concat(dim int64, ts ...Tensor) Tensor {
+	cs := make([]lib.Ctensor, len(ts))
+	for i, t := range ts {
+		cs[i] = t.c
+	}
+	var out lib.Ctensor
+	lib.AtgCat(&out, cs, len(cs), dim)
+	return rt.made(out, "cat", ts...)
+}
+
+// Detach is t as a constant.
+func (t Tensor) Detach() Tensor {
+	var out lib.Ctensor
+	lib.AtgDetach(&out, t.c)
+	return t.rt.made(out, "detach", t)
 }
 
 // Backward adds the gradient of the scalar t to every parameter it depends on.

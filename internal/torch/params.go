@@ -37,12 +37,21 @@ func (rt *Runtime) NewParams() *Params {
 // Normal adds a parameter drawn from N(0, std²). The draw is made by the CPU's
 // generator whatever the device, so that both start alike.
 func (p *Params) Normal(name string, std float64, shape ...int64) Tensor {
+	return p.draw(name, "normal_", shape, func(out *lib.Ctensor, t lib.Ctensor) { lib.AtgNormal_(out, t, 0, std) })
+}
+
+// Uniform adds a parameter drawn from [−bound, bound), as Normal does.
+func (p *Params) Uniform(name string, bound float64, shape ...int64) Tensor {
+	return p.draw(name, "uniform_", shape, func(out *lib.Ctensor, t lib.Ctensor) { lib.AtgUniform_(out, t, -bound, bound) })
+}
+
+func (p *Params) draw(name, op string, shape []int64, fill func(out *lib.Ctensor, t lib.Ctensor)) Tensor {
 	return p.add(name, func() Tensor {
 		var zeros, drawn lib.Ctensor
 		lib.AtgZeros(&zeros, shape, len(shape), kindFloat, -1)
 		t := p.rt.made(zeros, "zeros")
-		lib.AtgNormal_(&drawn, t.c, 0, std)
-		return p.rt.made(drawn, "normal_", t).to(p.rt.device)
+		fill(&drawn, t.c)
+		return p.rt.made(drawn, op, t).to(p.rt.device)
 	})
 }
 

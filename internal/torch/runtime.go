@@ -51,6 +51,8 @@ type Runtime struct {
 	drawn    uint64        // how many it has drawn of the stream
 	params   []*Params     // made so far
 	leader   *Runtime      // of the team, on other members
+	number   int           // in the team, the leader's is 0
+	meeting  *meeting      // of the team; nil outside
 }
 
 // Error is a failed tensor operation.

@@ -17,6 +17,7 @@ import (
 // On a GPU a team has one member.
 type Team struct {
 	members []*Runtime // the leader first
+	meeting *meeting
 	work    []chan func(*Runtime) error
 	done    []chan outcome
 }
@@ -42,11 +43,12 @@ func RunTeam(c Config, f func(*Team) error) error {
 			runtime.GOMAXPROCS(2 * size)
 			defer runtime.GOMAXPROCS(procs)
 		}
-		t := &Team{members: []*Runtime{leader}}
+		t := &Team{members: []*Runtime{leader}, meeting: newMeeting(size)}
+		leader.meeting = t.meeting
 		defer t.dismiss()
 		for range size - 1 {
 			work, done, ready := make(chan func(*Runtime) error, 1), make(chan outcome, 1), make(chan *Runtime)
-			go member(leader, ready, work, done)
+			go member(leader, len(t.members), ready, work, done)
 			t.members = append(t.members, <-ready)
 			t.work, t.done = append(t.work, work), append(t.done, done)
 		}
@@ -55,11 +57,11 @@ func RunTeam(c Config, f func(*Team) error) error {
 }
 
 // member is the life of a member that is not the leader.
-func member(leader *Runtime, ready chan *Runtime, work chan func(*Runtime) error, done chan outcome) {
+func member(leader *Runtime, number int, ready chan *Runtime, work chan func(*Runtime) error, done chan outcome) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	rt := newRuntime(leader.device, 1)
-	rt.leader = leader
+	rt.leader, rt.meeting, rt.number = leader, leader.meeting, number
 	ready <- rt
 	for f := receive(work); f != nil; f = receive(work) {
 		done <- rt.attempt(f)
@@ -109,10 +111,15 @@ func (t *Team) Leader() *Runtime { return t.members[0] }
 // being 0, and waits for all. It returns the error of the lowest-numbered member
 // that has one.
 func (t *Team) Each(f func(k int, rt *Runtime) error) error {
-	for k, work := range t.work {
-		work <- func(rt *Runtime) error { return f(k+1, rt) }
+	t.meeting.open()
+	do := func(rt *Runtime) error {
+		defer t.meeting.leave()
+		return f(rt.number, rt)
 	}
-	ends := []outcome{t.Leader().attempt(func(rt *Runtime) error { return f(0, rt) })}
+	for _, work := range t.work {
+		work <- do
+	}
+	ends := []outcome{t.Leader().attempt(do)}
 	for _, done := range t.done {
 		ends = append(ends, receive(done))
 	}

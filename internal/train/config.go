@@ -19,7 +19,7 @@ import (
 
 // Version is raised by hand when a change here moves a trained model's numbers.
 // It is part of every run's id.
-const Version = 1
+const Version = 2
 
 // Objectives: how training sequences become samples.
 const (
@@ -29,16 +29,21 @@ const (
 	AllPositions = "all-positions"
 	// Prefix makes one sample of each prefix, as RecBole and its forks do.
 	Prefix = "prefix"
+	// Cloze hides some items of a sequence, which are to be predicted from the
+	// rest, and draws them anew in every epoch.
+	Cloze = "cloze"
 )
 
-var objectives = []string{AllPositions, Prefix}
+var objectives = []string{AllPositions, Prefix, Cloze}
 
 // Config is the [train] section of a configuration.
 type Config struct {
-	Objective       string  `toml:"objective" json:"objective"`               // "all-positions" or "prefix"
+	Objective       string  `toml:"objective" json:"objective"`               // "all-positions", "prefix" or "cloze"
 	Loss            string  `toml:"loss" json:"loss"`                         // one of models.LossKinds
 	Negatives       int     `toml:"negatives" json:"negatives"`               // sampled negatives per target (gbce, sampled-softmax)
 	Calibration     float64 `toml:"calibration" json:"calibration"`           // gbce's t, 0 to 1
+	MaskRatio       float64 `toml:"mask_ratio" json:"mask_ratio"`             // share of a sequence's items that are hidden (cloze)
+	MaskLast        float64 `toml:"mask_last" json:"mask_last"`               // share of sequences of which only the last item is (cloze)
 	BatchTargets    int     `toml:"batch_targets" json:"batch_targets"`       // targets of a step
 	Epochs          int     `toml:"epochs" json:"epochs"`                     // budget
 	Patience        int     `toml:"patience" json:"patience"`                 // evaluations without a better validation NDCG@10 before stopping
@@ -58,6 +63,8 @@ func Defaults() Config {
 		Loss:            "ce",
 		Negatives:       256,
 		Calibration:     .75,
+		MaskRatio:       .2,
+		MaskLast:        .5,
 		BatchTargets:    512,
 		Epochs:          200,
 		Patience:        10,
@@ -83,6 +90,10 @@ func (c Config) Validate(items int) error {
 	switch {
 	case !slices.Contains(objectives, c.Objective):
 		return bad("objective", c.Objective, fmt.Sprintf("one of %q", objectives))
+	case !(c.MaskRatio > 0 && c.MaskRatio <= 1):
+		return bad("mask_ratio", c.MaskRatio, "more than 0, at most 1")
+	case !(c.MaskLast >= 0 && c.MaskLast <= 1):
+		return bad("mask_last", c.MaskLast, "0 to 1")
 	case c.BatchTargets < 1:
 		return bad("batch_targets", c.BatchTargets, "at least 1")
 	case c.Epochs < 1:

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"famebench/internal/rank"
 	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
+	"famebench/models"
 )
 
 // Options are what a run needs beside its settings. None of them changes its
@@ -28,6 +30,8 @@ type EpochPoint struct {
 	Steps int64        `json:"steps"`           // since the start
 	Loss  float64      `json:"loss"`            // mean over the epoch's targets
 	Valid rank.Metrics `json:"valid,omitempty"` // seen items removed; absent if not evaluated
+	// What the user vectors look like then; absent where Valid is.
+	Geometry
 }
 
 // Result is what training came to.
@@ -60,10 +64,19 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 		f.samples = allPositions(s.Train, c.MaxLen, c.Stride)
 	case Prefix:
 		f.samples = prefixes(s.Train, c.MaxLen)
+	case Cloze:
+		f.samples = windows(s.Train, c.MaxLen, c.Stride)
 	}
 	if len(f.samples) == 0 {
 		return nil, errors.New("train: no user has two training items, so there is nothing to predict")
 	}
+	if m, ok := r.models[0].(models.Contrastive); ok && m.NeedsSameTarget() {
+		if c.Objective != Prefix {
+			return nil, fmt.Errorf("train: objective %q: sequences with the same target are there for %q only", c.Objective, Prefix)
+		}
+		f.same = newSameTarget(s.Train, f.samples, items)
+	}
+	f.probe = newProbe(s, c.MaxLen)
 	f.adam = torch.NewAdam(f.params, c.LearningRate, c.WeightDecay)
 	f.scorer = NewScorer(r, items, c.MaxLen)
 	if err := f.resume(); err != nil {
@@ -93,6 +106,8 @@ type fitting struct {
 	options  Options
 	items    int
 	samples  []sample
+	same     *sameTarget // for models that ask for it, else nil
+	probe    *probe
 	adam     *torch.Adam
 	scorer   rank.Scorer
 	state    state
@@ -163,7 +178,11 @@ func (f *fitting) finished() (Status, bool) {
 func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 	st := &f.state
 	number := st.Epoch + 1
-	batches := epochBatches(f.samples, f.config.BatchTargets, f.random(streamShuffle, int64(number), 0))
+	samples := f.samples
+	if f.config.Objective == Cloze {
+		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.random(streamHide, int64(number), 0))
+	}
+	batches := epochBatches(samples, f.config.BatchTargets, f.random(streamShuffle, int64(number), 0))
 	started, startTargets := time.Now(), st.EpochTarget
 	saved := time.Now()
 	for st.Batch < len(batches) {
@@ -225,6 +244,10 @@ func (f *fitting) step(batch []sample) (loss float64, targets int, err error) {
 		if n := f.config.ItemLoss().SampledNegatives(); n > 0 {
 			addNegatives(b, n, f.items, f.random(streamNegatives, f.state.Steps, k))
 		}
+		if f.same != nil {
+			others := f.same.draw(f.split.Train, part, f.random(streamSameTarget, f.state.Steps, k))
+			b.SameTarget = makeBatch(f.split.Train, others)
+		}
 		rt.SetTraining(true)
 		defer rt.SetTraining(false)
 		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps), uint64(k))
@@ -275,7 +298,11 @@ func (f *fitting) evaluate(ctx context.Context, clock *stopwatch) error {
 		return err
 	}
 	valid := r.Removed
-	st.Curve[len(st.Curve)-1].Valid = valid
+	point := &st.Curve[len(st.Curve)-1]
+	point.Valid = valid
+	if point.Geometry, err = f.probe.measure(f.replicas); err != nil {
+		return err
+	}
 	if st.BestEpoch == 0 || valid[stopMetric] > st.BestValid[stopMetric] {
 		st.BestEpoch, st.BestValid, st.Waited = st.Epoch, valid, 0
 		f.best = f.params.Tensors()
@@ -314,6 +341,8 @@ func (f *fitting) report(p Progress) {
 const (
 	streamShuffle = iota + 1
 	streamNegatives
+	streamHide
+	streamSameTarget
 )
 
 func (f *fitting) random(stream, counter int64, member int) *rand.Rand {

@@ -8,14 +8,22 @@ import (
 )
 
 // sample is a piece of one user's training sequence: items start…end−1 are the
-// input, and each position from first on predicts the item after it.
+// input. Each position from first on predicts the item after it; in a Cloze
+// sample, the positions in hidden predict the items that stand there.
 type sample struct {
 	user              int32
 	start, end, first int32
+	hidden            []int32 // nil but for Cloze
 }
 
-func (s sample) inputs() int  { return int(s.end - s.start) }
-func (s sample) targets() int { return int(s.end - s.first) }
+func (s sample) inputs() int { return int(s.end - s.start) }
+
+func (s sample) targets() int {
+	if s.hidden != nil {
+		return len(s.hidden)
+	}
+	return int(s.end - s.first)
+}
 
 // allPositions cuts sequences into samples of at most maxLen inputs. A longer
 // one becomes windows that start every stride items; each target is scored
@@ -31,7 +39,7 @@ func allPositions(seqs [][]int32, maxLen, stride int) []sample {
 		scored := 0            // positions that a window has scored so far
 		for start := 0; scored < inputs; start += stride {
 			end := min(start+maxLen, inputs)
-			out = append(out, sample{int32(u), int32(start), int32(end), int32(scored)})
+			out = append(out, sample{user: int32(u), start: int32(start), end: int32(end), first: int32(scored)})
 			scored = end
 		}
 	}
@@ -43,50 +51,75 @@ func prefixes(seqs [][]int32, maxLen int) []sample {
 	var out []sample
 	for u, seq := range seqs {
 		for end := 1; end < len(seq); end++ {
-			out = append(out, sample{int32(u), int32(max(0, end-maxLen)), int32(end), int32(end - 1)})
+			out = append(out, sample{user: int32(u), start: int32(max(0, end-maxLen)), end: int32(end), first: int32(end - 1)})
 		}
 	}
 	return out
 }
 
-// bucketBatches is the number of batches whose samples are sorted by length
-// together: long enough that a batch has samples of about one length and little
-// padding, short enough that an epoch's batches differ from the last one's.
-const bucketBatches = 20
+// windows cuts sequences into Cloze samples of at most maxLen items, before any is
+// hidden. A longer one becomes windows that start every stride items; each item
+// may be hidden in the first window that reaches it only. A sequence of one item
+// would have nothing to predict it from.
+func windows(seqs [][]int32, maxLen, stride int) []sample {
+	var out []sample
+	for u, seq := range seqs {
+		reached := 0
+		for start := 0; len(seq) > 1 && reached < len(seq); start += stride {
+			end := min(start+maxLen, len(seq))
+			out = append(out, sample{user: int32(u), start: int32(start), end: int32(end), first: int32(reached)})
+			reached = end
+		}
+	}
+	return out
+}
+
+// hide draws what an epoch's Cloze samples are to predict: with probability
+// lastOnly the last item, else each item with probability ratio. Samples of which
+// nothing is hidden drop out. The result depends on r alone.
+func hide(samples []sample, ratio, lastOnly float64, r *rand.Rand) []sample {
+	var out []sample
+	for _, s := range samples {
+		if r.Float64() < lastOnly {
+			s.hidden = []int32{s.end - 1}
+		} else {
+			for at := s.first; at < s.end; at++ {
+				if r.Float64() < ratio {
+					s.hidden = append(s.hidden, at)
+				}
+			}
+		}
+		if s.hidden != nil {
+			out = append(out, s)
+		}
+	}
+	return out
+}
 
 // epochBatches shuffles the samples and cuts them into batches of at most
-// targets targets (one sample may have more), each of similar lengths, in
-// random order. The result depends on r alone.
+// targets targets (one sample may have more). The result depends on r alone.
+// Within a batch, samples stand in the order of their lengths, so that its shares
+// are equal work.
 func epochBatches(samples []sample, targets int, r *rand.Rand) [][]sample {
 	order := slices.Clone(samples)
 	r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	var batches [][]sample
 	for len(order) > 0 {
-		n, sum := 0, 0
-		for n < len(order) && sum < targets*bucketBatches {
+		n, sum := 1, order[0].targets()
+		for n < len(order) && sum+order[n].targets() <= targets {
 			sum += order[n].targets()
 			n++
 		}
-		bucket := order[:n]
+		slices.SortStableFunc(order[:n], func(a, b sample) int { return a.inputs() - b.inputs() })
+		batches = append(batches, order[:n])
 		order = order[n:]
-		slices.SortStableFunc(bucket, func(a, b sample) int { return a.inputs() - b.inputs() })
-		for len(bucket) > 0 {
-			n, sum := 1, bucket[0].targets()
-			for n < len(bucket) && sum+bucket[n].targets() <= targets {
-				sum += bucket[n].targets()
-				n++
-			}
-			batches = append(batches, bucket[:n])
-			bucket = bucket[n:]
-		}
 	}
-	r.Shuffle(len(batches), func(i, j int) { batches[i], batches[j] = batches[j], batches[i] })
 	return batches
 }
 
 // share is member k's part of a batch: every members-th sample. A batch is in
-// order of length, so the parts have about the same numbers of rows and targets
-// and the same padding. It may be empty.
+// order of length, so the parts have about the same numbers of items and targets.
+// It may be empty.
 func share(batch []sample, k, members int) []sample {
 	var part []sample
 	for i := k; i < len(batch); i += members {
@@ -97,29 +130,62 @@ func share(batch []sample, k, members int) []sample {
 
 // makeBatch lays samples out as a model reads them.
 func makeBatch(seqs [][]int32, samples []sample) *models.Batch {
-	b := &models.Batch{Rows: len(samples)}
-	n := 0
+	b := &models.Batch{}
 	for _, s := range samples {
-		b.Len = max(b.Len, s.inputs())
-		n += s.targets()
-	}
-	b.Items = make([]int64, b.Rows*b.Len)
-	b.Lengths = make([]int64, b.Rows)
-	b.Position = make([]int64, 0, n)
-	b.Target = make([]int64, 0, n)
-	for row, s := range samples {
 		seq := seqs[s.user]
-		for i := s.start; i < s.end; i++ {
-			flat := int64(row*b.Len) + int64(i-s.start)
-			b.Items[flat] = int64(seq[i])
-			if i >= s.first {
-				b.Position = append(b.Position, flat)
-				b.Target = append(b.Target, int64(seq[i+1]))
-			}
+		first := int64(len(b.Items)) // where this sample begins
+		for _, v := range seq[s.start:s.end] {
+			b.Items = append(b.Items, int64(v))
 		}
-		b.Lengths[row] = int64(s.inputs())
+		b.Lengths = append(b.Lengths, int64(s.inputs()))
+		if s.hidden != nil {
+			for _, at := range s.hidden {
+				b.Position = append(b.Position, first+int64(at-s.start))
+				b.Target = append(b.Target, int64(seq[at]))
+			}
+			continue
+		}
+		for at := s.first; at < s.end; at++ {
+			b.Position = append(b.Position, first+int64(at-s.start))
+			b.Target = append(b.Target, int64(seq[at+1]))
+		}
 	}
 	return b
+}
+
+// sameTarget is an index of prefixes by what they predict.
+type sameTarget struct {
+	samples []sample
+	byItem  [][]int32 // by target: numbers in samples, ascending
+}
+
+func newSameTarget(seqs [][]int32, samples []sample, items int) *sameTarget {
+	x := &sameTarget{samples, make([][]int32, items+1)}
+	for i, s := range samples {
+		v := seqs[s.user][s.end]
+		x.byItem[v] = append(x.byItem[v], int32(i))
+	}
+	return x
+}
+
+// draw gives for each sample another one with the same target, uniformly; the
+// sample itself if there is no other.
+func (x *sameTarget) draw(seqs [][]int32, samples []sample, r *rand.Rand) []sample {
+	out := make([]sample, len(samples))
+	for i, s := range samples {
+		out[i] = s
+		same := x.byItem[seqs[s.user][s.end]]
+		if len(same) < 2 {
+			continue
+		}
+		// Uniform over the others: the last one stands in for the sample itself.
+		other := x.samples[same[r.IntN(len(same)-1)]]
+		if other.user == s.user && other.end == s.end {
+			other = x.samples[same[len(same)-1]]
+		}
+		out[i] = other
+	}
+	return out
 }
 
 // addNegatives draws k items for each target, uniform over the catalogue

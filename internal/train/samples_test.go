@@ -1,10 +1,20 @@
 package train
 
 import (
+	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 )
+
+func piece(user, start, end, first int32) sample {
+	return sample{user: user, start: start, end: end, first: first}
+}
+
+func equal(a, b []sample) bool {
+	return slices.EqualFunc(a, b, func(x, y sample) bool { return reflect.DeepEqual(x, y) })
+}
 
 func sequence(n int) []int32 {
 	s := make([]int32, n)
@@ -23,14 +33,14 @@ func TestAllPositions(t *testing.T) {
 	}{
 		{0, nil},
 		{1, nil},
-		{2, []sample{{0, 0, 1, 0}}},
-		{5, []sample{{0, 0, 4, 0}}},
-		{6, []sample{{0, 0, 4, 0}, {0, 2, 5, 4}}},
-		{7, []sample{{0, 0, 4, 0}, {0, 2, 6, 4}}},
-		{8, []sample{{0, 0, 4, 0}, {0, 2, 6, 4}, {0, 4, 7, 6}}},
+		{2, []sample{piece(0, 0, 1, 0)}},
+		{5, []sample{piece(0, 0, 4, 0)}},
+		{6, []sample{piece(0, 0, 4, 0), piece(0, 2, 5, 4)}},
+		{7, []sample{piece(0, 0, 4, 0), piece(0, 2, 6, 4)}},
+		{8, []sample{piece(0, 0, 4, 0), piece(0, 2, 6, 4), piece(0, 4, 7, 6)}},
 	} {
 		got := allPositions([][]int32{sequence(c.length)}, 4, 2)
-		if !slices.Equal(got, c.want) {
+		if !equal(got, c.want) {
 			t.Errorf("length %d: %v, want %v", c.length, got, c.want)
 		}
 	}
@@ -53,25 +63,116 @@ func TestAllPositions(t *testing.T) {
 
 func TestPrefixes(t *testing.T) {
 	got := prefixes([][]int32{sequence(1), sequence(5)}, 3)
-	want := []sample{{1, 0, 1, 0}, {1, 0, 2, 1}, {1, 0, 3, 2}, {1, 1, 4, 3}}
-	if !slices.Equal(got, want) {
+	want := []sample{piece(1, 0, 1, 0), piece(1, 0, 2, 1), piece(1, 0, 3, 2), piece(1, 1, 4, 3)}
+	if !equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
 
 func TestMakeBatch(t *testing.T) {
 	seqs := [][]int32{{5, 6, 7, 8}, {9, 3}}
-	b := makeBatch(seqs, []sample{{0, 1, 3, 2}, {1, 0, 1, 0}})
+	b := makeBatch(seqs, []sample{piece(0, 1, 3, 2), piece(1, 0, 1, 0)})
 	check := func(what string, got, want []int64) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s = %v, want %v", what, got, want)
 		}
 	}
-	check("items", b.Items, []int64{6, 7, 9, 0})
+	check("items", b.Items, []int64{6, 7, 9})
 	check("lengths", b.Lengths, []int64{2, 1})
 	check("position", b.Position, []int64{1, 2})
 	check("target", b.Target, []int64{8, 3})
 	check("last positions", b.LastPositions(), []int64{1, 2})
+
+	cloze := piece(0, 1, 4, 1)
+	cloze.hidden = []int32{1, 3}
+	b = makeBatch(seqs, []sample{piece(1, 0, 1, 0), cloze})
+	check("items", b.Items, []int64{9, 6, 7, 8})
+	check("position", b.Position, []int64{0, 1, 3})
+	check("target", b.Target, []int64{3, 6, 8})
+}
+
+// Windows of a long history for Cloze: each item may be hidden in one of them.
+func TestWindows(t *testing.T) {
+	got := windows([][]int32{sequence(1), sequence(2), sequence(4), sequence(7)}, 4, 2)
+	want := []sample{piece(1, 0, 2, 0), piece(2, 0, 4, 0), piece(3, 0, 4, 0), piece(3, 2, 6, 4), piece(3, 4, 7, 6)}
+	if !equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// The shares of what is hidden are those asked for.
+func TestHide(t *testing.T) {
+	const n, length = 4000, 10
+	samples := make([]sample, n)
+	for i := range samples {
+		samples[i] = piece(int32(i), 0, length, 2) // the first two belong to another window
+	}
+	const ratio, lastOnly = .3, .25
+	hidden := hide(samples, ratio, lastOnly, rand.New(rand.NewPCG(1, 1)))
+	last, counts := 0, [length]int{}
+	for _, s := range hidden {
+		if len(s.hidden) == 0 || !slices.IsSorted(s.hidden) {
+			t.Fatalf("hidden %v", s.hidden)
+		}
+		if len(s.hidden) == 1 && s.hidden[0] == length-1 {
+			last++
+		}
+		for _, at := range s.hidden {
+			counts[at]++
+		}
+	}
+	near := func(what string, got int, p float64) {
+		if d := math.Abs(float64(got) - n*p); d > 5*math.Sqrt(n*p*(1-p)) {
+			t.Errorf("%s: %d of %d, want %.0f", what, got, n, n*p)
+		}
+	}
+	if counts[0]+counts[1] > 0 {
+		t.Error("an item of another window was hidden")
+	}
+	near("item 2", counts[2], (1-lastOnly)*ratio)
+	near("item 8", counts[8], (1-lastOnly)*ratio)
+	near("the last item", counts[9], lastOnly+(1-lastOnly)*ratio)
+	none := math.Pow(1-ratio, length-2)
+	near("samples left", len(hidden), 1-(1-lastOnly)*none)
+	near("the last alone", last, lastOnly+(1-lastOnly)*ratio*math.Pow(1-ratio, length-3))
+	if samples[0].hidden != nil {
+		t.Error("the samples given were changed")
+	}
+}
+
+// Others with the same target, uniformly, and never the sample itself while there
+// is another.
+func TestSameTarget(t *testing.T) {
+	seqs := [][]int32{{1, 2, 9}, {3, 9}, {4, 5, 6, 9}, {7, 8}}
+	samples := prefixes(seqs, 50)
+	x := newSameTarget(seqs, samples, 9)
+	r := rand.New(rand.NewPCG(1, 1))
+	counts := map[[2]int32]int{} // user asked, user given, where the target is 9
+	const n = 3000
+	for range n {
+		for i, o := range x.draw(seqs, samples, r) {
+			s := samples[i]
+			if seqs[o.user][o.end] != seqs[s.user][s.end] {
+				t.Fatalf("%+v for %+v", o, s)
+			}
+			if seqs[s.user][s.end] == 9 {
+				counts[[2]int32{s.user, o.user}]++
+			} else if !equal([]sample{o}, []sample{s}) {
+				t.Fatalf("%+v for %+v, which is alone with its target", o, s)
+			}
+		}
+	}
+	for asked := range int32(3) {
+		for given := range int32(3) {
+			got := counts[[2]int32{asked, given}]
+			if asked == given && got > 0 {
+				t.Errorf("user %d was its own pair", asked)
+			}
+			if asked != given && math.Abs(float64(got)-n/2) > 5*math.Sqrt(n/4) {
+				t.Errorf("user %d for user %d: %d of %d draws", given, asked, got, n)
+			}
+		}
+	}
 }
 
 func TestEpochBatches(t *testing.T) {
@@ -84,19 +185,19 @@ func TestEpochBatches(t *testing.T) {
 	const targets = 256
 	batches := epochBatches(samples, targets, rand.New(rand.NewPCG(7, 1)))
 	var all []sample
-	sum, padded, real := 0, 0, 0
+	sum := 0
 	for _, b := range batches {
-		n, longest := 0, 0
-		for _, s := range b {
+		n := 0
+		for i, s := range b {
 			n += s.targets()
-			longest = max(longest, s.inputs())
-			real += s.inputs()
+			if i > 0 && b[i-1].inputs() > s.inputs() {
+				t.Fatal("a batch is not in order of length")
+			}
 		}
 		if n > targets {
 			t.Fatalf("a batch of %d targets", n)
 		}
 		sum += n
-		padded += longest * len(b)
 		all = append(all, b...)
 	}
 	if len(all) != len(samples) {
@@ -104,18 +205,15 @@ func TestEpochBatches(t *testing.T) {
 	}
 	order := func(a, b sample) int { return int(a.user-b.user)*1000 + int(a.start-b.start) }
 	slices.SortFunc(all, order)
-	if !slices.Equal(all, samples) {
+	if !equal(all, samples) {
 		t.Error("the batches hold other samples than they were given")
 	}
 	if mean := float64(sum) / float64(len(batches)); mean < .8*targets {
 		t.Errorf("mean batch has %.0f targets, want near %d", mean, targets)
 	}
-	if waste := float64(padded)/float64(real) - 1; waste > .1 {
-		t.Errorf("%.0f %% padding", 100*waste)
-	}
 	again := epochBatches(samples, targets, rand.New(rand.NewPCG(7, 1)))
 	other := epochBatches(samples, targets, rand.New(rand.NewPCG(7, 2)))
-	same := func(a, b [][]sample) bool { return slices.EqualFunc(a, b, slices.Equal[[]sample]) }
+	same := func(a, b [][]sample) bool { return slices.EqualFunc(a, b, equal) }
 	if !same(batches, again) {
 		t.Error("one seed gave two orders")
 	}
@@ -130,7 +228,7 @@ func TestShare(t *testing.T) {
 		seen := 0
 		for k := range members {
 			for i, s := range share(batch, k, members) {
-				if s != batch[k+i*members] {
+				if !equal([]sample{s}, batch[k+i*members:][:1]) {
 					t.Errorf("%d members: sample %d of member %d is %+v", members, i, k, s)
 				}
 				seen++
@@ -143,7 +241,7 @@ func TestShare(t *testing.T) {
 }
 
 func TestNegatives(t *testing.T) {
-	b := makeBatch([][]int32{{1, 2, 3}}, []sample{{0, 0, 2, 0}})
+	b := makeBatch([][]int32{{1, 2, 3}}, []sample{piece(0, 0, 2, 0)})
 	const k, items = 3000, 4
 	addNegatives(b, k, items, rand.New(rand.NewPCG(1, 1)))
 	for i, target := range b.Target {

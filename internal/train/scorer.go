@@ -84,17 +84,16 @@ func (s *scorer) score(rt *torch.Runtime, m models.Model, cases []datasets.Case,
 // HistoryBatch lays the last maxLen items of each history out as a model reads
 // them. An empty history is a single padding item.
 func HistoryBatch(cases []datasets.Case, maxLen int) *models.Batch {
-	b := &models.Batch{Rows: len(cases), Len: 1, Lengths: make([]int64, len(cases))}
+	b := &models.Batch{}
 	for _, c := range cases {
-		b.Len = max(b.Len, min(len(c.History), maxLen))
-	}
-	b.Items = make([]int64, b.Rows*b.Len)
-	for row, c := range cases {
 		recent := c.History[max(0, len(c.History)-maxLen):]
-		for i, v := range recent {
-			b.Items[row*b.Len+i] = int64(v)
+		if len(recent) == 0 {
+			recent = []int32{0}
 		}
-		b.Lengths[row] = int64(max(1, len(recent)))
+		for _, v := range recent {
+			b.Items = append(b.Items, int64(v))
+		}
+		b.Lengths = append(b.Lengths, int64(len(recent)))
 	}
 	return b
 }

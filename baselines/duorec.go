@@ -1,0 +1,152 @@
+package baselines
+
+import (
+	"fmt"
+	"slices"
+
+	"famebench/internal/torch"
+	"famebench/models"
+)
+
+// DuoRec's modes: which pairs of views are contrasted. z is the vector of a
+// sequence, a that of the same sequence with other dropout, b that of another
+// sequence with the same target.
+var duoRecModes = []string{
+	"un",   // z with a
+	"su",   // z with b
+	"us",   // both
+	"us_x", // a with b, the paper's
+}
+
+// DuoRecConfig are DuoRec's hyper-parameters.
+type DuoRecConfig struct {
+	models.TransformerConfig
+	Contrast           string  `toml:"contrast" json:"contrast"`                       // one of duoRecModes
+	UnsupervisedWeight float64 `toml:"unsupervised_weight" json:"unsupervised_weight"` // λ of z with a
+	SupervisedWeight   float64 `toml:"supervised_weight" json:"supervised_weight"`     // λ of z with b, and of a with b
+	Temperature        float64 `toml:"temperature" json:"temperature"`                 // τ of the contrast
+	Similarity         string  `toml:"similarity" json:"similarity"`                   // "dot" or "cos"
+}
+
+// DuoRecDefaults are the authors'.
+func DuoRecDefaults() *DuoRecConfig {
+	return &DuoRecConfig{models.TransformerDefaults(), "us_x", .1, .1, 1, "dot"}
+}
+
+// Validate names the first value that cannot be.
+func (c *DuoRecConfig) Validate() error {
+	switch {
+	case !slices.Contains(duoRecModes, c.Contrast):
+		return fmt.Errorf("contrast = %q: want one of %q", c.Contrast, duoRecModes)
+	case !(c.UnsupervisedWeight >= 0) || !(c.SupervisedWeight >= 0):
+		return fmt.Errorf("unsupervised_weight = %v, supervised_weight = %v: want 0 or more", c.UnsupervisedWeight, c.SupervisedWeight)
+	case !(c.Temperature > 0):
+		return fmt.Errorf("temperature = %v: want more than 0", c.Temperature)
+	case c.Similarity != "dot" && c.Similarity != "cos":
+		return fmt.Errorf("similarity = %q: want %q or %q", c.Similarity, "dot", "cos")
+	}
+	return c.TransformerConfig.Validate()
+}
+
+// DuoRec (Qiu et al. 2022, arXiv 2110.05730) is SASRec with a second term in the
+// loss that spreads its vectors over the space: views of one sequence are drawn
+// together and away from all other views of the batch (InfoNCE, eq. 8–13). Every
+// training sample is a prefix of a sequence; each view is a pass of the encoder
+// with dropout of its own and has its gradient.
+//
+// Differs from the reference: as SASRec does.
+type DuoRec struct {
+	*SASRec
+	config DuoRecConfig
+}
+
+// NewDuoRec makes a model for V items and at most maxLen positions.
+func NewDuoRec(rt *torch.Runtime, c *DuoRecConfig, loss models.ItemLoss, items, maxLen int) (*DuoRec, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("duorec: %w", err)
+	}
+	base, err := NewSASRec(rt, &SASRecConfig{c.TransformerConfig}, loss, items, maxLen)
+	if err != nil {
+		return nil, err
+	}
+	return &DuoRec{base, *c}, nil
+}
+
+// NeedsSameTarget tells whether Loss reads b.SameTarget.
+func (m *DuoRec) NeedsSameTarget() bool { return m.config.Contrast != "un" }
+
+// Loss is that of the targets after each sequence's last item, plus the contrast.
+func (m *DuoRec) Loss(b *models.Batch) torch.Tensor {
+	views := []*models.Batch{b} // z
+	if m.config.Contrast != "su" {
+		views = append(views, b) // a
+	}
+	if m.NeedsSameTarget() {
+		views = append(views, b.SameTarget) // b
+	}
+	B := int64(len(b.Lengths))
+	joined := models.Join(views...)
+	x := m.encode(joined, joined.LastPositions()) // [views·B, d]
+	loss := m.loss.Of(m.rt, x.Narrow(0, 0, B), m.table, torch.Tensor{}, b, m.items)
+	return loss.Add(m.contrast(x, int64(len(views)), B))
+}
+
+// contrast is the weighted sum of the mode's InfoNCE terms over the whole batch;
+// x [views·B, d] holds the views of this team member's part of it, one view below
+// the other.
+func (m *DuoRec) contrast(x torch.Tensor, views, B int64) torch.Tensor {
+	all, rows, own := m.rt.Gather(x)
+	// The rows of a view in all: block after block.
+	view := func(k int64) []int64 {
+		var index []int64
+		first := int64(0)
+		for _, n := range rows {
+			b := n / views
+			for i := range b {
+				index = append(index, first+k*b+i)
+			}
+			first += n
+		}
+		return index
+	}
+	c := m.config
+	var sum torch.Tensor
+	switch c.Contrast {
+	case "un":
+		sum = m.infoNCE(all, view(0), view(1)).Scale(c.UnsupervisedWeight)
+	case "su":
+		sum = m.infoNCE(all, view(0), view(1)).Scale(c.SupervisedWeight)
+	case "us":
+		sum = m.infoNCE(all, view(0), view(1)).Scale(c.UnsupervisedWeight)
+		sum = sum.Add(m.infoNCE(all, view(0), view(2)).Scale(c.SupervisedWeight))
+	case "us_x":
+		sum = m.infoNCE(all, view(1), view(2)).Scale(c.SupervisedWeight)
+	}
+	// Members' losses are averaged by their targets. Each has here the whole
+	// batch's value, but the gradient with respect to its own rows alone: that must
+	// count in full.
+	total := int64(0)
+	for _, n := range rows {
+		total += n
+	}
+	share := float64(rows[own]) / float64(total)
+	return sum.Scale(1 / share).Add(sum.Detach().Scale(1 - 1/share))
+}
+
+// infoNCE contrasts row left[i] of x with row right[i]: the mean over the 2n rows
+// of both of −log softmax of the similarity with its partner, among those with all
+// rows but itself.
+func (m *DuoRec) infoNCE(x torch.Tensor, left, right []int64) torch.Tensor {
+	n := int64(len(left))
+	z := x.Rows(m.rt.Ints(slices.Concat(left, right), 2*n)) // [2n, d]
+	if m.config.Similarity == "cos" {
+		z = z.Normalize()
+	}
+	itself := m.rt.Full(-1e30, 2*n).Diag()                                        // [2n, 2n]
+	logits := z.MatMul(z.Transpose()).Scale(1 / m.config.Temperature).Add(itself) // [2n, 2n]
+	partner := make([]int64, 2*n)                                                 // flat index of each row's
+	for i := range partner {
+		partner[i] = int64(i)*2*n + (int64(i)+n)%(2*n)
+	}
+	return logits.LogSoftmax().Reshape(-1, 1).Rows(m.rt.Ints(partner, 2*n)).Mean().Scale(-1) // scalar
+}

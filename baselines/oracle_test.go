@@ -1,0 +1,135 @@
+package baselines
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"famebench/internal/oracle"
+	"famebench/internal/torch"
+	"famebench/models"
+)
+
+// oracleConfig are the sizes of a fixture's model.
+type oracleConfig struct {
+	Items  int `json:"n_items"` // padding included
+	Hidden int
+	Heads  int
+	Layers int
+	Inner  int
+	MaxLen int `json:"max_len"`
+}
+
+// transformer has dropout, which must do nothing outside training.
+func (c oracleConfig) transformer() models.TransformerConfig {
+	return models.TransformerConfig{Hidden: c.Hidden, Layers: c.Layers, Heads: c.Heads, Inner: c.Inner, Dropout: .5, AttnDropout: .5}
+}
+
+// oracleLoss differs from the default: in the references padding is a class of
+// the softmax.
+var oracleLoss = models.ItemLoss{Kind: "ce", Padding: true}
+
+// eachOracle runs f on the named cases with a model that has the case's weights.
+func eachOracle[M models.Model](t *testing.T, names []string, build func(rt *torch.Runtime, c oracle.Case, cfg oracleConfig) (M, error), f func(t *testing.T, rt *torch.Runtime, c oracle.Case, cfg oracleConfig, m M)) {
+	onDevices(t, func(t *testing.T, device string) {
+		for _, c := range oracle.Cases(t, func(n string) bool { return slices.Contains(names, n) }) {
+			t.Run(c.Name, func(t *testing.T) {
+				var cfg oracleConfig
+				c.Decode(t, &cfg, nil, nil)
+				err := torch.Run(torch.Config{Device: device, Threads: 2, Seed: 1}, func(rt *torch.Runtime) error {
+					m, err := build(rt, c, cfg)
+					if err != nil {
+						return err
+					}
+					if err := m.Params().Load(c.Tensors(t, "weights.safetensors")); err != nil {
+						return err
+					}
+					f(t, rt, c, cfg, m)
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	})
+}
+
+// onDevices runs f on the CPU, and on a GPU where there is one.
+func onDevices(t *testing.T, f func(t *testing.T, device string)) {
+	f(t, "cpu")
+	t.Run("CUDA", func(t *testing.T) {
+		if err := torch.Run(torch.Config{Device: "cuda"}, func(*torch.Runtime) error { return nil }); err != nil {
+			t.Skip(err)
+		}
+		f(t, "cuda")
+	})
+}
+
+// ragged makes a batch of right-padded rows; positions are those of the last
+// items.
+func ragged(rows [][]int64, lengths, target []int64) *models.Batch {
+	b := &models.Batch{Lengths: lengths, Target: target}
+	for i, row := range rows {
+		b.Items = append(b.Items, row[:lengths[i]]...)
+	}
+	b.Position = b.LastPositions()
+	return b
+}
+
+// everywhere scores every item of the sequences but the first of each, and the
+// target after the last.
+func everywhere(rows [][]int64, lengths, target []int64) *models.Batch {
+	b := ragged(rows, lengths, nil)
+	b.Position = nil
+	for i := range b.Items {
+		b.Position = append(b.Position, int64(i))
+	}
+	for i, n := range lengths {
+		b.Target = append(append(b.Target, rows[i][1:n]...), target[i])
+	}
+	return b
+}
+
+// checkScores compares the scores of all rows of the table but those after the
+// items.
+func checkScores(t *testing.T, what string, m models.Model, users torch.Tensor, want [][]float64) {
+	t.Helper()
+	table, bias := m.Items()
+	scores := users.MatMul(table.Narrow(0, 0, int64(len(want[0]))).Transpose())
+	if bias.Defined() {
+		scores = scores.Add(bias)
+	}
+	oracle.Near(t, what, scores.HostFloats(), oracle.Flatten(want), 1e-5)
+}
+
+// checkLoss compares the loss (1e-5) and the gradient of every parameter (1e-4
+// and, stricter for small ones, 1e-5 + 1e-4·|expected|).
+func checkLoss(t *testing.T, c oracle.Case, m models.Model, b *models.Batch, want float64, file string) {
+	t.Helper()
+	p := m.Params()
+	p.ZeroGrad()
+	loss := m.Loss(b)
+	if got := loss.Item(); !(math.Abs(got-want) <= 1e-5) {
+		t.Errorf("loss = %v, want %v", got, want)
+	}
+	loss.Backward()
+	grads := c.Tensors(t, file)
+	if len(grads) != len(p.Names()) {
+		t.Errorf("%d parameters, reference has %d", len(p.Names()), len(grads))
+	}
+	for _, name := range slices.Sorted(slices.Values(p.Names())) {
+		nearGradient(t, "gradient of "+name, p.Grad(name), oracle.Floats(t, grads[name]))
+	}
+}
+
+func nearGradient(t *testing.T, what string, got []float32, want []float64) {
+	t.Helper()
+	oracle.Near(t, what, got, want, 1e-4)
+	for i := range got {
+		if d := math.Abs(float64(got[i]) - want[i]); d > 1e-5+1e-4*math.Abs(want[i]) {
+			t.Errorf("%s[%d] = %v, want %v", what, i, got[i], want[i])
+			return
+		}
+	}
+}

@@ -1,0 +1,130 @@
+// Loops over sequences of different lengths that lie one after the other, without
+// padding. The matrices are small (a few rows of 16 to 64 floats), so a product
+// of libtorch's would spend its time on being called.
+#include "loops.h"
+
+static inline __attribute__((always_inline)) float dot(const float *x, const float *y, int64_t n) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; i++) sum += x[i] * y[i];
+  return sum;
+}
+
+static inline __attribute__((always_inline)) void add_scaled(float *to, const float *x, float k, int64_t n) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) to[i] += k * x[i];
+}
+
+WIDEST void fb_attend_forward(const fb_attention *a, const float *q, const float *kv, float *weights, float *out) {
+  const int64_t w = a->width, d = a->heads * w;
+  const int32_t threshold = drop_threshold(a->p);
+  const float keep = (float)(1.0 / (1.0 - a->p));
+  int64_t done = 0; // weights before this query's
+  for (int64_t i = 0; i < a->queries; i++) {
+    const int64_t n = a->spans[2 * i + 1] - a->spans[2 * i];
+    for (int64_t h = 0; h < a->heads; h++, done += n) {
+      const float *k = kv + a->spans[2 * i] * 2 * d + h * w, *v = k + d, *qi = q + i * d + h * w;
+      float *row = weights + done, *o = out + i * d + h * w;
+      float max = -INFINITY, sum = 0;
+      for (int64_t j = 0; j < n; j++) {
+        row[j] = a->scale * dot(qi, k + j * 2 * d, w);
+        max = row[j] > max ? row[j] : max;
+      }
+#pragma omp simd reduction(+ : sum)
+      for (int64_t j = 0; j < n; j++) {
+        row[j] = exp_nonpositive(row[j] - max);
+        sum += row[j];
+      }
+      const float norm = 1.0f / sum;
+#pragma omp simd
+      for (int64_t j = 0; j < n; j++) row[j] *= norm;
+      memset(o, 0, w * sizeof *o);
+      for (int64_t j = 0; j < n; j++)
+        if (a->p == 0 || !dropped(done + j, a->seed, threshold)) add_scaled(o, v + j * 2 * d, row[j] * keep, w);
+    }
+  }
+}
+
+WIDEST void fb_attend_backward(const fb_attention *a, const float *q, const float *kv, const float *weights,
+                               const float *dout, float *dq, float *dkv) {
+  const int64_t w = a->width, d = a->heads * w;
+  const int32_t threshold = drop_threshold(a->p);
+  const float keep = (float)(1.0 / (1.0 - a->p));
+  int64_t done = 0;
+  for (int64_t i = 0; i < a->queries; i++) {
+    const int64_t n = a->spans[2 * i + 1] - a->spans[2 * i];
+    for (int64_t h = 0; h < a->heads; h++, done += n) {
+      const int64_t at = a->spans[2 * i] * 2 * d + h * w;
+      const float *k = kv + at, *v = k + d, *qi = q + i * d + h * w;
+      float *dk = dkv + at, *dv = dk + d;
+      const float *row = weights + done, *g = dout + i * d + h * w;
+      float *dqi = dq + i * d + h * w;
+      // With D the gradient of a weight, that of its score is row·(D - Σ row·D).
+      float mean = 0;
+      for (int64_t j = 0; j < n; j++)
+        if (a->p == 0 || !dropped(done + j, a->seed, threshold)) mean += row[j] * keep * dot(g, v + j * 2 * d, w);
+      for (int64_t j = 0; j < n; j++) {
+        float weight = 0;
+        if (a->p == 0 || !dropped(done + j, a->seed, threshold)) {
+          weight = keep * dot(g, v + j * 2 * d, w);
+          add_scaled(dv + j * 2 * d, g, row[j] * keep, w);
+        }
+        const float ds = a->scale * row[j] * (weight - mean);
+        add_scaled(dqi, k + j * 2 * d, ds, w);
+        add_scaled(dk + j * 2 * d, qi, ds, w);
+      }
+    }
+  }
+}
+
+// out_t = old_t·out_{t-1} + fresh_t·x_t, where the two factors add up to 1. They
+// come from a running maximum and the sum of exponentials below it, so that
+// nothing overflows however the logits range.
+WIDEST void fb_prefix_mean_forward(const float *x, const float *a, const int64_t *lengths, int64_t rows, int64_t d,
+                                   float *old, float *fresh, float *out) {
+  int64_t t = 0;
+  for (int64_t r = 0; r < rows; r++) {
+    float max = a[t], sum = 0;
+    for (int64_t first = t, end = t + lengths[r]; t < end; t++) {
+      const float higher = a[t] > max ? a[t] : max, before = sum * expf(max - higher), now = expf(a[t] - higher);
+      max = higher;
+      sum = before + now;
+      old[t] = before / sum;
+      fresh[t] = now / sum;
+      const float *xt = x + t * d, *previous = t > first ? out + (t - 1) * d : xt; // old is 0 at first
+      float *o = out + t * d;
+#pragma omp simd
+      for (int64_t i = 0; i < d; i++) o[i] = old[t] * previous[i] + fresh[t] * xt[i];
+    }
+  }
+}
+
+// From the last row of each sequence to its first. With the gradient of a row from
+// itself and all later ones, S_t = dout_t + old_{t+1}·S_{t+1}, and the same sum K_t
+// of dout_u·out_u: dx_t = fresh_t·S_t and da_t = fresh_t·(x_t·S_t - K_t). S_{t+1} is
+// what dx_{t+1} holds, less its factor, which may be 0: so the factors are put in
+// afterwards.
+WIDEST void fb_prefix_mean_backward(const float *x, const int64_t *lengths, int64_t rows, int64_t d, const float *old,
+                                    const float *fresh, const float *out, const float *dout, float *dx, float *da) {
+  int64_t first = 0;
+  for (int64_t r = 0; r < rows; first += lengths[r++]) {
+    const int64_t end = first + lengths[r];
+    float later = 0; // K of the row after
+    for (int64_t t = end - 1; t >= first; t--) {
+      float *s = dx + t * d;
+      memcpy(s, dout + t * d, d * sizeof *s);
+      float k = dot(s, out + t * d, d);
+      if (t + 1 < end) {
+        add_scaled(s, s + d, old[t + 1], d);
+        k += old[t + 1] * later;
+      }
+      later = k;
+      da[t] = fresh[t] * (dot(x + t * d, s, d) - k);
+    }
+    for (int64_t t = first; t < end; t++) {
+      float *s = dx + t * d;
+#pragma omp simd
+      for (int64_t i = 0; i < d; i++) s[i] *= fresh[t];
+    }
+  }
+}

@@ -1,0 +1,103 @@
+package train
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"famebench/datasets"
+	"famebench/internal/torch"
+)
+
+// Geometry says how user vectors lie on the unit sphere (Wang and Isola 2020,
+// arXiv 2005.10242), which the papers on contrastive recommenders plot. It is
+// measured on the same users of the validation part for every model and seed.
+type Geometry struct {
+	// Alignment is the mean distance between the vectors of two histories that are
+	// followed by the same item. 0 is best, 2 the farthest.
+	Alignment float64 `json:"alignment,omitempty"`
+	// Uniformity is log mean exp(−2·distance²) over all pairs of users. 0 is one
+	// point for all; lower is more even. (DuoRec's plots leave out the square.)
+	Uniformity float64 `json:"uniformity,omitempty"`
+}
+
+// probeUsers is the number of validation users on which Geometry is measured.
+const probeUsers = 2048
+
+// probe holds the histories on which Geometry is measured.
+type probe struct {
+	users  []datasets.Case
+	pairs  []datasets.Case // pairs[i] belongs to users[paired[i]]: another user's history with the same target
+	paired []int
+	maxLen int
+}
+
+// newProbe draws the users, and for each a training prefix of another user that is
+// followed by the same item, where there is one. It does not depend on the run's
+// seed.
+func newProbe(s *datasets.Split, maxLen int) *probe {
+	r := rand.New(rand.NewPCG(2048, 1))
+	p := &probe{maxLen: maxLen}
+	for _, i := range r.Perm(len(s.Valid))[:min(probeUsers, len(s.Valid))] {
+		p.users = append(p.users, s.Valid[i])
+	}
+	type place struct{ user, at int32 }
+	places := make([][]place, s.Data.NumItems+1) // by item: where it follows something in training
+	for u, seq := range s.Train {
+		for at := 1; at < len(seq); at++ {
+			places[seq[at]] = append(places[seq[at]], place{int32(u), int32(at)})
+		}
+	}
+	for i, c := range p.users {
+		others := slices.DeleteFunc(slices.Clone(places[c.Target]), func(p place) bool { return p.user == c.User })
+		if len(others) == 0 {
+			continue
+		}
+		o := others[r.IntN(len(others))]
+		p.pairs = append(p.pairs, datasets.Case{User: o.user, History: s.Train[o.user][:o.at], Target: c.Target})
+		p.paired = append(p.paired, i)
+	}
+	return p
+}
+
+// measure encodes the probe. A value for which there are no two histories stays 0.
+func (p *probe) measure(r *Replicas) (Geometry, error) {
+	var g Geometry
+	err := r.team.Each(func(k int, rt *torch.Runtime) error {
+		if k > 0 { // some ms on one member
+			return nil
+		}
+		rt.Scope(func() {
+			rt.NoGrad(func() {
+				users := r.models[0].Users(HistoryBatch(p.users, p.maxLen)).Normalize() // [n, d]
+				n := len(p.users)
+				cosines := users.MatMul(users.Transpose()).HostFloats() // [n, n]
+				var sum float64
+				for i := range n {
+					for _, c := range cosines[i*n+i+1 : (i+1)*n] {
+						sum += math.Exp(-4 * (1 - float64(c))) // distance² = 2·(1 − cosine)
+					}
+				}
+				if n > 1 {
+					g.Uniformity = math.Log(sum / float64(n*(n-1)/2))
+				}
+				if len(p.pairs) == 0 {
+					return
+				}
+				index := make([]int64, len(p.paired))
+				for i, at := range p.paired {
+					index[i] = int64(at)
+				}
+				others := r.models[0].Users(HistoryBatch(p.pairs, p.maxLen)).Normalize()                  // [m, d]
+				products := users.Rows(rt.Ints(index, int64(len(index)))).Mul(others).Sum(1).HostFloats() // [m]
+				sum = 0
+				for _, c := range products {
+					sum += math.Sqrt(max(0, 2*(1-float64(c))))
+				}
+				g.Alignment = sum / float64(len(products))
+			})
+		})
+		return nil
+	})
+	return g, err
+}
