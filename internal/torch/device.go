@@ -20,6 +20,7 @@ func setUpProcess() {
 	processOnce.Do(func() {
 		// Speed only, so a libc that refuses is not an error; a test tells.
 		mallocTuned = C.fb_tune_malloc() == 0
+		C.fb_use_size_classes()
 		// A guard: operations without a deterministic form become errors.
 		C.fb_deterministic(1)
 	})

@@ -13,6 +13,7 @@ const char *fb_error(void);
 
 // Process-wide settings.
 int fb_tune_malloc(void);           // 0 if glibc took every setting
+void fb_use_size_classes(void);     // see allocator.cpp
 const char *fb_load_cuda(void);     // NULL on success, else the loader's reason
 void fb_deterministic(int on);
 void fb_set_threads(int n);         // of an operation

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -495,4 +496,26 @@ func BenchmarkCrossEntropy(b *testing.B) {
 			})
 		})
 	}
+}
+
+// Steps of ever other sizes reuse each other's memory.
+func TestMemoryStaysBounded(t *testing.T) {
+	run(t, func(rt *Runtime) {
+		r := rand.New(rand.NewPCG(1, 1))
+		step := func() { // up to 40 tensors of 0.5 to 1 MB: 40 MB at most
+			rt.Scope(func() {
+				for range 20 + r.IntN(20) {
+					rt.Full(1, 128_000+r.Int64N(128_000))
+				}
+			})
+		}
+		step()
+		before := residentKB(t)
+		for range 2000 {
+			step()
+		}
+		if grown := residentKB(t) - before; grown > 80<<10 {
+			t.Errorf("memory grew by %d MB over 2,000 steps of at most 40", grown>>10)
+		}
+	})
 }

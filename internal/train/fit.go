@@ -180,7 +180,7 @@ func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 	number := st.Epoch + 1
 	samples := f.samples
 	if f.config.Objective == Cloze {
-		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.random(streamHide, int64(number), 0))
+		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.config.MaskPrefix, f.random(streamHide, int64(number), 0))
 	}
 	batches := epochBatches(samples, f.config.BatchTargets, f.random(streamShuffle, int64(number), 0))
 	started, startTargets := time.Now(), st.EpochTarget

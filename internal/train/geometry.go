@@ -7,6 +7,7 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/torch"
+	"famebench/models"
 )
 
 // Geometry says how user vectors lie on the unit sphere (Wang and Isola 2020,
@@ -69,7 +70,7 @@ func (p *probe) measure(r *Replicas) (Geometry, error) {
 		}
 		rt.Scope(func() {
 			rt.NoGrad(func() {
-				users := r.models[0].Users(HistoryBatch(p.users, p.maxLen)).Normalize() // [n, d]
+				users := p.encode(rt, r.models[0], p.users) // [n, d]
 				n := len(p.users)
 				cosines := users.MatMul(users.Transpose()).HostFloats() // [n, n]
 				var sum float64
@@ -100,4 +101,16 @@ func (p *probe) measure(r *Replicas) (Geometry, error) {
 		return nil
 	})
 	return g, err
+}
+
+// encode gives the user vectors of cases, each of length 1, some at a time: all in
+// one batch would take more memory than training.
+func (p *probe) encode(rt *torch.Runtime, m models.Model, cases []datasets.Case) torch.Tensor {
+	var blocks []torch.Tensor
+	for block := range slices.Chunk(cases, 256) {
+		rt.Scope(func() {
+			blocks = append(blocks, rt.Keep(m.Users(HistoryBatch(block, p.maxLen)).Normalize())) // [256, d]
+		})
+	}
+	return rt.Concat(0, blocks...)
 }

@@ -75,12 +75,17 @@ func windows(seqs [][]int32, maxLen, stride int) []sample {
 }
 
 // hide draws what an epoch's Cloze samples are to predict: with probability
-// lastOnly the last item, else each item with probability ratio. Samples of which
-// nothing is hidden drop out. The result depends on r alone.
-func hide(samples []sample, ratio, lastOnly float64, r *rand.Rand) []sample {
+// lastOnly one item, hidden behind a prefix of its sequence that ends there (or
+// behind all of it, if prefix is false: the last item), else each item with
+// probability ratio. Samples of which nothing is hidden drop out. The result
+// depends on r alone.
+func hide(samples []sample, ratio, lastOnly float64, prefix bool, r *rand.Rand) []sample {
 	var out []sample
 	for _, s := range samples {
 		if r.Float64() < lastOnly {
+			if from := max(s.first, s.start+1); prefix && from < s.end {
+				s.end = from + r.Int32N(s.end-from) + 1
+			}
 			s.hidden = []int32{s.end - 1}
 		} else {
 			for at := s.first; at < s.end; at++ {

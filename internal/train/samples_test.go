@@ -108,7 +108,7 @@ func TestHide(t *testing.T) {
 		samples[i] = piece(int32(i), 0, length, 2) // the first two belong to another window
 	}
 	const ratio, lastOnly = .3, .25
-	hidden := hide(samples, ratio, lastOnly, rand.New(rand.NewPCG(1, 1)))
+	hidden := hide(samples, ratio, lastOnly, false, rand.New(rand.NewPCG(1, 1)))
 	last, counts := 0, [length]int{}
 	for _, s := range hidden {
 		if len(s.hidden) == 0 || !slices.IsSorted(s.hidden) {
@@ -137,6 +137,26 @@ func TestHide(t *testing.T) {
 	near("the last alone", last, lastOnly+(1-lastOnly)*ratio*math.Pow(1-ratio, length-3))
 	if samples[0].hidden != nil {
 		t.Error("the samples given were changed")
+	}
+
+	// The last item of a prefix instead: each one is hidden equally often, behind
+	// what came before.
+	ends := map[int32]int{}
+	for _, s := range hide(samples, ratio, 1, true, rand.New(rand.NewPCG(1, 1))) {
+		if len(s.hidden) != 1 || s.hidden[0] != s.end-1 {
+			t.Fatalf("%+v", s)
+		}
+		ends[s.end]++
+	}
+	for end := int32(3); end <= length; end++ {
+		near("prefixes of one length", ends[end], 1./(length-2))
+	}
+	if len(ends) != length-2 {
+		t.Errorf("prefixes %v", ends)
+	}
+	// A window's first item has nothing before it.
+	if got := hide([]sample{piece(0, 0, 2, 0), piece(1, 4, 5, 4)}, ratio, 1, true, rand.New(rand.NewPCG(1, 1))); got[0].end != 2 || got[1].end != 5 {
+		t.Errorf("%+v", got)
 	}
 }
 
