@@ -41,6 +41,7 @@ var testRegistry = []Entry{
 		return divergingModel{m}, err
 	}},
 	{Name: "fragile", Version: 1, Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions}, Neural: fragile},
+	exampleEntry,
 }
 
 // divergingModel is a model whose loss is no number.
@@ -97,6 +98,13 @@ dropout = 0.1
 [models.fragile]
 hidden = 8
 
+[models.fism]
+dropout = 0.1
+[models.fism.train]
+epochs = 40
+patience = 40
+learning_rate = 0.01
+
 [datasets.tiny]
 format = "csv"
 path = "tiny.csv"
@@ -116,6 +124,9 @@ models = ["killed", "panics", "fails", "diverges", "popularity"]
 datasets = ["tiny"]
 [suites.stubborn]
 models = ["stubborn"]
+datasets = ["tiny"]
+[suites.example]
+models = ["fism"]
 datasets = ["tiny"]
 [suites.fragile]
 models = ["fragile"]

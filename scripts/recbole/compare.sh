@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # famebench's speed beside RecBole's, in one run on one machine with one libtorch
-# version. Nothing else should be running. Takes about ten minutes.
+# version: the models that both have, and DuoRec beside RecBole's SASRec. Nothing
+# else should be running. Takes about ten minutes.
 #
 # Usage: scripts/recbole/compare.sh VENV
 #
@@ -24,17 +25,21 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 make build
 
-recbole() { # BATCH STEPS
-	"$venv/bin/python" scripts/recbole/steps.py "$sequences" "$1" "$2" "$threads" 2>/dev/null | tail -n 1 | tee -a "$work/recbole"
+recbole() { # MODEL BATCH STEPS
+	"$venv/bin/python" scripts/recbole/steps.py "$sequences" "$1" "$2" "$3" "$threads" 2>/dev/null | tail -n 1 | tee -a "$work/recbole"
+}
+recbole_all() {
+	recbole SASRec 256 40
+	recbole SASRec 512 20
+	recbole BERT4Rec 256 20
+	recbole CORE 256 20
 }
 echo '== RecBole'
-recbole 256 40
-recbole 512 20
+recbole_all
 echo '== famebench'
 .bin/bench -suite cost -out "$work/results" -threads "$threads"
 echo '== RecBole again'
-recbole 256 40
-recbole 512 20
+recbole_all
 
 mkdir -p results/tables
 python3 - "$work/recbole" "$work/results/cost.json" "$threads" >results/tables/speed.md <<'PY'
@@ -44,15 +49,28 @@ ours = json.load(open(sys.argv[2]))
 cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
 json.dump(dict(cpu=cpu, threads=int(sys.argv[3]), recbole=theirs, famebench=ours), open("results/speed.json", "w"), indent=1)
 span = lambda v: f"{min(v):,.0f}–{max(v):,.0f}" if len(v) > 1 else f"{v[0]:,.0f}"
-print("| SASRec on Beauty | RecBole 1.2.1 | famebench | ratio |\n| --- | ---: | ---: | ---: |")
+print("| on Beauty | RecBole 1.2.1 | famebench | ratio |\n| --- | ---: | ---: | ---: |")
 def row(what, r, f):
-    print(f"| {what} | {span(r)} | {f:,.0f} | {f / max(r):.0f}–{f / min(r):.0f} × |")
-for batch in sorted({c["batch_targets"] for c in ours}):
-    row(f"training, targets/s, {batch:,} a step",
-        [r["targets_per_s"] for r in theirs if r["batch_targets"] == batch],
-        next(c["targets_per_s"] for c in ours if c["batch_targets"] == batch))
-row("full ranking, users/s", [r["eval_users_per_s"] for r in theirs], max(c["eval_users_per_s"] for c in ours))
-print(f"| peak memory, MB | {span([r['peak_rss_mb'] for r in theirs])} | {max(c['peak_rss_mb'] for c in ours):,.0f} | |")
-print(f"\n{cpu}, {sys.argv[3]} threads, d 64, 2 layers, cross-entropy over all items; RecBole before and after famebench.")
+    low, high = f / max(r), f / min(r)
+    ratio = f"{low:.0f}–{high:.0f}" if f"{low:.0f}" != f"{high:.0f}" else f"{low:.0f}"
+    print(f"| {what} | {span(r)} | {f:,.0f} | {ratio} × |")
+def recbole(model, batch, key):
+    return [r[key] for r in theirs if r["model"] == model and r["batch"] == batch]
+def cost(model, batch):
+    return next(c for c in ours if c["model"] == model and c["batch_targets"] == batch)
+for batch in (256, 512):
+    row(f"SASRec training, {batch} a step: targets/s", recbole("SASRec", batch, "targets_per_s"), cost("sasrec", batch)["targets_per_s"])
+row("BERT4Rec training, 256 a step: masked positions/s", recbole("BERT4Rec", 256, "targets_per_s"), cost("bert4rec", 256)["targets_per_s"])
+row("CORE training, 256 a step: targets/s", recbole("CORE", 256, "targets_per_s"), cost("core", 256)["targets_per_s"])
+row("DuoRec training, 256 a step, beside RecBole's SASRec: targets/s", recbole("SASRec", 256, "targets_per_s"), cost("duorec", 256)["targets_per_s"])
+row("SASRec full ranking: users/s", recbole("SASRec", 256, "eval_users_per_s") + recbole("SASRec", 512, "eval_users_per_s"),
+    max(c["eval_users_per_s"] for c in ours if c["model"] == "sasrec"))
+for name, key in (("SASRec", "sasrec"), ("BERT4Rec", "bert4rec"), ("CORE", "core")):
+    print(f"| {name}, 256 a step: peak memory, MB | {span(recbole(name, 256, 'peak_rss_mb'))} | {cost(key, 256)['peak_rss_mb']:,.0f} | |")
+samples = [r for r in theirs if r["model"] == "BERT4Rec"]
+print(f"""
+{cpu}, {sys.argv[3]} threads, d 64, 2 layers, cross-entropy over all items; RecBole before and after famebench.
+RecBole's batch is in prefixes: its BERT4Rec scores {sum(r['targets_per_s'] for r in samples) / sum(r['samples_per_s'] for r in samples):.2f} masked positions in each of {span([r['samples_per_s'] for r in samples])}
+prefixes/s. DuoRec encodes three views of every prefix.""")
 PY
 cat results/tables/speed.md
