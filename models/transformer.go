@@ -17,9 +17,17 @@ type Encoder struct {
 	rt      *torch.Runtime
 	pos     torch.Tensor // [L, d]
 	norm    LayerNorm
-	layers  []*Layer
+	layers  []layer
 	dropout float64
 	causal  bool
+}
+
+// layer is Layer or MoELayer.
+type layer interface {
+	// Forward is the output at some positions, whose inputs are x [N, d], of
+	// sequences with the inputs all [M, d]; spans [N, 2] says which rows of all
+	// each one sees. [N, d].
+	Forward(x, all, spans torch.Tensor) torch.Tensor
 }
 
 // TransformerConfig are the settings that models with a transformer share; their
@@ -146,8 +154,7 @@ func NewLayer(p *torch.Params, name string, c TransformerConfig) *Layer {
 	}
 }
 
-// Forward is the layer's output at some positions, x [N, d], of sequences with
-// the inputs all [M, d]; spans [N, 2] says which rows of all each one sees.
+// Forward is the output at some positions, as layer says.
 func (l *Layer) Forward(x, all, spans torch.Tensor) torch.Tensor {
 	q := x.Linear(l.qkv.w.Narrow(0, 0, l.hidden), l.qkv.b.Narrow(0, 0, l.hidden))                      // [N, d]
 	kv := all.Linear(l.qkv.w.Narrow(0, l.hidden, 2*l.hidden), l.qkv.b.Narrow(0, l.hidden, 2*l.hidden)) // [M, 2d]
