@@ -12,13 +12,22 @@ import (
 // setting of the training ("cloze").
 type BERT4RecConfig struct {
 	models.TransformerConfig
+	Padding string `toml:"padding" json:"padding"` // "left": the newest item is always at the last position; "right": the oldest at the first
 }
 
-// BERT4RecDefaults are RecBole's: as SASRec's, but dropout .2.
+// BERT4RecDefaults are RecBole's: as SASRec's, but dropout .2. The padding is not.
 func BERT4RecDefaults() *BERT4RecConfig {
-	c := &BERT4RecConfig{models.TransformerDefaults()}
+	c := &BERT4RecConfig{models.TransformerDefaults(), "left"}
 	c.Dropout, c.AttnDropout = .2, .2
 	return c
+}
+
+// Validate names the first value that cannot be.
+func (c *BERT4RecConfig) Validate() error {
+	if c.Padding != "right" && c.Padding != "left" {
+		return fmt.Errorf("padding = %q: want %q or %q", c.Padding, "right", "left")
+	}
+	return c.TransformerConfig.Validate()
 }
 
 // BERT4Rec (Sun et al. 2019, arXiv 1904.06690) reads a sequence in both
@@ -31,7 +40,9 @@ func BERT4RecDefaults() *BERT4RecConfig {
 // sequences (RecBole on every prefix but never on the last item), a mask at the
 // first position counts in the loss like any other, a sequence may have any number
 // of masks, and the mask for a recommendation drops the oldest item only when there
-// is no room for it. Masked items are not at times left or replaced (nor in
+// is no room for it. Positions count from the newest item (RecBole's from the
+// oldest: padding = "right"), so that the mask stands at the same one in every
+// history. Masked items are not at times left or replaced (nor in
 // RecBole; BERT's 80/10/10 rule).
 type BERT4Rec struct {
 	rt      *torch.Runtime
@@ -53,16 +64,18 @@ func NewBERT4Rec(rt *torch.Runtime, c *BERT4RecConfig, loss models.ItemLoss, ite
 	}
 	p := rt.NewParams()
 	return &BERT4Rec{
-		rt:      rt,
-		params:  p,
-		table:   p.Normal("item_emb.weight", models.InitStd, int64(items)+2, int64(c.Hidden)),
-		encoder: models.NewEncoder(rt, p, c.TransformerConfig, maxLen, false),
-		dense:   models.NewLinear(p, "head.dense", c.Hidden, c.Hidden),
-		norm:    models.NewLayerNorm(p, "head.ln", c.Hidden),
-		bias:    p.Fill("head.bias", 0, int64(items)+1),
-		loss:    loss,
-		items:   items,
-		maxLen:  maxLen,
+		rt:     rt,
+		params: p,
+		table:  p.Normal("item_emb.weight", models.InitStd, int64(items)+2, int64(c.Hidden)),
+		encoder: models.NewEncoder(rt, p, models.EncoderConfig{
+			TransformerConfig: c.TransformerConfig, MaxLen: maxLen, LeftPadding: c.Padding == "left",
+		}),
+		dense:  models.NewLinear(p, "head.dense", c.Hidden, c.Hidden),
+		norm:   models.NewLayerNorm(p, "head.ln", c.Hidden),
+		bias:   p.Fill("head.bias", 0, int64(items)+1),
+		loss:   loss,
+		items:  items,
+		maxLen: maxLen,
 	}, nil
 }
 

@@ -11,7 +11,7 @@ import (
 
 func TestOracleBERT4Rec(t *testing.T) {
 	build := func(rt *torch.Runtime, _ oracle.Case, cfg oracleConfig) (*BERT4Rec, error) {
-		return NewBERT4Rec(rt, &BERT4RecConfig{cfg.transformer()}, oracleLoss, cfg.Items-1, cfg.MaxLen)
+		return NewBERT4Rec(rt, &BERT4RecConfig{cfg.transformer(), "right"}, oracleLoss, cfg.Items-1, cfg.MaxLen)
 	}
 	eachOracle(t, []string{"bert4rec"}, build, func(t *testing.T, rt *torch.Runtime, c oracle.Case, cfg oracleConfig, m *BERT4Rec) {
 		var in struct {

@@ -79,7 +79,7 @@ func NewCORE(rt *torch.Runtime, c *COREConfig, loss models.ItemLoss, items, maxL
 		items:  items,
 	}
 	if c.Encoder == coreTransformer {
-		m.encoder = models.NewEncoder(rt, p, c.TransformerConfig, maxLen, true)
+		m.encoder = models.NewEncoder(rt, p, models.EncoderConfig{TransformerConfig: c.TransformerConfig, MaxLen: maxLen, Causal: true})
 		m.alpha = models.NewLinear(p, "alpha", c.Hidden, 1)
 	}
 	return m, nil

@@ -46,7 +46,7 @@ func NewSASRec(rt *torch.Runtime, c *SASRecConfig, loss models.ItemLoss, items, 
 		rt:      rt,
 		params:  p,
 		table:   p.Normal("item_emb.weight", models.InitStd, int64(items)+1, int64(c.Hidden)),
-		encoder: models.NewEncoder(rt, p, c.TransformerConfig, maxLen, true),
+		encoder: models.NewEncoder(rt, p, models.EncoderConfig{TransformerConfig: c.TransformerConfig, MaxLen: maxLen, Causal: true}),
 		loss:    loss,
 		items:   items,
 	}, nil

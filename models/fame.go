@@ -114,7 +114,7 @@ func NewFAME(rt *torch.Runtime, c *FAMEConfig, loss ItemLoss, items, maxLen int)
 	m.table = p.Normal("item_emb.weight", InitStd, int64(items)+1, d)
 	below := c.TransformerConfig
 	below.Layers -= c.MoELayers
-	m.encoder = NewEncoder(rt, p, below, maxLen, true)
+	m.encoder = NewEncoder(rt, p, EncoderConfig{TransformerConfig: below, MaxLen: maxLen, Causal: true})
 	for i := range c.MoELayers {
 		l := NewMoELayer(rt, p, fmt.Sprintf("moe.%d", i), c)
 		m.moe = append(m.moe, l)

@@ -14,12 +14,21 @@ import (
 // padded to one length, and attention looks at a sequence's own items instead of
 // masking the others by −10,000, whose softmax is exactly 0 as well.
 type Encoder struct {
-	rt      *torch.Runtime
-	pos     torch.Tensor // [L, d]
-	norm    LayerNorm
-	layers  []layer
-	dropout float64
-	causal  bool
+	rt     *torch.Runtime
+	pos    torch.Tensor // [L, d]
+	norm   LayerNorm
+	layers []layer
+	config EncoderConfig
+}
+
+// EncoderConfig is what an Encoder is made for.
+type EncoderConfig struct {
+	TransformerConfig
+	MaxLen int  // L, the most positions
+	Causal bool // position t sees 0…t only; else all of its sequence
+	// LeftPadding numbers positions as if sequences were padded on the left: the
+	// newest item is always at position L−1. Else the oldest is at 0.
+	LeftPadding bool
 }
 
 // layer is Layer or MoELayer.
@@ -65,18 +74,16 @@ const InitStd = 0.02
 
 const normEps = 1e-12
 
-// NewEncoder adds the encoder's parameters, for at most maxLen positions, to p. In
-// a causal one position t sees 0…t only, else all of its sequence.
-func NewEncoder(rt *torch.Runtime, p *torch.Params, c TransformerConfig, maxLen int, causal bool) *Encoder {
+// NewEncoder adds the encoder's parameters to p.
+func NewEncoder(rt *torch.Runtime, p *torch.Params, c EncoderConfig) *Encoder {
 	e := &Encoder{
-		rt:      rt,
-		pos:     p.Normal("pos_emb.weight", InitStd, int64(maxLen), int64(c.Hidden)),
-		norm:    NewLayerNorm(p, "emb_ln", c.Hidden),
-		dropout: c.Dropout,
-		causal:  causal,
+		rt:     rt,
+		pos:    p.Normal("pos_emb.weight", InitStd, int64(c.MaxLen), int64(c.Hidden)),
+		norm:   NewLayerNorm(p, "emb_ln", c.Hidden),
+		config: c,
 	}
 	for i := range c.Layers {
-		e.layers = append(e.layers, NewLayer(p, fmt.Sprintf("layers.%d", i), c))
+		e.layers = append(e.layers, NewLayer(p, fmt.Sprintf("layers.%d", i), c.TransformerConfig))
 	}
 	return e
 }
@@ -88,9 +95,9 @@ func NewEncoder(rt *torch.Runtime, p *torch.Params, c TransformerConfig, maxLen 
 func (e *Encoder) Forward(x torch.Tensor, b *Batch, at []int64) torch.Tensor {
 	M, N := int64(len(b.Items)), int64(len(at))
 	steps, spans := e.places(b)
-	x = x.Add(e.pos.Rows(e.rt.Ints(steps, M))) // [M, d]
-	x = e.norm.Forward(x).Dropout(e.dropout)   // [M, d]
-	everywhere := e.rt.Ints(spans, M, 2)       // [M, 2]
+	x = x.Add(e.pos.Rows(e.rt.Ints(steps, M)))      // [M, d]
+	x = e.norm.Forward(x).Dropout(e.config.Dropout) // [M, d]
+	everywhere := e.rt.Ints(spans, M, 2)            // [M, 2]
 	for i, l := range e.layers {
 		if i+1 < len(e.layers) || at == nil || N == M { // as many, ascending: every one
 			x = l.Forward(x, x, everywhere) // [M, d]
@@ -106,18 +113,22 @@ func (e *Encoder) Forward(x torch.Tensor, b *Batch, at []int64) torch.Tensor {
 	return x
 }
 
-// places tells for every position its number in its sequence and the positions
-// that it sees, first and end.
+// places tells for every position the row of its position embedding and the
+// positions that it sees, first and end.
 func (e *Encoder) places(b *Batch) (steps, spans []int64) {
 	steps, spans = make([]int64, 0, len(b.Items)), make([]int64, 0, 2*len(b.Items))
 	first := int64(0)
 	for _, n := range b.Lengths {
+		padding := int64(0)
+		if e.config.LeftPadding {
+			padding = int64(e.config.MaxLen) - n
+		}
 		for t := range n {
 			end := first + n
-			if e.causal {
+			if e.config.Causal {
 				end = first + t + 1
 			}
-			steps, spans = append(steps, t), append(spans, first, end)
+			steps, spans = append(steps, padding+t), append(spans, first, end)
 		}
 		first += n
 	}

@@ -20,6 +20,7 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/conf"
+	"famebench/internal/record"
 	"famebench/internal/train"
 )
 
@@ -185,7 +186,7 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 		return nil
 	}
 	scratch := clone(e.Defaults)
-	errs := []error{conf.Decode(own.Without(modelSubtable...), scratch), c.checkTrain("models", name, "train")}
+	errs := []error{conf.Decode(own.Without(modelSubtable...), scratch), c.checkTrain("models", name, "train"), e.checkFixed(own)}
 	byData, err := layer.Sub("models", name, "datasets")
 	errs = append(errs, err)
 	for _, data := range byData.Keys() {
@@ -194,9 +195,31 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 			continue
 		}
 		n, err := byData.Sub(data)
-		errs = append(errs, err, conf.Decode(n, scratch))
+		errs = append(errs, err, conf.Decode(n, scratch), e.checkFixed(n))
 	}
 	return errors.Join(errs...)
+}
+
+// checkFixed makes sure that a variant's own table does not set what the variant
+// fixes.
+func (e Entry) checkFixed(n *conf.Node) error {
+	if e.Fix == nil {
+		return nil
+	}
+	changed := clone(e.Defaults)
+	if err := conf.Decode(n.Without(modelSubtable...), changed); err != nil {
+		return nil // reported elsewhere
+	}
+	fixed := clone(changed)
+	e.Fix(fixed)
+	diff, err := record.Diff(fixed, changed)
+	if err != nil {
+		return err
+	}
+	for key := range diff {
+		return n.Table[key].Errorf("%s is %s with this setting fixed; set it in models.%s, or for another variant", e.Name, e.Base, e.Base)
+	}
+	return nil
 }
 
 // Datasets lists the data sets that the configuration knows.
@@ -243,21 +266,27 @@ func (c *Config) Dataset(name string) (datasets.Config, error) {
 
 // Params returns a model's hyper-parameters on a data set, as a pointer to its
 // configuration struct; nil for floors. The order, weakest first: defaults,
-// [models.M], [models.M.datasets.D], and the same two from -set.
+// [models.M], [models.M.datasets.D], and the same two from -set; for a variant,
+// each time those of its base first.
 func (c *Config) Params(e Entry, dataset string) (any, error) {
 	if e.Defaults == nil {
 		return nil, nil
 	}
 	p := clone(e.Defaults)
 	for _, layer := range c.layers() {
-		general, err := layer.Sub("models", e.Name)
-		if err != nil {
-			return nil, err
+		for _, model := range e.lineage() {
+			general, err := layer.Sub("models", model)
+			if err != nil {
+				return nil, err
+			}
+			special, err := layer.Sub("models", model, "datasets", dataset)
+			if err := errors.Join(err, conf.Decode(general.Without(modelSubtable...), p), conf.Decode(special, p)); err != nil {
+				return nil, err
+			}
 		}
-		special, err := layer.Sub("models", e.Name, "datasets", dataset)
-		if err := errors.Join(err, conf.Decode(general.Without(modelSubtable...), p), conf.Decode(special, p)); err != nil {
-			return nil, err
-		}
+	}
+	if e.Fix != nil {
+		e.Fix(p)
 	}
 	if v, ok := p.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
@@ -269,11 +298,15 @@ func (c *Config) Params(e Entry, dataset string) (any, error) {
 
 // Train returns a model's training settings in a suite. The order, weakest
 // first: defaults, [train], [models.M.train], [suites.S.train], and the same
-// three from -set.
+// three from -set; a variant has those of its base before its own.
 func (c *Config) Train(e Entry, suite string) (train.Config, error) {
 	t := e.trainDefaults()
 	for _, layer := range c.layers() {
-		for _, path := range [][]string{{"train"}, {"models", e.Name, "train"}, {"suites", suite, "train"}} {
+		paths := [][]string{{"train"}}
+		for _, model := range e.lineage() {
+			paths = append(paths, []string{"models", model, "train"})
+		}
+		for _, path := range append(paths, []string{"suites", suite, "train"}) {
 			n, err := layer.Sub(path...)
 			if err := errors.Join(err, conf.Decode(n, &t)); err != nil {
 				return t, err

@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"famebench/baselines"
+	"famebench/datasets"
 	"famebench/internal/conf"
 	"famebench/internal/train"
-
-	"famebench/datasets"
+	"famebench/models"
 )
 
 func TestConfigErrors(t *testing.T) {
@@ -130,6 +130,66 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// A variant has the settings of its base, its own before those, and what makes it
+// a variant whatever is set.
+func TestVariants(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, FileName), `
+[datasets.beauty]
+name = "amazon-beauty"
+[models.fame]
+heads = 8
+experts = 2
+gate = "static"
+[models.fame.train]
+epochs = 7
+patience = 3
+[models.fame-no-moe]
+dropout = 0.3
+[models.fame-no-moe.train]
+epochs = 9
+[suites.quick]
+models = ["fame"]
+datasets = ["beauty"]
+`)
+	load := func(sets ...string) (*Config, error) { return Load(filepath.Join(dir, FileName), sets, Registry) }
+	c, err := load("fame.hidden=32")
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(name string) models.FAMEConfig {
+		e, _ := find(Registry, name)
+		p, err := c.Params(e, "beauty")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *p.(*models.FAMEConfig)
+	}
+	base := get("fame")
+	if base.Heads != 8 || base.Experts != 2 || base.Gate != models.GateStatic || base.Hidden != 32 || base.Dropout != .5 {
+		t.Errorf("fame: %+v", base)
+	}
+	want := base
+	want.Experts, want.Dropout = 1, .3
+	if got := get("fame-no-moe"); got != want {
+		t.Errorf("fame-no-moe: %+v, want %+v", got, want)
+	}
+	want = base
+	want.Gate = models.GateAverage
+	if got := get("fame-average-gate"); got != want {
+		t.Errorf("fame-average-gate: %+v, want %+v", got, want)
+	}
+	e, _ := find(Registry, "fame-no-moe")
+	if got, err := c.Train(e, "quick"); err != nil || got.Epochs != 9 || got.Patience != 3 {
+		t.Errorf("training of fame-no-moe: %+v, %v", got, err)
+	}
+	for _, set := range []string{"fame-no-moe.experts=3", "models.fame-no-moe.datasets.beauty.experts=3"} {
+		if _, err := load(set); err == nil || !strings.Contains(err.Error(), "experts") || !strings.Contains(err.Error(), "fixed") {
+			t.Errorf("-set %s: error %v", set, err)
+		}
+	}
+}
+
 const repoConfig = "../../" + FileName
 
 // TestRepositoryConfig makes sure that every table of the file that users get
@@ -192,7 +252,7 @@ func TestDocumentedDefaults(t *testing.T) {
 	d := train.Defaults()
 	check(&d, "train")
 	for _, e := range Registry {
-		if e.Defaults != nil {
+		if e.Defaults != nil && e.Base == "" {
 			check(e.Defaults, "models", e.Name)
 		}
 	}

@@ -21,6 +21,11 @@ type Entry struct {
 	// Defaults points to the model's configuration struct (toml and json tags)
 	// with its default values; nil for floors.
 	Defaults any
+	// Base names the model of which this one is a variant: its settings and training
+	// settings hold here too, weaker than the variant's own. Fix sets what makes the
+	// variant; no configuration changes that.
+	Base string
+	Fix  func(config any)
 	// Objectives are the ways of training that the model can do, its default first;
 	// none for floors.
 	Objectives []string
@@ -43,6 +48,38 @@ var Registry = []Entry{
 		Defaults: baselines.COREDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: neural(baselines.NewCORE)},
 	{Name: "duorec", Summary: "SASRec with contrast between views of sequences (Qiu et al. 2022)", Version: 1,
 		Defaults: baselines.DuoRecDefaults(), Objectives: []string{train.Prefix}, Neural: neural(baselines.NewDuoRec)},
+	fame("fame", "facet-aware heads of experts (Liu et al. 2025), with the start that lets it learn", nil),
+	fame("fame-plain", "exactly as the paper writes it: no residual around the experts, facets from N(0, .02)",
+		func(c *models.FAMEConfig) { c.Residual, c.FacetStart = false, models.FacetsNormal }),
+	fame("fame-no-moe", "one query a head", func(c *models.FAMEConfig) { c.Experts = 1 }),
+	fame("fame-average-gate", "the heads' scores weigh the same", func(c *models.FAMEConfig) { c.Gate = models.GateAverage }),
+	fame("fame-static-gate", "the heads' weights are the same for every user", func(c *models.FAMEConfig) { c.Gate = models.GateStatic }),
+	fame("fame-concat", "no facets: the heads side by side, one projection", func(c *models.FAMEConfig) { c.Gate = models.GateConcat }),
+	fame("fame-top1-gate", "the head with the highest weight scores alone", func(c *models.FAMEConfig) { c.Gate = models.GateTop1 }),
+}
+
+// fameVersion is that of FAME and all its variants.
+const fameVersion = 1
+
+// fame is FAME or, with fix, a variant of it.
+func fame(name, summary string, fix func(*models.FAMEConfig)) Entry {
+	c := models.FAMEDefaults()
+	e := Entry{Name: name, Summary: summary, Version: fameVersion, Defaults: c,
+		Objectives: []string{train.AllPositions, train.Prefix}, Neural: neural(models.NewFAME)}
+	if fix != nil {
+		fix(c)
+		e.Base, e.Fix = "fame", func(config any) { fix(config.(*models.FAMEConfig)) }
+	}
+	return e
+}
+
+// lineage names the model and, before it, the one of which it is a variant: the
+// tables of the configuration that hold for it, weaker first.
+func (e Entry) lineage() []string {
+	if e.Base == "" {
+		return []string{e.Name}
+	}
+	return []string{e.Base, e.Name}
 }
 
 // neural fits a model's constructor, which takes the model's own configuration,

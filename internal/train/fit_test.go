@@ -100,7 +100,7 @@ func smallSASRec(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (mo
 }
 
 func smallBERT4Rec(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
-	return baselines.NewBERT4Rec(rt, &baselines.BERT4RecConfig{TransformerConfig: smallTransformer()}, loss, items, maxLen)
+	return baselines.NewBERT4Rec(rt, &baselines.BERT4RecConfig{TransformerConfig: smallTransformer(), Padding: "left"}, loss, items, maxLen)
 }
 
 func smallCORE(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
