@@ -70,6 +70,9 @@ func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
 	}
 	records, err := b.records(ids)
 	err = errors.Join(err, b.render(plan, records, outcomes))
+	if b.options.analyse {
+		err = errors.Join(err, b.analyse(records))
+	}
 	return errors.Join(err, b.verdictOn(outcomes))
 }
 
@@ -121,10 +124,7 @@ func (b *bench) records(ids []string) ([]*record.Record, error) {
 
 // verify repeats a recorded run.
 func (b *bench) verify(ctx context.Context) error {
-	original, err := b.store.Read(b.options.verify)
-	if errors.Is(err, fs.ErrNotExist) {
-		return usageError{fmt.Errorf("no record %q in %s; the names of the files there, without .json, are the ids", b.options.verify, filepath.Join(b.store.Dir, "runs"))}
-	}
+	original, err := b.readRecord(b.options.verify)
 	if err != nil {
 		return err
 	}

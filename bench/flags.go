@@ -13,11 +13,13 @@ import (
 // options are the parsed command line.
 type options struct {
 	suite, config, out, device, verify string
+	explain, run                       string
 	models, datasets                   []string
 	seeds                              []int64
 	threads                            int
 	sets                               []string
 	dryRun, list, json, report, help   bool
+	analyse                            bool
 }
 
 const helpText = `bench trains and ranks sequential recommenders and prints comparison tables.
@@ -39,6 +41,8 @@ Examples:
   bench -suite cost                                speed, latency and memory of this machine
   bench -report -json                              only render what the records hold
   bench -verify beauty-sasrec-s0-1a2b3c4d          repeat a recorded run and compare
+  bench -models fame -analyse                      what gate, experts and heads do, with controls
+  bench -explain 17 -run beauty-fame-s0-1a2b3c4d   why user 17 is recommended what
 
 Flags:
 `
@@ -48,6 +52,7 @@ Results go to results/ beside experiments.toml, or to -out:
   runs/ID.json          record of a run: spec, curve, metrics, and where it was measured
   runs/ID.ranks.tsv.gz  test rank of every user
   tables/SUITE.md       the tables, as Markdown
+  analysis/ID.json      what -analyse prints
   curves/, datasets/    training curves with times; statistics of the data
   weights/, state/      best weights; checkpoints and locks (not for git)
 Tables are printed on stdout, progress on stderr.
@@ -83,7 +88,10 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	fs.BoolVar(&o.list, "list", false, "print suites, models and data sets")
 	fs.BoolVar(&o.json, "json", false, "print plan, list, tables or verdict as JSON")
 	fs.BoolVar(&o.report, "report", false, "render the suite's tables from records and run nothing")
-	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same")
+	fs.BoolVar(&o.analyse, "analyse", false, "also print what the suite's runs of FAME do: gate, experts, attention, what each head prefers")
+	fs.StringVar(&o.explain, "explain", "", "print why `USER` (an id of the data set) is recommended what by the run of -run")
+	fs.StringVar(&o.run, "run", "", "`ID` of the recorded run that -explain is about")
+	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same; keeps its weights if there are none")
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		io.WriteString(w, helpText)
@@ -125,13 +133,19 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 	for _, m := range []struct {
 		on   bool
 		name string
-	}{{o.dryRun, "-dry-run"}, {o.list, "-list"}, {o.report, "-report"}, {o.verify != "", "-verify"}} {
+	}{{o.dryRun, "-dry-run"}, {o.list, "-list"}, {o.report, "-report"}, {o.verify != "", "-verify"}, {o.explain != "", "-explain"}} {
 		if m.on {
 			modes = append(modes, m.name)
 		}
 	}
 	if len(modes) > 1 {
 		return fmt.Errorf("%s exclude each other", strings.Join(modes, " and "))
+	}
+	if (o.explain == "") != (o.run == "") {
+		return errors.New("-explain USER and -run ID go together")
+	}
+	if o.analyse && len(modes) > 0 {
+		return fmt.Errorf("-analyse and %s exclude each other", modes[0])
 	}
 	return nil
 }

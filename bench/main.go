@@ -94,6 +94,8 @@ func run(ctx context.Context, kill <-chan struct{}, args []string, stdout, stder
 		return b.list()
 	case o.verify != "":
 		return b.verify(ctx)
+	case o.explain != "":
+		return b.explain()
 	}
 	suite, err := b.config.Suite(o.suite)
 	if err != nil {

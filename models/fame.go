@@ -141,6 +141,9 @@ func NewFAME(rt *torch.Runtime, c *FAMEConfig, loss ItemLoss, items, maxLen int)
 	return m, nil
 }
 
+// Config are the settings in force.
+func (m *FAME) Config() FAMEConfig { return m.config }
+
 // Params are the trainable parameters.
 func (m *FAME) Params() *torch.Params { return m.params }
 
@@ -150,7 +153,7 @@ func (m *FAME) Loss(b *Batch) torch.Tensor {
 	loss := m.loss.Of(m.rt, u, m.table, torch.Tensor{}, b, m.items)
 	if m.config.BalanceWeight > 0 {
 		for _, l := range m.moe {
-			if l.routing.Defined() {
+			if l.routed() {
 				loss = loss.Add(l.imbalance().Scale(m.config.BalanceWeight / float64(len(m.moe))))
 			}
 		}
@@ -160,10 +163,17 @@ func (m *FAME) Loss(b *Batch) torch.Tensor {
 
 // Facets is what FAME makes of a history.
 type Facets struct {
-	Heads   torch.Tensor // F: [N, H, d/H]
-	Gate    torch.Tensor // g: [N, H]; none for "concat"
-	Routing torch.Tensor // β of the last layer: [N, H, N experts]; none without a router
-	User    torch.Tensor // u: [N, d]
+	Heads torch.Tensor // F: [N, H, d/H]
+	Gate  torch.Tensor // g: [N, H]; none for "concat"
+	User  torch.Tensor // u: [N, d]
+	Last  MoETrace     // of the last layer
+}
+
+// MoETrace is what a layer of experts has looked at.
+type MoETrace struct {
+	Queries    torch.Tensor // [n·E, d]: E experts of each position, their heads side by side
+	KeysValues torch.Tensor // [M, 2d]
+	Routing    torch.Tensor // β: [n, H, E]; none without a router
 }
 
 // Encode gives the facets at some positions, N of them, ascending.
@@ -171,7 +181,7 @@ func (m *FAME) Encode(b *Batch, at []int64) Facets {
 	x := m.table.Embedding(m.rt.Ints(b.Items, int64(len(b.Items)))) // [M, d]
 	x = m.encoder.Forward(x, b, at)                                 // [N, d]: the heads side by side
 	N, H := int64(len(at)), int64(m.config.Heads)
-	f := Facets{Heads: x.Reshape(N, H, -1), Routing: m.moe[len(m.moe)-1].routing}
+	f := Facets{Heads: x.Reshape(N, H, -1), Last: m.moe[len(m.moe)-1].trace}
 	switch m.config.Gate {
 	case GateConcat:
 		f.User = m.concat.Forward(x) // [N, d]
@@ -216,7 +226,7 @@ type MoELayer struct {
 	ffIn, ffOut          Linear       // for all heads
 	headIn, headInBias   torch.Tensor // for each: [H, d/H, 4d/H], [H, 1, 4d/H]
 	headOut, headOutBias torch.Tensor // [H, 4d/H, d/H], [H, 1, d/H]
-	routing              torch.Tensor // β of the last Forward, in its scope: [n, H, N]
+	trace                MoETrace     // of the last Forward, in its scope
 }
 
 // NewMoELayer adds a layer's parameters to p under the prefix name.
@@ -252,9 +262,9 @@ func (l *MoELayer) Forward(x, all, spans torch.Tensor) torch.Tensor {
 	c := l.config
 	H, N, d := int64(c.Heads), int64(c.Experts), int64(c.Hidden)
 	n, e := x.Shape()[0], d/H
-	q := l.queries.Forward(x).Reshape(n*N, d)                                       // [n·N, d]
-	o := q.Attend(l.keysValues.Forward(all), spans.RepeatRows(N), H, c.AttnDropout) // [n·N, d], eq. 15
-	o = l.mix(o.Reshape(n, N, H, e).Permute(0, 2, 1, 3)).Dropout(c.Dropout)         // [n, H, N, e] → [n, H, e], eq. 17
+	l.trace = MoETrace{Queries: l.queries.Forward(x).Reshape(n*N, d), KeysValues: l.keysValues.Forward(all)} // [n·N, d], [M, 2d]
+	o := l.trace.Queries.Attend(l.trace.KeysValues, spans.RepeatRows(N), H, c.AttnDropout)                   // [n·N, d], eq. 15
+	o = l.mix(o.Reshape(n, N, H, e).Permute(0, 2, 1, 3)).Dropout(c.Dropout)                                  // [n, H, N, e] → [n, H, e], eq. 17
 	if c.Residual {
 		o = l.attnNorm.Forward(x.Reshape(n, H, e).Add(o)) // [n, H, e]
 	}
@@ -278,8 +288,8 @@ func (l *MoELayer) mix(o torch.Tensor) torch.Tensor {
 		kept := keepHighest(l.rt, logits, l.config.TopK)
 		logits = logits.Add(kept.Add(l.rt.Full(-1, 1)).Scale(1e30))
 	}
-	l.routing = logits.Softmax()                       // [n, H, N], eq. 16
-	return o.Mul(l.routing.Reshape(n, H, N, 1)).Sum(2) // [n, H, e]
+	l.trace.Routing = logits.Softmax()                       // [n, H, N], eq. 16
+	return o.Mul(l.trace.Routing.Reshape(n, H, N, 1)).Sum(2) // [n, H, e]
 }
 
 // feedForward is eq. 7's, over [n, H, e].
@@ -295,8 +305,8 @@ func (l *MoELayer) feedForward(x torch.Tensor) torch.Tensor {
 // imbalance is N·Σ_n (mean β_n)², averaged over the heads: 1 when the experts of a
 // head share the load evenly, N when one has all of it.
 func (l *MoELayer) imbalance() torch.Tensor {
-	n := float64(l.routing.Shape()[0])
-	load := l.routing.Sum(0).Scale(1 / n) // [H, N]
+	n := float64(l.trace.Routing.Shape()[0])
+	load := l.trace.Routing.Sum(0).Scale(1 / n) // [H, N]
 	return load.Mul(load).Sum(1).Scale(float64(l.config.Experts)).Mean()
 }
 

@@ -2,11 +2,15 @@ package experiment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 
+	"famebench/internal/atomicfile"
 	"famebench/internal/rank"
 	"famebench/internal/record"
 )
@@ -38,7 +42,8 @@ func RecordedJob(r *record.Record, root, out string, source Source) Job {
 }
 
 // Verify repeats a recorded run, with its own spec, in a folder of its own and
-// compares. The original record is not touched.
+// compares. The original record is not touched; its weights, which git does not
+// keep, are put back where they are missing.
 func (r *Runner) Verify(ctx context.Context, original *record.Record, root string, source Source) (Verdict, Outcome, error) {
 	dir, err := os.MkdirTemp("", "famebench-verify-")
 	if err != nil {
@@ -59,11 +64,39 @@ func (r *Runner) Verify(ctx context.Context, original *record.Record, root strin
 		return Verdict{}, o, err
 	}
 	v := compare(original, repeated)
+	if v.Result != Different {
+		if err := keepWeights(r.Store.WeightsPath(v.ID), again.Store.WeightsPath(v.ID)); err != nil {
+			return v, o, err
+		}
+	}
 	if v.Result != Equal {
 		v.Differences = append(v.Differences, compareRanks(r.Store.RanksPath(v.ID), again.Store.RanksPath(v.ID))...)
 		v.Differences = append(v.Differences, compareMachines(original.Measured, repeated.Measured)...)
 	}
 	return v, o, nil
+}
+
+// keepWeights puts the weights of a repeated run where the original's should be, if
+// they are not there. A floor has none.
+func keepWeights(to, from string) error {
+	if _, err := os.Stat(to); err == nil {
+		return nil
+	}
+	source, err := os.Open(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.Write(to, func(w io.Writer) error {
+		_, err := io.Copy(w, source)
+		return err
+	})
 }
 
 // compare says whether b is the same result as a, and where it differs.

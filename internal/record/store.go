@@ -21,6 +21,7 @@ import (
 //	runs/ID.ranks.tsv.gz     test rank of every user
 //	runs/ID.failed.json      why the last attempt left no record
 //	curves/ID.jsonl          training curve with times
+//	analysis/ID.json         what a trained FAME does, where that was asked for
 //	datasets/NAME-HASH.json  statistics of the data
 //	tables/SUITE.md          what is rendered from the above
 //	weights/ID.safetensors   best weights (not for git)
@@ -28,10 +29,11 @@ import (
 type Store struct{ Dir string }
 
 // Paths of the files of a run.
-func (s Store) RecordPath(id string) string  { return filepath.Join(s.Dir, "runs", id+".json") }
-func (s Store) FailurePath(id string) string { return filepath.Join(s.Dir, "runs", id+".failed.json") }
-func (s Store) RanksPath(id string) string   { return filepath.Join(s.Dir, "runs", id+".ranks.tsv.gz") }
-func (s Store) CurvePath(id string) string   { return filepath.Join(s.Dir, "curves", id+".jsonl") }
+func (s Store) RecordPath(id string) string   { return filepath.Join(s.Dir, "runs", id+".json") }
+func (s Store) FailurePath(id string) string  { return filepath.Join(s.Dir, "runs", id+".failed.json") }
+func (s Store) RanksPath(id string) string    { return filepath.Join(s.Dir, "runs", id+".ranks.tsv.gz") }
+func (s Store) CurvePath(id string) string    { return filepath.Join(s.Dir, "curves", id+".jsonl") }
+func (s Store) AnalysisPath(id string) string { return filepath.Join(s.Dir, "analysis", id+".json") }
 func (s Store) WeightsPath(id string) string {
 	return filepath.Join(s.Dir, "weights", id+".safetensors")
 }
@@ -50,7 +52,7 @@ func (s Store) TablePath(name string) string { return filepath.Join(s.Dir, "tabl
 
 // Make creates the folders of the store.
 func (s Store) Make() error {
-	for _, dir := range []string{"runs", "curves", "datasets", "tables", "weights", "state"} {
+	for _, dir := range []string{"runs", "curves", "analysis", "datasets", "tables", "weights", "state"} {
 		if err := os.MkdirAll(filepath.Join(s.Dir, dir), 0o755); err != nil {
 			return fmt.Errorf("record: results folder: %w", err)
 		}

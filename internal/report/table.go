@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,14 +11,16 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// writeTable draws a table for a terminal: first column to the left, numbers to
-// the right.
-func writeTable(w io.Writer, header []string, rows [][]string) error {
+// writeTable draws a table for a terminal: first column and those named to the
+// left, numbers to the right.
+func writeTable(w io.Writer, header []string, rows [][]string, left ...int) error {
 	align := make([]tw.Align, len(header))
 	for i := range align {
 		align[i] = tw.AlignRight
+		if i == 0 || slices.Contains(left, i) {
+			align[i] = tw.AlignLeft
+		}
 	}
-	align[0] = tw.AlignLeft
 	t := tablewriter.NewTable(w,
 		tablewriter.WithHeaderAutoFormat(tw.Off), // keep HR@10 as it is written
 		tablewriter.WithHeaderAlignmentConfig(tw.CellAlignment{PerColumn: align}),

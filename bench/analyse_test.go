@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"famebench/internal/analysis"
+)
+
+// -analyse writes and prints what FAMEs do, -explain prints one user's list, and
+// both say what to do when the weights are gone.
+func TestAnalyseAndExplain(t *testing.T) {
+	dir := tiny(t)
+	stdout, stderr, err := runBench(t, dir, "-models", "markov,fame,fame-concat", "-analyse", "-set", "fame.hidden=16")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	for _, want := range []string{"30 validation users", "router", "overlap", "names no facets", "they score nothing on their own"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the analysis has no %q:\n%s", want, stdout)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "results", "analysis", "tiny-fame*.json"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	var a analysis.Analysis
+	if err := json.Unmarshal([]byte(read(t, files[1])), &a); err != nil || a.Users != 30 || len(a.Heads) != 4 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	id := a.ID
+	stdout, _, err = runBench(t, dir, "-explain", "u7", "-run", id)
+	if err != nil || !strings.Contains(stdout, "User u7, 5 past items") || !strings.Contains(stdout, "because of") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	for _, line := range strings.Split(stdout, "\n") {
+		if len([]rune(line)) > 100 {
+			t.Errorf("wider than a terminal: %s", line)
+		}
+	}
+	var e analysis.Explanation
+	if stdout, _, err = runBench(t, dir, "-explain", "u7", "-run", id, "-json"); err != nil || json.Unmarshal([]byte(stdout), &e) != nil || len(e.Items) != 10 {
+		t.Errorf("%v, %d items", err, len(e.Items))
+	}
+	for want, args := range map[string][]string{
+		`no user "nobody"`:     {"-explain", "nobody", "-run", id},
+		"no record":            {"-explain", "u7", "-run", "tiny-fame-s9-00000000"},
+		"go together":          {"-explain", "u7"},
+		"exclude each other":   {"-analyse", "-report"},
+		"-analyse: no run her": {"-models", "popularity", "-analyse"},
+	} {
+		if _, _, err := runBench(t, dir, args...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", args, err, want)
+		}
+	}
+	if _, _, err := runBench(t, dir, "-explain", "nobody", "-run", id); !errors.As(err, &usageError{}) {
+		t.Errorf("an unknown user is not a fault in the command line: %v", err)
+	}
+
+	weights := filepath.Join(dir, "results", "weights", id+".safetensors")
+	before := read(t, weights)
+	if err := os.Remove(weights); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := runBench(t, dir, "-explain", "u7", "-run", id); err == nil || !strings.Contains(err.Error(), "bench -verify "+id) {
+		t.Errorf("without weights: %v", err)
+	}
+	if _, _, err := runBench(t, dir, "-verify", id); err != nil {
+		t.Fatal(err)
+	}
+	if read(t, weights) != before {
+		t.Error("-verify put other weights back")
+	}
+}

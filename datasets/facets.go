@@ -1,0 +1,91 @@
+package datasets
+
+import "strconv"
+
+// Facet is one way to sort items: by brand, by category, by genre.
+type Facet struct {
+	Name string // "brand", "category 1", …, "genre"
+	// Labels has the labels of each item, by item id, as numbers in Values; none
+	// where the source names none.
+	Labels [][]int32
+	Values []string // the name of each label
+}
+
+// facetLevels is how deep a category path is followed: below that, classes are so
+// small that most items have no other in theirs.
+const facetLevels = 3
+
+// Facets gives the facets that the metadata has, those with at least two labels:
+// brand, category levels 1 to 3, genre.
+//
+// S3-Rec's attribute ids have no names and do not say what they are. An id that
+// never stands after the first place of an item is a brand; what follows is the
+// item's category path.
+func (m *Metadata) Facets() []Facet {
+	var out []Facet
+	add := func(name string, items int, labels func(item int) []string) {
+		f := Facet{Name: name, Labels: make([][]int32, items)}
+		index := map[string]int32{}
+		for i := range items {
+			for _, label := range labels(i) {
+				if label == "" {
+					continue
+				}
+				n, ok := index[label]
+				if !ok {
+					n = int32(len(f.Values))
+					index[label] = n
+					f.Values = append(f.Values, label)
+				}
+				f.Labels[i] = append(f.Labels[i], n)
+			}
+		}
+		if len(f.Values) > 1 {
+			out = append(out, f)
+		}
+	}
+	level := func(path []string, k int) []string {
+		if k < len(path) {
+			return path[k : k+1]
+		}
+		return nil
+	}
+	if m.Brand != nil {
+		add("brand", len(m.Brand), func(i int) []string { return m.Brand[i : i+1] })
+	}
+	paths := m.Categories
+	if m.Brand == nil && m.Categories == nil && m.Attributes != nil {
+		var brands []string
+		brands, paths = splitAttributes(m.Attributes)
+		add("brand", len(brands), func(i int) []string { return brands[i : i+1] })
+	}
+	for k := range facetLevels {
+		add("category "+strconv.Itoa(k+1), len(paths), func(i int) []string { return level(paths[i], k) })
+	}
+	add("genre", len(m.Genres), func(i int) []string { return m.Genres[i] })
+	return out
+}
+
+// splitAttributes tells each item's brand, "" for none, from its category path.
+func splitAttributes(attributes [][]int32) (brands []string, paths [][]string) {
+	later := map[int32]bool{} // ids that stand after the first place somewhere
+	for _, ids := range attributes {
+		for _, a := range ids[min(1, len(ids)):] {
+			later[a] = true
+		}
+	}
+	brands, paths = make([]string, len(attributes)), make([][]string, len(attributes))
+	for i, ids := range attributes {
+		if len(ids) > 0 && !later[ids[0]] {
+			brands[i] = attributeName(ids[0])
+			ids = ids[1:]
+		}
+		for _, a := range ids {
+			paths[i] = append(paths[i], attributeName(a))
+		}
+	}
+	return brands, paths
+}
+
+// attributeName names what has a number only.
+func attributeName(id int32) string { return "#" + strconv.Itoa(int(id)) }
