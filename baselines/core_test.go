@@ -76,7 +76,7 @@ func TestOracleCORE(t *testing.T) {
 			for i, v := range each.grads[name] {
 				want[i] = float64(v)
 			}
-			nearGradient(t, "gradient of "+name+" in one pass", g, want)
+			oracle.NearGradient(t, "gradient of "+name+" in one pass", g, want)
 		}
 	})
 }

@@ -113,7 +113,7 @@ func TestOracleDuoRec(t *testing.T) {
 				t.Errorf("InfoNCE %s/%v: %v, want %v", v.Sim, v.Tau, got, v.Loss)
 			}
 			loss.Backward()
-			nearGradient(t, fmt.Sprintf("gradient of the views, %s/%v", v.Sim, v.Tau), p.Grad("views"), append(oracle.Flatten(v.Left), oracle.Flatten(v.Right)...))
+			oracle.NearGradient(t, fmt.Sprintf("gradient of the views, %s/%v", v.Sim, v.Tau), p.Grad("views"), append(oracle.Flatten(v.Left), oracle.Flatten(v.Right)...))
 		}
 	})
 }
@@ -214,7 +214,7 @@ func TestDuoRecTeams(t *testing.T) {
 				for _, x := range got.grads[name] {
 					g = append(g, float32(x))
 				}
-				nearGradient(t, fmt.Sprintf("%s, %d members: gradient of %s", mode, size, name), g, w)
+				oracle.NearGradient(t, fmt.Sprintf("%s, %d members: gradient of %s", mode, size, name), g, w)
 			}
 		}
 	}

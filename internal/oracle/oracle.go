@@ -149,6 +149,19 @@ func Near(t *testing.T, what string, got []float32, want []float64, tol float64)
 	}
 }
 
+// NearGradient is Near with the tolerance of gradients: 1e-4 and, stricter for
+// small ones, 1e-5 + 1e-4·|want|.
+func NearGradient(t *testing.T, what string, got []float32, want []float64) {
+	t.Helper()
+	Near(t, what, got, want, 1e-4)
+	for i := range got {
+		if d := math.Abs(float64(got[i]) - want[i]); d > 1e-5+1e-4*math.Abs(want[i]) {
+			t.Errorf("%s[%d] = %v, want %v", what, i, got[i], want[i])
+			return
+		}
+	}
+}
+
 // Flatten joins rows.
 func Flatten[T any](rows [][]T) []T {
 	var out []T
