@@ -117,6 +117,12 @@ func smallDuoRec(contrast string) builder {
 	}
 }
 
+func smallFAME(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
+	c := models.FAMEDefaults()
+	c.Experts, c.TransformerConfig = 2, smallTransformer()
+	return models.NewFAME(rt, c, loss, items, maxLen)
+}
+
 // kinds are the ways of training, each with a model for it.
 var kinds = []struct {
 	name, objective string
@@ -128,6 +134,7 @@ var kinds = []struct {
 	{"core", AllPositions, smallCORE},
 	{"core", Prefix, smallCORE},
 	{"duorec", Prefix, smallDuoRec("us_x")},
+	{"fame", AllPositions, smallFAME},
 }
 
 // withModel calls f with a small SASRec on a team.
@@ -177,6 +184,7 @@ func TestFitLearns(t *testing.T) {
 		check("sasrec", AllPositions, loss, smallSASRec, 30, .5)
 	}
 	check("sasrec", Prefix, "ce", smallSASRec, 30, .5)
+	check("fame", AllPositions, "ce", smallFAME, 30, .5)
 	check("bert4rec", Cloze, "ce", smallBERT4Rec, 90, .5)
 	for _, contrast := range []string{"un", "su", "us", "us_x"} {
 		check("duorec "+contrast, Prefix, "ce", smallDuoRec(contrast), 15, .5)
