@@ -37,13 +37,14 @@ func (c *BERT4RecConfig) Validate() error {
 // u = LN(gelu(W·x + b)) of the encoder's output x (eq. 7).
 //
 // Differs from the reference (RecBole 1.2.1): it trains on whole training
-// sequences (RecBole on every prefix but never on the last item), a mask at the
-// first position counts in the loss like any other, a sequence may have any number
-// of masks, and the mask for a recommendation drops the oldest item only when there
-// is no room for it. Positions count from the newest item (RecBole's from the
-// oldest: padding = "right"), so that the mask stands at the same one in every
-// history. Masked items are not at times left or replaced (nor in
-// RecBole; BERT's 80/10/10 rule).
+// sequences, and hides the last item alone of random prefixes of them (RecBole
+// trains on every prefix but never on a user's last item); a mask at the first
+// position counts in the loss like any other, a sequence may have any number of
+// masks, and the mask for a recommendation drops the oldest item only when there is
+// no room for it. Positions count from the newest item (RecBole's from the oldest:
+// padding = "right"), so that the mask stands at the same one in every history.
+// Masked items are not at times left or replaced (nor in RecBole; BERT's 80/10/10
+// rule).
 type BERT4Rec struct {
 	rt      *torch.Runtime
 	params  *torch.Params
