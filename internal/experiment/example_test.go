@@ -66,3 +66,16 @@ func TestExampleIsDocumented(t *testing.T) {
 		t.Errorf("docs/adding-a-model.md does not show the line\n%s", line)
 	}
 }
+
+// The page on models names every one.
+func TestModelsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/models.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range Registry {
+		if !strings.Contains(string(page), "`"+e.Name+"`") {
+			t.Errorf("docs/models.md does not name %s", e.Name)
+		}
+	}
+}
