@@ -19,6 +19,7 @@ type listing struct {
 type listedModel struct {
 	Name     string   `json:"name"`
 	Summary  string   `json:"summary"`
+	Base     string   `json:"variant_of,omitempty"` // whose settings it has
 	Settings []string `json:"settings"`
 }
 
@@ -34,7 +35,7 @@ type listedDataset struct {
 func (b *bench) list() error {
 	l := listing{Suites: b.config.Suites()}
 	for _, e := range experiment.Registry {
-		l.Models = append(l.Models, listedModel{e.Name, e.Summary, e.Settings()})
+		l.Models = append(l.Models, listedModel{e.Name, e.Summary, e.Base, e.Settings()})
 	}
 	for _, name := range b.config.Datasets() {
 		d, err := b.listDataset(name)
@@ -55,7 +56,10 @@ func (b *bench) list() error {
 	fmt.Fprintln(w, "\nModels (-models A,B)")
 	for _, m := range l.Models {
 		fmt.Fprintf(w, "  %s\t%s\n", m.Name, m.Summary)
-		if len(m.Settings) > 0 {
+		switch {
+		case m.Base != "":
+			fmt.Fprintf(w, "  \tvariant of %s, with its settings\n", m.Base)
+		case len(m.Settings) > 0:
 			fmt.Fprintf(w, "  \tsettings: %s\n", strings.Join(m.Settings, ", "))
 		}
 	}
