@@ -72,7 +72,7 @@ func (c *FAMEConfig) Validate() error {
 	return c.TransformerConfig.Validate()
 }
 
-// FAME is the facet-aware multi-head mixture of experts (Liu et al. 2025, arXiv
+// FAME is the facet-aware multi-head mixture of experts (Liu et al. 2024, arXiv
 // 2411.01457): SASRec whose last layer has heads that each stand for a facet of
 // the items. In a head, N experts attend with queries of their own and a router
 // weighs them (eq. 14–17); the head's output scores items by a projection of their

@@ -48,7 +48,7 @@ var Registry = []Entry{
 		Defaults: baselines.COREDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: neural(baselines.NewCORE)},
 	{Name: "duorec", Summary: "SASRec with contrast between views of sequences (Qiu et al. 2022)", Version: 1,
 		Defaults: baselines.DuoRecDefaults(), Objectives: []string{train.Prefix}, Neural: neural(baselines.NewDuoRec)},
-	fame("fame", "facet-aware heads of experts (Liu et al. 2025), with the start that lets it learn", nil),
+	fame("fame", "facet-aware heads of experts (Liu et al. 2024), with the start that lets it learn", nil),
 	fame("fame-plain", "exactly as the paper writes it: no residual around the experts, facets from N(0, .02)",
 		func(c *models.FAMEConfig) { c.Residual, c.FacetStart = false, models.FacetsNormal }),
 	fame("fame-no-moe", "one query a head", func(c *models.FAMEConfig) { c.Experts = 1 }),

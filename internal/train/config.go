@@ -1,6 +1,6 @@
 // Package train fits a neural model to the training sequences of a split and
 // stops by validation. It is one plain loop: cut the sequences into samples,
-// batch them by length, step, and after each epoch rank the validation cases;
+// batch them at random, step, and after each epoch rank the validation cases;
 // keep the best weights; write a checkpoint from which a killed run goes on to
 // the same result, bit for bit.
 //
