@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"famebench/datasets"
 	"famebench/internal/analysis"
@@ -22,7 +21,7 @@ func (b *bench) analyse(records []*record.Record) error {
 	var errs []error
 	all := []*analysis.Analysis{}
 	for _, r := range records {
-		if !strings.HasPrefix(r.Result.Spec.Model, "fame") {
+		if experiment.BaseOf(experiment.Registry, r.Result.Spec.Model) != "fame" {
 			continue
 		}
 		fmt.Fprintf(b.stderr, "analysing %s\n", r.ID)

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -105,6 +106,12 @@ func (e Entry) checkObjective(t train.Config) error {
 		return fmt.Errorf("objective = %q: %s can be trained by %q only; models.M.train.objective sets that of one model", t.Objective, e.Name, e.Objectives)
 	}
 	return nil
+}
+
+// BaseOf names the model of which name is a variant, or name itself.
+func BaseOf(registry []Entry, name string) string {
+	e, _ := find(registry, name)
+	return cmp.Or(e.Base, name)
 }
 
 // replicas builds the model on every member of a team.

@@ -181,14 +181,6 @@ func (t Tensor) Contiguous() Tensor {
 	return t.rt.made(out, "contiguous", t)
 }
 
-// Triu keeps the part of a matrix on and above a diagonal (1: above the main
-// one) and zeroes the rest.
-func (t Tensor) Triu(diagonal int64) Tensor {
-	var out lib.Ctensor
-	lib.AtgTriu(&out, t.c, diagonal)
-	return t.rt.made(out, "triu", t)
-}
-
 // Diag is the square matrix with the vector t on its diagonal.
 func (t Tensor) Diag() Tensor {
 	var out lib.Ctensor

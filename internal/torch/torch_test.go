@@ -391,10 +391,11 @@ func TestParamsLoadIsAllOrNothing(t *testing.T) {
 func tinyStep(rt *Runtime, p *Params, adam *Adam) {
 	rt.Scope(func() {
 		p.ZeroGrad()
-		x := p.Get("table").Embedding(rt.Ints([]int64{1, 2, 0, 3}, 2, 2)).LayerNorm(p.Get("gain"), p.Get("bias"), 1e-12)
-		x = x.Linear(p.Get("w"), p.Get("bias")).GELU().Dropout(.5)
-		s := x.MatMul(x.Transpose()).Add(rt.Full(-1e4, 2, 2).Triu(1)).Softmax()
-		h := s.MatMul(x).Reshape(4, 8).Rows(rt.Ints([]int64{0, 1, 3}, 3))
+		x := p.Get("table").Embedding(rt.Ints([]int64{1, 2, 0, 3}, 4)).LayerNorm(p.Get("gain"), p.Get("bias"), 1e-12)
+		x = x.Linear(p.Get("w"), p.Get("bias")).GELU().Dropout(.5)                              // [4, 8]
+		x = x.Attend(rt.Concat(1, x, x), rt.Ints([]int64{0, 1, 0, 2, 2, 3, 2, 4}, 4, 2), 2, .5) // [4, 8]
+		x = x.PrefixMean(x.Mul(x).Sum(1), rt.Ints([]int64{2, 2}, 2))                            // [4, 8]
+		h := x.MatMul(p.Get("w").Softmax()).Normalize().Rows(rt.Ints([]int64{0, 1, 3}, 3))      // [3, 8]
 		h.CrossEntropy(p.Get("table"), Tensor{}, rt.Ints([]int64{2, 3, 1}, 3), 1, 4).Backward()
 		update(adam)
 	})
