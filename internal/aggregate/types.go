@@ -1,0 +1,154 @@
+// Package aggregate turns the records of a suite into what is shown of it:
+// means and deviations over seeds, the best baseline, tests against it, curves,
+// published numbers beside ours. It formats nothing; package report formats and
+// computes nothing. A Suite is plain data, so it is also what lies in the cache
+// (results/aggregates/SUITE.json): it is made anew only when a record behind it,
+// the plan or this code has changed.
+package aggregate
+
+import "famebench/datasets"
+
+// Suite is all that is shown of a suite.
+type Suite struct {
+	Name     string           `json:"name"`
+	Summary  string           `json:"summary"`
+	Key      string           `json:"key"`            // hash of all that it was made from
+	Axes     []string         `json:"axes,omitempty"` // settings that a sweep varies, as "heads" or "train.learning_rate"
+	Datasets []datasets.Stats `json:"datasets"`
+	Tables   []Table          `json:"tables"` // one a data set, in the suite's order
+	Checks   []Check          `json:"checks,omitempty"`
+	Claims   []Claim          `json:"claims,omitempty"`
+	Notes    []string         `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
+}
+
+// Table compares the models on one data set.
+type Table struct {
+	Dataset  string   `json:"dataset"`
+	Protocol string   `json:"protocol"`
+	Users    int      `json:"users"`
+	Items    int      `json:"items"`
+	Baseline string   `json:"baseline,omitempty"` // label of the row that the others are tested against: the baseline that is best on validation
+	Rows     []Row    `json:"rows"`
+	Notes    []string `json:"notes"`
+}
+
+// Row is a model with one setting of everything but the seed.
+type Row struct {
+	Model    string         `json:"model"`
+	Label    string         `json:"label"`        // unique in the table: the model, and its place on the axes
+	At       map[string]any `json:"at,omitempty"` // its value on each axis of the suite that it has
+	Baseline bool           `json:"baseline"`     // what the papers' proposals (FAME and its variants) are compared with
+	Floor    bool           `json:"floor"`        // nothing is trained
+	Valid    Cell           `json:"valid"`        // best validation NDCG@10, seen items removed; N is 0 for floors
+	Removed  Rule           `json:"removed"`
+	Kept     Rule           `json:"kept"`
+	Curve    []CurvePoint   `json:"curve,omitempty"` // of validation, over seeds
+	Cost     Cost           `json:"cost"`
+	Notes    []string       `json:"notes"` // footnotes of the row
+	Runs     []Run          `json:"runs"`
+}
+
+// Rule holds a row's test metrics under one seen-item rule.
+type Rule struct {
+	Metrics map[string]Cell `json:"metrics"`        // by name, such as "NDCG@10"
+	Test    *Test           `json:"test,omitempty"` // of NDCG@10 against the baseline; nil for the baseline itself
+}
+
+// Cell is a metric over the seeds of a row.
+type Cell struct {
+	Mean   float64 `json:"mean"`
+	SD     float64 `json:"sd"`               // sample standard deviation; 0 for one seed
+	N      int     `json:"n"`                // seeds
+	Best   bool    `json:"best,omitempty"`   // the highest mean of its column
+	Second bool    `json:"second,omitempty"` // the second highest
+	Gain   float64 `json:"gain"`             // over the table's baseline in percent of it; 0 without one
+}
+
+// Test compares the row with the table's baseline: per-user NDCG@10, averaged
+// over seeds, users paired.
+type Test struct {
+	Difference  float64 `json:"difference"` // mean of row - baseline
+	Low         float64 `json:"low"`        // 95 % bootstrap interval over users and seeds
+	High        float64 `json:"high"`
+	P           float64 `json:"p"`      // Wilcoxon signed-rank, two-sided
+	PHolm       float64 `json:"p_holm"` // corrected for all models of the table under this rule
+	Significant bool    `json:"significant"`
+}
+
+// CurvePoint is an epoch of a row's training, over the seeds that reached it.
+type CurvePoint struct {
+	Epoch      int  `json:"epoch"`
+	Loss       Cell `json:"loss"`
+	Valid      Cell `json:"valid"` // NDCG@10, seen items removed
+	Alignment  Cell `json:"alignment"`
+	Uniformity Cell `json:"uniformity"`
+}
+
+// Cost is what a row's runs took, mean over seeds, on the machines named by its
+// runs.
+type Cost struct {
+	Parameters       int64   `json:"parameters"`
+	TrainSeconds     float64 `json:"train_seconds"`
+	TargetsPerSecond float64 `json:"targets_per_s"`
+	PeakRSSMB        float64 `json:"peak_rss_mb"`
+	Epochs           float64 `json:"epochs"`
+}
+
+// Run is where a number comes from.
+type Run struct {
+	ID        string             `json:"id"`
+	Seed      int64              `json:"seed"`
+	SHA256    string             `json:"result_sha256"`
+	Commit    string             `json:"commit"`
+	Dirty     bool               `json:"dirty,omitempty"`
+	Status    string             `json:"status"` // why training stopped
+	Epochs    int                `json:"epochs"`
+	BestEpoch int                `json:"best_epoch"`
+	Host      string             `json:"host"`
+	CPU       string             `json:"cpu"`
+	Device    string             `json:"device"`
+	Threads   int                `json:"threads"`
+	Libtorch  string             `json:"libtorch"`
+	Settings  map[string]any     `json:"settings,omitempty"` // not at the default, as "heads" or "train.epochs"
+	Removed   map[string]float64 `json:"removed"`            // its own test metrics
+	Kept      map[string]float64 `json:"kept"`
+}
+
+// Check sets a published number beside ours of the same protocol.
+type Check struct {
+	Dataset   string  `json:"dataset"`
+	Model     string  `json:"model"`
+	Metric    string  `json:"metric"`
+	Rule      string  `json:"rule"` // "kept", "removed" or "unknown": then the nearer of ours is compared
+	Loss      string  `json:"loss"`
+	ColdItems string  `json:"cold_items"`
+	Source    string  `json:"source"`
+	Note      string  `json:"note,omitempty"`
+	Published float64 `json:"published"`
+	Ours      Cell    `json:"ours"`       // N is 0: not run
+	Percent   float64 `json:"percent"`    // ours above the published one
+	Within    bool    `json:"within"`     // ±5 %
+	Same      bool    `json:"same_terms"` // protocol and loss are known to be ours
+}
+
+// Claim is a sentence of a paper and what the records say of it.
+type Claim struct {
+	Paper   string          `json:"paper"`
+	Text    string          `json:"text"`
+	Model   string          `json:"model"`
+	Metric  string          `json:"metric"`
+	Low     float64         `json:"low"` // claimed gain over the best baseline, percent
+	High    float64         `json:"high"`
+	Verdict string          `json:"verdict"` // "reproduced", "not reproduced", "not run"
+	Found   []ClaimEvidence `json:"found,omitempty"`
+}
+
+// ClaimEvidence is a data set's part of a claim.
+type ClaimEvidence struct {
+	Dataset     string  `json:"dataset"`
+	Rule        string  `json:"rule"`
+	Baseline    string  `json:"baseline"`
+	Gain        float64 `json:"gain"` // percent
+	Significant bool    `json:"significant"`
+	Seeds       int     `json:"seeds"`
+}
