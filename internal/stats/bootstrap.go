@@ -1,0 +1,202 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Interval is a mean difference and the bounds of its 95 % bootstrap interval.
+type Interval struct {
+	Mean, Lo, Hi float64
+}
+
+// minDraws is the smallest number of draws: fewer have nothing in either tail of
+// 2.5 %. Tables use 10,000, where the bounds themselves are known to about 3 % of
+// the standard error of the mean.
+const minDraws = 40
+
+// Bootstrap gives, for every model, the mean over seeds and users of its values
+// minus the baseline's, with a 95 % percentile interval that allows for other users
+// and other seeds. models is [model][seed][user]; user u is the same in every
+// series, seeds of different models have nothing to do with each other.
+//
+// A draw takes users with replacement, as many as there are, and the same ones for
+// every series: the comparison stays paired. Then it takes seeds with replacement
+// within each model, independently of all others; a model with one seed keeps it.
+// This is the pigeonhole bootstrap of users × seeds (Owen, The pigeonhole bootstrap,
+// 2007). The bounds are the 2.5 and the 97.5 percentile over the draws,
+// interpolated linearly. The baseline against itself is 0, 0, 0.
+//
+// With S seeds, the variance between seeds comes out at (S−1)/S of what it is, and
+// what is left beside users and seeds at 2(2−1/S)−1 times (S = 3: 2/3 and 7/3). So
+// with few seeds the interval is a little short where seeds differ as a whole and
+// else a little long. With one seed, nothing is said about other seeds.
+//
+// The same arguments give the same bits, whatever the machine and its number of
+// cores: draw d has a generator of its own, PCG(seed, d), and its own place in the
+// results. Sums are in float64 in the order of users; for values ≥ 0 their relative error is below
+// users·2⁻⁵³. A user is picked with a probability that is off by at most 2⁻⁶⁴.
+//
+// Cost: a draw picks users once for all series and adds only the values that are not
+// 0, which for NDCG@10 are few. 10,000 draws of 22,363 users and 21 series take about
+// a second of one core, or four where no value is 0.
+func Bootstrap(models [][][]float64, baseline, draws int, seed uint64) ([]Interval, error) {
+	users, err := checkSeries(models, baseline, draws)
+	if err != nil {
+		return nil, err
+	}
+	sparse := make([][]series, len(models))
+	for m, seeds := range models {
+		for _, values := range seeds {
+			sparse[m] = append(sparse[m], newSeries(values))
+		}
+	}
+	drawn := make([][]float64, len(models)) // [model][draw]
+	for m := range drawn {
+		drawn[m] = make([]float64, draws)
+	}
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			// 16 bits hold the count, which is about 1, and keep all of them in the
+			// processor's nearest cache: a third faster than 32.
+			counts := make([]uint16, users)
+			means := make([]float64, len(models))
+			for {
+				d := int(next.Add(1)) - 1
+				if d >= draws {
+					return
+				}
+				draw(sparse, counts, means, rand.NewPCG(seed, uint64(d)))
+				for m := range means {
+					drawn[m][d] = means[m] - means[baseline]
+				}
+			}
+		})
+	}
+	workers.Wait()
+
+	ones := make([]uint16, users)
+	for u := range ones {
+		ones[u] = 1
+	}
+	observed := make([]float64, len(models))
+	for m, seeds := range sparse {
+		for _, s := range seeds {
+			observed[m] += s.sum(ones)
+		}
+		observed[m] /= float64(users) * float64(len(seeds))
+	}
+	out := make([]Interval, len(models))
+	for m, values := range drawn {
+		slices.Sort(values)
+		out[m] = Interval{
+			Mean: observed[m] - observed[baseline],
+			Lo:   percentile(values, 0.025),
+			Hi:   percentile(values, 0.975),
+		}
+	}
+	return out, nil
+}
+
+// draw fills means with every model's mean over one sample of users and seeds.
+// counts is scratch, one a user.
+func draw(models [][]series, counts []uint16, means []float64, random *rand.PCG) {
+	clear(counts)
+	for range counts {
+		counts[pick(random, len(counts))]++
+	}
+	for m, seeds := range models {
+		sum := 0.0
+		for range seeds {
+			s := 0
+			if len(seeds) > 1 {
+				s = pick(random, len(seeds))
+			}
+			sum += seeds[s].sum(counts)
+		}
+		means[m] = sum / (float64(len(counts)) * float64(len(seeds)))
+	}
+}
+
+// pick is a number from 0 to n−1: the upper half of a product, without a division.
+func pick(random *rand.PCG, n int) int {
+	high, _ := bits.Mul64(random.Uint64(), uint64(n))
+	return int(high)
+}
+
+// series is one model with one seed: the users whose value is not 0.
+type series struct {
+	users  []int32
+	values []float64
+}
+
+func newSeries(values []float64) series {
+	var s series
+	for u, v := range values {
+		if v != 0 {
+			s.users = append(s.users, int32(u))
+			s.values = append(s.values, v)
+		}
+	}
+	return s
+}
+
+// sum adds the series' values, each as often as its user was drawn.
+func (s series) sum(counts []uint16) float64 {
+	sum := 0.0
+	values := s.values[:len(s.users)] // one bounds check for all
+	for i, u := range s.users {
+		sum += float64(float64(counts[u]) * values[i]) // never fused: processors agree on the last bit
+	}
+	return sum
+}
+
+// percentile of sorted values, q from 0 to 1, linear between neighbours (type 7 of
+// Hyndman and Fan, NumPy's default).
+func percentile(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	i := int(at)
+	if i+1 == len(sorted) {
+		return sorted[i]
+	}
+	return sorted[i] + float64((at-float64(i))*(sorted[i+1]-sorted[i]))
+}
+
+// checkSeries gives the number of users.
+func checkSeries(models [][][]float64, baseline, draws int) (users int, err error) {
+	if baseline < 0 || baseline >= len(models) {
+		return 0, fmt.Errorf("stats: bootstrap: baseline %d of %d models", baseline, len(models))
+	}
+	if draws < minDraws {
+		return 0, fmt.Errorf("stats: bootstrap: %d draws, expected at least %d", draws, minDraws)
+	}
+	for m, seeds := range models {
+		if len(seeds) == 0 {
+			return 0, fmt.Errorf("stats: bootstrap: model %d has no seeds", m)
+		}
+		for s, values := range seeds {
+			if m == 0 && s == 0 {
+				users = len(values)
+			}
+			if len(values) != users {
+				return 0, fmt.Errorf("stats: bootstrap: %d users in model %d, seed %d, but %d in the first series",
+					len(values), m, s, users)
+			}
+			if err := finite(values); err != nil {
+				return 0, fmt.Errorf("stats: bootstrap: model %d, seed %d: %w", m, s, err)
+			}
+		}
+	}
+	if users < 2 || users > math.MaxInt32 {
+		return 0, fmt.Errorf("stats: bootstrap: %d users, expected 2 to %d", users, math.MaxInt32)
+	}
+	return users, nil
+}
