@@ -49,7 +49,7 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 }
 
 func (b *bench) runner(p *progress) *experiment.Runner {
-	return &experiment.Runner{Store: b.store, Observe: p.observe, Kill: b.kill, Poll: 2 * time.Second}
+	return &experiment.Runner{Store: b.store, Jobs: b.jobs, Retry: b.retryFailed, Observe: p.observe, Kill: b.kill, Poll: 2 * time.Second}
 }
 
 // suite does the runs of a plan that have no record, then renders.
@@ -100,7 +100,7 @@ func (b *bench) verdictOn(outcomes []experiment.Outcome) error {
 	case interrupted > 0:
 		return fmt.Errorf("%d of %d runs are not done: %w", interrupted+failed, len(outcomes), errInterrupted)
 	case failed > 0:
-		return fmt.Errorf("%d of %d runs failed; the same command tries them again", failed, len(outcomes))
+		return fmt.Errorf("%d of %d runs failed; -retry-failed tries them again", failed, len(outcomes))
 	}
 	return nil
 }

@@ -18,8 +18,10 @@ type options struct {
 	seeds                              []int64
 	threads                            int
 	sets                               []string
+	jobs                               int
 	dryRun, list, json, report, help   bool
-	analyse                            bool
+	analyse, strict, yes               bool
+	retryFailed, expect                bool
 }
 
 const helpText = `bench trains and ranks sequential recommenders and prints comparison tables.
@@ -84,6 +86,11 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 		o.sets = append(o.sets, s)
 		return nil
 	})
+	fs.IntVar(&o.jobs, "jobs", 1, "`NUMBER` of runs at a time; give each fewer -threads then")
+	fs.BoolVar(&o.retryFailed, "retry-failed", false, "try runs again that failed before")
+	fs.BoolVar(&o.strict, "strict", false, "a data set that is not there is an error; otherwise it is skipped")
+	fs.BoolVar(&o.yes, "yes", false, "start even if it will take more than 12 hours")
+	fs.BoolVar(&o.expect, "expect", false, "suites of kind ci: write what the runs give as their expectation")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
 	fs.BoolVar(&o.list, "list", false, "print suites, models and data sets")
 	fs.BoolVar(&o.json, "json", false, "print plan, list, tables or verdict as JSON")
@@ -125,6 +132,9 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 	}
 	if !devicePattern.MatchString(o.device) {
 		return fmt.Errorf("-device: %q is unknown; expected cpu, cuda or cuda:N", o.device)
+	}
+	if o.jobs < 1 {
+		return fmt.Errorf("-jobs: %d; expected 1 run at a time or more", o.jobs)
 	}
 	if o.threads < 0 {
 		return fmt.Errorf("-threads: %d is negative; expected a number of threads, or 0 for all cores", o.threads)

@@ -24,6 +24,12 @@ func (n *Node) Set(assignment string, expand func(path []string) ([]string, erro
 	if err != nil {
 		return fmt.Errorf("%s: %w", where, err)
 	}
+	return n.Put(path, where, parseValue(text))
+}
+
+// Put stores a value at a path below n; where is how errors name its place. A
+// value that is there already is replaced.
+func (n *Node) Put(path []string, where string, value any) error {
 	table := n
 	for i, key := range path[:len(path)-1] {
 		next := table.Table[key]
@@ -40,7 +46,7 @@ func (n *Node) Set(assignment string, expand func(path []string) ([]string, erro
 	if old := table.Table[last]; old != nil && old.Table != nil {
 		return fmt.Errorf("%s: %s is a table; name one of its keys", where, old.Path)
 	}
-	table.Table[last] = &Node{Path: strings.Join(path, "."), Where: where, Value: parseValue(text), order: len(table.Table)}
+	table.Table[last] = &Node{Path: strings.Join(path, "."), Where: where, Value: value, order: len(table.Table)}
 	return nil
 }
 

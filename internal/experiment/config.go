@@ -13,6 +13,7 @@ package experiment
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -34,32 +35,18 @@ type Config struct {
 
 	registry []Entry
 	file     *conf.Node
-	set      *conf.Node // the same tree, from -set; wins over the file
+	tuned    *conf.Node // the same tree, what a suite of kind "tune" chose; nil: nothing
+	set      *conf.Node // from -set; wins over the file and what was tuned
+	point    *conf.Node // a place on a suite's axes; wins over all; nil: none
 	suites   []Suite
 }
-
-// Suite is a named selection of runs.
-type Suite struct {
-	Name     string   `toml:"-" json:"name"`
-	Kind     string   `toml:"kind" json:"kind"`
-	Summary  string   `toml:"summary" json:"summary"`
-	Models   []string `toml:"models" json:"models"`
-	Datasets []string `toml:"datasets" json:"datasets"`
-	Seeds    []int64  `toml:"seeds" json:"seeds"`
-}
-
-// Kinds of suite.
-const (
-	KindCompare = "compare" // train and rank every model on every data set with every seed
-	KindCost    = "cost"    // measure speed and memory; no records
-)
 
 // The sections of the file, and the tables inside a section that are not plain
 // settings.
 var (
 	sections      = []string{"train", "models", "datasets", "suites"}
 	modelSubtable = []string{"train", "datasets"}
-	suiteSubtable = []string{"train"}
+	suiteSubtable = []string{"train", "axes"}
 )
 
 // Find returns the path of the nearest experiments.toml in dir or above it.
@@ -106,7 +93,8 @@ func Load(path string, sets []string, registry []Entry) (*Config, error) {
 	return c, nil
 }
 
-// expand lengthens "sasrec.dropout" to "models.sasrec.dropout".
+// expand lengthens "sasrec.dropout" to "models.sasrec.dropout" and "sweep.grid" to
+// "suites.sweep.grid".
 func (c *Config) expand(path []string) ([]string, error) {
 	if slices.Contains(sections, path[0]) {
 		return path, nil
@@ -114,12 +102,21 @@ func (c *Config) expand(path []string) ([]string, error) {
 	if _, ok := find(c.registry, path[0]); ok {
 		return append([]string{"models"}, path...), nil
 	}
-	known := append(slices.Clone(sections), names(c.registry)...)
-	return nil, fmt.Errorf("%q is neither a section nor a model%s", path[0], conf.Hint(path[0], known))
+	suites, err := c.file.Sub("suites")
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(suites.Keys(), path[0]) {
+		return append([]string{"suites"}, path...), nil
+	}
+	known := slices.Concat(sections, names(c.registry), suites.Keys())
+	return nil, fmt.Errorf("%q is no section, model or suite%s", path[0], conf.Hint(path[0], known))
 }
 
-// layers are the file and the command line, weaker first.
-func (c *Config) layers() []*conf.Node { return []*conf.Node{c.file, c.set} }
+// layers are all sources of values, weaker first.
+func (c *Config) layers() []*conf.Node {
+	return slices.DeleteFunc([]*conf.Node{c.file, c.tuned, c.set, c.point}, func(n *conf.Node) bool { return n == nil })
+}
 
 // check decodes every table once, so that a fault in one that this command does
 // not use is found now and not in a week.
@@ -195,7 +192,10 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 			continue
 		}
 		n, err := byData.Sub(data)
-		errs = append(errs, err, conf.Decode(n, scratch), e.checkFixed(n))
+		errs = append(errs, err, conf.Decode(n.Without("train"), scratch), c.checkTrain("models", name, "datasets", data, "train"))
+		if n != nil {
+			errs = append(errs, e.checkFixed(n))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -266,8 +266,8 @@ func (c *Config) Dataset(name string) (datasets.Config, error) {
 
 // Params returns a model's hyper-parameters on a data set, as a pointer to its
 // configuration struct; nil for floors. The order, weakest first: defaults,
-// [models.M], [models.M.datasets.D], and the same two from -set; for a variant,
-// each time those of its base first.
+// [models.M], [models.M.datasets.D], and the same two of every stronger layer; for
+// a variant, each time those of its base first.
 func (c *Config) Params(e Entry, dataset string) (any, error) {
 	if e.Defaults == nil {
 		return nil, nil
@@ -280,7 +280,7 @@ func (c *Config) Params(e Entry, dataset string) (any, error) {
 				return nil, err
 			}
 			special, err := layer.Sub("models", model, "datasets", dataset)
-			if err := errors.Join(err, conf.Decode(general.Without(modelSubtable...), p), conf.Decode(special, p)); err != nil {
+			if err := errors.Join(err, conf.Decode(general.Without(modelSubtable...), p), conf.Decode(special.Without("train"), p)); err != nil {
 				return nil, err
 			}
 		}
@@ -290,21 +290,22 @@ func (c *Config) Params(e Entry, dataset string) (any, error) {
 	}
 	if v, ok := p.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
-			return nil, fmt.Errorf("%s: models.%s on %s: %w", c.Path, e.Name, dataset, err)
+			return nil, invalidError{fmt.Sprintf("%s: models.%s on %s", c.Path, e.Name, dataset), err}
 		}
 	}
 	return p, nil
 }
 
-// Train returns a model's training settings in a suite. The order, weakest
-// first: defaults, [train], [models.M.train], [suites.S.train], and the same
-// three from -set; a variant has those of its base before its own.
-func (c *Config) Train(e Entry, suite string) (train.Config, error) {
+// Train returns a model's training settings on a data set in a suite. The order,
+// weakest first: defaults, [train], [models.M.train], [models.M.datasets.D.train],
+// [suites.S.train], and the same four of every stronger layer; a variant has those
+// of its base before its own.
+func (c *Config) Train(e Entry, dataset, suite string) (train.Config, error) {
 	t := e.trainDefaults()
 	for _, layer := range c.layers() {
 		paths := [][]string{{"train"}}
 		for _, model := range e.lineage() {
-			paths = append(paths, []string{"models", model, "train"})
+			paths = append(paths, []string{"models", model, "train"}, []string{"models", model, "datasets", dataset, "train"})
 		}
 		for _, path := range append(paths, []string{"suites", suite, "train"}) {
 			n, err := layer.Sub(path...)
@@ -314,9 +315,47 @@ func (c *Config) Train(e Entry, suite string) (train.Config, error) {
 		}
 	}
 	if err := errors.Join(t.Validate(0), e.checkObjective(t)); err != nil {
-		return t, fmt.Errorf("%s: training settings of %s in suite %s: %w", c.Path, e.Name, suite, err)
+		return t, invalidError{fmt.Sprintf("%s: training settings of %s on %s in suite %s", c.Path, e.Name, dataset, suite), err}
 	}
 	return t, nil
+}
+
+// invalidError is about settings of the right type that do not go together.
+type invalidError struct {
+	what   string
+	reason error
+}
+
+func (e invalidError) Error() string { return e.what + ": " + e.reason.Error() }
+func (e invalidError) Unwrap() error { return e.reason }
+
+// withTuned adds the values that a suite of kind "tune" chose, if the suite wants
+// them.
+func (c *Config) withTuned(s Suite) (*Config, error) {
+	if s.Tuned == "" {
+		return c, nil
+	}
+	path := s.Tuned
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(c.Root, path)
+	}
+	src, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("suite %s takes its settings from %s, which is not there: run a suite of kind %q first, or take the configured ones with -set %s.tuned=", s.Name, path, KindTune, s.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	tuned := *c
+	if tuned.tuned, err = conf.Parse(filepath.Base(path), src); err != nil {
+		return nil, err
+	}
+	for _, key := range tuned.tuned.Keys() {
+		if key != "models" {
+			return nil, tuned.tuned.Table[key].Errorf("a file of tuned values has models only")
+		}
+	}
+	return &tuned, tuned.checkModels()
 }
 
 // clone copies the struct that p points to. Configuration structs hold values

@@ -22,7 +22,7 @@ func TestConfigErrors(t *testing.T) {
 		sets            []string
 	}{
 		{name: "section", add: "[modles.sasrec]", want: `c.toml:12: modles: unknown section; did you mean "models"?`},
-		{name: "top-level value", add: "x = 1", want: `c.toml:12: suites.s.x: unknown key; known: kind, summary, models, datasets, seeds`},
+		{name: "top-level value", add: "x = 1", want: `c.toml:12: suites.s.x: unknown key; known: kind, summary, models, datasets, seeds, grid, tuned, trials, trial_epochs, finalists, expected`},
 		{name: "training key", add: "[suites.s.train]\nepohcs = 3", want: `c.toml:13: suites.s.train.epohcs: unknown key; did you mean "epochs"?`},
 		{name: "training type", add: "[models.sasrec.train]\nepochs = \"3\"", want: `c.toml:13: models.sasrec.train.epochs: expected an integer, got the string "3"`},
 		{name: "model", add: "[models.sasrek]", want: `c.toml:12: models.sasrek: unknown model; did you mean "sasrec"?`},
@@ -42,7 +42,7 @@ func TestConfigErrors(t *testing.T) {
 		{name: "set: key", sets: []string{"train.epoch=2"}, want: `-set train.epoch=2: train.epoch: unknown key; did you mean "epochs"?`},
 		{name: "set: type", sets: []string{"train.epochs=two"}, want: `-set train.epochs=two: train.epochs: expected an integer, got the string "two"`},
 		{name: "set: parameter", sets: []string{"sasrec.droput=0.3"}, want: `-set sasrec.droput=0.3: models.sasrec.droput: unknown key; did you mean "dropout"?`},
-		{name: "set: neither", sets: []string{"sasrek.dropout=0.3"}, want: `-set sasrek.dropout=0.3: "sasrek" is neither a section nor a model; did you mean "sasrec"?`},
+		{name: "set: neither", sets: []string{"sasrek.dropout=0.3"}, want: `-set sasrek.dropout=0.3: "sasrek" is no section, model or suite; did you mean "sasrec"?`},
 		{name: "set: data set", sets: []string{"datasets.tiny.max_user=3"}, want: `-set datasets.tiny.max_user=3: datasets.tiny.max_user: unknown key; did you mean "max_users"?`},
 		{name: "set: suite", sets: []string{"suites.s.models=[]"}, want: `-set suites.s.models=[]: suites.s.models: the suite has no model: it would run nothing`},
 		{name: "set: section", sets: []string{"train=3"}, want: `-set train=3: train: expected a table, got the integer 3`},
@@ -64,7 +64,7 @@ func TestValuesThatCannotBeAreRefusedByThePlan(t *testing.T) {
 	dir := tinyFolder(t)
 	for set, want := range map[string]string{
 		"sasrec.heads=3":           "models.sasrec on tiny: heads = 3 does not divide hidden = 8",
-		"train.learning_rate=-1":   "training settings of sasrec in suite neural: train.learning_rate = -1: want",
+		"train.learning_rate=-1":   "training settings of sasrec on tiny in suite neural: train.learning_rate = -1: want",
 		"datasets.tiny.k_core=-1":  "k_core = -1 is negative",
 		"datasets.tiny.path=no":    "no",
 		"sasrec.train.loss=hinge":  `loss "hinge"`,
@@ -101,7 +101,7 @@ func TestPrecedence(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr, err := c.Train(e, tt.suite)
+		tr, err := c.Train(e, tt.data, tt.suite)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ datasets = ["beauty"]
 		t.Errorf("fame-average-gate: %+v, want %+v", got, want)
 	}
 	e, _ := find(Registry, "fame-no-moe")
-	if got, err := c.Train(e, "quick"); err != nil || got.Epochs != 9 || got.Patience != 3 {
+	if got, err := c.Train(e, "beauty", "quick"); err != nil || got.Epochs != 9 || got.Patience != 3 {
 		t.Errorf("training of fame-no-moe: %+v, %v", got, err)
 	}
 	for _, set := range []string{"fame-no-moe.experts=3", "models.fame-no-moe.datasets.beauty.experts=3"} {
@@ -206,7 +206,7 @@ func TestRepositoryConfig(t *testing.T) {
 			}
 		}
 		for _, s := range c.Suites() {
-			if _, err := c.Train(e, s.Name); err != nil {
+			if _, err := c.Train(e, "beauty", s.Name); err != nil {
 				t.Errorf("%s in suite %s: %v", e.Name, s.Name, err)
 			}
 		}

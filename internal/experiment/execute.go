@@ -1,11 +1,13 @@
 package experiment
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"famebench/datasets"
@@ -99,6 +101,7 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 	m.Resumed = err == nil
 
 	out.phase("train")
+	start := model.Params().Tensors()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{
 		Seed: res.Spec.Seed, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
 		Progress: func(p train.Progress) { out.progress(Progress(p)) },
@@ -124,10 +127,27 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 		})
 	}
 	weights := safetensors.File{Tensors: model.Params().Tensors(), Metadata: map[string]string{"id": id}}
+	res.Still = still(start, weights.Tensors)
 	if err := safetensors.Write(store.WeightsPath(id), &weights); err != nil {
 		return err
 	}
+	if res.Spec.Untested {
+		res.Users, res.Items = 0, split.Data.NumItems
+		return nil
+	}
 	return rankTest(ctx, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, store, r, out)
+}
+
+// still names the tensors that did not change.
+func still(before, after map[string]safetensors.Tensor) []string {
+	var names []string
+	for name, t := range after {
+		if bytes.Equal(before[name].Data, t.Data) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // rankTest ranks the test cases, once, and stores ranks and metrics.

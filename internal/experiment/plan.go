@@ -21,6 +21,9 @@ import (
 type Run struct {
 	ID  string
 	Job Job
+	At  string // its place on the suite's axes, in words; "" where it has none
+
+	point point
 }
 
 // Job is what a child process gets on its standard input.
@@ -54,6 +57,14 @@ type Plan struct {
 	Threads int // of each run
 	Runs    []Run
 	Data    []Data
+	Skipped []Skip
+}
+
+// Skip is something that the suite names and that cannot be run here.
+type Skip struct {
+	What   string `json:"what"` // a data set, or a model with its place on the axes
+	Reason string `json:"reason"`
+	Data   bool   `json:"data,omitempty"` // a whole data set
 }
 
 // Options say where a plan's runs compute.
@@ -62,12 +73,21 @@ type Options struct {
 	Threads int    // of a run; 0: all cores
 	Out     string // results folder
 	Source  Source
+	Strict  bool // a data set that is not there is an error
 }
 
 // Plan opens the data sets of a suite, for their fingerprints, and lists its
-// runs: by data set, model, seed. A floor draws no random numbers, so it runs
-// once, with the first seed.
+// runs: by data set, model, place on the axes, seed. A floor draws no random
+// numbers, so it runs once, with the first seed. What cannot be run is listed too:
+// a data set that is not there, and settings that a model refuses, such as heads
+// that do not divide the hidden size.
 func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
+	return c.plan(s, o, func(e Entry, _ string) []point { return c.points(s, e) })
+}
+
+// plan lists the runs at the points that a function gives for a model on a data
+// set.
+func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) []point) (*Plan, error) {
 	if o.Device == "" {
 		o.Device = "cpu"
 	}
@@ -75,13 +95,22 @@ func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0) // knows about container limits, unlike NumCPU
 	}
+	c, err := c.withTuned(s)
+	if err != nil {
+		return nil, err
+	}
 	p := &Plan{Suite: s, Threads: o.Threads}
+	planned := map[string]bool{}
 	for _, name := range s.Datasets {
 		dc, err := c.Dataset(name)
 		if err != nil {
 			return nil, err
 		}
 		data, err := datasets.Open(dc, c.Root)
+		if errors.Is(err, fs.ErrNotExist) && !o.Strict && len(s.Datasets) > 1 {
+			p.Skipped = append(p.Skipped, Skip{What: name, Reason: err.Error(), Data: true})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -94,33 +123,72 @@ func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
 		}
 		for _, model := range s.Models {
 			e, _ := find(c.registry, model)
-			base := record.Spec{Dataset: dataset, Protocol: data.Config.Split, Model: model, Device: class, Threads: o.Threads}
-			for _, seed := range s.Seeds {
-				base.Seed = seed
-				job := Job{Kind: s.Kind, Spec: base, Device: o.Device, Root: c.Root, Out: o.Out, Source: o.Source}
-				if err := c.fill(&job, e, name, s.Name); err != nil {
+			job := Job{Kind: s.Kind, Device: o.Device, Root: c.Root, Out: o.Out, Source: o.Source, Spec: record.Spec{
+				Dataset: dataset, Protocol: data.Config.Split, Model: model, Device: class, Threads: o.Threads,
+			}}
+			for _, at := range points(e, name) {
+				runs, err := c.runsAt(s, e, job, at)
+				if invalid := (invalidError{}); errors.As(err, &invalid) && len(at.axes) > 0 {
+					p.Skipped = append(p.Skipped, Skip{What: fmt.Sprintf("%s on %s with %s", model, name, at), Reason: invalid.reason.Error()})
+					continue
+				}
+				if err != nil {
 					return nil, err
 				}
-				jobs := []Job{job}
-				if s.Kind == KindCost && e.Neural != nil {
-					if jobs, err = c.costJobs(job); err != nil {
-						return nil, err
+				for _, r := range runs {
+					if !planned[r.ID] { // an axis may hold the value that is configured anyway
+						planned[r.ID] = true
+						p.Runs = append(p.Runs, r)
 					}
-				}
-				for _, j := range jobs {
-					id, err := j.Spec.ID()
-					if err != nil {
-						return nil, err
-					}
-					p.Runs = append(p.Runs, Run{ID: id, Job: j})
-				}
-				if e.Floor != nil || s.Kind == KindCost {
-					break
 				}
 			}
 		}
 	}
+	if len(p.Runs) == 0 {
+		return nil, fmt.Errorf("suite %s has nothing to run here: %s", s.Name, skipText(p.Skipped))
+	}
 	return p, nil
+}
+
+func skipText(skipped []Skip) string {
+	var s []string
+	for _, k := range skipped {
+		s = append(s, k.What+": "+k.Reason)
+	}
+	return strings.Join(s, "; ")
+}
+
+// runsAt lists the runs of a model at a point of the axes, one a seed.
+func (c *Config) runsAt(s Suite, e Entry, base Job, at point) ([]Run, error) {
+	here, err := c.at(s, e, at)
+	if err != nil {
+		return nil, err
+	}
+	if err := here.fill(&base, e, base.Spec.Dataset.Name, s.Name); err != nil {
+		return nil, err
+	}
+	var runs []Run
+	for _, seed := range s.Seeds {
+		job := base
+		job.Spec.Seed = seed
+		jobs := []Job{job}
+		if s.Kind == KindCost && e.Neural != nil {
+			if jobs, err = c.costJobs(job); err != nil {
+				return nil, err
+			}
+		}
+		for _, j := range jobs {
+			id, err := j.Spec.ID()
+			if err != nil {
+				return nil, err
+			}
+			runs = append(runs, Run{ID: id, Job: j, At: at.String(), point: at})
+		}
+		if e.Floor != nil || s.Kind == KindCost {
+			break
+		}
+	}
+	return runs, nil
 }
 
 // costJobs measures a neural model with its own batch size and the papers'.
@@ -151,6 +219,7 @@ func datasetSpec(name string, c datasets.Config, fingerprint string) (record.Dat
 func (c *Config) fill(job *Job, e Entry, dataset, suite string) error {
 	spec := &job.Spec
 	spec.Versions = e.versions()
+	spec.Untested = job.Kind == KindTune
 	if e.Floor != nil {
 		spec.Floor = true
 		return nil
@@ -162,7 +231,7 @@ func (c *Config) fill(job *Job, e Entry, dataset, suite string) error {
 	if spec.Params, err = record.Diff(e.Defaults, params); err != nil {
 		return err
 	}
-	t, err := c.Train(e, suite)
+	t, err := c.Train(e, dataset, suite)
 	if err != nil {
 		return err
 	}
@@ -236,8 +305,12 @@ func (r Run) State(s record.Store) (State, error) {
 	if err != nil || busy {
 		return State{StateRunning, fmt.Sprintf("by %v", holder)}, err
 	}
-	if f, err := s.ReadFailure(r.ID); f != nil || err != nil {
-		return State{StateFailed, f.Reason}, err
+	f, err := r.Job.failure(s, r.ID)
+	if err != nil {
+		return State{}, err
+	}
+	if f != nil {
+		return State{StateFailed, f.Reason}, nil
 	}
 	return State{Status: StateToRun}, nil
 }
@@ -253,15 +326,38 @@ func (j Job) record(s record.Store, id string) (*record.Record, error) {
 		return nil, err
 	}
 	if r.Result.Status == record.Time {
-		t := train.Defaults()
-		if err := j.Local.Apply(&t); err != nil {
+		if more, err := j.moreTime(r.Measured.TimeLimit); more || err != nil {
 			return nil, err
-		}
-		if t.TimeLimit == 0 || t.TimeLimit > r.Measured.TimeLimit {
-			return nil, nil
 		}
 	}
 	return r, nil
+}
+
+// failure returns what kept a job from leaving a record, nil if nothing did or if
+// it may be otherwise now.
+func (j Job) failure(s record.Store, id string) (*record.Failure, error) {
+	f, err := s.ReadFailure(id)
+	if f == nil || err != nil {
+		return nil, err
+	}
+	if f.TimeLimit > 0 {
+		if more, err := j.moreTime(f.TimeLimit); more || err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// moreTime tells whether a job has more time than the limit of an earlier attempt.
+func (j Job) moreTime(than float64) (bool, error) {
+	t, err := j.timeLimit()
+	return t == 0 || t > than, err
+}
+
+func (j Job) timeLimit() (float64, error) {
+	t := train.Defaults()
+	err := j.Local.Apply(&t)
+	return t.TimeLimit, err
 }
 
 // WriteData stores the statistics of a plan's data sets.

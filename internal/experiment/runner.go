@@ -11,25 +11,33 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"famebench/internal/record"
 )
 
-// Runner takes runs through child processes, one at a time.
+// Runner takes runs through child processes.
 type Runner struct {
 	Store record.Store
+	Jobs  int // child processes at a time; 0 is one
+	// Retry tries runs again that failed before.
+	Retry bool
 	// Command starts a child; nil is this binary with ChildCommand.
 	Command []string
-	// Observe sees every event of every run; index counts in the list of runs.
+	// Observe sees every event of every run, one at a time; index counts in the list
+	// of runs.
 	Observe func(index int, r Run, e Event)
 	// Kill, when closed, ends the child at once. Cancelling Run's context asks
 	// it to stop and keep a checkpoint.
 	Kill <-chan struct{}
 	// Poll is how often a run that another process holds is looked at again.
 	Poll time.Duration
+
+	mu sync.Mutex // one Observe at a time
 }
 
 // Outcome is what became of a run.
@@ -64,16 +72,22 @@ func (r *Runner) Run(ctx context.Context, runs []Run) []Outcome {
 			case <-time.After(r.Poll):
 			}
 		}
-		var held []int
-		for _, i := range waiting {
-			o, busy := r.one(ctx, i, runs[i])
-			if busy {
-				held = append(held, i)
-				continue
-			}
-			outcomes[i] = o
+		busy := make([]bool, len(runs))
+		queue := make(chan int)
+		var workers sync.WaitGroup
+		for range min(max(1, r.Jobs), len(waiting)) {
+			workers.Go(func() {
+				for i := range queue {
+					outcomes[i], busy[i] = r.one(ctx, i, runs[i])
+				}
+			})
 		}
-		waiting = held
+		for _, i := range waiting {
+			queue <- i
+		}
+		close(queue)
+		workers.Wait()
+		waiting = slices.DeleteFunc(waiting, func(i int) bool { return !busy[i] })
 	}
 	return outcomes
 }
@@ -100,6 +114,18 @@ func (r *Runner) one(ctx context.Context, index int, run Run) (o Outcome, busy b
 			r.observe(index, run, Event{Kind: EventBusy, Message: holder.String()})
 			return o, true
 		}
+		if !r.Retry {
+			f, err := run.Job.failure(r.Store, run.ID)
+			if f != nil || err != nil {
+				o.Status = OutcomeFailed
+				if err != nil {
+					o.Reason = err.Error()
+				} else {
+					o.Reason = "failed before, see -retry-failed: " + f.Reason
+				}
+				return o, false
+			}
+		}
 	}
 	last, reason, tail := r.child(ctx, index, run)
 	switch {
@@ -113,7 +139,9 @@ func (r *Runner) one(ctx context.Context, index int, run Run) (o Outcome, busy b
 		o.Status, o.Reason = OutcomeFailed, reason
 		if run.Job.Kind != KindCost {
 			f := record.Failure{ID: run.ID, Spec: run.Job.Spec, Reason: reason, Stderr: tail, Host: hostname(), Time: time.Now()}
-			if err := r.Store.WriteFailure(f); err != nil {
+			limit, err := run.Job.timeLimit()
+			f.TimeLimit = limit
+			if err := errors.Join(err, r.Store.WriteFailure(f)); err != nil {
 				o.Reason += fmt.Sprintf(" (and it could not be recorded: %v)", err)
 			}
 		}
@@ -123,9 +151,12 @@ func (r *Runner) one(ctx context.Context, index int, run Run) (o Outcome, busy b
 }
 
 func (r *Runner) observe(index int, run Run, e Event) {
-	if r.Observe != nil {
-		r.Observe(index, run, e)
+	if r.Observe == nil {
+		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Observe(index, run, e)
 }
 
 // child starts a child process for a run and follows it to its end. An empty

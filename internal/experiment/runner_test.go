@@ -285,6 +285,13 @@ func TestKilledRunResumesToTheSameRecord(t *testing.T) {
 		} else {
 			write(t, marker, "")
 		}
+		if killed {
+			o := r.Run(context.Background(), p.Runs)[0]
+			if o.Status != OutcomeFailed || !strings.Contains(o.Reason, "-retry-failed") {
+				t.Fatalf("a failed run is tried again without being asked for: %s, %s", o.Status, o.Reason)
+			}
+			r.Retry = true
+		}
 		if o := r.Run(context.Background(), p.Runs)[0]; o.Status != OutcomeDone {
 			t.Fatalf("%s: %s", o.Status, o.Reason)
 		}

@@ -3,10 +3,54 @@ package experiment
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"famebench/internal/conf"
 )
+
+// Suite is a named selection of runs.
+type Suite struct {
+	Name     string   `toml:"-" json:"name"`
+	Kind     string   `toml:"kind" json:"kind"`
+	Summary  string   `toml:"summary" json:"summary"`
+	Models   []string `toml:"models" json:"models"`
+	Datasets []string `toml:"datasets" json:"datasets"`
+	Seeds    []int64  `toml:"seeds" json:"seeds"`
+	Axes     []Axis   `toml:"-" json:"axes,omitempty"`
+	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time
+	Tuned    string   `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
+
+	Trials      int `toml:"trials" json:"trials,omitempty"`             // kind "tune": settings tried of each model
+	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial
+	Finalists   int `toml:"finalists" json:"finalists,omitempty"`       // kind "tune": trials trained to the end
+
+	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
+}
+
+// Kinds of suite.
+const (
+	KindCompare = "compare" // train and rank every model on every data set with every seed
+	KindCost    = "cost"    // measure speed and memory; no records
+	KindTune    = "tune"    // search the axes on validation and write the best values to a file
+	KindCI      = "ci"      // compare, and fail where a result is below its expectation
+)
+
+var kinds = []string{KindCompare, KindCost, KindTune, KindCI}
+
+// tuneDefaults fills in the keys of kind "tune", ciDefaults those of kind "ci";
+// suites of other kinds must not set them.
+func (s *Suite) kindDefaults() {
+	switch s.Kind {
+	case KindTune:
+		s.Trials, s.TrialEpochs, s.Finalists = 8, 6, 2
+	case KindCI:
+		s.Expected = "results/expected-" + s.Name + ".json"
+	}
+}
+
+// kindKeys are the keys that only one kind has.
+var kindKeys = map[string]string{"trials": KindTune, "trial_epochs": KindTune, "finalists": KindTune, "expected": KindCI}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -31,19 +75,26 @@ func (c *Config) readSuites() error {
 func (c *Config) readSuite(name string) (Suite, error) {
 	s := Suite{Name: name, Kind: KindCompare, Seeds: []int64{0}}
 	place := c.set // where an error about the suite as a whole points
-	for _, layer := range c.layers() {
-		n, err := layer.Sub("suites", name)
-		if err != nil {
-			return s, err
+	decode := func() error {
+		for _, layer := range c.layers() {
+			n, err := layer.Sub("suites", name)
+			if err != nil {
+				return err
+			}
+			if err := conf.Decode(n.Without(suiteSubtable...), &s); err != nil {
+				return err
+			}
+			if n != nil && place == c.set {
+				place = n
+			}
 		}
-		if err := conf.Decode(n.Without(suiteSubtable...), &s); err != nil {
-			return s, err
-		}
-		if n != nil && place == c.set {
-			place = n
-		}
+		return nil
 	}
-	if err := c.checkTrain("suites", name, "train"); err != nil {
+	if err := decode(); err != nil {
+		return s, err
+	}
+	s.kindDefaults()
+	if err := errors.Join(decode(), c.checkTrain("suites", name, "train")); err != nil {
 		return s, err
 	}
 	at := func(key string) *conf.Node { // where an error about a key points
@@ -55,14 +106,42 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		return place
 	}
 	var errs []error
-	if !slices.Contains([]string{KindCompare, KindCost}, s.Kind) {
-		errs = append(errs, at("kind").Errorf("unknown kind %q%s", s.Kind, conf.Hint(s.Kind, []string{KindCompare, KindCost})))
+	if !slices.Contains(kinds, s.Kind) {
+		errs = append(errs, at("kind").Errorf("unknown kind %q%s", s.Kind, conf.Hint(s.Kind, kinds)))
+	}
+	for _, key := range slices.Sorted(maps.Keys(kindKeys)) {
+		if n := at(key); n != place && s.Kind != kindKeys[key] {
+			errs = append(errs, n.Errorf("only suites of kind %q have this key", kindKeys[key]))
+		}
 	}
 	errs = append(errs,
 		checkNames(at("models"), "model", s.Models, names(c.registry)),
 		checkNames(at("datasets"), "data set", s.Datasets, c.Datasets()),
 		checkSeeds(at("seeds"), s.Seeds))
-	return s, errors.Join(errs...)
+	if s.Kind == KindTune {
+		for key, n := range map[string]int{"trials": s.Trials, "trial_epochs": s.TrialEpochs, "finalists": s.Finalists} {
+			if n < 1 {
+				errs = append(errs, at(key).Errorf("%d: want at least 1", n))
+			}
+		}
+		if s.Finalists > s.Trials {
+			errs = append(errs, at("finalists").Errorf("%d finalists of %d trials", s.Finalists, s.Trials))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return s, err
+	}
+	for _, model := range s.Models {
+		if e, _ := find(c.registry, model); s.Kind == KindTune && e.Neural == nil {
+			return s, at("models").Errorf("%s has nothing to tune", model)
+		}
+	}
+	var err error
+	s.Axes, err = c.readAxes(s)
+	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
+		err = place.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
+	}
+	return s, err
 }
 
 func checkNames(n *conf.Node, what string, given, known []string) error {
@@ -123,8 +202,13 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 	if seeds != nil {
 		s.Seeds = seeds
 	}
-	return s, errors.Join(
+	if err := errors.Join(
 		checkNames(flag("models"), "model", s.Models, names(c.registry)),
 		checkNames(flag("datasets"), "data set", s.Datasets, c.Datasets()),
-		checkSeeds(flag("seeds"), s.Seeds))
+		checkSeeds(flag("seeds"), s.Seeds)); err != nil {
+		return s, err
+	}
+	// An axis of models that were not chosen has nothing to vary.
+	s.Axes = slices.DeleteFunc(slices.Clone(s.Axes), func(a Axis) bool { return !c.anyHas(s, a) })
+	return s, nil
 }

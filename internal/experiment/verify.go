@@ -50,8 +50,7 @@ func (r *Runner) Verify(ctx context.Context, original *record.Record, root strin
 		return Verdict{}, Outcome{}, err
 	}
 	defer os.RemoveAll(dir)
-	again := *r
-	again.Store = record.Store{Dir: dir}
+	again := &Runner{Store: record.Store{Dir: dir}, Command: r.Command, Observe: r.Observe, Kill: r.Kill, Poll: r.Poll}
 	if err := again.Store.Make(); err != nil {
 		return Verdict{}, Outcome{}, err
 	}

@@ -28,16 +28,19 @@ type Record struct {
 
 // Result is the reproducible part of a record.
 type Result struct {
-	Spec        Spec    `json:"spec"`
-	Status      Status  `json:"status"`
-	Epochs      int     `json:"epochs,omitempty"`
-	BestEpoch   int     `json:"best_epoch,omitempty"` // the epoch whose weights were ranked
-	Targets     int64   `json:"targets,omitempty"`    // trained on, over all epochs
-	Curve       []Point `json:"curve,omitempty"`
-	Users       int     `json:"users"` // ranked test users
-	Items       int     `json:"items"` // candidates, before seen ones are removed
-	Test        Rules   `json:"test"`
-	RanksSHA256 string  `json:"ranks_sha256"` // of the file of per-user test ranks
+	Spec      Spec    `json:"spec"`
+	Status    Status  `json:"status"`
+	Epochs    int     `json:"epochs,omitempty"`
+	BestEpoch int     `json:"best_epoch,omitempty"` // the epoch whose weights were ranked
+	Targets   int64   `json:"targets,omitempty"`    // trained on, over all epochs
+	Curve     []Point `json:"curve,omitempty"`
+	// Still names the trainable parameters that are after training what they were
+	// before it: they get no gradient, so the model is not what it is said to be.
+	Still       []string `json:"still,omitempty"`
+	Users       int      `json:"users"` // ranked test users
+	Items       int      `json:"items"` // candidates, before seen ones are removed
+	Test        Rules    `json:"test"`
+	RanksSHA256 string   `json:"ranks_sha256"` // of the file of per-user test ranks
 }
 
 // Rules holds metrics under both seen-item rules: items of the user's history
@@ -97,8 +100,8 @@ type Measured struct {
 	Warnings         []string  `json:"warnings,omitempty"` // about the data
 }
 
-// Failure is the file runs/ID.failed.json: why a run left no record. The next
-// invocation tries the run again; success removes the file.
+// Failure is the file runs/ID.failed.json: why a run left no record. The run is
+// tried again only when that is asked for; success removes the file.
 type Failure struct {
 	ID     string    `json:"id"`
 	Spec   Spec      `json:"spec"`
@@ -106,4 +109,7 @@ type Failure struct {
 	Stderr string    `json:"stderr,omitempty"` // its last lines
 	Host   string    `json:"host"`
 	Time   time.Time `json:"time"`
+	// TimeLimit was in force, seconds of training: with more time the run is tried
+	// again.
+	TimeLimit float64 `json:"time_limit,omitempty"`
 }

@@ -18,7 +18,8 @@ type Spec struct {
 	Model    string   `json:"model"`
 	Params   Settings `json:"params,omitempty"`
 	Train    Settings `json:"train,omitempty"`
-	Floor    bool     `json:"floor,omitempty"` // nothing is trained: no training settings apply
+	Floor    bool     `json:"floor,omitempty"`    // nothing is trained: no training settings apply
+	Untested bool     `json:"untested,omitempty"` // a trial of a search: validated, but the test items are not ranked
 	Seed     int64    `json:"seed"`
 	Device   string   `json:"device"` // class: "cpu" or "cuda"
 	Threads  int      `json:"threads"`

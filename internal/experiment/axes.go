@@ -1,0 +1,195 @@
+package experiment
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"famebench/internal/conf"
+)
+
+// Axis is a setting that a suite varies. Its name is that of a hyper-parameter,
+// for every model that has it ("heads"); of one model's ("duorec.temperature"); or
+// of a training setting ("train.learning_rate").
+type Axis struct {
+	Name   string `json:"name"`
+	Values []any  `json:"values"`
+	where  string // in the configuration
+}
+
+// point is a place on a suite's axes: values for some of them. The zero point
+// leaves everything as it is configured.
+type point struct {
+	axes   []Axis
+	values []any // of axes
+}
+
+func (p point) with(a Axis, value any) point {
+	return point{append(slices.Clone(p.axes), a), append(slices.Clone(p.values), value)}
+}
+
+func (p point) String() string {
+	var s []string
+	for i, a := range p.axes {
+		s = append(s, fmt.Sprintf("%s = %v", a.Name, p.values[i]))
+	}
+	return strings.Join(s, ", ")
+}
+
+// readAxes reads [suites.S.axes] of every layer; a stronger layer's list replaces
+// a weaker one's.
+func (c *Config) readAxes(s Suite) ([]Axis, error) {
+	var axes []Axis
+	var errs []error
+	for _, layer := range c.layers() {
+		n, err := layer.Sub("suites", s.Name, "axes")
+		if err != nil {
+			return nil, err
+		}
+		var walk func(n *conf.Node, path []string)
+		walk = func(n *conf.Node, path []string) {
+			for _, key := range n.Keys() {
+				child, path := n.Table[key], append(slices.Clone(path), key)
+				if child.Table != nil {
+					walk(child, path)
+					continue
+				}
+				a := Axis{Name: strings.Join(path, "."), where: child.Where}
+				if err := c.readAxis(s, &a, child); err != nil {
+					errs = append(errs, err)
+				}
+				if i := slices.IndexFunc(axes, func(b Axis) bool { return a.Name == b.Name }); i >= 0 {
+					axes[i] = a
+				} else {
+					axes = append(axes, a)
+				}
+			}
+		}
+		walk(n, nil)
+	}
+	return axes, errors.Join(errs...)
+}
+
+func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
+	list, ok := n.Value.([]any)
+	if !ok || len(list) == 0 {
+		return n.Errorf("an axis is a list of one value or more, as in heads = [1, 2, 4]")
+	}
+	for i, v := range list {
+		if slices.ContainsFunc(list[:i], func(w any) bool { return fmt.Sprint(w) == fmt.Sprint(v) }) {
+			return n.Errorf("the value %v stands there twice", v)
+		}
+	}
+	a.Values = list
+	if !c.anyHas(s, *a) {
+		return n.Errorf("no model of the suite has this setting; name one that bench -list shows, as in heads, duorec.temperature or train.learning_rate")
+	}
+	// Whether values are of the right type is known now. Whether a model takes them
+	// is asked for each combination, by the plan.
+	for _, model := range s.Models {
+		e, _ := find(c.registry, model)
+		if path, ok := c.axisPath(s, e, *a); ok {
+			for _, v := range list {
+				at, err := c.at(s, e, point{}.with(*a, v))
+				if err != nil {
+					return err
+				}
+				var errs []error
+				if path[0] == "models" {
+					errs = append(errs, at.checkModels())
+				} else {
+					errs = append(errs, at.checkTrain(path[:len(path)-1]...))
+				}
+				if err := errors.Join(errs...); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// anyHas tells whether a model of the suite has the setting of an axis.
+func (c *Config) anyHas(s Suite, a Axis) bool {
+	return slices.ContainsFunc(s.Models, func(model string) bool {
+		e, _ := find(c.registry, model)
+		_, ok := c.axisPath(s, e, a)
+		return ok
+	})
+}
+
+// axisPath says where an axis of a suite sets a model's value; ok is false for a
+// model that does not have the setting, or is a variant that fixes it.
+func (c *Config) axisPath(s Suite, e Entry, a Axis) (path []string, ok bool) {
+	if e.Neural == nil {
+		return nil, false
+	}
+	parts := strings.Split(strings.TrimPrefix(a.Name, "models."), ".")
+	switch {
+	case parts[0] == "train":
+		return append([]string{"suites", s.Name}, parts...), true
+	case len(parts) == 1:
+		path = []string{"models", e.Name, parts[0]}
+	case slices.Contains(e.lineage(), parts[0]):
+		path = append([]string{"models"}, parts...)
+	default:
+		return nil, false
+	}
+	key := path[len(path)-1]
+	if len(path) == 3 { // a hyper-parameter, not a model's training setting
+		if !slices.Contains(e.Settings(), key) {
+			return nil, false
+		}
+		if slices.ContainsFunc(a.Values, func(v any) bool {
+			n := conf.NewTable(a.where)
+			return n.Put([]string{key}, a.where, v) == nil && e.checkFixed(n) != nil
+		}) {
+			return nil, false
+		}
+	}
+	return path, true
+}
+
+// at is the configuration at a point of a suite's axes.
+func (c *Config) at(s Suite, e Entry, p point) (*Config, error) {
+	if len(p.axes) == 0 {
+		return c, nil
+	}
+	at := *c
+	at.point = conf.NewTable("axes")
+	for i, a := range p.axes {
+		path, _ := c.axisPath(s, e, a)
+		if err := at.point.Put(path, a.where, p.values[i]); err != nil {
+			return nil, err
+		}
+	}
+	return &at, nil
+}
+
+// points lists the places on a suite's axes where a model is to be run: all
+// combinations, or the configured values and each axis on its own.
+func (c *Config) points(s Suite, e Entry) []point {
+	points := []point{{}}
+	for _, a := range s.Axes {
+		if _, ok := c.axisPath(s, e, a); !ok {
+			continue
+		}
+		var more []point
+		for _, v := range a.Values {
+			if !s.Grid {
+				more = append(more, point{}.with(a, v))
+				continue
+			}
+			for _, p := range points {
+				more = append(more, p.with(a, v))
+			}
+		}
+		if s.Grid {
+			points = more
+		} else {
+			points = append(points, more...)
+		}
+	}
+	return points
+}

@@ -1,0 +1,231 @@
+package experiment
+
+import (
+	"bytes"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"famebench/internal/atomicfile"
+	"famebench/internal/record"
+)
+
+// A suite of kind "tune" searches the grid of its axes on the validation items, with
+// the same number of trials for every model: Suite.Trials settings are trained for
+// Suite.TrialEpochs epochs, the best Suite.Finalists of them to the end, and the
+// best of these is chosen. The configured values are always one of the trials; the
+// others are drawn from the grid without replacement, by a generator seeded with
+// the suite's seed, the data set and the model. The test items are never ranked.
+
+// Trial is a setting that was tried.
+type Trial struct {
+	Dataset string  `json:"dataset"`
+	Model   string  `json:"model"`
+	At      string  `json:"at"` // in words; "": as configured
+	Short   float64 `json:"short"`
+	ShortID string  `json:"short_id"`
+	Full    float64 `json:"full"` // 0: no finalist
+	FullID  string  `json:"full_id,omitempty"`
+	Epochs  int     `json:"epochs,omitempty"` // of the full run
+	Chosen  bool    `json:"chosen,omitempty"`
+
+	point point
+}
+
+// trialEpochs is the axis that makes a run a trial.
+const trialEpochs = "train.epochs"
+
+// PlanTrials lists the first stage of a search.
+func (c *Config) PlanTrials(s Suite, o Options) (*Plan, error) {
+	short := Axis{Name: trialEpochs, where: "suites." + s.Name + ".trial_epochs"}
+	return c.plan(s, o, func(e Entry, dataset string) []point {
+		var points []point
+		for _, p := range c.sample(s, e, dataset) {
+			points = append(points, p.with(short, int64(s.TrialEpochs)))
+		}
+		return points
+	})
+}
+
+// sample draws the trials of a model.
+func (c *Config) sample(s Suite, e Entry, dataset string) []point {
+	s.Grid = true
+	grid := c.points(s, e)
+	h := fnv.New64a()
+	fmt.Fprint(h, dataset, "\x00", e.Name)
+	r := rand.New(rand.NewPCG(uint64(s.Seeds[0]), h.Sum64()))
+	r.Shuffle(len(grid), func(i, j int) { grid[i], grid[j] = grid[j], grid[i] })
+	trials := []point{{}}
+	for _, p := range grid {
+		if len(trials) == s.Trials {
+			break
+		}
+		if len(p.axes) > 0 && !c.configured(s, e, dataset, p) {
+			trials = append(trials, p)
+		}
+	}
+	return trials
+}
+
+// configured tells whether a point sets nothing but what is configured, or what the
+// model refuses.
+func (c *Config) configured(s Suite, e Entry, dataset string, p point) bool {
+	spec := func(p point) (string, error) {
+		job := Job{Kind: s.Kind}
+		here, err := c.at(s, e, p)
+		if err == nil {
+			err = here.fill(&job, e, dataset, s.Name)
+		}
+		if err != nil {
+			return "", err
+		}
+		return job.Spec.ID()
+	}
+	base, err1 := spec(point{})
+	there, err2 := spec(p)
+	return err1 != nil || err2 != nil || base == there
+}
+
+// Trials reads what the first stage found; a trial without a record is left out.
+func Trials(p *Plan, store record.Store) ([]Trial, error) {
+	var trials []Trial
+	for _, r := range p.Runs {
+		valid, _, err := bestValid(store, r)
+		if err != nil {
+			return nil, err
+		}
+		if valid < 0 {
+			continue
+		}
+		at := r.point
+		n := len(at.axes) - 1 // without the number of epochs
+		at = point{at.axes[:n], at.values[:n]}
+		trials = append(trials, Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String(), Short: valid, ShortID: r.ID, point: at})
+	}
+	return trials, nil
+}
+
+// bestValid is the best validation NDCG@10 of a run, -1 if it has no record.
+func bestValid(store record.Store, r Run) (valid float64, epochs int, err error) {
+	rec, err := r.Job.record(store, r.ID)
+	if err != nil || rec == nil {
+		return -1, 0, err
+	}
+	for _, p := range rec.Result.Curve {
+		if p.Epoch == rec.Result.BestEpoch {
+			return p.Valid["NDCG@10"], rec.Result.Epochs, nil
+		}
+	}
+	return -1, 0, fmt.Errorf("record %s has no validation of its best epoch", r.ID)
+}
+
+// finalists are the best trials of a model on a data set, best first; equal ones in
+// their order.
+func finalists(trials []Trial, dataset, model string, n int) []*Trial {
+	var of []*Trial
+	for i := range trials {
+		if t := &trials[i]; t.Dataset == dataset && t.Model == model {
+			of = append(of, t)
+		}
+	}
+	slices.SortStableFunc(of, func(a, b *Trial) int {
+		switch {
+		case a.Short > b.Short:
+			return -1
+		case a.Short < b.Short:
+			return 1
+		}
+		return 0
+	})
+	return of[:min(n, len(of))]
+}
+
+// PlanFinals lists the second stage of a search.
+func (c *Config) PlanFinals(s Suite, o Options, trials []Trial) (*Plan, error) {
+	return c.plan(s, o, func(e Entry, dataset string) []point {
+		var points []point
+		for _, t := range finalists(trials, dataset, e.Name, s.Finalists) {
+			points = append(points, t.point)
+		}
+		return points
+	})
+}
+
+// Choose fills in what the second stage found and marks the best of each model.
+func Choose(trials []Trial, p *Plan, store record.Store) error {
+	best := map[string]*Trial{}
+	for _, r := range p.Runs {
+		valid, epochs, err := bestValid(store, r)
+		if err != nil {
+			return err
+		}
+		for i := range trials {
+			t := &trials[i]
+			if valid < 0 || t.Dataset != r.Job.Spec.Dataset.Name || t.Model != r.Job.Spec.Model || t.At != r.At {
+				continue
+			}
+			t.Full, t.FullID, t.Epochs = valid, r.ID, epochs
+			key := t.Dataset + "\x00" + t.Model
+			if b := best[key]; b == nil || t.Full > b.Full {
+				best[key] = t
+			}
+		}
+	}
+	for _, t := range best {
+		t.Chosen = true
+	}
+	return nil
+}
+
+// WriteTuned writes the chosen values where Suite.Tuned of other suites finds them,
+// in the language of experiments.toml.
+func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
+	models := map[string]any{}
+	var why strings.Builder
+	for _, t := range trials {
+		if !t.Chosen {
+			continue
+		}
+		e, _ := find(c.registry, t.Model)
+		at := t.At
+		if at == "" {
+			at = "as configured"
+		}
+		fmt.Fprintf(&why, "# %s on %s: %s; validation NDCG@10 %.4f after %d epochs (%s)\n", t.Model, t.Dataset, at, t.Full, t.Epochs, t.FullID)
+		for i, a := range t.point.axes {
+			path, _ := c.axisPath(s, e, a)
+			if path[0] == "suites" { // a training setting of all models
+				path = append([]string{"models", t.Model}, path[2:]...)
+			}
+			put(models, slices.Concat(path[1:2], []string{"datasets", t.Dataset}, path[2:]), t.point.values[i])
+		}
+	}
+	text, err := toml.Marshal(map[string]any{"models": models})
+	if err != nil {
+		return err
+	}
+	var doc bytes.Buffer
+	fmt.Fprintf(&doc, "# Written by bench -suite %s: of %d trials of %d epochs each, the best %d were trained to\n"+
+		"# the end, and the best of these on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, s.Trials, s.TrialEpochs, s.Finalists, why.String(), text)
+	return atomicfile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(doc.Bytes())
+		return err
+	})
+}
+
+func put(tree map[string]any, path []string, value any) {
+	for _, key := range path[:len(path)-1] {
+		next, ok := tree[key].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			tree[key] = next
+		}
+		tree = next
+	}
+	tree[path[len(path)-1]] = value
+}
