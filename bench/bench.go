@@ -60,10 +60,10 @@ func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
 	if err := plan.WriteData(b.store); err != nil {
 		return err
 	}
-	p := newProgress(b.stderr, len(plan.Runs))
-	outcomes := b.runner(p).Run(ctx, plan.Runs)
-	p.finish()
-
+	outcomes, err := b.runs(ctx, plan)
+	if err != nil {
+		return err
+	}
 	var ids []string
 	for _, o := range outcomes {
 		ids = append(ids, o.Run.ID)
@@ -73,7 +73,107 @@ func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
 	if b.options.analyse {
 		err = errors.Join(err, b.analyse(records))
 	}
-	return errors.Join(err, b.verdictOn(outcomes))
+	if verdict := b.verdictOn(outcomes); err != nil || verdict != nil {
+		return errors.Join(err, verdict)
+	}
+	if plan.Suite.Kind == experiment.KindCI {
+		return b.checkExpected(plan)
+	}
+	return nil
+}
+
+// longest is how long a plan may take before it must be asked for with -yes.
+const longest = 12 * time.Hour
+
+// runs does the runs of a plan that have no record.
+func (b *bench) runs(ctx context.Context, plan *experiment.Plan) ([]experiment.Outcome, error) {
+	left, err := b.remaining(plan)
+	if err != nil {
+		return nil, err
+	}
+	if left.runs > 0 {
+		fmt.Fprintln(b.stderr, left)
+	}
+	if left.time > longest && !b.yes {
+		return nil, usageError{fmt.Errorf("suite %s takes more than %v here; add -yes to start it (it can be stopped and goes on where it was), or choose with -datasets, -models and -seeds", plan.Suite.Name, longest)}
+	}
+	p := newProgress(b.stderr, b.store, left.each, b.jobs)
+	defer p.finish()
+	return b.runner(p).Run(ctx, plan.Runs), nil
+}
+
+// remaining is what is left to do of a plan.
+type remaining struct {
+	runs, unknown int
+	time          time.Duration
+	each          []time.Duration // of every run of the plan; 0: done or unknown
+}
+
+func (r remaining) String() string {
+	text := fmt.Sprintf("%d runs to do", r.runs)
+	if r.time > 0 {
+		text += fmt.Sprintf(", about %v by the records of earlier ones", max(r.time.Round(time.Minute), time.Minute))
+	}
+	if r.unknown > 0 {
+		text += fmt.Sprintf(" (no record tells how long %d of them take)", r.unknown)
+	}
+	return text
+}
+
+func (b *bench) remaining(plan *experiment.Plan) (remaining, error) {
+	r := remaining{each: make([]time.Duration, len(plan.Runs))}
+	if plan.Suite.Kind == experiment.KindCost { // measured anew each time
+		return r, nil
+	}
+	e, err := experiment.NewEstimator(b.store, experiment.Registry)
+	if err != nil {
+		return r, err
+	}
+	for i, run := range plan.Runs {
+		st, err := run.State(b.store)
+		if err != nil {
+			return r, err
+		}
+		if st.Status == experiment.StateDone || st.Status == experiment.StateTime || st.Status == experiment.StateFailed && !b.retryFailed {
+			continue
+		}
+		r.runs++
+		d, ok := e.Of(plan, run)
+		if !ok {
+			r.unknown++
+		}
+		r.each[i] = d
+		r.time += d / time.Duration(b.jobs)
+	}
+	return r, nil
+}
+
+// checkExpected compares a plan's records with what is expected of them, or, with
+// -expect, writes them down as that.
+func (b *bench) checkExpected(plan *experiment.Plan) error {
+	path := plan.Suite.Expected
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(b.config.Root, path)
+	}
+	if b.expect {
+		e, err := plan.Expect(b.store)
+		if err == nil {
+			err = record.WriteJSON(path, e)
+		}
+		if err == nil {
+			fmt.Fprintf(b.stderr, "expectations of %d settings: %s\n", len(e.Runs), path)
+		}
+		return err
+	}
+	e, err := experiment.ReadExpectations(path)
+	if err != nil {
+		return err
+	}
+	if err := e.Check(plan, b.store); err != nil {
+		return fmt.Errorf("suite %s is not as expected:\n%w", plan.Suite.Name, err)
+	}
+	fmt.Fprintf(b.stderr, "all %d runs are as expected\n", len(plan.Runs))
+	return nil
 }
 
 // verdictOn tells what went wrong, and returns the error that decides the exit
@@ -128,7 +228,7 @@ func (b *bench) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := newProgress(b.stderr, 1)
+	p := newProgress(b.stderr, b.store, make([]time.Duration, 1), 1)
 	v, o, err := b.runner(p).Verify(ctx, original, b.config.Root, b.source)
 	p.finish()
 	if err != nil {

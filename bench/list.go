@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"famebench/datasets"
 	"famebench/internal/experiment"
@@ -107,20 +109,26 @@ func seedText(seeds []int64) string {
 
 // plannedRun is a run as -dry-run shows it.
 type plannedRun struct {
-	ID      string `json:"id"`
-	Dataset string `json:"dataset"`
-	Model   string `json:"model"`
-	Seed    int64  `json:"seed"`
-	Device  string `json:"device"`
-	Threads int    `json:"threads"`
-	State   string `json:"state"`
-	Comment string `json:"comment,omitempty"`
+	ID      string  `json:"id"`
+	At      string  `json:"at,omitempty"`
+	Dataset string  `json:"dataset"`
+	Model   string  `json:"model"`
+	Seed    int64   `json:"seed"`
+	Device  string  `json:"device"`
+	Threads int     `json:"threads"`
+	State   string  `json:"state"`
+	Comment string  `json:"comment,omitempty"`
+	Seconds float64 `json:"expected_s,omitempty"` // by the records of earlier runs
 }
 
 func (b *bench) dryRun(plan *experiment.Plan) error {
 	runs := []plannedRun{}
 	counts := map[string]int{}
-	for _, r := range plan.Runs {
+	left, err := b.remaining(plan)
+	if err != nil {
+		return err
+	}
+	for i, r := range plan.Runs {
 		st := experiment.State{Status: experiment.StateToRun}
 		if plan.Suite.Kind != experiment.KindCost {
 			var err error
@@ -130,27 +138,39 @@ func (b *bench) dryRun(plan *experiment.Plan) error {
 		}
 		s := r.Job.Spec
 		counts[st.Status]++
-		runs = append(runs, plannedRun{r.ID, s.Dataset.Name, s.Model, s.Seed, s.Device, s.Threads, st.Status, st.Comment})
+		runs = append(runs, plannedRun{r.ID, r.At, s.Dataset.Name, s.Model, s.Seed, s.Device, s.Threads, st.Status, st.Comment, left.each[i].Seconds()})
 	}
 	if b.json {
 		return b.writeJSON(struct {
-			Suite string       `json:"suite"`
-			Out   string       `json:"out"`
-			Runs  []plannedRun `json:"runs"`
-		}{plan.Suite.Name, b.store.Dir, runs})
+			Suite   string            `json:"suite"`
+			Out     string            `json:"out"`
+			Runs    []plannedRun      `json:"runs"`
+			Skipped []experiment.Skip `json:"skipped,omitempty"`
+		}{plan.Suite.Name, b.store.Dir, runs, plan.Skipped})
 	}
-	w := tabwriter.NewWriter(b.stdout, 0, 0, 2, ' ', 0)
+	var text bytes.Buffer
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, r := range runs {
 		state := r.State
 		if r.Comment != "" {
 			state += " (" + r.Comment + ")"
 		}
-		fmt.Fprintf(w, "%s\t%s\n", r.ID, state)
+		expected := ""
+		if r.Seconds > 0 {
+			expected = "about " + time.Duration(r.Seconds*float64(time.Second)).Round(time.Second).String()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, r.At, state, expected)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintln(b.stdout, strings.TrimRight(line, " \n"))
+	}
 	fmt.Fprintf(b.stdout, "suite %s: %d runs, %d done already; device %s, threads %d; results in %s\n",
 		plan.Suite.Name, len(runs), counts[experiment.StateDone], b.device, plan.Threads, b.store.Dir)
+	if left.runs > 0 && plan.Suite.Kind != experiment.KindCost {
+		fmt.Fprintln(b.stdout, left)
+	}
 	return nil
 }

@@ -104,15 +104,18 @@ func run(ctx context.Context, kill <-chan struct{}, args []string, stdout, stder
 	if suite, err = b.config.Choose(suite, o.models, o.datasets, o.seeds); err != nil {
 		return usageError{err}
 	}
-	plan, err := b.config.Plan(suite, experiment.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source})
+	if o.expect && suite.Kind != experiment.KindCI {
+		return usageError{fmt.Errorf("-expect: suite %s is of kind %q; only those of kind %q have expectations", suite.Name, suite.Kind, experiment.KindCI)}
+	}
+	place := experiment.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict}
+	if suite.Kind == experiment.KindTune {
+		return b.tune(ctx, suite, place)
+	}
+	plan, err := b.config.Plan(suite, place)
 	if err != nil {
 		return usageError{err}
 	}
-	for _, d := range plan.Data {
-		for _, w := range d.Warnings {
-			fmt.Fprintf(stderr, "warning: %s\n", w)
-		}
-	}
+	b.announce(plan)
 	switch {
 	case o.dryRun:
 		return b.dryRun(plan)
@@ -122,4 +125,16 @@ func run(ctx context.Context, kill <-chan struct{}, args []string, stdout, stder
 		return b.report(plan)
 	}
 	return b.suite(ctx, plan)
+}
+
+// announce tells what the data has about it, and what of the suite cannot be run.
+func (b *bench) announce(plan *experiment.Plan) {
+	for _, d := range plan.Data {
+		for _, w := range d.Warnings {
+			fmt.Fprintf(b.stderr, "warning: %s\n", w)
+		}
+	}
+	for _, s := range plan.Skipped {
+		fmt.Fprintf(b.stderr, "skipped: %s: %s\n", s.What, s.Reason)
+	}
 }

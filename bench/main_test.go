@@ -156,7 +156,7 @@ func TestWholeSuite(t *testing.T) {
 	if err != nil || again != stdout || strings.Contains(stderr, "done in") {
 		t.Errorf("second time: %v, stderr %s\nstdout %s", err, stderr, again)
 	}
-	if out, _, err := runBench(t, dir, "-dry-run"); err != nil || strings.Count(out, "  done\n") != 3 {
+	if out, _, err := runBench(t, dir, "-dry-run"); err != nil || strings.Count(out, "  done\n") != 3 || strings.Contains(out, "to do") {
 		t.Errorf("dry run afterwards: %v\n%s", err, out)
 	}
 	// A report finds records made with another thread count.

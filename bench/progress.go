@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"famebench/internal/experiment"
+	"famebench/internal/record"
 )
 
 // plainEvery is how often a line is printed where there is no terminal.
@@ -19,22 +20,35 @@ const plainEvery = 10 * time.Second
 // barSteps is the resolution of the bar.
 const barSteps = 1000
 
-// progress tells the user how far the runs are: a bar on a terminal, lines
+// progress tells the user how far the plan is: a bar on a terminal, lines
 // elsewhere.
 type progress struct {
-	w     io.Writer
-	total int
-	bar   *progressbar.ProgressBar // nil without a terminal
-
-	phase   string // of the run at hand
-	began   time.Time
-	printed time.Time // of the last plain line
-	waiting map[string]bool
-	warned  map[string]bool
+	w      io.Writer
+	store  record.Store
+	runs   []runProgress
+	jobs   int
+	bar    *progressbar.ProgressBar // nil without a terminal
+	warned map[string]bool
 }
 
-func newProgress(w io.Writer, total int) *progress {
-	p := &progress{w: w, total: total, waiting: map[string]bool{}, warned: map[string]bool{}}
+// runProgress is how far one run of the plan is.
+type runProgress struct {
+	expected time.Duration // 0: not known
+	phase    string
+	share    float64 // of the phase at hand
+	began    time.Time
+	printed  time.Time // of the last plain line
+	waiting  bool      // another process does it
+	over     bool
+}
+
+// newProgress begins to report on runs of which some are expected to take some
+// time.
+func newProgress(w io.Writer, store record.Store, expected []time.Duration, jobs int) *progress {
+	p := &progress{w: w, store: store, jobs: jobs, warned: map[string]bool{}}
+	for _, d := range expected {
+		p.runs = append(p.runs, runProgress{expected: d})
+	}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.bar = progressbar.NewOptions(barSteps,
 			progressbar.OptionSetWriter(w),
@@ -50,37 +64,96 @@ func newProgress(w io.Writer, total int) *progress {
 
 // observe is told every event of every run.
 func (p *progress) observe(index int, run experiment.Run, e experiment.Event) {
-	name := fmt.Sprintf("[%d/%d] %s", index+1, p.total, run.ID)
+	r := &p.runs[index]
+	name := fmt.Sprintf("[%d/%d] %s", index+1, len(p.runs), run.ID)
 	short := name[:strings.LastIndex(name, "-")] // room is dear beside a bar
 	switch e.Kind {
 	case experiment.EventPhase:
 		if e.Phase == "load" {
-			p.began = time.Now()
-			p.line("%s: started", name)
+			r.began = time.Now()
+			at := ""
+			if run.At != "" {
+				at = " with " + run.At
+			}
+			p.line("%s: started%s", name, at)
 		}
-		p.phase, p.printed = e.Phase, time.Now()
-		p.show(0, short+": "+e.Phase)
+		r.phase, r.share, r.printed = e.Phase, 0, time.Now()
+		p.show(short + ": " + e.Phase)
 	case experiment.EventProgress:
-		text, share := describe(p.phase, *e.Progress)
-		p.show(share, short+": "+text)
-		p.plain(name, text, *e.Progress)
+		var text string
+		text, r.share = describe(r.phase, *e.Progress)
+		p.show(short + ": " + text)
+		p.plain(r, name, text, *e.Progress)
 	case experiment.EventWarning:
 		if !p.warned[e.Message] {
 			p.warned[e.Message] = true
 			p.line("%s: warning: %s", name, e.Message)
 		}
 	case experiment.EventBusy:
-		if !p.waiting[run.ID] {
-			p.waiting[run.ID] = true
+		if !r.waiting {
+			r.waiting = true
 			p.line("%s: is being done by %s; its record will be used", name, e.Message)
 		}
 	case experiment.EventDone, experiment.EventCost:
-		p.line("%s: done in %s", name, time.Since(p.began).Round(100*time.Millisecond))
+		r.over = true
+		p.line("%s: done in %s%s%s", name, time.Since(r.began).Round(100*time.Millisecond), p.outcome(run), p.left())
 	case experiment.EventFailed:
-		p.line("%s: failed: %s", name, e.Message)
+		r.over = true
+		p.line("%s: failed: %s%s", name, e.Message, p.left())
 	case experiment.EventInterrupted:
 		p.line("%s: stopped, checkpoint kept", name)
 	}
+}
+
+// outcome is what a run's record says, so that the lines of finished runs are the
+// table so far.
+func (p *progress) outcome(run experiment.Run) string {
+	r, err := p.store.Read(run.ID)
+	if err != nil { // a measurement of cost has none
+		return ""
+	}
+	if run.Job.Spec.Untested {
+		for _, point := range r.Result.Curve {
+			if point.Epoch == r.Result.BestEpoch {
+				return fmt.Sprintf(", validation NDCG@10 %.4f", point.Valid["NDCG@10"])
+			}
+		}
+	}
+	return fmt.Sprintf(", NDCG@10 %.4f removed, %.4f kept", r.Result.Test.Removed["NDCG@10"], r.Result.Test.Kept["NDCG@10"])
+}
+
+// whole is the share of the expected time of all runs that is over.
+func (p *progress) whole() float64 {
+	var done, all float64
+	for _, r := range p.runs {
+		d := max(1, r.expected.Seconds()) // what is unknown counts little
+		all += d
+		switch {
+		case r.over:
+			done += d
+		case r.phase == "train":
+			done += d * min(1, time.Since(r.began).Seconds()/d)
+		}
+	}
+	return done / all
+}
+
+// left says how long the other runs will take, by the records of earlier ones.
+func (p *progress) left() string {
+	var d time.Duration
+	for _, r := range p.runs {
+		if !r.over && !r.waiting {
+			since := time.Duration(0)
+			if !r.began.IsZero() {
+				since = time.Since(r.began)
+			}
+			d += max(0, r.expected-since)
+		}
+	}
+	if d == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; the rest about %v", (d / time.Duration(p.jobs)).Round(time.Second))
 }
 
 // describe puts progress in words and as a share of the run.
@@ -112,15 +185,16 @@ func describe(phase string, p experiment.Progress) (text string, share float64) 
 }
 
 // plain prints a line at the end of each epoch, and every ten seconds in between.
-func (p *progress) plain(name, text string, now experiment.Progress) {
-	if p.bar != nil || !now.EpochDone && time.Since(p.printed) < plainEvery {
+func (p *progress) plain(r *runProgress, name, text string, now experiment.Progress) {
+	if p.bar != nil || !now.EpochDone && time.Since(r.printed) < plainEvery {
 		return
 	}
-	p.printed = time.Now()
+	r.printed = time.Now()
 	p.line("%s: %s", name, text)
 }
 
-func (p *progress) show(share float64, text string) {
+// show draws the bar of the whole plan, with a text about one run.
+func (p *progress) show(text string) {
 	if p.bar == nil {
 		return
 	}
@@ -132,7 +206,7 @@ func (p *progress) show(share float64, text string) {
 			}
 		}
 	}
-	_ = p.bar.Set(int(share * (barSteps - 1))) // a full bar would end itself
+	_ = p.bar.Set(int(p.whole() * (barSteps - 1))) // a full bar would end itself
 	p.bar.Describe(text)
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"famebench/datasets"
 	"famebench/internal/atomicfile"
@@ -173,8 +174,10 @@ func (b *bench) cost(ctx context.Context, plan *experiment.Plan) error {
 	if err := b.store.Make(); err != nil {
 		return err
 	}
-	p := newProgress(b.stderr, len(plan.Runs))
-	outcomes := b.runner(p).Run(ctx, plan.Runs)
+	p := newProgress(b.stderr, b.store, make([]time.Duration, len(plan.Runs)), 1)
+	runner := b.runner(p)
+	runner.Jobs = 1 // two at a time would measure each other
+	outcomes := runner.Run(ctx, plan.Runs)
 	p.finish()
 	costs := []record.Cost{}
 	for _, o := range outcomes {

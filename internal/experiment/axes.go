@@ -10,8 +10,8 @@ import (
 )
 
 // Axis is a setting that a suite varies. Its name is that of a hyper-parameter,
-// for every model that has it ("heads"); of one model's ("duorec.temperature"); or
-// of a training setting ("train.learning_rate").
+// for every model that has it ("heads"); of one of one model, its variants left out
+// ("fame.heads"); or of a training setting ("train.learning_rate").
 type Axis struct {
 	Name   string `json:"name"`
 	Values []any  `json:"values"`
@@ -131,7 +131,7 @@ func (c *Config) axisPath(s Suite, e Entry, a Axis) (path []string, ok bool) {
 		return append([]string{"suites", s.Name}, parts...), true
 	case len(parts) == 1:
 		path = []string{"models", e.Name, parts[0]}
-	case slices.Contains(e.lineage(), parts[0]):
+	case parts[0] == e.Name:
 		path = append([]string{"models"}, parts...)
 	default:
 		return nil, false

@@ -1,104 +1,102 @@
 package experiment
 
 import (
+	"encoding/json"
+	"os"
 	"time"
 
+	"famebench/datasets"
 	"famebench/internal/record"
 	"famebench/internal/train"
 )
 
 // Estimator guesses from the records of a results folder how long a run takes.
 type Estimator struct {
-	runs []pace
+	registry []Entry
+	runs     []pace
 }
 
 // pace is what a record says about time.
 type pace struct {
-	dataset, model   string
-	interactions     int
-	threads, epochs  int
-	perEpoch, around float64 // seconds of an epoch; of loading and ranking
+	fingerprint, model string
+	targets            int // of training, in the data; 0: not known
+	threads, epochs    int
+	perEpoch, around   float64 // seconds of an epoch; of loading and ranking
 }
 
-// NewEstimator reads all records of a store; damaged ones are left out.
-func NewEstimator(store record.Store) (*Estimator, error) {
+// NewEstimator reads the records of a store; damaged ones tell nothing.
+func NewEstimator(store record.Store, registry []Entry) (*Estimator, error) {
 	ids, err := store.IDs()
 	if err != nil {
 		return nil, err
 	}
-	e := &Estimator{}
+	e := &Estimator{registry: registry}
+	sizes := map[string]int{}
 	for _, id := range ids {
 		r, err := store.Read(id)
-		if err != nil {
+		if err != nil || r.Result.Epochs == 0 {
 			continue
 		}
 		s, m := r.Result.Spec, r.Measured
-		p := pace{dataset: s.Dataset.Fingerprint, model: s.Model, interactions: int(r.Result.Targets) / max(1, r.Result.Epochs),
-			threads: s.Threads, epochs: r.Result.Epochs, around: m.LoadSeconds + m.RankSeconds}
-		if p.epochs > 0 {
-			p.perEpoch = m.TrainSeconds / float64(p.epochs)
+		path := store.DatasetPath(s.Dataset.Name, s.Dataset.Fingerprint)
+		if _, ok := sizes[path]; !ok {
+			sizes[path] = storedSize(path)
 		}
-		e.runs = append(e.runs, p)
+		e.runs = append(e.runs, pace{s.Dataset.Fingerprint, s.Model, sizes[path], s.Threads, r.Result.Epochs,
+			m.TrainSeconds / float64(r.Result.Epochs), m.LoadSeconds + m.RankSeconds})
 	}
 	return e, nil
 }
 
-// Of guesses how long a run takes: by records of the same model and data, else of
-// the same model on other data, by the size of both. ok is false where there is
-// neither. A run is taken to end when those did, or at its budget.
-func (e *Estimator) Of(r Run, base string, interactions int) (d time.Duration, ok bool) {
+func storedSize(path string) int {
+	var s datasets.Stats
+	if b, err := os.ReadFile(path); err != nil || json.Unmarshal(b, &s) != nil {
+		return 0
+	}
+	return trainTargets(s)
+}
+
+// trainTargets leaves out a user's first item and those of validation and test.
+func trainTargets(s datasets.Stats) int { return s.Interactions - 3*s.Users }
+
+// Of guesses how long a run of a plan takes: by records of the same model and data,
+// else of the same model on other data, by the size of both; a variant's also by
+// those of its base. ok is false where there is no record to go by. A run is taken
+// to end when those did, or at its budget.
+func (e *Estimator) Of(p *Plan, r Run) (d time.Duration, ok bool) {
 	spec := r.Job.Spec
+	if spec.Floor {
+		return 0, true // no time to speak of
+	}
 	t := train.Defaults()
 	if err := spec.Train.Apply(&t); err != nil {
 		return 0, false
 	}
-	guess := func(fits func(pace) bool, scale bool) (float64, bool) {
-		var sum float64
-		var n int
-		for _, p := range e.runs {
-			if !fits(p) {
-				continue
-			}
-			perEpoch := p.perEpoch
-			if scale && p.interactions > 0 {
-				perEpoch *= float64(interactions) / float64(p.interactions)
-			}
-			perEpoch *= float64(p.threads) / float64(spec.Threads)
-			sum += p.around + perEpoch*float64(min(p.epochs, t.Epochs))
-			n++
+	targets := 0
+	for _, info := range p.Data {
+		if info.Stats.Fingerprint == spec.Dataset.Fingerprint {
+			targets = trainTargets(info.Stats)
 		}
-		return sum / float64(max(1, n)), n > 0
 	}
-	for _, name := range []string{spec.Model, base} {
-		for _, scale := range []bool{false, true} {
-			seconds, ok := guess(func(p pace) bool {
-				return p.model == name && (scale || p.dataset == spec.Dataset.Fingerprint)
-			}, scale)
-			if ok {
-				return time.Duration(seconds * float64(time.Second)), true
+	for _, model := range []string{spec.Model, BaseOf(e.registry, spec.Model)} {
+		for _, same := range []bool{true, false} {
+			var sum float64
+			var n int
+			for _, past := range e.runs {
+				if past.model != model || same != (past.fingerprint == spec.Dataset.Fingerprint) || !same && past.targets == 0 {
+					continue
+				}
+				seconds := past.perEpoch * float64(min(past.epochs, t.Epochs)) * float64(past.threads) / float64(spec.Threads)
+				if !same {
+					seconds *= float64(targets) / float64(past.targets)
+				}
+				sum += past.around + seconds
+				n++
+			}
+			if n > 0 {
+				return time.Duration(sum / float64(n) * float64(time.Second)), true
 			}
 		}
 	}
 	return 0, false
-}
-
-// Remaining adds up what runs without a record take; unknown counts those of which
-// no record tells anything.
-func (p *Plan) Remaining(e *Estimator, registry []Entry, done func(Run) bool) (d time.Duration, unknown int) {
-	size := map[string]int{}
-	for _, info := range p.Data {
-		size[info.Stats.Fingerprint] = info.Stats.Interactions - 2*info.Stats.Users
-	}
-	for _, r := range p.Runs {
-		if done(r) {
-			continue
-		}
-		spec := r.Job.Spec
-		one, ok := e.Of(r, BaseOf(registry, spec.Model), size[spec.Dataset.Fingerprint])
-		if !ok && !spec.Floor {
-			unknown++
-		}
-		d += one
-	}
-	return d, unknown
 }

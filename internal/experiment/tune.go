@@ -37,6 +37,9 @@ type Trial struct {
 	point point
 }
 
+// TunedName is the file in the results folder that a search writes.
+const TunedName = "tuned.toml"
+
 // trialEpochs is the axis that makes a run a trial.
 const trialEpochs = "train.epochs"
 
