@@ -76,7 +76,11 @@ func (m *fragileModel) Loss(b *models.Batch) torch.Tensor {
 // TestMain lets the test binary play a child, and a parent to be killed.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == ChildCommand {
-		os.Exit(RunChild(os.Stdin, os.Stdout, testRegistry))
+		registry := testRegistry
+		if how := os.Getenv(brokenModel); how != "" {
+			registry = breakModels(how)
+		}
+		os.Exit(RunChild(os.Stdin, os.Stdout, registry))
 	}
 	if dir := os.Getenv("EXPERIMENT_TEST_PARENT"); dir != "" {
 		os.Exit(playParent(dir))
