@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"famebench/internal/experiment"
+	"famebench/internal/record"
+)
+
+const searchSuites = `
+[suites.search]
+kind = "tune"
+models = ["sasrec", "core"]
+datasets = ["tiny"]
+seeds = [100]
+trials = 3
+trial_epochs = 1
+finalists = 2
+[suites.search.axes]
+dropout = [0.1, 0.3, 0.5]
+core.temperature = [0.05, 0.1]
+train.learning_rate = [0.001, 0.01]
+[suites.tuned]
+models = ["sasrec", "core"]
+datasets = ["tiny"]
+tuned = "results/tuned.toml"
+`
+
+// A search tries as many settings of each model, never ranks the test items, goes
+// on where it was, and writes a file that other suites read.
+func TestTune(t *testing.T) {
+	dir := tiny(t)
+	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+searchSuites)
+	stdout, stderr, err := runBench(t, dir, "-suite", "search", "-dry-run")
+	if err != nil || strings.Count(stdout, "to run") != 6 || !strings.Contains(stderr, "the best 2 trials") {
+		t.Fatalf("%v\n%s%s", err, stdout, stderr)
+	}
+	if _, _, err := runBench(t, dir, "-suite", "tuned"); err == nil || exitCode(err) != exitUsage {
+		t.Errorf("without tuned values: %v", err)
+	}
+	if stdout, stderr, err = runBench(t, dir, "-suite", "search"); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	if strings.Count(stderr, ": done in") != 6+4 || strings.Count(stdout, "chosen") != 2 || strings.Count(stdout, "as configured") != 2 {
+		t.Errorf("6 short and 4 long runs were wanted:\n%s%s", stderr, stdout)
+	}
+	store := record.Store{Dir: filepath.Join(dir, "results")}
+	ids, err := store.IDs()
+	if err != nil || len(ids) != 10 {
+		t.Fatalf("%d records, %v", len(ids), err)
+	}
+	for _, id := range ids {
+		r, err := store.Read(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Result.Test.Kept != nil || r.Result.Test.Removed != nil || r.Result.Users != 0 {
+			t.Errorf("%s has ranked test items: %+v", id, r.Result.Test)
+		}
+		if _, err := os.Stat(store.RanksPath(id)); err == nil {
+			t.Errorf("%s has ranks", id)
+		}
+	}
+	again, stderr, err := runBench(t, dir, "-suite", "search")
+	if err != nil || again != stdout || strings.Contains(stderr, "done in") {
+		t.Errorf("second time: %v\n%s%s", err, stderr, again)
+	}
+	if again, _, err := runBench(t, dir, "-suite", "search", "-report"); err != nil || again != stdout {
+		t.Errorf("report: %v\n%s", err, again)
+	}
+
+	// The best of the long runs is the chosen one, and what the other suite runs.
+	var trials []experiment.Trial
+	if out, _, err := runBench(t, dir, "-suite", "search", "-json"); err != nil || json.Unmarshal([]byte(out), &trials) != nil || len(trials) != 6 {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, model := range []string{"sasrec", "core"} {
+		var best, chosen experiment.Trial
+		for _, trial := range trials {
+			if trial.Model == model && trial.Full > best.Full {
+				best = trial
+			}
+			if trial.Model == model && trial.Chosen {
+				chosen = trial
+			}
+		}
+		if best.At != chosen.At || best.Full == 0 {
+			t.Errorf("%s: chosen %+v, best %+v", model, chosen, best)
+		}
+		final, err := store.Read(chosen.FullID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, stderr, err := runBench(t, dir, "-suite", "tuned", "-models", model, "-seeds", "100"); err != nil {
+			t.Fatalf("%v\n%s", err, stderr)
+		}
+		matches, err := filepath.Glob(filepath.Join(store.Dir, "runs", "tiny-"+model+"-s100-*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, path := range matches {
+			r, err := store.Read(strings.TrimSuffix(filepath.Base(path), ".json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The same training, and the test items ranked.
+			found = found || !r.Result.Spec.Untested && len(r.Result.Curve) == len(final.Result.Curve) && r.Result.Curve[0].Loss == final.Result.Curve[0].Loss
+		}
+		if !found {
+			t.Errorf("%s: no run of the suite tuned has the chosen settings", model)
+		}
+	}
+	if text := read(t, filepath.Join(store.Dir, experiment.TunedName)); !strings.Contains(text, trials[0].Dataset) || !strings.Contains(text, "[models.core.datasets.tiny") && !strings.Contains(text, "# core on tiny: as configured") {
+		t.Errorf("tuned.toml:\n%s", text)
+	}
+}
