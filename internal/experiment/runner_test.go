@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -343,5 +344,40 @@ func TestTimeLimitedRecordIsDoneUntilThereIsMoreTime(t *testing.T) {
 		if st, err := p.Runs[0].State(r.Store); err != nil || st.Status != want {
 			t.Errorf("limit %s: %+v, %v; want %s", limit, st, err, want)
 		}
+	}
+}
+
+// Two runs at a time begin before either is done, and come to what they come to one
+// after the other.
+func TestJobs(t *testing.T) {
+	hashes := map[int][]string{}
+	for _, jobs := range []int{1, 2} {
+		p, r := tinyPlan(t, tinyFolder(t), "neural")
+		r.Jobs = jobs
+		var began, overlapped int
+		r.Observe = func(_ int, _ Run, e Event) {
+			switch {
+			case e.Kind == EventPhase && e.Phase == "load":
+				began++
+			case e.Kind == EventDone && began == 2:
+				overlapped++
+			}
+		}
+		if got := statuses(r.Run(context.Background(), p.Runs)); got != "sasrec done, sasrec done" {
+			t.Fatalf("%d jobs: %s", jobs, got)
+		}
+		if overlapped != jobs {
+			t.Errorf("%d jobs: both had begun at the end of %d runs, want %d", jobs, overlapped, jobs)
+		}
+		for _, run := range p.Runs {
+			rec, err := r.Store.Read(run.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hashes[jobs] = append(hashes[jobs], rec.ResultSHA256)
+		}
+	}
+	if !slices.Equal(hashes[1], hashes[2]) {
+		t.Errorf("one at a time %q, two %q", hashes[1], hashes[2])
 	}
 }
