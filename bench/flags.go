@@ -13,7 +13,8 @@ import (
 // options are the parsed command line.
 type options struct {
 	suite, config, out, device, verify string
-	explain, run                       string
+	explain, run, trec                 string
+	top                                int
 	models, datasets                   []string
 	seeds                              []int64
 	threads                            int
@@ -45,6 +46,7 @@ Examples:
   bench -verify beauty-sasrec-s0-1a2b3c4d          repeat a recorded run and compare
   bench -models fame -analyse                      what gate, experts and heads do, with controls
   bench -explain 17 -run beauty-fame-s0-1a2b3c4d   why user 17 is recommended what
+  bench -trec beauty-markov-s0-1a2b3c4d            its lists, for trec_eval and other evaluators
 
 Flags:
 `
@@ -55,6 +57,7 @@ Results go to results/ beside experiments.toml, or to -out:
   runs/ID.ranks.tsv.gz  test rank of every user
   tables/SUITE.md       the tables, as Markdown
   analysis/ID.json      what -analyse prints
+  trec/ID.*             what -trec writes (not for git)
   curves/, datasets/    training curves with times; statistics of the data
   weights/, state/      best weights; checkpoints and locks (not for git)
 Tables are printed on stdout, progress on stderr.
@@ -99,6 +102,8 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	fs.StringVar(&o.explain, "explain", "", "print why `USER` (an id of the data set) is recommended what by the run of -run")
 	fs.StringVar(&o.run, "run", "", "`ID` of the recorded run that -explain is about")
 	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same; keeps its weights if there are none")
+	fs.StringVar(&o.trec, "trec", "", "write what the recorded run `ID` recommends to the test users as TREC run and qrels files")
+	fs.IntVar(&o.top, "top", defaultTop, fmt.Sprintf("`NUMBER` of items a user that -trec writes, 1 to %d", maxTop))
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		io.WriteString(w, helpText)
@@ -143,7 +148,7 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 	for _, m := range []struct {
 		on   bool
 		name string
-	}{{o.dryRun, "-dry-run"}, {o.list, "-list"}, {o.report, "-report"}, {o.verify != "", "-verify"}, {o.explain != "", "-explain"}} {
+	}{{o.dryRun, "-dry-run"}, {o.list, "-list"}, {o.report, "-report"}, {o.verify != "", "-verify"}, {o.explain != "", "-explain"}, {o.trec != "", "-trec"}} {
 		if m.on {
 			modes = append(modes, m.name)
 		}
@@ -153,6 +158,12 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 	}
 	if (o.explain == "") != (o.run == "") {
 		return errors.New("-explain USER and -run ID go together")
+	}
+	if o.trec == "" && o.top != defaultTop {
+		return errors.New("-top goes with -trec ID")
+	}
+	if o.top < 1 || o.top > maxTop {
+		return fmt.Errorf("-top: %d is not in 1…%d", o.top, maxTop)
 	}
 	if o.analyse && len(modes) > 0 {
 		return fmt.Errorf("-analyse and %s exclude each other", modes[0])

@@ -96,6 +96,8 @@ func run(ctx context.Context, kill <-chan struct{}, args []string, stdout, stder
 		return b.verify(ctx)
 	case o.explain != "":
 		return b.explain()
+	case o.trec != "":
+		return b.trec(ctx)
 	}
 	suite, err := b.config.Suite(o.suite)
 	if err != nil {

@@ -131,6 +131,8 @@ func (p *progress) whole() float64 {
 		switch {
 		case r.over:
 			done += d
+		case r.expected == 0:
+			done += d * r.share
 		case r.phase == "train":
 			done += d * min(1, time.Since(r.began).Seconds()/d)
 		}

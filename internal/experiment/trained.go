@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"famebench/datasets"
+	"famebench/internal/rank"
 	"famebench/internal/record"
 	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
@@ -26,38 +27,90 @@ type Trained struct {
 
 // WithTrained calls f with the model of a record.
 func WithTrained(r *record.Record, store record.Store, root string, registry []Entry, f func(Trained) error) error {
-	job := RecordedJob(r, root, store.Dir, Source{})
-	e, err := job.entry(registry)
+	k, err := openRecorded(r, store, root, registry)
 	if err != nil {
 		return err
 	}
-	if e.Neural == nil {
-		return fmt.Errorf("%s: %s has no weights: it only counts", r.ID, e.Name)
+	if k.entry.Floor != nil {
+		return fmt.Errorf("%s: %s has no weights: it only counts", r.ID, k.entry.Name)
 	}
-	params, t, err := job.settings(e)
-	if err != nil {
-		return err
-	}
-	weights, err := safetensors.Read(store.WeightsPath(r.ID))
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the weights of %s are not there (they are not kept in git); bench -verify %s trains it again and keeps them", r.ID, r.ID)
-	}
-	if err != nil {
-		return err
-	}
-	var m record.Measured
-	split, err := job.load(&m, newEmitter(io.Discard))
-	if err != nil {
-		return err
-	}
-	return torch.Run(torch.Config{Device: job.Device, Threads: job.Spec.Threads}, func(rt *torch.Runtime) error {
-		model, err := e.Neural(rt, params, t, split.Data.NumItems)
+	return torch.Run(k.torch, func(rt *torch.Runtime) error {
+		model, err := k.entry.Neural(rt, k.params, k.train, k.split.Data.NumItems)
 		if err != nil {
 			return err
 		}
-		if err := model.Params().Load(weights.Tensors); err != nil {
-			return fmt.Errorf("%s: %w", store.WeightsPath(r.ID), err)
+		if err := k.fill(model.Params()); err != nil {
+			return err
 		}
-		return f(Trained{r, model, rt, split, t})
+		return f(Trained{r, model, rt, k.split, k.train})
 	})
+}
+
+// WithScorer calls f with what ranks in a recorded run, and the data that it is
+// about. A floor counts again; a model has its best weights, and computes on as many
+// threads as when it was recorded, so that it gives the scores that it gave then.
+func WithScorer(r *record.Record, store record.Store, root string, registry []Entry, f func(rank.Scorer, *datasets.Split) error) error {
+	k, err := openRecorded(r, store, root, registry)
+	if err != nil {
+		return err
+	}
+	if k.entry.Floor != nil {
+		s, err := k.entry.Floor(k.split)
+		if err != nil {
+			return err
+		}
+		return f(s, k.split)
+	}
+	return torch.RunTeam(k.torch, func(team *torch.Team) error {
+		model, err := k.entry.replicas(team, k.params, k.train, k.split.Data.NumItems)
+		if err != nil {
+			return err
+		}
+		if err := k.fill(model.Params()); err != nil {
+			return err
+		}
+		return f(train.NewScorer(model, k.split.Data.NumItems, k.train.MaxLen), k.split)
+	})
+}
+
+// recorded is what is needed to use a recorded run again.
+type recorded struct {
+	entry   Entry
+	params  any
+	train   train.Config
+	torch   torch.Config
+	split   *datasets.Split
+	path    string            // of the weights
+	weights *safetensors.File // nil for a floor
+}
+
+func openRecorded(r *record.Record, store record.Store, root string, registry []Entry) (*recorded, error) {
+	job := RecordedJob(r, root, store.Dir, Source{})
+	k := &recorded{torch: torch.Config{Device: job.Device, Threads: job.Spec.Threads}, path: store.WeightsPath(r.ID)}
+	var err error
+	if k.entry, err = job.entry(registry); err != nil {
+		return nil, err
+	}
+	if k.params, k.train, err = job.settings(k.entry); err != nil {
+		return nil, err
+	}
+	if k.entry.Neural != nil {
+		k.weights, err = safetensors.Read(k.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("the weights of %s are not there (they are not kept in git); bench -verify %s trains it again and keeps them", r.ID, r.ID)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	k.split, err = job.load(&record.Measured{}, newEmitter(io.Discard))
+	return k, err
+}
+
+// fill puts the weights into a model's parameters.
+func (k *recorded) fill(p *torch.Params) error {
+	if err := p.Load(k.weights.Tensors); err != nil {
+		return fmt.Errorf("%s: %w", k.path, err)
+	}
+	return nil
 }

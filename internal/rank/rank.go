@@ -44,6 +44,7 @@ type Scorer interface {
 type Options struct {
 	Threads  int                   // goroutines that count; 0 means GOMAXPROCS
 	Coverage bool                  // also Coverage@10, which costs a second pass over the scores
+	Top      int                   // also the lists of so many best items, which cost another; 0 for none
 	Block    int                   // cases per call of Scores; 0 means 256
 	Progress func(done, total int) // called after each block, in cases; nil for none
 }
@@ -52,6 +53,11 @@ type Options struct {
 type Result struct {
 	Kept, Removed           Metrics
 	RanksKept, RanksRemoved []int32 // from 1; by case, in the order of the cases given
+	// TopKept and TopRemoved hold the Options.Top best candidates of each case, or all
+	// where there are fewer, best first. A target stands behind all that do not score
+	// below it, so its place in the list, if it is there, is its rank. Other items
+	// of equal scores go by their ids; a NaN counts as the highest score.
+	TopKept, TopRemoved [][]int32
 }
 
 // bucketLen is the longest input of the models here: longer histories cost a
@@ -68,14 +74,18 @@ func Evaluate(ctx context.Context, s Scorer, cases []datasets.Case, numItems int
 	if err := check(cases, numItems); err != nil {
 		return nil, err
 	}
-	if o.Threads < 0 || o.Block < 0 {
-		return nil, fmt.Errorf("rank: %d threads and blocks of %d cases, expected 0 (default) or more", o.Threads, o.Block)
+	if o.Threads < 0 || o.Block < 0 || o.Top < 0 {
+		return nil, fmt.Errorf("rank: %d threads, blocks of %d cases and lists of %d, expected 0 (default) or more", o.Threads, o.Block, o.Top)
 	}
+	o.Top = min(o.Top, numItems)
 	workers := make([]*worker, cmp.Or(o.Threads, runtime.GOMAXPROCS(0)))
 	for i := range workers {
-		workers[i] = newWorker(numItems, o.Coverage)
+		workers[i] = newWorker(numItems, o)
 	}
 	r := &Result{RanksKept: make([]int32, len(cases)), RanksRemoved: make([]int32, len(cases))}
+	if o.Top > 0 {
+		r.TopKept, r.TopRemoved = make([][]int32, len(cases)), make([][]int32, len(cases))
+	}
 	var block []datasets.Case
 	done := 0
 	for indices := range slices.Chunk(byLength(cases), cmp.Or(o.Block, 256)) {
@@ -147,8 +157,8 @@ func byLength(cases []datasets.Case) []int {
 	return indices
 }
 
-// rankBlock splits the rows of one block over the workers and puts each rank at
-// its case's index.
+// rankBlock splits the rows of one block over the workers and puts each rank and
+// list at its case's index.
 func rankBlock(workers []*worker, block []datasets.Case, indices []int, scores []float32, r *Result) error {
 	width := len(scores) / len(block)
 	errs := make([]error, len(workers))
@@ -157,12 +167,16 @@ func rankBlock(workers []*worker, block []datasets.Case, indices []int, scores [
 		first, last := w*len(block)/len(workers), (w+1)*len(block)/len(workers)
 		wg.Go(func() {
 			for b := first; b < last; b++ {
-				kept, removed, err := worker.rank(scores[b*width:(b+1)*width], block[b])
+				i, row := indices[b], scores[b*width:(b+1)*width]
+				kept, removed, err := worker.rank(row, block[b])
 				if err != nil {
-					errs[w] = fmt.Errorf("rank: case %d (user %d): %w", indices[b], block[b].User, err)
+					errs[w] = fmt.Errorf("rank: case %d (user %d): %w", i, block[b].User, err)
 					return
 				}
-				r.RanksKept[indices[b]], r.RanksRemoved[indices[b]] = kept, removed
+				r.RanksKept[i], r.RanksRemoved[i] = kept, removed
+				if r.TopKept != nil {
+					r.TopKept[i], r.TopRemoved[i] = worker.top(row, block[b].Target)
+				}
 			}
 		})
 	}
@@ -184,12 +198,16 @@ type worker struct {
 	seenIn []int64
 	row    int64
 
-	topKept, topRemoved itemSet // items of the top-10 lists so far; nil without coverage
+	covering            topLists // of the row at hand, for coverage
+	topKept, topRemoved itemSet  // items of all those lists so far; nil without coverage
+
+	best topLists // of the row at hand, for Options.Top
 }
 
-func newWorker(numItems int, coverage bool) *worker {
-	w := &worker{seenIn: make([]int64, numItems+1)}
-	if coverage {
+func newWorker(numItems int, o Options) *worker {
+	w := &worker{seenIn: make([]int64, numItems+1), best: newTopLists(o.Top)}
+	if o.Coverage {
+		w.covering = newTopLists(topK)
 		w.topKept, w.topRemoved = newItemSet(numItems), newItemSet(numItems)
 	}
 	return w

@@ -142,12 +142,18 @@ func TestCoverageByHand(t *testing.T) {
 // naive gives a case's ranks and top-10 lists by the definitions, with a set
 // and a sort.
 func naive(scores []float32, c datasets.Case) (kept, removed int32, topKept, topRemoved []int) {
+	kept, removed, topKept, topRemoved = naiveLists(scores, c, func(int) int { return 0 })
+	return kept, removed, topKept[:min(10, len(topKept))], topRemoved[:min(10, len(topRemoved))]
+}
+
+// naiveLists gives all candidates, those of equal scores in the order of tie and
+// then of their ids.
+func naiveLists(scores []float32, c datasets.Case, tie func(v int) int) (kept, removed int32, all, unseen []int) {
 	seen := map[int32]bool{}
 	for _, v := range c.History {
 		seen[v] = v != c.Target
 	}
 	kept, removed = 1, 1
-	var all, unseen []int
 	for v := 1; v < len(scores); v++ {
 		beats := int32(v) != c.Target && !(scores[v] < scores[c.Target])
 		all = append(all, v)
@@ -168,9 +174,9 @@ func naive(scores []float32, c datasets.Case) (kept, removed int32, topKept, top
 		return math.Inf(1)
 	}
 	for _, list := range [][]int{all, unseen} {
-		slices.SortFunc(list, func(a, b int) int { return cmp.Or(cmp.Compare(value(b), value(a)), cmp.Compare(a, b)) })
+		slices.SortFunc(list, func(a, b int) int { return cmp.Or(cmp.Compare(value(b), value(a)), tie(a)-tie(b), a-b) })
 	}
-	return kept, removed, all[:min(10, len(all))], unseen[:min(10, len(unseen))]
+	return kept, removed, all, unseen
 }
 
 // scenario draws cases with everything that is awkward: ties, NaN, infinities,
@@ -244,13 +250,65 @@ func TestAgainstNaiveForAnyBlockAndThreads(t *testing.T) {
 	}
 }
 
+// TestTop compares the lists with a sort in which the target comes last among its
+// ties, and finds the target at its rank, or not at all when the list ends before.
+func TestTop(t *testing.T) {
+	for seed, size := range [][2]int{{1, 1}, {3, 2}, {57, 9}, {120, 11}, {200, 63}, {101, 300}} {
+		users, numItems := size[0], size[1]
+		s, cases := scenario(uint64(seed), users, numItems)
+		for _, k := range []int{1, 7, 20, 1000} {
+			first := evaluate(t, s, cases, numItems, Options{Threads: 1, Top: k})
+			for i, c := range cases {
+				_, _, kept, removed := naiveLists(s.rows[c.User], c, func(v int) int {
+					if int32(v) == c.Target {
+						return 1
+					}
+					return 0
+				})
+				for _, rule := range []struct {
+					name string
+					rank int32
+					got  []int32
+					want []int
+				}{
+					{"kept", first.RanksKept[i], first.TopKept[i], kept},
+					{"removed", first.RanksRemoved[i], first.TopRemoved[i], removed},
+				} {
+					var want []int32
+					for _, v := range rule.want[:min(k, len(rule.want))] {
+						want = append(want, int32(v))
+					}
+					if !slices.Equal(rule.got, want) {
+						t.Fatalf("%d items, case %d, %s: top %d is %v, want %v", numItems, i, rule.name, k, rule.got, want)
+					}
+					place := int32(slices.Index(rule.got, c.Target)) + 1
+					if place != rule.rank && (place != 0 || int(rule.rank) <= k) {
+						t.Errorf("%d items, case %d, %s: the target stands at %d of %d, its rank is %d",
+							numItems, i, rule.name, place, k, rule.rank)
+					}
+				}
+			}
+			for _, o := range []Options{{Top: k}, {Threads: 2, Block: 7, Top: k, Coverage: true}, {Threads: 64, Block: 100, Top: k}} {
+				got := evaluate(t, s, cases, numItems, o)
+				if !reflect.DeepEqual(got.TopKept, first.TopKept) || !reflect.DeepEqual(got.TopRemoved, first.TopRemoved) ||
+					!slices.Equal(got.RanksKept, first.RanksKept) {
+					t.Errorf("%d items, %+v: lists differ from those of 1 thread", numItems, o)
+				}
+			}
+		}
+		if r := evaluate(t, s, cases, numItems, Options{}); r.TopKept != nil || r.TopRemoved != nil {
+			t.Error("there are lists although none were asked for")
+		}
+	}
+}
+
 // TestTopListsOfEachRow compares the lists themselves: coverage alone would
 // hide a wrong item that another user's list holds.
 func TestTopListsOfEachRow(t *testing.T) {
 	s, cases := scenario(2, 100, 80)
 	for i, c := range cases {
 		_, _, topKept, topRemoved := naive(s.rows[c.User], c)
-		w := newWorker(80, true)
+		w := newWorker(80, Options{Coverage: true})
 		if _, _, err := w.rank(s.rows[c.User], c); err != nil {
 			t.Fatal(err)
 		}
@@ -325,6 +383,7 @@ func TestEvaluateRefuses(t *testing.T) {
 		{"no items", nil, broken{}, one, 0, Options{}, "0 items"},
 		{"negative threads", nil, broken{}, one, 3, Options{Threads: -1}, "-1 threads"},
 		{"negative block", nil, broken{}, one, 3, Options{Block: -1}, "blocks of -1"},
+		{"negative list", nil, broken{}, one, 3, Options{Top: -1}, "lists of -1"},
 		{"target 0", nil, broken{}, []datasets.Case{one[0], {User: 8}}, 3, Options{}, "case 1 (user 8): target is item 0, expected 1…3"},
 		{"target too high", nil, broken{}, one, 1, Options{}, "case 0 (user 7): target is item 2, expected 1…1"},
 		{"item too high", nil, broken{}, []datasets.Case{{User: 7, History: []int32{1, 4}, Target: 2}}, 3, Options{}, "history holds item 4, expected 1…3"},
@@ -392,11 +451,11 @@ func BenchmarkEvaluate(b *testing.B) {
 			cases[i].History = append(cases[i].History, int32(1+rng.IntN(12101)))
 		}
 	}
-	for _, coverage := range []bool{false, true} {
-		for _, threads := range []int{1, 2} {
-			b.Run(fmt.Sprintf("coverage=%v/threads=%d", coverage, threads), func(b *testing.B) {
+	for _, o := range []Options{{}, {Coverage: true}, {Top: 20}, {Top: 1000}} {
+		for _, o.Threads = range []int{1, 2} {
+			b.Run(fmt.Sprintf("coverage=%v/top=%d/threads=%d", o.Coverage, o.Top, o.Threads), func(b *testing.B) {
 				for b.Loop() {
-					if _, err := Evaluate(context.Background(), s, cases, 12101, Options{Threads: threads, Coverage: coverage}); err != nil {
+					if _, err := Evaluate(context.Background(), s, cases, 12101, o); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -22,6 +22,8 @@ import (
 //	runs/ID.failed.json      why the last attempt left no record
 //	curves/ID.jsonl          training curve with times
 //	analysis/ID.json         what a trained FAME does, where that was asked for
+//	trec/ID.kept.run, ID.removed.run, ID.qrels
+//	                         test users' lists for other evaluators, where that was asked for (not for git)
 //	datasets/NAME-HASH.json  statistics of the data
 //	tables/SUITE.md          what is rendered from the above
 //	weights/ID.safetensors   best weights (not for git)
@@ -41,6 +43,12 @@ func (s Store) CheckpointPath(id string) string {
 	return filepath.Join(s.Dir, "state", id+".checkpoint")
 }
 func (s Store) lockPath(id string) string { return filepath.Join(s.Dir, "state", id+".lock") }
+
+// TRECPath is where the file of a run for other evaluators lies: kind is
+// "kept.run" or "removed.run", the lists under the seen-item rules, or "qrels".
+func (s Store) TRECPath(id, kind string) string {
+	return filepath.Join(s.Dir, "trec", id+"."+kind)
+}
 
 // DatasetPath is where the statistics of a data set lie.
 func (s Store) DatasetPath(name, fingerprint string) string {

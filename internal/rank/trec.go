@@ -1,0 +1,105 @@
+package rank
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"famebench/datasets"
+	"famebench/internal/atomicfile"
+)
+
+// WriteRun writes the lists of all cases to path as a TREC run, which trec_eval,
+// pytrec_eval, ranx and others read, in the order of the cases. A line is
+//
+//	user Q0 item rank score tag
+//
+// with the ids of the data set (see trecField). Evaluators sort by score, not by
+// rank, and each breaks ties its own way. So the score is no model's score but the
+// number of the place from the end, 1 for the last item: within a list no two are
+// equal, and a whole number is the same in every format that it is read into.
+//
+// Progress, if not nil, is called now and then, in cases.
+func WriteRun(ctx context.Context, path string, d *datasets.Dataset, cases []datasets.Case, lists [][]int32, tag string, progress func(done, total int)) error {
+	if len(lists) != len(cases) {
+		return fmt.Errorf("rank: %s: %d lists for %d cases", path, len(lists), len(cases))
+	}
+	items := make([]string, len(d.ItemIDs))
+	for v, id := range d.ItemIDs {
+		items[v] = trecField(id)
+	}
+	end := " " + trecField(tag) + "\n"
+	err := atomicfile.Write(path, func(w io.Writer) error {
+		var lines []byte
+		for i, c := range cases {
+			if i%1024 == 0 {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if progress != nil {
+					progress(i, len(cases))
+				}
+			}
+			user := trecField(d.UserIDs[c.User]) + " Q0 "
+			lines = lines[:0]
+			for j, v := range lists[i] {
+				lines = append(append(append(lines, user...), items[v]...), ' ')
+				lines = append(strconv.AppendInt(lines, int64(j+1), 10), ' ')
+				lines = append(strconv.AppendInt(lines, int64(len(lists[i])-j), 10), end...)
+			}
+			if _, err := w.Write(lines); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("rank: %w", err)
+	}
+	return nil
+}
+
+// WriteQrels writes the targets of all cases to path as TREC's relevance
+// judgements: lines "user 0 item 1", with the same ids as WriteRun's.
+func WriteQrels(path string, d *datasets.Dataset, cases []datasets.Case) error {
+	err := atomicfile.Write(path, func(w io.Writer) error {
+		for _, c := range cases {
+			if _, err := fmt.Fprintf(w, "%s 0 %s 1\n", trecField(d.UserIDs[c.User]), trecField(d.ItemIDs[c.Target])); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("rank: %w", err)
+	}
+	return nil
+}
+
+// trecField is a string as one field of a line whose fields are separated by
+// white space. White space of any script, control characters, bytes that are not
+// UTF-8, and "%" are written as in a URL, "%20" for a space, so that different ids
+// stay different and url.PathUnescape gives the id back. Ids without these stand as
+// they are.
+func trecField(s string) string {
+	plain := func(r rune, size int) bool {
+		return r != '%' && !unicode.IsSpace(r) && !unicode.IsControl(r) && (r != utf8.RuneError || size > 1)
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if plain(r, size) {
+			out.WriteString(s[i : i+size])
+		} else {
+			for _, b := range []byte(s[i : i+size]) {
+				fmt.Fprintf(&out, "%%%02X", b)
+			}
+		}
+		i += size
+	}
+	return out.String()
+}
