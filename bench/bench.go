@@ -8,9 +8,11 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"famebench/internal/aggregate"
 	"famebench/internal/experiment"
 	"famebench/internal/record"
 )
@@ -21,9 +23,11 @@ type bench struct {
 	config *experiment.Config
 	store  record.Store
 	source experiment.Source
-	kill   <-chan struct{}
-	stdout io.Writer
-	stderr io.Writer
+	// published are the numbers of others, beside experiments.toml wherever ours go
+	published *aggregate.Published
+	kill      <-chan struct{}
+	stdout    io.Writer
+	stderr    io.Writer
 }
 
 func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench, error) {
@@ -42,6 +46,9 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 		out = filepath.Join(b.config.Root, "results")
 	}
 	if b.store.Dir, err = filepath.Abs(out); err != nil {
+		return nil, err
+	}
+	if b.published, err = aggregate.ReadPublished(filepath.Join(b.config.Root, "results", "published.toml")); err != nil {
 		return nil, err
 	}
 	b.source = experiment.ReadSource(b.config.Root, b.store.Dir)
@@ -68,8 +75,9 @@ func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
 	for _, o := range outcomes {
 		ids = append(ids, o.Run.ID)
 	}
-	records, err := b.records(ids)
-	err = errors.Join(err, b.render(plan, records, outcomes))
+	records, stale, err := b.find(plan)
+	records = slices.DeleteFunc(records, func(r *record.Record) bool { return !slices.Contains(ids, r.ID) }) // another machine's
+	err = errors.Join(err, b.render(plan, records, stale, outcomes))
 	if b.options.analyse {
 		err = errors.Join(err, b.analyse(records))
 	}

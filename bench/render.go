@@ -3,97 +3,121 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"time"
 
 	"famebench/datasets"
+	"famebench/internal/aggregate"
 	"famebench/internal/atomicfile"
 	"famebench/internal/experiment"
 	"famebench/internal/record"
 	"famebench/internal/report"
 )
 
-// report renders a suite from the records of whatever machine made them: a
-// record counts if it differs from a run of the plan in device and threads at
-// most.
+// report renders a suite from the records of whatever machine made them: a record
+// counts if it differs from a run of the plan in device and threads at most.
 func (b *bench) report(plan *experiment.Plan) error {
-	place := map[string]int{} // of a run in the plan, by study and seed
-	key := func(s record.Spec) (string, error) {
-		study, err := s.Study()
-		return fmt.Sprint(study, s.Seed), err
-	}
-	for i, r := range plan.Runs {
-		k, err := key(r.Job.Spec)
-		if err != nil {
-			return err
-		}
-		place[k] = i
-	}
-	ids, err := b.store.IDs()
+	records, stale, err := b.find(plan)
 	if err != nil {
 		return err
 	}
-	all, damaged := b.records(ids)
-	type placed struct {
-		*record.Record
-		place int
-	}
-	var found []placed
-	for _, r := range all {
-		k, err := key(r.Result.Spec)
-		if err != nil {
-			return err
-		}
-		if i, ok := place[k]; ok {
-			found = append(found, placed{r, i})
-		}
-	}
-	slices.SortStableFunc(found, func(a, b placed) int { return a.place - b.place })
-	var records []*record.Record
-	for _, f := range found {
-		records = append(records, f.Record)
-	}
-	if damaged != nil {
-		return damaged
-	}
 	if len(records) == 0 {
-		return fmt.Errorf("no records of suite %s in %s: run it first, without -report", plan.Suite.Name, b.store.Dir)
+		err := fmt.Errorf("no records of suite %s in %s: run it first, without -report", plan.Suite.Name, b.store.Dir)
+		if len(stale) > 0 {
+			err = fmt.Errorf("%w\n(%d records are stale, such as %s: %s)", err, len(stale), stale[0].ID, stale[0].Reason)
+		}
+		return err
 	}
 	if err := errors.Join(b.store.Make(), plan.WriteData(b.store)); err != nil {
 		return err
 	}
-	return b.render(plan, records, nil)
+	return b.render(plan, records, stale, nil)
 }
 
-// readStats reads the statistics of the data sets that records are about, each
-// once.
-func (b *bench) readStats(records []*record.Record) ([]datasets.Stats, error) {
-	stats := []datasets.Stats{}
-	seen := map[string]bool{}
-	for _, r := range records {
-		d := r.Result.Spec.Dataset
-		path := b.store.DatasetPath(d.Name, d.Fingerprint)
-		if seen[path] {
-			continue
-		}
-		seen[path] = true
-		text, err := os.ReadFile(path)
-		var s datasets.Stats
-		if err == nil {
-			err = json.Unmarshal(text, &s)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("statistics of %s: %w", d.Name, err)
-		}
-		stats = append(stats, s)
+// find reads the records of a plan's runs from whatever machine, and names the stale
+// ones. Both have ids that differ from those of planned runs in the hash alone.
+func (b *bench) find(plan *experiment.Plan) ([]*record.Record, []aggregate.Stale, error) {
+	stem := func(id string) string { return id[:strings.LastIndex(id, "-")+1] }
+	wanted := map[string]bool{}
+	for _, r := range plan.Runs {
+		wanted[stem(r.ID)] = true
 	}
-	return stats, nil
+	all, err := b.store.IDs()
+	if err != nil {
+		return nil, nil, err
+	}
+	var ids []string
+	for _, id := range all {
+		if wanted[stem(id)] {
+			ids = append(ids, id)
+		}
+	}
+	stored, damaged := b.records(ids)
+	planned, err := b.planned(plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, stale, err := aggregate.Match(planned, stored)
+	return found, stale, errors.Join(damaged, err)
+}
+
+func (b *bench) planned(plan *experiment.Plan) ([]aggregate.Planned, error) {
+	var out []aggregate.Planned
+	for _, r := range plan.Runs {
+		p := aggregate.Planned{Spec: r.Job.Spec}
+		f, err := b.store.ReadFailure(r.ID)
+		if err != nil {
+			return nil, err
+		}
+		if f != nil {
+			p.Failure = f.Reason
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// aggregate computes all that is shown of a suite, or reads it if nothing behind it
+// has changed since the last time.
+func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale []aggregate.Stale) (*aggregate.Suite, error) {
+	planned, err := b.planned(plan)
+	if err != nil {
+		return nil, err
+	}
+	var stats []datasets.Stats
+	for _, d := range plan.Data {
+		stats = append(stats, d.Stats)
+	}
+	var proposals []string
+	for _, name := range plan.Suite.Models {
+		if experiment.BaseOf(experiment.Registry, name) == "fame" {
+			proposals = append(proposals, name)
+		}
+	}
+	in := aggregate.Input{
+		Name: plan.Suite.Name, Summary: plan.Suite.Summary, Proposals: proposals, Planned: planned, Records: records, Stale: stale,
+		Datasets: stats, Published: b.published, Store: b.store,
+	}
+	key, err := in.Key()
+	if err != nil {
+		return nil, err
+	}
+	path := b.store.AggregatePath(in.Name)
+	if s := aggregate.Load(path, key); s != nil {
+		return s, nil
+	}
+	fmt.Fprintf(b.stderr, "comparing %d records: intervals and tests take some seconds once\n", len(records))
+	s, err := aggregate.Make(in)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Save(path)
 }
 
 // renderedRun is a run in the JSON that goes with a table.
@@ -103,65 +127,73 @@ type renderedRun struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// render writes the tables of a suite to stdout and as Markdown.
-func (b *bench) render(plan *experiment.Plan, records []*record.Record, outcomes []experiment.Outcome) error {
-	tables, err := report.Compare(records)
+// render writes the tables of a suite to stdout and to files.
+func (b *bench) render(plan *experiment.Plan, records []*record.Record, stale []aggregate.Stale, outcomes []experiment.Outcome) error {
+	s, err := b.aggregate(plan, records, stale)
 	if err != nil {
 		return err
-	}
-	stats, err := b.readStats(records)
-	if err != nil {
-		return err
-	}
-	runs := []renderedRun{}
-	missing := 0
-	for _, o := range outcomes {
-		runs = append(runs, renderedRun{o.Run.ID, o.Status, o.Reason})
-		if o.Status == experiment.OutcomeFailed || o.Status == experiment.OutcomeInterrupted {
-			missing++
-		}
 	}
 	if b.json {
+		var runs []renderedRun
+		for _, o := range outcomes {
+			runs = append(runs, renderedRun{o.Run.ID, o.Status, o.Reason})
+		}
 		return b.writeJSON(struct {
-			Suite    string              `json:"suite"`
-			Runs     []renderedRun       `json:"runs,omitempty"`
-			Datasets []datasets.Stats    `json:"datasets"`
-			Tables   []report.Comparison `json:"tables"`
-		}{plan.Suite.Name, runs, stats, tables})
+			*aggregate.Suite
+			Runs []renderedRun `json:"runs,omitempty"`
+		}{s, runs})
 	}
-	if len(tables) == 0 {
+	if len(s.Tables) == 0 {
 		return nil // nothing finished
 	}
-	if err := report.WriteDatasets(b.stdout, stats); err != nil {
+	if err := report.WriteSuite(b.stdout, s); err != nil {
 		return err
 	}
-	if err := report.WriteComparisons(b.stdout, tables); err != nil {
-		return err
+	var markdown, latex bytes.Buffer
+	report.MarkdownSuite(&markdown, s)
+	report.LatexSuite(&latex, s)
+	files := []tableFile{
+		{".md", markdown.Bytes()},
+		{".tex", latex.Bytes()},
+		{".csv", report.ComparisonCSV(s)},
+		{".datasets.csv", report.DatasetsCSV(s.Datasets)},
+		{".published.csv", nil},
+		{".claims.csv", nil},
 	}
-	if missing > 0 {
-		fmt.Fprintf(b.stdout, "Note: %d of %d runs are missing.\n", missing, len(outcomes))
+	if len(s.Checks) > 0 {
+		files[4].text = report.PublishedCSV(s.Checks)
 	}
-	return b.writeMarkdown(plan.Suite, func(w io.Writer) {
-		report.MarkdownDatasets(w, stats)
-		report.MarkdownComparisons(w, tables)
-		if missing > 0 {
-			fmt.Fprintf(w, "%d of %d runs are missing.\n", missing, len(outcomes))
-		}
-	})
+	if len(s.Claims) > 0 {
+		files[5].text = report.ClaimsCSV(s.Claims)
+	}
+	return b.writeTables(s.Name, files)
 }
 
-func (b *bench) writeMarkdown(s experiment.Suite, body func(io.Writer)) error {
-	var doc bytes.Buffer
-	fmt.Fprintf(&doc, "# Suite %s\n\n%s\n\n", s.Name, s.Summary)
-	body(&doc)
-	text := append(bytes.TrimRight(doc.Bytes(), "\n"), '\n')
-	path := b.store.TablePath(s.Name)
-	err := atomicfile.Write(path, func(w io.Writer) error {
-		_, err := w.Write(text)
-		return err
-	})
+// tableFile is one of the files of a suite's tables; without text there is none.
+type tableFile struct {
+	ext  string
+	text []byte
+}
+
+func (b *bench) writeTables(suite string, files []tableFile) error {
+	var errs []error
+	for _, f := range files {
+		path := b.store.TablePath(suite, f.ext)
+		if f.text == nil {
+			if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+			continue
+		}
+		text := append(bytes.TrimRight(f.text, "\n"), '\n')
+		errs = append(errs, atomicfile.Write(path, func(w io.Writer) error {
+			_, err := w.Write(text)
+			return err
+		}))
+	}
+	err := errors.Join(errs...)
 	if err == nil {
-		fmt.Fprintf(b.stderr, "\nas Markdown: %s\n", path)
+		fmt.Fprintf(b.stderr, "\nas Markdown, LaTeX and CSV: %s\n", b.store.TablePath(suite, ".*"))
 	}
 	return err
 }
@@ -199,5 +231,8 @@ func (b *bench) cost(ctx context.Context, plan *experiment.Plan) error {
 	if err := report.WriteCosts(b.stdout, costs); err != nil {
 		return err
 	}
-	return b.writeMarkdown(plan.Suite, func(w io.Writer) { report.MarkdownCosts(w, costs) })
+	var markdown, latex bytes.Buffer
+	report.MarkdownCosts(&markdown, plan.Suite.Name, plan.Suite.Summary, costs)
+	report.LatexCosts(&latex, plan.Suite.Name, costs)
+	return b.writeTables(plan.Suite.Name, []tableFile{{".md", markdown.Bytes()}, {".tex", latex.Bytes()}, {".csv", report.CostsCSV(costs)}})
 }

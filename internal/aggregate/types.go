@@ -28,6 +28,7 @@ type Table struct {
 	Users    int      `json:"users"`
 	Items    int      `json:"items"`
 	Baseline string   `json:"baseline,omitempty"` // label of the row that the others are tested against: the baseline that is best on validation
+	Proposed string   `json:"proposed,omitempty"` // label of the proposal (no baseline) that is best on validation
 	Rows     []Row    `json:"rows"`
 	Notes    []string `json:"notes"`
 }
@@ -125,10 +126,15 @@ type Check struct {
 	Source    string  `json:"source"`
 	Note      string  `json:"note,omitempty"`
 	Published float64 `json:"published"`
-	Ours      Cell    `json:"ours"`       // N is 0: not run
-	Percent   float64 `json:"percent"`    // ours above the published one
-	Within    bool    `json:"within"`     // ±5 %
-	Same      bool    `json:"same_terms"` // protocol and loss are known to be ours
+
+	Ours       Cell    `json:"ours"`                // N is 0: not run
+	OurRule    string  `json:"our_rule,omitempty"`  // under which it was compared
+	OurLoss    string  `json:"our_loss,omitempty"`  // that it was trained with
+	OurLabel   string  `json:"our_label,omitempty"` // of the row
+	Percent    float64 `json:"percent"`             // ours above the published one
+	Within     bool    `json:"within"`              // ±5 %
+	Comparable bool    `json:"comparable"`          // the number is about the data that ours is about
+	Same       bool    `json:"same_terms"`          // besides, protocol and loss are known to be ours
 }
 
 // Claim is a sentence of a paper and what the records say of it.

@@ -25,7 +25,8 @@ import (
 //	trec/ID.kept.run, ID.removed.run, ID.qrels
 //	                         test users' lists for other evaluators, where that was asked for (not for git)
 //	datasets/NAME-HASH.json  statistics of the data
-//	tables/SUITE.md          what is rendered from the above
+//	aggregates/SUITE.json    what is computed from the above for a suite (not for git)
+//	tables/SUITE.md          what is rendered from that; also .tex and .csv
 //	weights/ID.safetensors   best weights (not for git)
 //	state/                   checkpoints and locks (not for git)
 type Store struct{ Dir string }
@@ -55,12 +56,19 @@ func (s Store) DatasetPath(name, fingerprint string) string {
 	return filepath.Join(s.Dir, "datasets", fmt.Sprintf("%s-%.8s.json", name, fingerprint))
 }
 
-// TablePath is where a rendered table lies, as Markdown.
-func (s Store) TablePath(name string) string { return filepath.Join(s.Dir, "tables", name+".md") }
+// AggregatePath is where lies what tables and plots of a suite are rendered from.
+func (s Store) AggregatePath(suite string) string {
+	return filepath.Join(s.Dir, "aggregates", suite+".json")
+}
+
+// TablePath is where the tables of a suite lie in one format, such as ".md".
+func (s Store) TablePath(suite, ext string) string {
+	return filepath.Join(s.Dir, "tables", suite+ext)
+}
 
 // Make creates the folders of the store.
 func (s Store) Make() error {
-	for _, dir := range []string{"runs", "curves", "analysis", "datasets", "tables", "weights", "state"} {
+	for _, dir := range []string{"runs", "curves", "analysis", "datasets", "aggregates", "tables", "weights", "state"} {
 		if err := os.MkdirAll(filepath.Join(s.Dir, dir), 0o755); err != nil {
 			return fmt.Errorf("record: results folder: %w", err)
 		}

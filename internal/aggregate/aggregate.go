@@ -1,0 +1,340 @@
+package aggregate
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"famebench/datasets"
+	"famebench/internal/record"
+	"famebench/internal/stats"
+)
+
+// Version is raised by hand when this package computes something else from the
+// same records: what lies in the cache is then made anew.
+const Version = 1
+
+// Columns are the metrics of the comparison table.
+var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
+
+// Tested is the metric that models are tested by: on test items user by user, and
+// on validation items for the choice of the baseline.
+const Tested = "NDCG@10"
+
+// FewSeeds is the number of seeds below which a mean gets a footnote.
+const FewSeeds = 3
+
+// Input is what a suite is made from.
+type Input struct {
+	Name, Summary string
+	Axes          []string         // as Suite.Axes
+	Proposals     []string         // models that are no baselines: FAME and its variants
+	Planned       []Planned        // the suite's runs
+	Records       []*record.Record // of these runs, in the order of tables; Match finds them
+	Stale         []Stale
+	Datasets      []datasets.Stats
+	Published     *Published   // nil: no numbers to compare with
+	Store         record.Store // where the ranks of the records lie
+}
+
+// Planned is a run that the suite asks for.
+type Planned struct {
+	Spec    record.Spec
+	Failure string // why the last attempt left no record, "" if there was none
+}
+
+// group is a row with the records behind it.
+type group struct {
+	Row
+	records []*record.Record
+}
+
+// Make aggregates records. Rows are grouped by everything that decides a result but
+// the seed, device and thread count included, and keep the order in which their
+// first record comes. A run that its time limit stopped is named and left out.
+func Make(in Input) (*Suite, error) {
+	key, err := in.Key()
+	if err != nil {
+		return nil, err
+	}
+	s := &Suite{Name: in.Name, Summary: in.Summary, Key: key, Axes: in.Axes, Datasets: []datasets.Stats{}, Tables: []Table{}}
+	var order []string
+	byData := map[string][]*record.Record{}
+	for _, r := range in.Records {
+		if r.Result.Status == record.Time {
+			continue
+		}
+		spec := r.Result.Spec
+		key := strings.Join([]string{spec.Dataset.Name, spec.Dataset.Fingerprint, spec.Protocol}, "\x00")
+		if byData[key] == nil {
+			order = append(order, key)
+		}
+		byData[key] = append(byData[key], r)
+	}
+	var all [][]*group
+	for _, key := range order {
+		t, groups, err := in.table(byData[key])
+		if err != nil {
+			return nil, err
+		}
+		s.Tables, all = append(s.Tables, t), append(all, groups)
+	}
+	for _, d := range in.Datasets {
+		if slices.ContainsFunc(s.Tables, func(t Table) bool { return t.Dataset == d.Name }) {
+			s.Datasets = append(s.Datasets, d)
+		}
+	}
+	if in.Published != nil {
+		s.Checks = in.Published.checks(in.Planned, s.Tables, all)
+		s.Claims = in.Published.claims(in.Planned, s.Tables, all)
+	}
+	s.Notes = in.notes()
+	return s, nil
+}
+
+// table compares the records of one data set.
+func (in Input) table(records []*record.Record) (Table, []*group, error) {
+	first := records[0].Result
+	t := Table{Dataset: first.Spec.Dataset.Name, Protocol: first.Spec.Protocol, Users: first.Users, Items: first.Items}
+	groups, err := groupBySeed(records)
+	if err != nil {
+		return t, nil, err
+	}
+	shown := label(groups, in.Axes)
+	for i, g := range groups {
+		g.fill(in.Axes, in.Proposals)
+		g.Notes = g.notes(shown[i])
+	}
+	for _, metric := range Columns {
+		markBest(groups, func(g *group) map[string]Cell { return g.Removed.Metrics }, metric)
+		markBest(groups, func(g *group) map[string]Cell { return g.Kept.Metrics }, metric)
+	}
+	t.Proposed = bestOnValidation(groups, false)
+	if t.Baseline = bestOnValidation(groups, true); t.Baseline != "" {
+		if err := in.compare(groups, t.Baseline); err != nil {
+			return t, nil, err
+		}
+	}
+	for _, g := range groups {
+		t.Rows = append(t.Rows, g.Row)
+	}
+	t.Notes = tableNotes(records)
+	return t, groups, nil
+}
+
+// groupBySeed puts records together that differ in the seed alone.
+func groupBySeed(records []*record.Record) ([]*group, error) {
+	var groups []*group
+	byKey := map[string]*group{}
+	for _, r := range records {
+		s := r.Result.Spec
+		s.Seed = 0
+		s.Dataset.Name, s.Dataset.Config = "", nil
+		b, err := record.Canonical(s)
+		if err != nil {
+			return nil, err
+		}
+		g := byKey[string(b)]
+		if g == nil {
+			g = &group{}
+			byKey[string(b)] = g
+			groups = append(groups, g)
+		}
+		g.records = append(g.records, r)
+	}
+	return groups, nil
+}
+
+// fill computes a row from its records, but for what depends on other rows.
+func (g *group) fill(axes, proposals []string) {
+	spec := g.records[0].Result.Spec
+	g.Model, g.Floor, g.Baseline = spec.Model, spec.Floor, !slices.Contains(proposals, spec.Model)
+	for _, axis := range axes {
+		if text := setting(g.records[0], axis); text != nil {
+			if g.At == nil {
+				g.At = map[string]any{}
+			}
+			g.At[axis] = value(text)
+		}
+	}
+	g.Removed.Metrics, g.Kept.Metrics = map[string]Cell{}, map[string]Cell{}
+	for _, metric := range Columns {
+		g.Removed.Metrics[metric] = g.over(func(r *record.Record) float64 { return r.Result.Test.Removed[metric] })
+		g.Kept.Metrics[metric] = g.over(func(r *record.Record) float64 { return r.Result.Test.Kept[metric] })
+	}
+	var valid []float64
+	for _, r := range g.records {
+		for _, p := range r.Result.Curve {
+			if v, ok := p.Valid[Tested]; ok && p.Epoch == r.Result.BestEpoch {
+				valid = append(valid, v)
+			}
+		}
+	}
+	g.Valid = newCell(valid)
+	g.Curve = g.curve()
+	g.Cost = g.cost()
+	for _, r := range g.records {
+		g.Runs = append(g.Runs, newRun(r))
+	}
+}
+
+// curve has a point for every epoch that a seed reached, over the seeds that did.
+// Where none was evaluated, validation and geometry have N = 0.
+func (g *group) curve() []CurvePoint {
+	points := map[int][]record.Point{} // by epoch
+	for _, r := range g.records {
+		for _, p := range r.Result.Curve {
+			points[p.Epoch] = append(points[p.Epoch], p)
+		}
+	}
+	var out []CurvePoint
+	for _, epoch := range slices.Sorted(maps.Keys(points)) {
+		var loss, valid, alignment, uniformity []float64
+		for _, p := range points[epoch] {
+			loss = append(loss, p.Loss)
+			if v, ok := p.Valid[Tested]; ok {
+				valid, alignment, uniformity = append(valid, v), append(alignment, p.Alignment), append(uniformity, p.Uniformity)
+			}
+		}
+		out = append(out, CurvePoint{epoch, newCell(loss), newCell(valid), newCell(alignment), newCell(uniformity)})
+	}
+	return out
+}
+
+// over is the mean over a row's records.
+func (g *group) over(of func(*record.Record) float64) Cell {
+	var values []float64
+	for _, r := range g.records {
+		values = append(values, of(r))
+	}
+	return newCell(values)
+}
+
+func newCell(values []float64) Cell {
+	if len(values) == 0 {
+		return Cell{}
+	}
+	mean, sd := stats.MeanSD(values)
+	return Cell{Mean: mean, SD: sd, N: len(values)}
+}
+
+func (g *group) cost() Cost {
+	return Cost{
+		Parameters:       g.records[0].Measured.Parameters,
+		TrainSeconds:     g.over(func(r *record.Record) float64 { return r.Measured.TrainSeconds }).Mean,
+		TargetsPerSecond: g.over(func(r *record.Record) float64 { return r.Measured.TargetsPerSecond }).Mean,
+		PeakRSSMB:        g.over(func(r *record.Record) float64 { return r.Measured.PeakRSSMB }).Mean,
+		Epochs:           g.over(func(r *record.Record) float64 { return float64(r.Result.Epochs) }).Mean,
+	}
+}
+
+func newRun(r *record.Record) Run {
+	spec, m := r.Result.Spec, r.Measured
+	run := Run{
+		ID: r.ID, Seed: spec.Seed, SHA256: r.ResultSHA256, Commit: m.Commit, Dirty: m.Dirty,
+		Status: string(r.Result.Status), Epochs: r.Result.Epochs, BestEpoch: r.Result.BestEpoch,
+		Host: m.Host, CPU: m.CPU, Device: spec.Device, Threads: spec.Threads, Libtorch: m.Libtorch,
+		Removed: r.Result.Test.Removed, Kept: r.Result.Test.Kept,
+	}
+	for _, part := range parts(spec) {
+		for key, text := range part.settings {
+			if run.Settings == nil {
+				run.Settings = map[string]any{}
+			}
+			run.Settings[part.prefix+key] = value(text)
+		}
+	}
+	return run
+}
+
+// markBest marks the highest mean of a metric, and in tables of three or more rows
+// the second highest. Equal means share their mark.
+func markBest(groups []*group, cells func(*group) map[string]Cell, metric string) {
+	if len(groups) < 2 {
+		return
+	}
+	best, second := math.Inf(-1), math.Inf(-1)
+	for _, g := range groups {
+		switch mean := cells(g)[metric].Mean; {
+		case mean > best:
+			best, second = mean, best
+		case mean < best && mean > second:
+			second = mean
+		}
+	}
+	for _, g := range groups {
+		c := cells(g)[metric]
+		c.Best, c.Second = c.Mean == best, c.Mean == second && len(groups) > 2
+		cells(g)[metric] = c
+	}
+}
+
+// bestOnValidation gives the label of the best baseline, or proposal, on the
+// validation items: the choice looks at no test item. Floors are baselines too, but
+// nothing is chosen by them, so they have no validation value and are never it.
+func bestOnValidation(groups []*group, baseline bool) string {
+	label, best := "", 0.
+	for _, g := range groups {
+		if g.Baseline == baseline && g.Valid.N > 0 && (label == "" || g.Valid.Mean > best) {
+			label, best = g.Label, g.Valid.Mean
+		}
+	}
+	return label
+}
+
+// part is the model's or the training's part of a run's settings.
+type part struct {
+	prefix   string
+	settings record.Settings
+}
+
+// parts gives the settings of a spec that are not at their default.
+func parts(s record.Spec) []part { return []part{{"", s.Params}, {"train.", s.Train}} }
+
+// setting gives the value of a setting by its name on an axis, such as "heads" or
+// "train.learning_rate"; nil if the model has none of that name.
+func setting(r *record.Record, name string) json.RawMessage {
+	section, spec := "params", r.Result.Spec.Params
+	if key, ok := strings.CutPrefix(name, "train."); ok {
+		name, section, spec = key, "train", r.Result.Spec.Train
+	}
+	if v, ok := r.Resolved[section][name]; ok {
+		return v
+	}
+	return spec[name]
+}
+
+// value is a setting as plain data; settings are valid JSON.
+func value(text json.RawMessage) any {
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		return string(text)
+	}
+	return v
+}
+
+// plain writes a setting for people: strings without quotes.
+func plain(text json.RawMessage) string {
+	var s string
+	if json.Unmarshal(text, &s) == nil {
+		return s
+	}
+	return string(text)
+}
+
+// settingsText writes settings that are not at their default as "key = value, …",
+// those named in without left out.
+func settingsText(s record.Spec, without []string) string {
+	var out []string
+	for _, p := range parts(s) {
+		for _, key := range slices.Sorted(maps.Keys(p.settings)) {
+			if name := p.prefix + key; !slices.Contains(without, name) {
+				out = append(out, fmt.Sprintf("%s = %s", name, plain(p.settings[key])))
+			}
+		}
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,128 @@
+package aggregate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"famebench/internal/rank"
+	"famebench/internal/stats"
+)
+
+// How the tests are made. The draws are pseudo-random with a fixed seed: the same
+// records give the same intervals.
+const (
+	draws    = 10_000
+	drawSeed = 1
+	level    = .05
+)
+
+// compare sets every row of a table against its baseline: gains of all metrics, and
+// tests of the users' NDCG@10. The family of Holm's correction are all other rows
+// under one seen-item rule.
+func (in Input) compare(groups []*group, baseline string) error {
+	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })
+	kept, removed := make([][][]float64, len(groups)), make([][][]float64, len(groups))
+	for i, g := range groups {
+		for _, cells := range []func(*group) map[string]Cell{
+			func(g *group) map[string]Cell { return g.Removed.Metrics },
+			func(g *group) map[string]Cell { return g.Kept.Metrics },
+		} {
+			for metric, c := range cells(g) {
+				if b := cells(groups[base])[metric].Mean; i != base && b > 0 {
+					c.Gain = 100 * (c.Mean/b - 1)
+				}
+				cells(g)[metric] = c
+			}
+		}
+		for _, r := range g.records {
+			path := in.Store.RanksPath(r.ID)
+			k, rem, sum, err := rank.ReadRanks(path)
+			if err != nil {
+				return fmt.Errorf("%w; restore the file, or delete the record of %s to run it again", err, r.ID)
+			}
+			if sum != r.Result.RanksSHA256 || len(k) != r.Result.Users {
+				return fmt.Errorf("%s does not belong to its record (%d users, hash %.8s; the record says %d, %.8s): restore it, or delete the record of %s to run it again",
+					path, len(k), sum, r.Result.Users, r.Result.RanksSHA256, r.ID)
+			}
+			kept[i], removed[i] = append(kept[i], ndcg10(k)), append(removed[i], ndcg10(rem))
+		}
+	}
+	if len(kept[base][0]) < 2 || len(groups) < 2 {
+		return nil // nobody to test with, or nothing
+	}
+	testsRemoved, err := tests(removed, base)
+	if err != nil {
+		return err
+	}
+	testsKept, err := tests(kept, base)
+	if err != nil {
+		return err
+	}
+	for i, g := range groups {
+		g.Removed.Test, g.Kept.Test = testsRemoved[i], testsKept[i]
+	}
+	return nil
+}
+
+// tests compares the rows' values [row][seed][user] with those of the baseline,
+// whose own place stays nil.
+func tests(values [][][]float64, base int) ([]*Test, error) {
+	intervals, err := stats.Bootstrap(values, base, draws, drawSeed)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Test, len(values))
+	signed := make([]stats.Signed, len(values))
+	var p []float64
+	reference := overSeeds(values[base])
+	for i, seeds := range values {
+		if i == base {
+			continue
+		}
+		if signed[i], err = stats.Wilcoxon(overSeeds(seeds), reference); err != nil {
+			return nil, err
+		}
+		p = append(p, signed[i].P)
+	}
+	corrected, err := stats.Holm(p)
+	if err != nil {
+		return nil, err
+	}
+	for i := range values {
+		if i == base {
+			continue
+		}
+		t := &Test{Difference: intervals[i].Mean, Low: intervals[i].Lo, High: intervals[i].Hi, P: signed[i].P, PHolm: corrected[0]}
+		corrected = corrected[1:]
+		// Signs and mean can point to opposite sides where differences are skewed.
+		t.Significant = t.PHolm < level && (t.Low > 0 && signed[i].Z > 0 || t.High < 0 && signed[i].Z < 0)
+		out[i] = t
+	}
+	return out, nil
+}
+
+// ndcg10 is every user's NDCG@10: one item is relevant, so the ideal is 1.
+func ndcg10(ranks []int32) []float64 {
+	out := make([]float64, len(ranks))
+	for u, r := range ranks {
+		if r <= 10 {
+			out[u] = 1 / math.Log2(float64(r)+1)
+		}
+	}
+	return out
+}
+
+// overSeeds averages [seed][user] for every user.
+func overSeeds(seeds [][]float64) []float64 {
+	out := make([]float64, len(seeds[0]))
+	for _, values := range seeds {
+		for u, v := range values {
+			out[u] += v
+		}
+	}
+	for u := range out {
+		out[u] /= float64(len(seeds))
+	}
+	return out
+}

@@ -1,0 +1,150 @@
+package aggregate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"famebench/internal/record"
+)
+
+// Stale is a record about the same data set, model, settings and seed as a planned
+// run, but of other data or another version of the code. It enters no table.
+type Stale struct {
+	ID     string
+	Reason string
+}
+
+// Match finds, among stored records, those of planned runs, whatever device and
+// thread count they were made with, in the order of the plan; and the stale ones.
+func Match(planned []Planned, stored []*record.Record) (found []*record.Record, stale []Stale, err error) {
+	place := map[string]int{} // of a run in the plan
+	like := map[string]int{}  // the same, by what a stale record shares with it
+	for i, p := range planned {
+		key, err := question(p.Spec)
+		if err != nil {
+			return nil, nil, err
+		}
+		place[key] = i
+		loose, err := question(unversioned(p.Spec))
+		if err != nil {
+			return nil, nil, err
+		}
+		like[loose] = i
+	}
+	at := map[string]int{}
+	for _, r := range stored {
+		key, err := question(r.Result.Spec)
+		if err != nil {
+			return nil, nil, err
+		}
+		if i, ok := place[key]; ok {
+			found, at[r.ID] = append(found, r), i
+			continue
+		}
+		loose, err := question(unversioned(r.Result.Spec))
+		if err != nil {
+			return nil, nil, err
+		}
+		if i, ok := like[loose]; ok {
+			stale = append(stale, Stale{r.ID, difference(r.Result.Spec, planned[i].Spec)})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *record.Record) int { return at[a.ID] - at[b.ID] })
+	return found, stale, nil
+}
+
+// question is equal for runs that differ at most in where they are computed.
+func question(s record.Spec) (string, error) {
+	study, err := s.Study()
+	return fmt.Sprintf("%s\x00%s\x00%d", study, s.Dataset.Name, s.Seed), err
+}
+
+func unversioned(s record.Spec) record.Spec {
+	s.Dataset.Fingerprint, s.Versions = "", record.Versions{}
+	return s
+}
+
+// difference says why a record is stale.
+func difference(old, now record.Spec) string {
+	var out []string
+	version := func(of string, was, is int) {
+		if was != is {
+			out = append(out, fmt.Sprintf("%s version %d, now %d", of, was, is))
+		}
+	}
+	version("model", old.Versions.Model, now.Versions.Model)
+	version("training", old.Versions.Train, now.Versions.Train)
+	version("ranking", old.Versions.Rank, now.Versions.Rank)
+	if was, is := old.Dataset.Fingerprint, now.Dataset.Fingerprint; was != is {
+		out = append(out, fmt.Sprintf("data %.8s, now %.8s", was, is))
+	}
+	return strings.Join(out, "; ")
+}
+
+// mostNamed is how many things of a kind a note names one by one.
+const mostNamed = 10
+
+// notes tells what of the suite is not in its tables.
+func (in Input) notes() []string {
+	notes := []string{}
+	has := map[string]bool{}
+	for _, r := range in.Records {
+		key, err := question(r.Result.Spec)
+		if err == nil {
+			has[key] = true
+		}
+		if r.Result.Status == record.Time {
+			notes = append(notes, r.ID+" is left out: its time limit stopped it")
+		}
+	}
+	var missing, failed, order []string
+	seeds := map[string][]string{} // by what lacks them
+	for _, p := range in.Planned {
+		key, err := question(p.Spec)
+		if err != nil || has[key] {
+			continue
+		}
+		what := fmt.Sprintf("%s on %s", p.Spec.Model, p.Spec.Dataset.Name)
+		if text := settingsText(p.Spec, nil); text != "" && len(in.Axes) > 0 {
+			what += " with " + text
+		}
+		if seeds[what] == nil {
+			order = append(order, what)
+		}
+		seed := fmt.Sprint(p.Spec.Seed)
+		seeds[what] = append(seeds[what], seed)
+		missing = append(missing, key)
+		if p.Failure != "" {
+			failed = append(failed, fmt.Sprintf("failed: %s, seed %s: %s", what, seed, p.Failure))
+		}
+	}
+	if missing != nil {
+		var named []string
+		for _, what := range order {
+			word := "seed"
+			if len(seeds[what]) > 1 {
+				word = "seeds"
+			}
+			named = append(named, fmt.Sprintf("%s (%s %s)", what, word, strings.Join(seeds[what], ", ")))
+		}
+		notes = append(notes, fmt.Sprintf("missing: %d of %d runs: %s", len(missing), len(in.Planned), list(named)))
+	}
+	notes = append(notes, failed...)
+	reasons, byReason := []string{}, map[string][]string{}
+	for _, s := range in.Stale {
+		reasons = appendNew(reasons, s.Reason)
+		byReason[s.Reason] = append(byReason[s.Reason], s.ID)
+	}
+	for _, reason := range reasons {
+		notes = append(notes, fmt.Sprintf("stale, in no table (%s): %s", reason, list(byReason[reason])))
+	}
+	return notes
+}
+
+func list(names []string) string {
+	if more := len(names) - mostNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:mostNamed], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}

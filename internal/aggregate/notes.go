@@ -1,0 +1,107 @@
+package aggregate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"famebench/internal/record"
+)
+
+// notes says what a reader must know about a row; shown are the settings that its
+// label tells already.
+func (g *group) notes(shown []string) []string {
+	spec, n := g.records[0].Result.Spec, len(g.records)
+	notes := []string{}
+	if text := settingsText(spec, shown); text != "" {
+		notes = append(notes, "not at the default: "+text)
+	}
+	var atBudget, epochs, dirty int
+	var commits []string
+	for _, r := range g.records {
+		if r.Result.Status == record.Epochs {
+			atBudget, epochs = atBudget+1, r.Result.Epochs
+		}
+		if r.Measured.Dirty {
+			dirty++
+		}
+		commits = appendNew(commits, short(r.Measured.Commit))
+	}
+	if atBudget > 0 {
+		notes = append(notes, fmt.Sprintf("stopped at the epoch budget of %d, not by patience%s", epochs, share(atBudget, n)))
+	}
+	switch {
+	case spec.Floor: // draws nothing: one seed is all there is
+	case n == 1:
+		notes = append(notes, "1 seed only")
+	case n < FewSeeds:
+		notes = append(notes, fmt.Sprintf("%d seeds only", n))
+	}
+	if dirty > 0 {
+		notes = append(notes, "made with uncommitted changes"+share(dirty, n))
+	}
+	if len(commits) > 1 {
+		notes = append(notes, "seeds of different commits: "+strings.Join(commits, ", "))
+	}
+	return notes
+}
+
+func share(part, of int) string {
+	if of == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of %d seeds)", part, of)
+}
+
+// filters are the settings of a data set that change what is in it.
+var filters = []string{"min_rating", "duplicates", "k_core", "max_users", "ties"}
+
+// tableNotes warns where the records of one table are not of one kind. Commits are
+// no matter of the table: the versions in the ids say that the code which decides
+// numbers is the same. Within a row, where nothing should differ, they are told.
+func tableNotes(records []*record.Record) []string {
+	notes := []string{}
+	var filtered []string
+	config := records[0].Result.Spec.Dataset.Config
+	for _, key := range filters {
+		if v, ok := config[key]; ok {
+			filtered = append(filtered, fmt.Sprintf("%s = %s", key, plain(v)))
+		}
+	}
+	if filtered != nil {
+		notes = append(notes, "the data with "+strings.Join(filtered, ", "))
+	}
+	mixed := []struct {
+		what   string
+		value  func(*record.Record) string
+		values []string
+	}{
+		{"devices", func(r *record.Record) string { return r.Result.Spec.Device }, nil},
+		{"thread counts", func(r *record.Record) string { return fmt.Sprint(r.Result.Spec.Threads) }, nil},
+		{"versions of libtorch", func(r *record.Record) string { return r.Measured.Libtorch }, nil},
+	}
+	var warnings []string
+	for _, r := range records {
+		for i := range mixed {
+			mixed[i].values = appendNew(mixed[i].values, mixed[i].value(r))
+		}
+		for _, w := range r.Measured.Warnings {
+			warnings = appendNew(warnings, w)
+		}
+	}
+	for _, m := range mixed {
+		if len(m.values) > 1 {
+			notes = append(notes, fmt.Sprintf("records of different %s: %s", m.what, strings.Join(m.values, ", ")))
+		}
+	}
+	return append(notes, warnings...)
+}
+
+func appendNew(list []string, s string) []string {
+	if s == "" || slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+func short(commit string) string { return commit[:min(len(commit), 8)] }

@@ -1,0 +1,309 @@
+package aggregate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"famebench/internal/conf"
+)
+
+// Published holds the numbers and claims of others, from results/published.toml:
+// never ours, and never rendered but beside ours.
+type Published struct {
+	numbers []number
+	claimed []Claim
+	sizes   map[string]size // of the data sets as we have them
+	sha256  string          // of the file
+}
+
+// size tells a data set from others of its name.
+type size struct {
+	Users int `toml:"users"`
+	Items int `toml:"items"`
+}
+
+// number is one published value.
+type number struct {
+	Check
+	otherData bool
+}
+
+// source is a table [numbers.NAME] of the file: what one source says of a model.
+type source struct {
+	Model     string                        `toml:"model"`
+	Loss      string                        `toml:"loss"`
+	SeenItems string                        `toml:"seen_items"`
+	ColdItems string                        `toml:"cold_items"`
+	Source    string                        `toml:"source"`
+	Note      string                        `toml:"note"`
+	OtherData []string                      `toml:"other_data"`
+	On        map[string]map[string]float64 `toml:"on"` // by data set and metric
+}
+
+// claim is a table [claims.NAME] of the file.
+type claim struct {
+	Paper  string  `toml:"paper"`
+	Text   string  `toml:"text"`
+	Model  string  `toml:"model"`
+	Metric string  `toml:"metric"`
+	Low    float64 `toml:"low"`
+	High   float64 `toml:"high"`
+}
+
+// unknown stands in published.toml for what a source does not say.
+const unknown = "unknown"
+
+// ReadPublished reads published.toml; nil where there is no such file.
+func ReadPublished(path string) (*Published, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parsePublished(filepath.Base(path), text)
+}
+
+func parsePublished(name string, text []byte) (*Published, error) {
+	root, err := conf.Parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	p := &Published{sizes: map[string]size{}, sha256: hex.EncodeToString(sum[:])}
+	var errs []error
+	sections := []string{"data", "numbers", "claims"}
+	for _, key := range root.Keys() {
+		if !slices.Contains(sections, key) {
+			errs = append(errs, root.Table[key].Errorf("unknown key%s", conf.Hint(key, sections)))
+		}
+	}
+	// each calls f with the tables of a section, in the order of the file.
+	each := func(section string, f func(name string, n *conf.Node) error) {
+		n, err := root.Sub(section)
+		errs = append(errs, err)
+		for _, name := range n.Keys() {
+			sub, err := n.Sub(name)
+			if err == nil {
+				err = f(name, sub)
+			}
+			errs = append(errs, err)
+		}
+	}
+	each("data", func(name string, n *conf.Node) error {
+		var s size
+		if err := conf.Decode(n, &s); err != nil {
+			return err
+		}
+		if s.Users < 1 || s.Items < 1 {
+			return n.Errorf("expected users and items, both above 0")
+		}
+		p.sizes[name] = s
+		return nil
+	})
+	each("numbers", func(_ string, n *conf.Node) error { return p.addSource(n) })
+	each("claims", func(_ string, n *conf.Node) error { return p.addClaim(n) })
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Published) addSource(n *conf.Node) error {
+	var s source
+	if err := conf.Decode(n, &s); err != nil {
+		return err
+	}
+	for _, key := range []struct {
+		name, value string
+		known       []string // nil: any text
+	}{
+		{"model", s.Model, nil},
+		{"loss", s.Loss, []string{"ce", "bce", "gbce", "sampled-softmax", unknown}},
+		{"seen_items", s.SeenItems, []string{"kept", "removed", unknown}},
+		{"cold_items", s.ColdItems, []string{"kept", "dropped", unknown}},
+		{"source", s.Source, nil},
+	} {
+		if key.value == "" {
+			return n.Errorf("%s is missing", key.name)
+		}
+		if key.known != nil && !slices.Contains(key.known, key.value) {
+			return n.Table[key.name].Errorf("unknown value %q%s", key.value, conf.Hint(key.value, key.known))
+		}
+	}
+	on := n.Table["on"]
+	if len(on.Keys()) == 0 {
+		return n.Errorf("no number: expected, for a data set, on.beauty = { \"HR@10\" = 0.0605 }")
+	}
+	for _, data := range s.OtherData {
+		if s.On[data] == nil {
+			return n.Table["other_data"].Errorf("there is no number on %q", data)
+		}
+	}
+	for _, data := range on.Keys() {
+		if _, ok := p.sizes[data]; !ok {
+			return on.Table[data].Errorf("unknown data set: a table [data.%s] must say how many users and items it has", data)
+		}
+		for _, metric := range on.Table[data].Keys() {
+			at, v := on.Table[data].Table[metric], s.On[data][metric]
+			if !slices.Contains(Columns, metric) {
+				return at.Errorf("unknown metric%s", conf.Hint(metric, Columns))
+			}
+			if !(v > 0 && v <= 1) {
+				return at.Errorf("%v is no share above 0 and at most 1", v)
+			}
+			p.numbers = append(p.numbers, number{
+				Check: Check{Dataset: data, Model: s.Model, Metric: metric, Rule: s.SeenItems, Loss: s.Loss,
+					ColdItems: s.ColdItems, Source: s.Source, Note: s.Note, Published: v},
+				otherData: slices.Contains(s.OtherData, data),
+			})
+		}
+	}
+	return nil
+}
+
+func (p *Published) addClaim(n *conf.Node) error {
+	var c claim
+	if err := conf.Decode(n, &c); err != nil {
+		return err
+	}
+	for _, key := range []struct{ name, value string }{{"paper", c.Paper}, {"text", c.Text}, {"model", c.Model}, {"metric", c.Metric}} {
+		if key.value == "" {
+			return n.Errorf("%s is missing", key.name)
+		}
+	}
+	if !slices.Contains(Columns, c.Metric) {
+		return n.Table["metric"].Errorf("unknown metric %q%s", c.Metric, conf.Hint(c.Metric, Columns))
+	}
+	if !(c.Low > 0 && c.Low <= c.High) || math.IsInf(c.High, 0) {
+		return n.Errorf("low = %v, high = %v: expected gains in percent above 0, low not above high", c.Low, c.High)
+	}
+	p.claimed = append(p.claimed, Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High})
+	return nil
+}
+
+// tolerance is how far ours may be from a published number, in percent of it.
+const tolerance = 5
+
+// checks sets published numbers beside ours: those of models and data sets that the
+// suite asks for. Ours is the row of the model with the published loss, where there
+// is one, and among several the one that is best on validation.
+func (p *Published) checks(planned []Planned, tables []Table, groups [][]*group) []Check {
+	var out []Check
+	for _, n := range p.numbers {
+		if !slices.ContainsFunc(planned, func(r Planned) bool {
+			return r.Spec.Dataset.Name == n.Dataset && r.Spec.Model == n.Model
+		}) {
+			continue
+		}
+		c, isSize := n.Check, false
+		var row *group
+		for i, t := range tables {
+			if t.Dataset == n.Dataset && t.Protocol == "leave-one-out" {
+				row = rowFor(groups[i], n.Model, n.Loss)
+				isSize = t.Users == p.sizes[t.Dataset].Users && t.Items == p.sizes[t.Dataset].Items
+			}
+		}
+		if row == nil {
+			out = append(out, c)
+			continue
+		}
+		c.OurLabel, c.OurLoss = row.Label, row.loss()
+		c.Comparable = isSize && !n.otherData
+		kept, removed := row.Kept.Metrics[n.Metric], row.Removed.Metrics[n.Metric]
+		c.Ours, c.OurRule = removed, "removed"
+		if n.Rule == "kept" || n.Rule == unknown && math.Abs(kept.Mean-n.Published) < math.Abs(removed.Mean-n.Published) {
+			c.Ours, c.OurRule = kept, "kept"
+		}
+		if c.Comparable {
+			c.Percent = 100 * (c.Ours.Mean/c.Published - 1)
+			c.Within = math.Abs(c.Percent) <= tolerance
+			c.Same = n.Rule != unknown && n.ColdItems == "kept" && n.Loss == c.OurLoss
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// rowFor finds the row of a model that a published number is compared with.
+func rowFor(groups []*group, model, loss string) *group {
+	var best *group
+	for _, g := range groups {
+		switch {
+		case g.Model != model:
+		case best == nil, best.loss() != loss && g.loss() == loss,
+			(best.loss() == loss) == (g.loss() == loss) && g.Valid.Mean > best.Valid.Mean:
+			best = g
+		}
+	}
+	return best
+}
+
+// loss is the training loss of a row; "" for floors.
+func (g *group) loss() string { return plain(setting(g.records[0], "train.loss")) }
+
+// Verdicts on a claim.
+const (
+	Reproduced    = "reproduced"
+	NotReproduced = "not reproduced"
+	NotRun        = "not run"
+)
+
+// claims says what the records say of the papers' claims, in suites that ask for a
+// model of one.
+func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group) []Claim {
+	asked := func(c Claim) bool {
+		return slices.ContainsFunc(planned, func(r Planned) bool { return r.Spec.Model == c.Model })
+	}
+	if !slices.ContainsFunc(p.claimed, asked) {
+		return nil
+	}
+	var out []Claim
+	for _, c := range p.claimed {
+		for i, t := range tables {
+			base := slices.IndexFunc(groups[i], func(g *group) bool { return g.Label == t.Baseline })
+			row := rowFor(groups[i], c.Model, "")
+			if base < 0 || row == nil {
+				continue
+			}
+			seeds := min(len(row.records), len(groups[i][base].records))
+			for _, rule := range []struct {
+				name string
+				of   Rule
+			}{{"removed", row.Removed}, {"kept", row.Kept}} {
+				test := rule.of.Test
+				c.Found = append(c.Found, ClaimEvidence{Dataset: t.Dataset, Rule: rule.name, Baseline: t.Baseline,
+					Gain: rule.of.Metrics[c.Metric].Gain, Seeds: seeds, Significant: test != nil && test.Significant && test.Difference > 0})
+			}
+		}
+		c.Verdict = verdict(c.Found, c.Low)
+		out = append(out, c)
+	}
+	return out
+}
+
+// verdict is strict, and the papers do not tell their seen-item rule: a claim is
+// reproduced if, on every data set that model and baseline were run on with FewSeeds
+// seeds or more, under both rules, the gain over the baseline that is best on
+// validation is at least the lowest claimed one, and the model is significantly
+// better in NDCG@10. With fewer seeds everywhere it is not run.
+func verdict(found []ClaimEvidence, low float64) string {
+	out := NotRun
+	for _, e := range found {
+		switch {
+		case e.Seeds < FewSeeds:
+		case e.Gain < low || !e.Significant:
+			return NotReproduced
+		default:
+			out = Reproduced
+		}
+	}
+	return out
+}

@@ -1,0 +1,125 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"strconv"
+
+	"famebench/datasets"
+	"famebench/internal/aggregate"
+	"famebench/internal/record"
+)
+
+// CSV files hold all that tables show, unrounded, a header line first. A field that
+// does not apply is empty.
+
+// ComparisonCSV has a line for each data set, seen-item rule, row and metric. Tests
+// stand in the lines of the metric that is tested.
+func ComparisonCSV(s *aggregate.Suite) []byte {
+	head := append([]string{"dataset", "protocol", "rule", "model", "label"}, s.Axes...)
+	lines := [][]string{append(head, "metric", "mean", "sd", "n", "baseline", "gain", "diff", "low", "high", "p", "p_holm", "significant")}
+	for _, t := range s.Tables {
+		for _, rule := range rules {
+			for _, row := range t.Rows {
+				of := rule.of(row)
+				for _, metric := range aggregate.Columns {
+					line := []string{t.Dataset, t.Protocol, rule.name, row.Model, row.Label}
+					for _, axis := range s.Axes {
+						at := ""
+						if v, ok := row.At[axis]; ok {
+							at = fmt.Sprint(v)
+						}
+						line = append(line, at)
+					}
+					c := of.Metrics[metric]
+					line = append(line, metric, number64(c.Mean), number64(c.SD), strconv.Itoa(c.N), t.Baseline)
+					if t.Baseline != "" && row.Label != t.Baseline {
+						line = append(line, number64(c.Gain))
+					} else {
+						line = append(line, "")
+					}
+					if test := of.Test; test != nil && metric == aggregate.Tested {
+						line = append(line, number64(test.Difference), number64(test.Low), number64(test.High),
+							number64(test.P), number64(test.PHolm), strconv.FormatBool(test.Significant))
+					} else {
+						line = append(line, "", "", "", "", "", "")
+					}
+					lines = append(lines, line)
+				}
+			}
+		}
+	}
+	return csvText(lines)
+}
+
+// DatasetsCSV has a line for each data set.
+func DatasetsCSV(stats []datasets.Stats) []byte {
+	lines := [][]string{{"dataset", "users", "items", "interactions", "density", "avg_length", "ties", "tied_share", "tied_test_users", "leak", "fingerprint"}}
+	for _, s := range stats {
+		timed := []string{"", "", "", ""}
+		if s.Timed {
+			timed = []string{s.Ties, number64(s.TiedShare), strconv.Itoa(s.TiedTestUsers), number64(s.Leak)}
+		}
+		line := []string{s.Name, strconv.Itoa(s.Users), strconv.Itoa(s.Items), strconv.Itoa(s.Interactions), number64(s.Density), number64(s.AvgLength)}
+		lines = append(lines, append(append(line, timed...), s.Fingerprint))
+	}
+	return csvText(lines)
+}
+
+// PublishedCSV has a line for each published number.
+func PublishedCSV(checks []aggregate.Check) []byte {
+	lines := [][]string{{"dataset", "model", "metric", "seen_items", "loss", "cold_items", "published", "ours", "n", "our_rule", "our_loss", "our_label",
+		"percent", "within", "comparable", "same_terms", "source", "note"}}
+	for _, c := range checks {
+		ours := []string{"", "", "", "", "", "", ""}
+		if c.Ours.N > 0 {
+			ours = []string{number64(c.Ours.Mean), strconv.Itoa(c.Ours.N), c.OurRule, c.OurLoss, c.OurLabel, "", ""}
+		}
+		if c.Comparable {
+			ours[5], ours[6] = number64(c.Percent), strconv.FormatBool(c.Within)
+		}
+		line := append([]string{c.Dataset, c.Model, c.Metric, c.Rule, c.Loss, c.ColdItems, number64(c.Published)}, ours...)
+		lines = append(lines, append(line, strconv.FormatBool(c.Comparable), strconv.FormatBool(c.Same), c.Source, c.Note))
+	}
+	return csvText(lines)
+}
+
+// ClaimsCSV has a line for each piece of evidence on a claim, and one for a claim
+// without any.
+func ClaimsCSV(claims []aggregate.Claim) []byte {
+	lines := [][]string{{"paper", "model", "metric", "low", "high", "verdict", "dataset", "rule", "baseline", "gain", "significantly_better", "seeds"}}
+	for _, c := range claims {
+		claim := []string{c.Paper, c.Model, c.Metric, number64(c.Low), number64(c.High), c.Verdict}
+		if len(c.Found) == 0 {
+			lines = append(lines, append(claim, "", "", "", "", "", ""))
+		}
+		for _, e := range c.Found {
+			lines = append(lines, append(claim[:len(claim):len(claim)], e.Dataset, e.Rule, e.Baseline, number64(e.Gain), strconv.FormatBool(e.Significant), strconv.Itoa(e.Seeds)))
+		}
+	}
+	return csvText(lines)
+}
+
+// CostsCSV has a line for each measurement.
+func CostsCSV(costs []record.Cost) []byte {
+	lines := [][]string{{"model", "dataset", "batch_targets", "targets_per_s", "eval_users_per_s", "p50_ms", "p95_ms", "p99_ms", "parameters", "peak_rss_mb"}}
+	for _, c := range costs {
+		batch, rate, params := "", "", ""
+		if c.BatchTargets > 0 {
+			batch, rate, params = strconv.Itoa(c.BatchTargets), number64(c.TargetsPerSecond), strconv.FormatInt(c.Parameters, 10)
+		}
+		lines = append(lines, []string{c.Model, c.Dataset, batch, rate, number64(c.EvalUsersPerSec),
+			number64(c.Latency.P50), number64(c.Latency.P95), number64(c.Latency.P99), params, number64(c.PeakRSSMB)})
+	}
+	return csvText(lines)
+}
+
+func number64(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+func csvText(lines [][]string) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	_ = w.WriteAll(lines) // a buffer takes everything
+	return b.Bytes()
+}
