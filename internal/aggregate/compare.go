@@ -95,11 +95,16 @@ func tests(values [][][]float64, base int) ([]*Test, error) {
 		}
 		t := &Test{Difference: intervals[i].Mean, Low: intervals[i].Lo, High: intervals[i].Hi, P: signed[i].P, PHolm: corrected[0]}
 		corrected = corrected[1:]
-		// Signs and mean can point to opposite sides where differences are skewed.
-		t.Significant = t.PHolm < level && (t.Low > 0 && signed[i].Z > 0 || t.High < 0 && signed[i].Z < 0)
+		t.Significant = significant(t, signed[i].Z)
 		out[i] = t
 	}
 	return out, nil
+}
+
+// significant wants the corrected p, the interval and both directions to agree: where
+// differences are skewed, ranks (z) and mean can point to opposite sides.
+func significant(t *Test, z float64) bool {
+	return t.PHolm < level && (t.Low > 0 && z > 0 || t.High < 0 && z < 0)
 }
 
 // ndcg10 is every user's NDCG@10: one item is relevant, so the ideal is 1.

@@ -87,7 +87,7 @@ const mostNamed = 10
 
 // notes tells what of the suite is not in its tables.
 func (in Input) notes() []string {
-	notes := []string{}
+	var notes []string
 	has := map[string]bool{}
 	for _, r := range in.Records {
 		key, err := question(r.Result.Spec)

@@ -2,78 +2,90 @@ package report
 
 import (
 	"bytes"
-	"encoding/json"
+	"encoding/csv"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"famebench/datasets"
+	"famebench/internal/aggregate"
 	"famebench/internal/record"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// records are small made-up records: two floors, three seeds of a model (two
-// of them stopped at the budget), one seed of the same model with another
-// setting, a run that its time limit stopped, and a floor on other data. Values
-// are chosen so that means and deviations can be checked by hand: NDCG@10 of the
-// three seeds, seen items removed, is .05, .06, .07: mean .06, deviation .01.
-func records(t *testing.T) []*record.Record {
-	t.Helper()
-	metrics := func(v float64) record.Metrics {
-		m := record.Metrics{}
-		for i, name := range Columns {
-			m[name] = v + float64(i)/1000
+// example is a small made-up suite with all that a report can show: a sweep with
+// floors, baseline and proposal, gains with and without a mark, footnotes that rows
+// share, a table of one row, published numbers on every kind of terms, claims, and
+// runs that are in no table.
+func example() *aggregate.Suite {
+	rule := func(v, sd, gain float64, n int, best, second bool, test *aggregate.Test) aggregate.Rule {
+		r := aggregate.Rule{Metrics: map[string]aggregate.Cell{}, Test: test}
+		for i, name := range aggregate.Columns {
+			r.Metrics[name] = aggregate.Cell{Mean: v + float64(i)/1000, SD: sd, N: n, Best: best, Second: second, Gain: gain}
 		}
-		m["NDCG@10"] = v
-		return m
-	}
-	make := func(data, model string, seed int64, v float64, status record.Status, change func(*record.Record)) *record.Record {
-		r := &record.Record{Result: record.Result{
-			Spec: record.Spec{Dataset: record.Dataset{Name: data, Fingerprint: data, Config: record.Settings{"name": json.RawMessage(`"amazon"`)}},
-				Protocol: "leave-one-out", Model: model, Seed: seed, Device: "cpu", Threads: 2, Versions: record.Versions{Model: 1, Train: 1, Rank: 1}},
-			Status: status, Epochs: 30, Users: 22363, Items: 12101,
-			Test: record.Rules{Kept: metrics(v - .01), Removed: metrics(v)},
-		}, Measured: record.Measured{Commit: "0123456789abcdef", Libtorch: "2.11.0"}}
-		if change != nil {
-			change(r)
-		}
-		id, err := r.Result.Spec.ID()
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.ID = id
 		return r
 	}
-	floor := func(r *record.Record) { r.Result.Spec.Floor = true }
-	return []*record.Record{
-		make("beauty", "popularity", 0, .0123, record.Done, floor),
-		make("beauty", "markov", 0, .0438, record.Done, floor),
-		make("beauty", "sasrec", 0, .05, record.Epochs, nil),
-		make("beauty", "sasrec", 1, .06, record.Patience, nil),
-		make("beauty", "sasrec", 2, .07, record.Epochs, func(r *record.Record) { r.Measured.Dirty = true }),
-		make("beauty", "sasrec", 0, .055, record.Patience, func(r *record.Record) {
-			r.Result.Spec.Params = record.Settings{"dropout": json.RawMessage("0.3"), "loss": json.RawMessage(`"bce"`)}
-			r.Result.Spec.Train = record.Settings{"epochs": json.RawMessage("30")}
-			r.Measured.Commit = "fedcba9876543210"
-		}),
-		make("beauty", "bert4rec", 0, .99, record.Time, nil),
-		make("toys", "popularity", 0, .01, record.Done, func(r *record.Record) {
-			floor(r)
-			r.Result.Spec.Dataset.Config["max_users"] = json.RawMessage("500")
-			r.Measured.Warnings = []string{"toys has another fingerprint"}
-		}),
+	run := func(ids ...string) []aggregate.Run {
+		var out []aggregate.Run
+		for _, id := range ids {
+			out = append(out, aggregate.Run{ID: id})
+		}
+		return out
 	}
-}
-
-var exampleStats = []datasets.Stats{
-	{Name: "beauty", Users: 22363, Items: 12101, Interactions: 198502, Density: 198502. / 22363 / 12101, AvgLength: 198502. / 22363},
-	{Name: "ml-100k", Users: 943, Items: 1682, Interactions: 100000, Density: 100000. / 943 / 1682, AvgLength: 100000. / 943,
-		Timed: true, Ties: "file", Tied: 76000, TiedShare: .76, TiedTestUsers: 415, Leak: .456},
+	budget := "stopped at the epoch budget of 30, not by patience (2 of 3 seeds)"
+	better := &aggregate.Test{Difference: .00812, Low: .00123, High: .01567, P: 1e-12, PHolm: 3e-12, Significant: true}
+	maybe := &aggregate.Test{Difference: .001, Low: -.0005, High: .0025, P: .2, PHolm: .4}
+	worse := &aggregate.Test{Difference: -.05, Low: -.0612, High: -.0401, PHolm: .0123, Significant: true}
+	return &aggregate.Suite{
+		Name: "sweep_1", Summary: "heads & experts: 100% of <all> | of them", Axes: []string{"heads"},
+		Datasets: []datasets.Stats{
+			{Name: "beauty", Users: 22363, Items: 12101, Interactions: 198502, Density: 198502. / 22363 / 12101, AvgLength: 198502. / 22363, Fingerprint: "00ff"},
+			{Name: "ml-100k", Users: 943, Items: 1682, Interactions: 100000, Density: 100000. / 943 / 1682, AvgLength: 100000. / 943,
+				Timed: true, Ties: "file", Tied: 76000, TiedShare: .76, TiedTestUsers: 415, Leak: .456},
+		},
+		Tables: []aggregate.Table{
+			{Dataset: "beauty", Protocol: "leave-one-out", Users: 22363, Items: 12101, Baseline: "sasrec", Proposed: "fame heads=4",
+				Rows: []aggregate.Row{
+					{Model: "popularity", Label: "popularity", Floor: true, Baseline: true, Runs: run("a"),
+						Removed: rule(.0123, 0, -79.5, 1, false, false, worse), Kept: rule(.0023, 0, -95.4, 1, false, false, worse)},
+					{Model: "sasrec", Label: "sasrec", Baseline: true, Notes: []string{budget, "made with uncommitted changes (1 of 3 seeds)"}, Runs: run("b", "c", "d"),
+						Removed: rule(.06, .01, 0, 3, false, true, nil), Kept: rule(.05, .01, 0, 3, true, false, nil)},
+					{Model: "fame", Label: "fame heads=4", At: map[string]any{"heads": 4.}, Notes: []string{budget}, Runs: run("e", "f", "g"),
+						Removed: rule(.068, .002, 13.53, 3, true, false, better), Kept: rule(.05, .002, 2, 3, false, true, maybe)},
+					{Model: "fame-average-gate", Label: "fame-average-gate heads=16", At: map[string]any{"heads": 16.}, Notes: []string{"1 seed only", "not at the default: dropout = 0.3"}, Runs: run("h"),
+						Removed: rule(.05, 0, -1, 1, false, false, maybe), Kept: rule(.04, 0, -1, 1, false, false, maybe)},
+				},
+				Notes: []string{"records of different thread counts: 2, 4"}},
+			{Dataset: "ml-100k", Protocol: "time", Users: 943, Items: 1682, Rows: []aggregate.Row{
+				{Model: "popularity", Label: "popularity", Floor: true, Baseline: true, Runs: run("i"), Removed: rule(.01, 0, 0, 1, false, false, nil), Kept: rule(0, 0, 0, 1, false, false, nil)},
+			}, Notes: []string{"the data with max_users = 500"}},
+		},
+		Checks: []aggregate.Check{
+			{Dataset: "beauty", Model: "sasrec", Metric: "HR@10", Rule: "kept", Loss: "ce", ColdItems: "kept", Source: "A & B", Note: "one seed", Published: .0842,
+				Ours: aggregate.Cell{Mean: .0825, N: 3}, OurRule: "kept", OurLoss: "ce", OurLabel: "sasrec", Percent: -2.02, Within: true, Comparable: true, Same: true},
+			{Dataset: "beauty", Model: "fame", Metric: "NDCG@10", Rule: "removed", Loss: "sampled-softmax", ColdItems: "dropped", Source: "C_1", Published: .04,
+				Ours: aggregate.Cell{Mean: .068, N: 3}, OurRule: "removed", OurLoss: "ce", OurLabel: "fame heads=4", Percent: 70, Comparable: true},
+			{Dataset: "beauty", Model: "sasrec", Metric: "NDCG@10", Rule: "unknown", Loss: "unknown", ColdItems: "unknown", Source: "C_1", Published: .05,
+				Ours: aggregate.Cell{Mean: .05, N: 3}, OurRule: "kept", OurLoss: "ce", OurLabel: "sasrec", Comparable: true, Within: true},
+			{Dataset: "beauty", Model: "sasrec", Metric: "HR@20", Rule: "removed", Loss: "ce", ColdItems: "unknown", Source: "C_1", Published: .05,
+				Ours: aggregate.Cell{Mean: .1, N: 3}, OurRule: "removed", OurLoss: "ce", OurLabel: "sasrec"},
+			{Dataset: "ml-100k", Model: "sasrec", Metric: "HR@10", Rule: "kept", Loss: "ce", ColdItems: "kept", Source: "A & B", Published: .1198},
+		},
+		Claims: []aggregate.Claim{
+			{Paper: "arXiv 2411.01457", Text: "FAME: HR@20 +4.2 % to +8.9 %", Model: "fame", Metric: "HR@20", Low: 4.2, High: 8.9, Verdict: "not reproduced",
+				Found: []aggregate.ClaimEvidence{
+					{Dataset: "beauty", Rule: "removed", Baseline: "sasrec", Gain: 13.53, Significant: true, Seeds: 3},
+					{Dataset: "beauty", Rule: "kept", Baseline: "sasrec", Gain: 2, Seeds: 3}}},
+			{Paper: "arXiv 2601.12301", Text: "FAME+: NDCG@20 +3.98 % to +12.97 %", Model: "fame-plus", Metric: "NDCG@20", Low: 3.98, High: 12.97, Verdict: "not run"},
+		},
+		Notes: []string{"missing: 2 of 11 runs: sasrec on ml-100k (seeds 0, 1)", "stale, in no table (model version 1, now 2): beauty-fame-s0-00000000, beauty-fame-s1-00000000, beauty-fame-s2-00000000"},
+	}
 }
 
 var exampleCosts = []record.Cost{
@@ -83,20 +95,22 @@ var exampleCosts = []record.Cost{
 }
 
 func TestGolden(t *testing.T) {
-	tables, err := Compare(records(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := example()
 	for _, tt := range []struct {
 		name  string
 		write func(*bytes.Buffer) error
 	}{
-		{"comparison.txt", func(b *bytes.Buffer) error { return WriteComparisons(b, tables) }},
-		{"comparison.md", func(b *bytes.Buffer) error { MarkdownComparisons(b, tables); return nil }},
-		{"datasets.txt", func(b *bytes.Buffer) error { return WriteDatasets(b, exampleStats) }},
-		{"datasets.md", func(b *bytes.Buffer) error { MarkdownDatasets(b, exampleStats); return nil }},
+		{"suite.txt", func(b *bytes.Buffer) error { return WriteSuite(b, s) }},
+		{"suite.md", func(b *bytes.Buffer) error { MarkdownSuite(b, s); return nil }},
+		{"suite.tex", func(b *bytes.Buffer) error { LatexSuite(b, s); return nil }},
+		{"suite.csv", func(b *bytes.Buffer) error { b.Write(ComparisonCSV(s)); return nil }},
+		{"suite.datasets.csv", func(b *bytes.Buffer) error { b.Write(DatasetsCSV(s.Datasets)); return nil }},
+		{"suite.published.csv", func(b *bytes.Buffer) error { b.Write(PublishedCSV(s.Checks)); return nil }},
+		{"suite.claims.csv", func(b *bytes.Buffer) error { b.Write(ClaimsCSV(s.Claims)); return nil }},
 		{"cost.txt", func(b *bytes.Buffer) error { return WriteCosts(b, exampleCosts) }},
-		{"cost.md", func(b *bytes.Buffer) error { MarkdownCosts(b, exampleCosts); return nil }},
+		{"cost.md", func(b *bytes.Buffer) error { MarkdownCosts(b, "cost", "speed", exampleCosts); return nil }},
+		{"cost.tex", func(b *bytes.Buffer) error { LatexCosts(b, "cost", exampleCosts); return nil }},
+		{"cost.csv", func(b *bytes.Buffer) error { b.Write(CostsCSV(exampleCosts)); return nil }},
 	} {
 		var b bytes.Buffer
 		if err := tt.write(&b); err != nil {
@@ -115,40 +129,96 @@ func TestGolden(t *testing.T) {
 		if b.String() != string(want) {
 			t.Errorf("%s: got\n%s\nwant\n%s", tt.name, b.String(), want)
 		}
-		if strings.HasSuffix(tt.name, ".txt") {
+		switch filepath.Ext(tt.name) {
+		case ".txt":
 			for line := range strings.Lines(b.String()) {
-				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 100 {
-					t.Errorf("%s: a line of %d columns, at most 100 fit:\n%s", tt.name, n, line)
+				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > lineWidth {
+					t.Errorf("%s: a line of %d columns, at most %d fit:\n%s", tt.name, n, lineWidth, line)
 				}
+			}
+		case ".csv": // a line with another number of fields is an error
+			if lines, err := csv.NewReader(&b).ReadAll(); err != nil || len(lines) < 2 {
+				t.Errorf("%s: %d lines, %v", tt.name, len(lines), err)
+			}
+		case ".tex": // what compiles needs no more, but can be checked without TeX
+			if text := b.String(); strings.Count(text, "{")-2*strings.Count(text, `\{`) != strings.Count(text, "}")-2*strings.Count(text, `\}`) {
+				t.Errorf("%s: braces do not match", tt.name)
+			}
+			if i := slices.IndexFunc(b.Bytes(), func(c byte) bool { return c > 127 }); i >= 0 {
+				t.Errorf("%s: a character that LaTeX may not know: %q", tt.name, b.String()[i:i+8])
 			}
 		}
 	}
 }
 
-func TestCompareByHand(t *testing.T) {
-	tables, err := Compare(records(t))
-	if err != nil {
+// The terminal leaves out published numbers on other terms, and says so.
+func TestBriefShowsSameTermsOnly(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteSuite(&b, example()); err != nil {
 		t.Fatal(err)
 	}
-	if len(tables) != 2 || len(tables[0].Rows) != 4 || len(tables[1].Rows) != 1 {
-		t.Fatalf("got %d tables, %+v", len(tables), tables)
-	}
-	got := tables[0].Rows[2].Removed["NDCG@10"]
-	if fmt.Sprintf("%.12f %.12f", got.Mean, got.SD) != "0.060000000000 0.010000000000" || got.N != 3 || !got.Best {
-		t.Errorf("three seeds: %+v", got)
-	}
-	if c := tables[0].Rows[3].Removed["NDCG@10"]; c.Best || c.N != 1 || c.SD != 0 {
-		t.Errorf("one seed: %+v", c)
-	}
-	if c := tables[1].Rows[0].Kept["MRR"]; c.Best {
-		t.Error("the only row of a table is no best")
+	if text := b.String(); strings.Contains(text, "C_1") || !strings.Contains(text, "Note: on other or unknown terms, in the Markdown file only: 3.") || !strings.Contains(text, "A & B (one seed)") {
+		t.Errorf("got\n%s", text)
 	}
 }
 
-func TestThousands(t *testing.T) {
+func TestEscapeLatex(t *testing.T) {
+	for in, want := range map[string]string{
+		"a_b & 5 %":           `a\_b \& 5 \%`,
+		`\{x}^2~$#`:           `\textbackslash{}\{x\}\textasciicircum{}2\textasciitilde{}\$\#`,
+		"p < .05 – ±1† | \"a": `p $<$ .05 -- $\pm$1$^\dagger$ $|$ ''a`,
+	} {
+		if got := escapeLatex(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+	for in, want := range map[string]string{
+		"-5.0†": `$-$5.0$^\dagger$`, "-.01 to -.02": `$-$.01 to $-$.02`, "fame-top1-gate": "fame-top1-gate", "ml-100k": "ml-100k", "–": "--",
+	} {
+		if got := latexCell(cell{text: in}); got != want {
+			t.Errorf("cell %q: got %q, want %q", in, got, want)
+		}
+	}
+	if got := latexCell(cell{text: ".1", sd: ".01", refs: []int{1, 3}, second: true}); got != `\underline{.1}{\scriptsize$\pm$.01}\textsuperscript{1,3}` {
+		t.Error(got)
+	}
+}
+
+func TestMarkdownCell(t *testing.T) {
+	for want, c := range map[string]cell{
+		"**.1 ± .01** [1,2]": {text: ".1", sd: ".01", refs: []int{1, 2}, best: true},
+		"*.1*":               {text: ".1", second: true},
+		`a\|b &lt;c> \*`:     {text: "a|b <c> *"},
+	} {
+		if got := markdownCell(c); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestWrapLabel(t *testing.T) {
+	for in, want := range map[string]string{
+		"sasrec":                        "sasrec",
+		"fame heads=4":                  "fame heads=4",
+		"fame-average-gate":             "fame-average-|gate",
+		"fame-average-gate heads=16":    "fame-average-|gate heads=16",
+		"sasrec train.learning_rate=.1": "sasrec|train.learning_rate=.1", // nowhere to break
+		"fame over sasrec heads=4, %":   "fame over|sasrec|heads=4, %",
+	} {
+		if got := strings.Join(wrapLabel(in, 14), "|"); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 22363: "22,363", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
 		if got := thousands(n); got != want {
 			t.Errorf("%d: got %s, want %s", n, got, want)
 		}
+	}
+	got := fmt.Sprint(decimals(.05551), decimals(1), " ", signed(.003), signed(-.05), signed(0), " ", probability(.0009), probability(.0123), probability(1))
+	if want := ".05551.0000 +.0030-.0500+.0000 <.001.0121.000"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

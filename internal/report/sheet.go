@@ -272,7 +272,7 @@ func published(checks []aggregate.Check, brief bool) []section {
 			s.sheets = []sheet{sh}
 		}
 		if others > 0 {
-			s.notes = append(s.notes, fmt.Sprintf("%d numbers that are on other terms, or on unknown ones, stand in the Markdown file", others))
+			s.notes = append(s.notes, fmt.Sprintf("on other or unknown terms, in the Markdown file only: %d", others))
 		}
 		out = append(out, s)
 	}

@@ -1,0 +1,433 @@
+package aggregate
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"famebench/internal/rank"
+	"famebench/internal/record"
+)
+
+// fixture makes records with ranks in a store of its own.
+type fixture struct {
+	t *testing.T
+	Input
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, Input: Input{Name: "s", Store: record.Store{Dir: t.TempDir()}, Proposals: []string{"fame", "fame-plain"}}}
+	if err := f.Store.Make(); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// users of the fixture's data.
+const users = 12
+
+// same are the ranks of users who all have their item at rank r.
+func same(r int32) []int32 { return slices.Repeat([]int32{r}, users) }
+
+// add makes a planned run with a record: its validation and test NDCG@10 (v and x,
+// seen items removed; kept has a tenth less), and the users' ranks under both rules.
+func (f *fixture) add(model string, seed int64, valid, test float64, ranks []int32, change func(*record.Record)) *record.Record {
+	f.t.Helper()
+	r := &record.Record{
+		Result: record.Result{
+			Spec: record.Spec{Dataset: record.Dataset{Name: "beauty", Fingerprint: "0011223344"}, Protocol: "leave-one-out", Model: model,
+				Seed: seed, Device: "cpu", Threads: 2, Versions: record.Versions{Model: 1, Train: 1, Rank: 1}},
+			Status: record.Patience, Epochs: 2, BestEpoch: 1, Users: users, Items: 100,
+			Curve: []record.Point{
+				{Epoch: 1, Loss: 9, Valid: record.Metrics{Tested: valid}, Alignment: .5, Uniformity: -2},
+				{Epoch: 2, Loss: 8},
+			},
+			Test: record.Rules{Kept: record.Metrics{Tested: test * .9, "HR@20": test}, Removed: record.Metrics{Tested: test, "HR@20": 2 * test}},
+		},
+		Measured: record.Measured{Commit: "0123456789abcdef", Libtorch: "2.11.0", Parameters: 7, TrainSeconds: 10 + float64(seed)},
+		Resolved: map[string]record.Settings{"params": {"heads": json.RawMessage("2")}, "train": {"loss": json.RawMessage(`"ce"`)}},
+	}
+	if valid == 0 { // a floor
+		r.Result.Spec.Floor, r.Result.Curve, r.Resolved, r.Result.Status = true, nil, nil, record.Done
+	}
+	if change != nil {
+		change(r)
+	}
+	id, err := r.Result.Spec.ID()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if r.Result.RanksSHA256, err = rank.WriteRanks(f.Store.RanksPath(id), ranks, ranks); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := f.Store.Write(r); err != nil {
+		f.t.Fatal(err)
+	}
+	f.Records = append(f.Records, r)
+	f.Planned = append(f.Planned, Planned{Spec: r.Result.Spec})
+	return r
+}
+
+func (f *fixture) make() *Suite {
+	f.t.Helper()
+	s, err := Make(f.Input)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return s
+}
+
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if math.Abs(got-want) > 1e-12 {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// Validation prefers core, test sasrec: the baseline is core, whatever test says.
+func TestMakeByHand(t *testing.T) {
+	f := newFixture(t)
+	f.add("markov", 0, 0, .045, same(20), nil)
+	for seed, test := range []float64{.05, .06, .07} {
+		f.add("sasrec", int64(seed), .08, test, same(5), nil)
+	}
+	f.add("core", 0, .09, .04, same(8), nil)
+	f.add("core", 1, .09, .06, same(8), nil)
+	f.add("fame", 0, .10, .055, same(1), nil)
+	f.add("fame-plain", 0, .02, .01, same(8), nil)
+	s := f.make()
+	if len(s.Tables) != 1 || len(s.Tables[0].Rows) != 5 {
+		t.Fatalf("%+v", s.Tables)
+	}
+	table := s.Tables[0]
+	if table.Baseline != "core" || table.Proposed != "fame" {
+		t.Errorf("baseline %q, proposed %q; want those that are best on validation, core and fame", table.Baseline, table.Proposed)
+	}
+	markov, sasrec, core, fame, plain := table.Rows[0], table.Rows[1], table.Rows[2], table.Rows[3], table.Rows[4]
+	if !markov.Baseline || !markov.Floor || markov.Valid.N != 0 || !sasrec.Baseline || sasrec.Floor || fame.Baseline {
+		t.Errorf("floors and baselines: %+v", table.Rows)
+	}
+	c := sasrec.Removed.Metrics[Tested]
+	near(t, "mean", c.Mean, .06)
+	near(t, "deviation", c.SD, .01)
+	near(t, "gain", c.Gain, 20) // of .06 over .05
+	near(t, "gain, kept", sasrec.Kept.Metrics[Tested].Gain, 20)
+	near(t, "gain of another metric", fame.Removed.Metrics["HR@20"].Gain, 10)
+	near(t, "gain of the baseline", core.Removed.Metrics[Tested].Gain, 0)
+	near(t, "validation", core.Valid.Mean, .09)
+	if c.N != 3 || !c.Best || c.Second || fame.Removed.Metrics[Tested].Best || !fame.Removed.Metrics[Tested].Second {
+		t.Errorf("best %+v, second %+v", c, fame.Removed.Metrics[Tested])
+	}
+	near(t, "train seconds", sasrec.Cost.TrainSeconds, 11)
+
+	// Ranks 1 and 8 of every user: NDCG@10 is 1 and 1/log2(9).
+	test := fame.Removed.Test
+	near(t, "difference", test.Difference, 1-1/math.Log2(9))
+	near(t, "low", test.Low, test.Difference) // all users and seeds are alike
+	if !test.Significant || test.PHolm < test.P || test.PHolm > .02 {
+		t.Errorf("all users are better: %+v", test)
+	}
+	near(t, "rank 20 counts nothing", markov.Removed.Test.Difference, -1/math.Log2(9))
+	if test := plain.Removed.Test; test.Significant || test.P != 1 || test.Difference != 0 {
+		t.Errorf("no user differs: %+v", test)
+	}
+	if core.Removed.Test != nil || core.Kept.Test != nil {
+		t.Error("the baseline was tested against itself")
+	}
+}
+
+func TestCurveIsOverSeedsThatReachedAnEpoch(t *testing.T) {
+	f := newFixture(t)
+	f.add("sasrec", 0, .1, .1, same(1), nil)
+	f.add("sasrec", 1, .3, .1, same(1), func(r *record.Record) { r.Result.Curve = r.Result.Curve[:1] })
+	curve := f.make().Tables[0].Rows[0].Curve
+	if len(curve) != 2 || curve[0].Loss.N != 2 || curve[1].Loss.N != 1 || curve[1].Valid != (Cell{}) || curve[1].Alignment.N != 0 {
+		t.Fatalf("%+v", curve)
+	}
+	near(t, "validation", curve[0].Valid.Mean, .2)
+	near(t, "uniformity", curve[0].Uniformity.Mean, -2)
+}
+
+func TestSuiteWithoutFAMEOrWithoutBaselines(t *testing.T) {
+	f := newFixture(t)
+	f.add("sasrec", 0, .1, .1, same(2), nil)
+	f.add("core", 0, .2, .1, same(3), nil)
+	if table := f.make().Tables[0]; table.Baseline != "core" || table.Proposed != "" || table.Rows[0].Removed.Test == nil {
+		t.Errorf("baselines alone are tested against the best of them: %+v", table)
+	}
+	f = newFixture(t)
+	f.add("fame", 0, .1, .1, same(2), nil)
+	f.add("markov", 0, 0, .1, same(2), nil)
+	if table := f.make().Tables[0]; table.Baseline != "" || table.Rows[0].Removed.Test != nil || table.Rows[0].Removed.Metrics[Tested].Gain != 0 {
+		t.Errorf("a floor has no validation, so nothing is tested: %+v", table)
+	}
+}
+
+func TestMarkBest(t *testing.T) {
+	for _, tt := range []struct {
+		means        []float64
+		best, second string // a mark a row
+	}{
+		{[]float64{1}, "-", "-"},
+		{[]float64{1, 2}, "-x", "--"}, // of two, the other needs no mark
+		{[]float64{1, 3, 2}, "-x-", "--x"},
+		{[]float64{2, 2, 1, 1}, "xx--", "--xx"},
+		{[]float64{2, 2, 2}, "xxx", "---"},
+	} {
+		var groups []*group
+		for _, m := range tt.means {
+			g := &group{}
+			g.Kept.Metrics = map[string]Cell{"MRR": {Mean: m}}
+			groups = append(groups, g)
+		}
+		markBest(groups, func(g *group) map[string]Cell { return g.Kept.Metrics }, "MRR")
+		best, second := "", ""
+		for _, g := range groups {
+			mark := map[bool]string{true: "x", false: "-"}
+			best, second = best+mark[g.Kept.Metrics["MRR"].Best], second+mark[g.Kept.Metrics["MRR"].Second]
+		}
+		if best != tt.best || second != tt.second {
+			t.Errorf("%v: best %s, second %s; want %s, %s", tt.means, best, second, tt.best, tt.second)
+		}
+	}
+}
+
+func TestSignificant(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		test Test
+		z    float64
+		want bool
+	}{
+		{"better", Test{Low: .1, High: .3, PHolm: .049}, 2, true},
+		{"worse", Test{Low: -.3, High: -.1, PHolm: .049}, -2, true},
+		{"p at the level", Test{Low: .1, High: .3, PHolm: .05}, 2, false},
+		{"interval holds 0", Test{Low: -.1, High: .3, PHolm: .001}, 2, false},
+		{"interval ends at 0", Test{Low: 0, High: .3, PHolm: .001}, 2, false},
+		{"ranks and mean differ", Test{Low: .1, High: .3, PHolm: .001}, -4, false},
+	} {
+		if got := significant(&tt.test, tt.z); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+func TestFootnotes(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		seeds  int
+		change func(*record.Record)
+		want   []string
+	}{
+		{"none", 3, nil, nil},
+		{"two seeds", 2, nil, []string{"2 seeds only"}},
+		{"one seed at the budget", 1, func(r *record.Record) { r.Result.Status, r.Result.Epochs = record.Epochs, 30 },
+			[]string{"stopped at the epoch budget of 30, not by patience", "1 seed only"}},
+		{"two at the budget", 3, func(r *record.Record) {
+			if r.Result.Spec.Seed > 0 {
+				r.Result.Status = record.Epochs
+			}
+		}, []string{"stopped at the epoch budget of 2, not by patience (2 of 3 seeds)"}},
+		{"dirty", 3, func(r *record.Record) { r.Measured.Dirty = r.Result.Spec.Seed == 1 }, []string{"made with uncommitted changes (1 of 3 seeds)"}},
+		{"commits", 3, func(r *record.Record) { r.Measured.Commit = fmt.Sprint(r.Result.Spec.Seed/2, "-234567890") },
+			[]string{"seeds of different commits: 0-234567, 1-234567"}},
+		{"settings", 3, func(r *record.Record) {
+			r.Result.Spec.Params = record.Settings{"loss": json.RawMessage(`"bce"`)}
+			r.Result.Spec.Train = record.Settings{"epochs": json.RawMessage("3")}
+		}, []string{"not at the default: loss = bce, train.epochs = 3"}},
+		{"a floor of a dirty tree", 1, func(r *record.Record) { r.Result.Spec.Floor, r.Measured.Dirty = true, true },
+			[]string{"made with uncommitted changes"}},
+	} {
+		f := newFixture(t)
+		for seed := range tt.seeds {
+			f.add("sasrec", int64(seed), .1, .1, same(1), tt.change)
+		}
+		f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Measured.Commit = "another" })
+		table := f.make().Tables[0]
+		if got := table.Rows[0].Notes; !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+		if len(table.Notes) != 0 {
+			t.Errorf("%s: a row's matter is told of the table: %q", tt.name, table.Notes)
+		}
+	}
+}
+
+func TestTableNotes(t *testing.T) {
+	f := newFixture(t)
+	f.add("markov", 0, 0, .1, same(1), func(r *record.Record) {
+		r.Result.Spec.Dataset.Config = record.Settings{"max_users": json.RawMessage("40"), "path": json.RawMessage(`"x"`)}
+		r.Measured.Warnings = []string{"beauty has another fingerprint"}
+	})
+	f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Measured.Libtorch = "2.12.0" })
+	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads = 4 })
+	want := []string{"the data with max_users = 40", "records of different thread counts: 2, 4",
+		"records of different versions of libtorch: 2.11.0, 2.12.0", "beauty has another fingerprint"}
+	if got := f.make().Tables[0].Notes; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestLabels(t *testing.T) {
+	heads := func(n int) func(*record.Record) {
+		return func(r *record.Record) {
+			r.Resolved["params"]["heads"] = json.RawMessage(fmt.Sprint(n))
+			r.Result.Spec.Params = record.Settings{"heads": json.RawMessage(fmt.Sprint(n)), "dropout": json.RawMessage("0.2")}
+		}
+	}
+	f := newFixture(t)
+	f.Axes = []string{"heads", "train.epochs"}
+	f.add("fame", 0, .1, .1, same(1), heads(1))
+	f.add("fame", 0, .1, .1, same(1), heads(8))
+	f.add("sasrec", 0, .1, .1, same(1), heads(2))
+	f.add("core", 0, .1, .1, same(1), nil)
+	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Params = record.Settings{"encoder": json.RawMessage(`"ave"`)} })
+	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads = 4 })
+	rows := f.make().Tables[0].Rows
+	var got []string
+	for _, r := range rows {
+		got = append(got, r.Label)
+	}
+	want := []string{"fame heads=1", "fame heads=8", "sasrec", "core threads=2", "core encoder=ave threads=2", "core threads=4"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if !reflect.DeepEqual(rows[1].At, map[string]any{"heads": 8.}) {
+		t.Errorf("place on the axes: %v", rows[1].At)
+	}
+	// What the label tells is no footnote.
+	if note := rows[1].Notes[0]; note != "not at the default: dropout = 0.2" {
+		t.Errorf("footnote %q", note)
+	}
+	if note := rows[2].Notes[0]; note != "not at the default: dropout = 0.2, heads = 2" {
+		t.Errorf("footnote %q", note)
+	}
+}
+
+func TestMatchAndStale(t *testing.T) {
+	f := newFixture(t)
+	first := f.add("sasrec", 0, .1, .1, same(1), nil)
+	other := f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads = 8 }) // another machine's
+	old := f.add("sasrec", 1, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Versions = record.Versions{Model: 1, Train: 1, Rank: 2} })
+	data := f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Dataset.Fingerprint = "ffeeddccbb" })
+	foreign := f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Params = record.Settings{"heads": json.RawMessage("4")} })
+	plan := func(model string, seed int64) Planned {
+		s := first.Result.Spec
+		s.Model, s.Seed, s.Versions.Model = model, seed, 1
+		return Planned{Spec: s}
+	}
+	planned := []Planned{plan("core", 0), plan("sasrec", 1), plan("sasrec", 0)}
+	found, stale, err := Match(planned, []*record.Record{other, first, old, data, foreign})
+	if err != nil || !slices.Equal(found, []*record.Record{other, first}) {
+		t.Errorf("found %v, %v", found, err)
+	}
+	want := []Stale{{old.ID, "ranking version 2, now 1"}, {data.ID, "data ffeeddcc, now 00112233"}}
+	if !slices.Equal(stale, want) {
+		t.Errorf("stale %v, want %v", stale, want)
+	}
+
+	planned[0].Failure = "killed by signal 9"
+	f.Planned, f.Records, f.Stale = planned, found, stale
+	notes := strings.Join(f.make().Notes, "\n")
+	for _, want := range []string{
+		"missing: 2 of 3 runs: core on beauty (seed 0), sasrec on beauty (seed 1)",
+		"failed: core on beauty, seed 0: killed by signal 9",
+		"stale, in no table (ranking version 2, now 1): " + old.ID,
+		"stale, in no table (data ffeeddcc, now 00112233): " + data.ID,
+	} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("notes lack %q:\n%s", want, notes)
+		}
+	}
+}
+
+func TestTimeLimitEntersNoTable(t *testing.T) {
+	f := newFixture(t)
+	r := f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Status = record.Time })
+	s := f.make()
+	if len(s.Tables) != 0 || !slices.Equal(s.Notes, []string{r.ID + " is left out: its time limit stopped it"}) {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestRanksMustBelongToTheirRecords(t *testing.T) {
+	f := newFixture(t)
+	f.add("sasrec", 0, .1, .1, same(1), nil)
+	r := f.add("core", 0, .2, .1, same(1), nil)
+	path := f.Store.RanksPath(r.ID)
+	if _, err := rank.WriteRanks(path, same(2), same(2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Make(f.Input); err == nil || !strings.Contains(err.Error(), path+" does not belong to its record") {
+		t.Errorf("other ranks: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Make(f.Input); err == nil || !strings.Contains(err.Error(), "delete the record of "+r.ID) {
+		t.Errorf("no ranks: %v", err)
+	}
+}
+
+func TestCache(t *testing.T) {
+	f := newFixture(t)
+	f.Axes = []string{"heads"}
+	f.add("sasrec", 0, .1, .1, same(2), nil)
+	f.add("core", 0, .2, .1, same(3), nil)
+	path := f.Store.AggregatePath("s")
+	s := f.make()
+	if Load(path, s.Key) != nil {
+		t.Fatal("loaded what was never saved")
+	}
+	if err := s.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if got := Load(path, s.Key); !reflect.DeepEqual(got, s) {
+		t.Errorf("loaded\n%+v\nsaved\n%+v", got, s)
+	}
+	key := func(change func(*Input)) string {
+		in := f.Input
+		in.Planned, in.Records = slices.Clone(in.Planned), slices.Clone(in.Records)
+		r := *in.Records[0]
+		in.Records[0] = &r
+		change(&in)
+		k, err := in.Key()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	for name, tt := range map[string]struct {
+		change func(*Input)
+		hit    bool
+	}{
+		"nothing":         {func(*Input) {}, true},
+		"other machine":   {func(in *Input) { in.Planned[0].Spec.Threads, in.Planned[0].Spec.Device = 64, "cuda" }, true},
+		"other result":    {func(in *Input) { in.Records[0].ResultSHA256 = "x" }, false},
+		"other measures":  {func(in *Input) { in.Records[0].Measured.TrainSeconds++ }, false},
+		"a record less":   {func(in *Input) { in.Records = in.Records[1:] }, false},
+		"other order":     {func(in *Input) { slices.Reverse(in.Records) }, false},
+		"a run more":      {func(in *Input) { in.Planned = append(in.Planned, Planned{}) }, false},
+		"a failure":       {func(in *Input) { in.Planned[0].Failure = "x" }, false},
+		"stale":           {func(in *Input) { in.Stale = []Stale{{"a", "b"}} }, false},
+		"axes":            {func(in *Input) { in.Axes = nil }, false},
+		"proposals":       {func(in *Input) { in.Proposals = nil }, false},
+		"published bytes": {func(in *Input) { in.Published = &Published{sha256: "x"} }, false},
+	} {
+		if hit := Load(path, key(tt.change)) != nil; hit != tt.hit {
+			t.Errorf("%s: hit %v, want %v", name, hit, tt.hit)
+		}
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if Load(path, s.Key) != nil {
+		t.Error("half a file was loaded")
+	}
+}

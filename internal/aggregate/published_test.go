@@ -1,0 +1,205 @@
+package aggregate
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"famebench/internal/record"
+)
+
+// The committed file, with counts made by hand from its tables.
+func TestPublishedFile(t *testing.T) {
+	p, err := ReadPublished("../../results/published.toml")
+	if err != nil || p == nil {
+		t.Fatal(err)
+	}
+	byData := map[string]int{}
+	for _, n := range p.numbers {
+		byData[n.Dataset]++
+	}
+	for data, want := range map[string]int{"beauty": 41 - 2, "ml-100k": 4} {
+		if byData[data] != want {
+			t.Errorf("%d numbers on %s, want %d", byData[data], data, want)
+		}
+	}
+	if len(p.claimed) != 2 || p.claimed[0].Low != 4.2 || p.claimed[1].High != 12.97 {
+		t.Errorf("claims %+v", p.claimed)
+	}
+	if p, err := ReadPublished("no/such.toml"); p != nil || err != nil {
+		t.Errorf("no file: %v, %v", p, err)
+	}
+}
+
+const somePublished = `
+[data.beauty]
+users = 12
+items = 100
+[numbers.a]
+model = "sasrec"
+loss = "ce"
+seen_items = "kept"
+cold_items = "kept"
+source = "A"
+on.beauty = { "NDCG@10" = 0.1 }
+[claims.c]
+paper = "P"
+text = "T"
+model = "fame"
+metric = "HR@20"
+low = 4.2
+high = 8.9
+`
+
+func TestPublishedIsStrict(t *testing.T) {
+	if _, err := parsePublished("p.toml", []byte(somePublished)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ old, new, want string }{
+		{`loss = "ce"`, `lost = "ce"`, `p.toml:7: numbers.a.lost: unknown key; did you mean "loss"?`},
+		{`loss = "ce"`, ``, `numbers.a: loss is missing`},
+		{`loss = "ce"`, `loss = "crossentropy"`, `p.toml:7: numbers.a.loss: unknown value "crossentropy"`},
+		{`seen_items = "kept"`, `seen_items = "keep"`, `did you mean "kept"?`},
+		{`cold_items = "kept"`, `cold_items = 3`, `p.toml:9: numbers.a.cold_items: expected a string, got the integer 3`},
+		{`on.beauty`, `on.toys`, `p.toml:11: numbers.a.on.toys: unknown data set: a table [data.toys]`},
+		{`"NDCG@10" = 0.1`, `"NDCG@1O" = 0.1`, `unknown metric; did you mean "NDCG@10"?`},
+		{`"NDCG@10" = 0.1`, `"NDCG@10" = 10.1`, `10.1 is no share`},
+		{`"NDCG@10" = 0.1`, `"NDCG@10" = nan`, `NaN is no share`},
+		{`on.beauty = { "NDCG@10" = 0.1 }`, ``, `numbers.a: no number`},
+		{`source = "A"`, "source = \"A\"\nother_data = [\"toys\"]", `there is no number on "toys"`},
+		{`users = 12`, `users = 0`, `data.beauty: expected users and items`},
+		{`[claims.c]`, "[claim.c]", `p.toml:12: claim: unknown key; did you mean "claims"?`},
+		{`metric = "HR@20"`, `metric = "HR@30"`, `claims.c.metric: unknown metric "HR@30"`},
+		{`high = 8.9`, `high = 3`, `low not above high`},
+		{`paper = "P"`, ``, `claims.c: paper is missing`},
+		{`[numbers.a]`, `[[numbers.a]]`, `arrays of tables`},
+	} {
+		text := strings.Replace(somePublished, tt.old, tt.new, 1)
+		if _, err := parsePublished("p.toml", []byte(text)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.new, err, tt.want)
+		}
+	}
+}
+
+// Ours: NDCG@10 .11 with seen items removed and .099 with them kept.
+func TestChecks(t *testing.T) {
+	for _, tt := range []struct {
+		name                     string
+		edit                     func(string) string
+		run                      func(*record.Record)
+		rule                     string
+		percent                  float64
+		within, comparable, same bool
+	}{
+		{"same terms", nil, nil, "kept", -1, true, true, true},
+		{"removed", replace(`"kept"`, `"removed"`), nil, "removed", 10, false, true, true},
+		{"unknown rule, kept is nearer", replace(`"kept"`, `"unknown"`), nil, "kept", -1, true, true, false},
+		{"unknown rule, removed is nearer", func(s string) string {
+			return replace("0.1 ", "0.108 ")(replace(`"kept"`, `"unknown"`)(s))
+		}, nil, "removed", 100 * (.11/.108 - 1), true, true, false},
+		{"other loss", replace(`"ce"`, `"bce"`), nil, "kept", -1, true, true, false},
+		{"cold items dropped", replace(`cold_items = "kept"`, `cold_items = "dropped"`), nil, "kept", -1, true, true, false},
+		{"cold items unknown", replace(`cold_items = "kept"`, `cold_items = "unknown"`), nil, "kept", -1, true, true, false},
+		{"their data", replace(`source = "A"`, "source = \"A\"\nother_data = [\"beauty\"]"), nil, "kept", 0, false, false, false},
+		{"our data is cut", nil, func(r *record.Record) { r.Result.Items = 99 }, "kept", 0, false, false, false},
+		{"other split", nil, func(r *record.Record) { r.Result.Spec.Protocol = "time" }, "", 0, false, false, false},
+	} {
+		f := newFixture(t)
+		text := somePublished
+		if tt.edit != nil {
+			text = tt.edit(text)
+		}
+		var err error
+		if f.Published, err = parsePublished("p.toml", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		f.add("sasrec", 0, .1, .11, same(1), tt.run)
+		s := f.make()
+		if len(s.Checks) != 1 || s.Claims != nil {
+			t.Fatalf("%s: %d checks, %d claims", tt.name, len(s.Checks), len(s.Claims))
+		}
+		c := s.Checks[0]
+		if c.OurRule != tt.rule || math.Abs(c.Percent-tt.percent) > 1e-9 || c.Within != tt.within || c.Comparable != tt.comparable || c.Same != tt.same {
+			t.Errorf("%s: got %+v", tt.name, c)
+		}
+		if (c.Ours.N > 0) != (tt.rule != "") {
+			t.Errorf("%s: ours %+v", tt.name, c.Ours)
+		}
+	}
+}
+
+func replace(old, new string) func(string) string {
+	return func(s string) string { return strings.Replace(s, old, new, 1) }
+}
+
+// The row with the published loss is compared, though another is better.
+func TestCheckChoosesTheRow(t *testing.T) {
+	f := newFixture(t)
+	f.Published, _ = parsePublished("p.toml", []byte(strings.Replace(somePublished, `"ce"`, `"bce"`, 1)))
+	bce := func(r *record.Record) {
+		r.Result.Spec.Train = record.Settings{"loss": json.RawMessage(`"bce"`)}
+		r.Resolved["train"]["loss"] = json.RawMessage(`"bce"`)
+	}
+	f.add("sasrec", 0, .3, .3, same(1), nil)
+	f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { bce(r); r.Result.Spec.Params = record.Settings{"heads": json.RawMessage("1")} })
+	f.add("sasrec", 0, .2, .2, same(1), bce)
+	f.add("core", 0, .9, .9, same(1), nil)
+	if c := f.make().Checks[0]; c.OurLoss != "bce" || math.Abs(c.Ours.Mean-.18) > 1e-12 || !c.Same {
+		t.Errorf("%+v", c)
+	}
+	f.Planned, f.Records = f.Planned[3:], f.Records[3:]
+	if s := f.make(); s.Checks != nil {
+		t.Errorf("nobody asked for sasrec: %+v", s.Checks)
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	e := func(data, rule string, gain float64, significant bool, seeds int) ClaimEvidence {
+		return ClaimEvidence{Dataset: data, Rule: rule, Gain: gain, Significant: significant, Seeds: seeds}
+	}
+	for _, tt := range []struct {
+		name  string
+		found []ClaimEvidence
+		want  string
+	}{
+		{"nothing", nil, NotRun},
+		{"two seeds", []ClaimEvidence{e("beauty", "kept", 9, true, 2)}, NotRun},
+		{"both rules", []ClaimEvidence{e("beauty", "removed", 4.2, true, 3), e("beauty", "kept", 20, true, 3)}, Reproduced},
+		{"one rule", []ClaimEvidence{e("beauty", "removed", 4.1, true, 3), e("beauty", "kept", 9, true, 3)}, NotReproduced},
+		{"by chance", []ClaimEvidence{e("beauty", "removed", 5, false, 3), e("beauty", "kept", 9, true, 3)}, NotReproduced},
+		{"on one data set", []ClaimEvidence{e("beauty", "kept", 5, true, 3), e("toys", "kept", 1, true, 3)}, NotReproduced},
+		{"the other has few seeds", []ClaimEvidence{e("beauty", "kept", 5, true, 3), e("toys", "kept", 1, true, 1)}, Reproduced},
+	} {
+		if got := verdict(tt.found, 4.2); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// FAME gains 10 % in HR@20 over sasrec, which has two seeds or three.
+func TestClaims(t *testing.T) {
+	for seeds, want := range map[int]string{2: NotRun, 3: Reproduced} {
+		f := newFixture(t)
+		f.Published, _ = parsePublished("p.toml", []byte(somePublished))
+		for seed := range 3 {
+			if seed < seeds {
+				f.add("sasrec", int64(seed), .1, .10, same(3), nil)
+			}
+			f.add("fame", int64(seed), .2, .11, same(2), nil)
+		}
+		c := f.make().Claims[0]
+		if c.Verdict != want || len(c.Found) != 2 || math.Abs(c.Found[0].Gain-10) > 1e-9 || !c.Found[1].Significant || c.Found[0].Seeds != seeds {
+			t.Errorf("%d seeds: %+v, want %s", seeds, c, want)
+		}
+	}
+	f := newFixture(t)
+	f.Published, _ = parsePublished("p.toml", []byte(somePublished))
+	f.add("sasrec", 0, .1, .1, same(3), nil)
+	spec := f.Planned[0].Spec
+	spec.Model = "fame"
+	f.Planned = append(f.Planned, Planned{Spec: spec}) // asked for, without a record
+	if c := f.make().Claims[0]; c.Verdict != NotRun || c.Found != nil {
+		t.Errorf("%+v", c)
+	}
+}
