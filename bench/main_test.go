@@ -163,12 +163,73 @@ func TestWholeSuite(t *testing.T) {
 	if out, _, err := runBench(t, dir, "-report", "-threads", "7"); err != nil || out != stdout {
 		t.Errorf("report: %v\n%s", err, out)
 	}
+	for _, ext := range []string{".md", ".tex", ".csv", ".datasets.csv"} {
+		if _, err := os.Stat(filepath.Join(dir, "results", "tables", "quick"+ext)); err != nil {
+			t.Error(err)
+		}
+	}
 	if out, _, err := runBench(t, dir, "-json", "-models", "popularity"); err != nil || !strings.Contains(out, `"status": "reused"`) || !strings.Contains(out, `"mean": 0.`) {
 		t.Errorf("JSON: %v\n%s", err, out)
 	}
 	id := regexp.MustCompile(`tiny-sasrec-s0-[0-9a-f]{8}`).FindString(stderrOf(t, dir))
 	if out, _, err := runBench(t, dir, "-verify", id); err != nil || out != id+": equal\n" {
 		t.Errorf("verify: %v\n%s", err, out)
+	}
+}
+
+// TestReportIsCached: what needs the records' ranks is computed once, until
+// something that it was made from is another.
+func TestReportIsCached(t *testing.T) {
+	dir := tiny(t)
+	floors := []string{"-models", "popularity,markov"}
+	const computing = "comparing 2 records"
+	if _, stderr, err := runBench(t, dir, floors...); err != nil || !strings.Contains(stderr, computing) {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	report := append(floors, "-report")
+	first, stderr, err := runBench(t, dir, report...)
+	if err != nil || strings.Contains(stderr, computing) {
+		t.Errorf("nothing changed: %v\n%s", err, stderr)
+	}
+	write(t, filepath.Join(dir, "results", "published.toml"), "[data.tiny]\nusers = 30\nitems = 20\n"+
+		"[numbers.a]\nmodel = \"markov\"\nloss = \"unknown\"\nseen_items = \"kept\"\ncold_items = \"kept\"\nsource = \"S\"\non.tiny = { \"HR@10\" = 0.2 }\n")
+	second, stderr, err := runBench(t, dir, report...)
+	if err != nil || !strings.Contains(stderr, computing) || !strings.HasPrefix(second, first) || !strings.Contains(second, "Published numbers on tiny") {
+		t.Errorf("other published numbers: %v\n%s%s", err, stderr, second)
+	}
+	write(t, filepath.Join(dir, "results", "published.toml"), "[number.a]")
+	if _, _, err := runBench(t, dir, report...); exitCode(err) != exitUsage || !strings.Contains(fmt.Sprint(err), `published.toml:1: number: unknown key; did you mean "numbers"?`) {
+		t.Errorf("unknown key: %v", err)
+	}
+}
+
+// TestStaleRecords: data that changed makes new runs, and reports name the old ones.
+func TestStaleRecords(t *testing.T) {
+	dir := tiny(t)
+	if _, _, err := runBench(t, dir, "-models", "popularity"); err != nil {
+		t.Fatal(err)
+	}
+	old, err := filepath.Glob(filepath.Join(dir, "results", "runs", "tiny-popularity-*.json"))
+	if err != nil || len(old) != 1 {
+		t.Fatal(old, err)
+	}
+	id := strings.TrimSuffix(filepath.Base(old[0]), ".json")
+	csv := filepath.Join(dir, "tiny.csv")
+	text, err := os.ReadFile(csv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, csv, string(text)+"u30,i1\nu30,i2\nu30,i3\n")
+	if _, _, err := runBench(t, dir, "-models", "popularity", "-report"); exitCode(err) != exitFailed || !strings.Contains(err.Error(), "1 records are stale, such as "+id+": data ") {
+		t.Errorf("only a stale record: %v", err)
+	}
+	stdout, stderr, err := runBench(t, dir, "-models", "popularity")
+	if err != nil || !strings.Contains(stderr, "done in") || !strings.Contains(stdout, "tiny: 31 test users") ||
+		!strings.Contains(stdout, "Note: stale, in no table (data ") || !strings.Contains(stdout, id) {
+		t.Errorf("%v\n%s%s", err, stderr, stdout)
+	}
+	if strings.Contains(stdout, "tiny: 30 test users") {
+		t.Errorf("a stale record is in a table:\n%s", stdout)
 	}
 }
 

@@ -9,31 +9,42 @@ import (
 	"testing"
 )
 
-// TestReadmeShowsTheRecords renders the committed records anew: the table in
-// results/tables and the one in the README must be what comes out.
+// TestReadmeShowsTheRecords renders the committed records anew: the tables in
+// results/tables and the comparison in the README must be what comes out.
 func TestReadmeShowsTheRecords(t *testing.T) {
 	const suite = "baselines"
 	out := t.TempDir()
 	if err := os.CopyFS(out, os.DirFS("../results")); err != nil {
 		t.Fatal(err)
 	}
-	table := filepath.Join("tables", suite+".md")
-	if err := os.Remove(filepath.Join(out, table)); err != nil {
-		t.Fatalf("%v: run bench -suite %s", err, suite)
+	committed, err := filepath.Glob(filepath.Join("../results/tables", suite+".*"))
+	if err != nil || len(committed) == 0 {
+		t.Fatalf("no tables, %v: run bench -suite %s", err, suite)
+	}
+	for _, dir := range []string{"tables", "aggregates"} { // all is made from records
+		if err := os.RemoveAll(filepath.Join(out, dir)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var stdout, stderr bytes.Buffer
 	if err := run(context.Background(), nil, []string{"-config", "../experiments.toml", "-suite", suite, "-report", "-out", out}, &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
-	rendered := read(t, filepath.Join(out, table))
-	if committed := read(t, filepath.Join("../results", table)); committed != rendered {
-		t.Errorf("results/%s is not what its records give; run: go run ./bench -suite %s -report\n%s", table, suite, rendered)
+	made, err := filepath.Glob(filepath.Join(out, "tables", suite+".*"))
+	if err != nil || len(made) != len(committed) {
+		t.Errorf("%d files were rendered, %d are committed", len(made), len(committed))
 	}
-	_, comparison, ok := strings.Cut(rendered, "\n## beauty: ")
+	for _, path := range committed {
+		if want, got := read(t, path), read(t, filepath.Join(out, "tables", filepath.Base(path))); got != want {
+			t.Errorf("%s is not what its records give; run: go run ./bench -suite %s -report\n%s", path, suite, got)
+		}
+	}
+	_, comparison, ok := strings.Cut(read(t, filepath.Join(out, "tables", suite+".md")), "\n## beauty: ")
 	if !ok {
-		t.Fatalf("no comparison on Beauty in\n%s", rendered)
+		t.Fatal("no comparison on Beauty")
 	}
 	_, comparison, _ = strings.Cut(comparison, "\n")
+	comparison, _, _ = strings.Cut(comparison, "\n## ")
 	readme := read(t, "../README.md")
 	for _, want := range []string{comparison, read(t, "../results/tables/speed.md")} {
 		if !strings.Contains(readme, strings.TrimSpace(want)) {

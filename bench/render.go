@@ -94,15 +94,24 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 	for _, d := range plan.Data {
 		stats = append(stats, d.Stats)
 	}
-	var proposals []string
+	var axes, skipped, proposals []string
+	for _, a := range plan.Suite.Axes {
+		axes = append(axes, a.Name)
+	}
+	for _, k := range plan.Skipped {
+		if k.Data { // the reason holds paths of this machine, which have no place in a table
+			k.Reason = "it is not here, so its records were not looked for"
+		}
+		skipped = append(skipped, k.What+": "+k.Reason)
+	}
 	for _, name := range plan.Suite.Models {
 		if experiment.BaseOf(experiment.Registry, name) == "fame" {
 			proposals = append(proposals, name)
 		}
 	}
 	in := aggregate.Input{
-		Name: plan.Suite.Name, Summary: plan.Suite.Summary, Proposals: proposals, Planned: planned, Records: records, Stale: stale,
-		Datasets: stats, Published: b.published, Store: b.store,
+		Name: plan.Suite.Name, Summary: plan.Suite.Summary, Axes: axes, Proposals: proposals, Planned: planned, Records: records,
+		Stale: stale, Skipped: skipped, Datasets: stats, Published: b.published, Store: b.store,
 	}
 	key, err := in.Key()
 	if err != nil {

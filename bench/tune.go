@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 
 	"famebench/internal/experiment"
@@ -65,5 +65,8 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 	if err := report.WriteTrials(b.stdout, trials); err != nil {
 		return err
 	}
-	return b.writeMarkdown(s, func(w io.Writer) { report.MarkdownTrials(w, trials) })
+	var markdown, latex bytes.Buffer
+	report.MarkdownTrials(&markdown, s.Name, s.Summary, trials)
+	report.LatexTrials(&latex, s.Name, trials)
+	return b.writeTables(s.Name, []tableFile{{".md", markdown.Bytes()}, {".tex", latex.Bytes()}, {".csv", report.TrialsCSV(trials)}})
 }

@@ -35,6 +35,7 @@ type Input struct {
 	Planned       []Planned        // the suite's runs
 	Records       []*record.Record // of these runs, in the order of tables; Match finds them
 	Stale         []Stale
+	Skipped       []string // what of the suite cannot be run, and why
 	Datasets      []datasets.Stats
 	Published     *Published   // nil: no numbers to compare with
 	Store         record.Store // where the ranks of the records lie
@@ -153,7 +154,8 @@ func (g *group) fill(axes, proposals []string) {
 	spec := g.records[0].Result.Spec
 	g.Model, g.Floor, g.Baseline = spec.Model, spec.Floor, !slices.Contains(proposals, spec.Model)
 	for _, axis := range axes {
-		if text := setting(g.records[0], axis); text != nil {
+		name, ok := settingOf(axis, spec.Model)
+		if text := setting(g.records[0], name); ok && text != nil {
 			if g.At == nil {
 				g.At = map[string]any{}
 			}
@@ -167,10 +169,8 @@ func (g *group) fill(axes, proposals []string) {
 	}
 	var valid []float64
 	for _, r := range g.records {
-		for _, p := range r.Result.Curve {
-			if v, ok := p.Valid[Tested]; ok && p.Epoch == r.Result.BestEpoch {
-				valid = append(valid, v)
-			}
+		if v, ok := validation(r); ok {
+			valid = append(valid, v)
 		}
 	}
 	g.Valid = newCell(valid)
@@ -179,6 +179,16 @@ func (g *group) fill(axes, proposals []string) {
 	for _, r := range g.records {
 		g.Runs = append(g.Runs, newRun(r))
 	}
+}
+
+// validation gives the value of the epoch whose weights were ranked; floors have none.
+func validation(r *record.Record) (float64, bool) {
+	for _, p := range r.Result.Curve {
+		if v, ok := p.Valid[Tested]; ok && p.Epoch == r.Result.BestEpoch {
+			return v, true
+		}
+	}
+	return 0, false
 }
 
 // curve has a point for every epoch that a seed reached, over the seeds that did.
@@ -236,9 +246,11 @@ func newRun(r *record.Record) Run {
 	run := Run{
 		ID: r.ID, Seed: spec.Seed, SHA256: r.ResultSHA256, Commit: m.Commit, Dirty: m.Dirty,
 		Status: string(r.Result.Status), Epochs: r.Result.Epochs, BestEpoch: r.Result.BestEpoch,
-		Host: m.Host, CPU: m.CPU, Device: spec.Device, Threads: spec.Threads, Libtorch: m.Libtorch,
+		Host: m.Host, CPU: m.CPU, Device: spec.Device, Threads: spec.Threads, Libtorch: m.Libtorch, Go: m.Go, Versions: spec.Versions,
 		Removed: r.Result.Test.Removed, Kept: r.Result.Test.Kept,
+		Cost: (&group{records: []*record.Record{r}}).cost(),
 	}
+	run.Valid, _ = validation(r)
 	for _, part := range parts(spec) {
 		for key, text := range part.settings {
 			if run.Settings == nil {
@@ -294,8 +306,15 @@ type part struct {
 // parts gives the settings of a spec that are not at their default.
 func parts(s record.Spec) []part { return []part{{"", s.Params}, {"train.", s.Train}} }
 
-// setting gives the value of a setting by its name on an axis, such as "heads" or
-// "train.learning_rate"; nil if the model has none of that name.
+// settingOf names the setting of a model that an axis varies: "heads" and
+// "fame.heads" are both FAME's heads. It is not ok for an axis of another model.
+func settingOf(axis, model string) (name string, ok bool) {
+	name = strings.TrimPrefix(strings.TrimPrefix(axis, "models."), model+".")
+	return name, !strings.Contains(name, ".") || strings.HasPrefix(name, "train.")
+}
+
+// setting gives the value of a setting such as "heads" or "train.learning_rate"; nil
+// if the model has none of that name.
 func setting(r *record.Record, name string) json.RawMessage {
 	section, spec := "params", r.Result.Spec.Params
 	if key, ok := strings.CutPrefix(name, "train."); ok {

@@ -66,7 +66,8 @@ func (f *fixture) add(model string, seed int64, valid, test float64, ranks []int
 	if r.Result.RanksSHA256, err = rank.WriteRanks(f.Store.RanksPath(id), ranks, ranks); err != nil {
 		f.t.Fatal(err)
 	}
-	if err := f.Store.Write(r); err != nil {
+	r.ID = id
+	if r.ResultSHA256, err = r.Result.Hash(); err != nil {
 		f.t.Fatal(err)
 	}
 	f.Records = append(f.Records, r)
@@ -125,6 +126,9 @@ func TestMakeByHand(t *testing.T) {
 		t.Errorf("best %+v, second %+v", c, fame.Removed.Metrics[Tested])
 	}
 	near(t, "train seconds", sasrec.Cost.TrainSeconds, 11)
+	if run := sasrec.Runs[2]; run.Seed != 2 || run.Valid != .08 || run.Cost.TrainSeconds != 12 || run.Removed[Tested] != .07 {
+		t.Errorf("run %+v", run)
+	}
 
 	// Ranks 1 and 8 of every user: NDCG@10 is 1 and 1/log2(9).
 	test := fame.Removed.Test
@@ -241,6 +245,7 @@ func TestFootnotes(t *testing.T) {
 			r.Result.Spec.Params = record.Settings{"loss": json.RawMessage(`"bce"`)}
 			r.Result.Spec.Train = record.Settings{"epochs": json.RawMessage("3")}
 		}, []string{"not at the default: loss = bce, train.epochs = 3"}},
+		{"a dead part", 3, func(r *record.Record) { r.Result.Still = []string{"gate.bias"} }, []string{"parameters that training did not move: gate.bias"}},
 		{"a floor of a dirty tree", 1, func(r *record.Record) { r.Result.Spec.Floor, r.Measured.Dirty = true, true },
 			[]string{"made with uncommitted changes"}},
 	} {
@@ -248,7 +253,6 @@ func TestFootnotes(t *testing.T) {
 		for seed := range tt.seeds {
 			f.add("sasrec", int64(seed), .1, .1, same(1), tt.change)
 		}
-		f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Measured.Commit = "another" })
 		table := f.make().Tables[0]
 		if got := table.Rows[0].Notes; !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
@@ -266,7 +270,7 @@ func TestTableNotes(t *testing.T) {
 		r.Measured.Warnings = []string{"beauty has another fingerprint"}
 	})
 	f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Measured.Libtorch = "2.12.0" })
-	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads = 4 })
+	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads, r.Measured.Commit = 4, "another" })
 	want := []string{"the data with max_users = 40", "records of different thread counts: 2, 4",
 		"records of different versions of libtorch: 2.11.0, 2.12.0", "beauty has another fingerprint"}
 	if got := f.make().Tables[0].Notes; !slices.Equal(got, want) {
@@ -282,7 +286,7 @@ func TestLabels(t *testing.T) {
 		}
 	}
 	f := newFixture(t)
-	f.Axes = []string{"heads", "train.epochs"}
+	f.Axes = []string{"fame.heads", "train.epochs"}
 	f.add("fame", 0, .1, .1, same(1), heads(1))
 	f.add("fame", 0, .1, .1, same(1), heads(8))
 	f.add("sasrec", 0, .1, .1, same(1), heads(2))
@@ -298,7 +302,7 @@ func TestLabels(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if !reflect.DeepEqual(rows[1].At, map[string]any{"heads": 8.}) {
+	if !reflect.DeepEqual(rows[1].At, map[string]any{"fame.heads": 8.}) || rows[2].At != nil {
 		t.Errorf("place on the axes: %v", rows[1].At)
 	}
 	// What the label tells is no footnote.
@@ -333,10 +337,11 @@ func TestMatchAndStale(t *testing.T) {
 	}
 
 	planned[0].Failure = "killed by signal 9"
-	f.Planned, f.Records, f.Stale = planned, found, stale
+	f.Planned, f.Records, f.Stale, f.Skipped = planned, found, stale, []string{"ml-1m: it is not here"}
 	notes := strings.Join(f.make().Notes, "\n")
 	for _, want := range []string{
 		"missing: 2 of 3 runs: core on beauty (seed 0), sasrec on beauty (seed 1)",
+		"skipped: ml-1m: it is not here",
 		"failed: core on beauty, seed 0: killed by signal 9",
 		"stale, in no table (ranking version 2, now 1): " + old.ID,
 		"stale, in no table (data ffeeddcc, now 00112233): " + data.ID,
@@ -416,6 +421,7 @@ func TestCache(t *testing.T) {
 		"a run more":      {func(in *Input) { in.Planned = append(in.Planned, Planned{}) }, false},
 		"a failure":       {func(in *Input) { in.Planned[0].Failure = "x" }, false},
 		"stale":           {func(in *Input) { in.Stale = []Stale{{"a", "b"}} }, false},
+		"skipped":         {func(in *Input) { in.Skipped = []string{"a"} }, false},
 		"axes":            {func(in *Input) { in.Axes = nil }, false},
 		"proposals":       {func(in *Input) { in.Proposals = nil }, false},
 		"published bytes": {func(in *Input) { in.Published = &Published{sha256: "x"} }, false},

@@ -38,9 +38,10 @@ func (in Input) Key() (string, error) {
 		Planned         []Planned
 		Sources         []source
 		Stale           []Stale
+		Skipped         []string
 		Datasets        []datasets.Stats
 		Published       string
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, in.Stale, in.Datasets, published})
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, in.Stale, in.Skipped, in.Datasets, published})
 	if err != nil {
 		return "", err
 	}

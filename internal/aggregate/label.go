@@ -19,7 +19,7 @@ func label(groups []*group, axes []string) (shown [][]string) {
 		g.Label = model
 		byModel[model] = append(byModel[model], i)
 	}
-	for _, rows := range byModel {
+	for model, rows := range byModel {
 		var members []*group
 		for _, i := range rows {
 			members = append(members, groups[i])
@@ -42,11 +42,15 @@ func label(groups []*group, axes []string) (shown [][]string) {
 		of := func(name string) func(*record.Record) string {
 			return func(r *record.Record) string { return plain(setting(r, name)) }
 		}
+		var told []string
 		for _, axis := range axes {
-			add(axis, of(axis))
+			if name, ok := settingOf(axis, model); ok && !slices.Contains(told, name) {
+				add(name, of(name))
+				told = append(told, name)
+			}
 		}
 		for _, name := range settingNames(members) {
-			if !slices.Contains(axes, name) && !distinct(members) {
+			if !slices.Contains(told, name) && !distinct(members) {
 				add(name, of(name))
 			}
 		}

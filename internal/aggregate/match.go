@@ -131,6 +131,9 @@ func (in Input) notes() []string {
 		notes = append(notes, fmt.Sprintf("missing: %d of %d runs: %s", len(missing), len(in.Planned), list(named)))
 	}
 	notes = append(notes, failed...)
+	for _, text := range in.Skipped {
+		notes = append(notes, "skipped: "+text)
+	}
 	reasons, byReason := []string{}, map[string][]string{}
 	for _, s := range in.Stale {
 		reasons = appendNew(reasons, s.Reason)

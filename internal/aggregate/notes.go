@@ -17,8 +17,11 @@ func (g *group) notes(shown []string) []string {
 		notes = append(notes, "not at the default: "+text)
 	}
 	var atBudget, epochs, dirty int
-	var commits []string
+	var commits, still []string
 	for _, r := range g.records {
+		for _, name := range r.Result.Still {
+			still = appendNew(still, name)
+		}
 		if r.Result.Status == record.Epochs {
 			atBudget, epochs = atBudget+1, r.Result.Epochs
 		}
@@ -26,6 +29,9 @@ func (g *group) notes(shown []string) []string {
 			dirty++
 		}
 		commits = appendNew(commits, short(r.Measured.Commit))
+	}
+	if still != nil {
+		notes = append(notes, "parameters that training did not move: "+list(still))
 	}
 	if atBudget > 0 {
 		notes = append(notes, fmt.Sprintf("stopped at the epoch budget of %d, not by patience%s", epochs, share(atBudget, n)))

@@ -6,7 +6,10 @@
 // the plan or this code has changed.
 package aggregate
 
-import "famebench/datasets"
+import (
+	"famebench/datasets"
+	"famebench/internal/record"
+)
 
 // Suite is all that is shown of a suite.
 type Suite struct {
@@ -110,9 +113,13 @@ type Run struct {
 	Device    string             `json:"device"`
 	Threads   int                `json:"threads"`
 	Libtorch  string             `json:"libtorch"`
+	Go        string             `json:"go"`
+	Versions  record.Versions    `json:"versions"`           // of the code, as the spec has them
 	Settings  map[string]any     `json:"settings,omitempty"` // not at the default, as "heads" or "train.epochs"
 	Removed   map[string]float64 `json:"removed"`            // its own test metrics
 	Kept      map[string]float64 `json:"kept"`
+	Valid     float64            `json:"valid,omitempty"` // as Row.Valid
+	Cost      Cost               `json:"cost"`            // as Row.Cost
 }
 
 // Check sets a published number beside ours of the same protocol.

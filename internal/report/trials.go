@@ -3,38 +3,55 @@ package report
 import (
 	"fmt"
 	"io"
+	"strconv"
 
+	"famebench/internal/aggregate"
 	"famebench/internal/experiment"
 )
 
-var trialTitles = []string{"data set", "model", "tried", "short", "to the end", "epochs", ""}
-
 // WriteTrials renders the trials of a search for a terminal.
 func WriteTrials(w io.Writer, trials []experiment.Trial) error {
-	fmt.Fprint(w, "\nValidation NDCG@10, seen items removed\n")
-	return writeTable(w, trialTitles, trialRows(trials), 1, 2)
+	return writeSections(w, []section{trialSection(trials)})
 }
 
 // MarkdownTrials renders the trials of a search as Markdown.
-func MarkdownTrials(w io.Writer, trials []experiment.Trial) {
-	fmt.Fprint(w, "Validation NDCG@10, seen items removed; the test items were not ranked.\n\n")
-	markdownTable(w, append(trialTitles[:len(trialTitles)-1:len(trialTitles)-1], "chosen"), trialRows(trials))
+func MarkdownTrials(w io.Writer, suite, summary string, trials []experiment.Trial) {
+	fmt.Fprintf(w, "# Suite %s\n\n%s\n\n", suite, escapeMarkdown(summary))
+	markdownSections(w, []section{trialSection(trials)})
 }
 
-func trialRows(trials []experiment.Trial) [][]string {
-	var rows [][]string
+// LatexTrials renders the trials of a search as LaTeX.
+func LatexTrials(w io.Writer, suite string, trials []experiment.Trial) {
+	latexSections(w, suite, []section{trialSection(trials)})
+}
+
+func trialSection(trials []experiment.Trial) section {
+	sh := sheet{head: []string{"data set", "model", "tried", "short", "to the end", "epochs", "chosen"}, left: []int{1, 2}}
 	for _, t := range trials {
-		row := []string{t.Dataset, t.Model, t.At, decimals(t.Short), "", "", ""}
+		row := plain(t.Dataset, t.Model, t.At, decimals(t.Short), "", "", "")
 		if t.At == "" {
-			row[2] = "as configured"
+			row[2].text = "as configured"
 		}
 		if t.FullID != "" {
-			row[4], row[5] = decimals(t.Full), fmt.Sprint(t.Epochs)
+			row[4].text, row[5].text = decimals(t.Full), strconv.Itoa(t.Epochs)
 		}
 		if t.Chosen {
-			row[6] = "chosen"
+			row[6].text = "chosen"
 		}
-		rows = append(rows, row)
+		sh.rows = append(sh.rows, row)
 	}
-	return rows
+	return section{title: "Validation " + aggregate.Tested + ", seen items removed; the test items were not ranked", sheets: []sheet{sh}}
+}
+
+// TrialsCSV has a line for each trial.
+func TrialsCSV(trials []experiment.Trial) []byte {
+	lines := [][]string{{"dataset", "model", "tried", "short", "full", "epochs", "chosen"}}
+	for _, t := range trials {
+		full, epochs := "", ""
+		if t.FullID != "" {
+			full, epochs = number64(t.Full), strconv.Itoa(t.Epochs)
+		}
+		lines = append(lines, []string{t.Dataset, t.Model, t.At, number64(t.Short), full, epochs, strconv.FormatBool(t.Chosen)})
+	}
+	return csvText(lines)
 }
