@@ -14,6 +14,7 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/aggregate"
+	"famebench/internal/experiment"
 	"famebench/internal/record"
 )
 
@@ -94,6 +95,11 @@ var exampleCosts = []record.Cost{
 	{Model: "popularity", Dataset: "beauty", EvalUsersPerSec: 46000, Latency: record.Latency{P50: .0001, P95: .0002, P99: .01}, PeakRSSMB: 140},
 }
 
+var exampleTrials = []experiment.Trial{
+	{Dataset: "beauty", Model: "sasrec", Short: .0412},
+	{Dataset: "beauty", Model: "duorec", At: "dropout = 0.5, duorec.temperature = 0.1, train.learning_rate = 0.001", Short: .0432, Full: .0591, FullID: "a", Epochs: 44, Chosen: true},
+}
+
 func TestGolden(t *testing.T) {
 	s := example()
 	for _, tt := range []struct {
@@ -110,6 +116,10 @@ func TestGolden(t *testing.T) {
 		{"cost.txt", func(b *bytes.Buffer) error { return WriteCosts(b, exampleCosts) }},
 		{"cost.md", func(b *bytes.Buffer) error { MarkdownCosts(b, "cost", "speed", exampleCosts); return nil }},
 		{"cost.tex", func(b *bytes.Buffer) error { LatexCosts(b, "cost", exampleCosts); return nil }},
+		{"trials.txt", func(b *bytes.Buffer) error { return WriteTrials(b, exampleTrials) }},
+		{"trials.md", func(b *bytes.Buffer) error { MarkdownTrials(b, "tune", "search", exampleTrials); return nil }},
+		{"trials.tex", func(b *bytes.Buffer) error { LatexTrials(b, "tune", exampleTrials); return nil }},
+		{"trials.csv", func(b *bytes.Buffer) error { b.Write(TrialsCSV(exampleTrials)); return nil }},
 		{"cost.csv", func(b *bytes.Buffer) error { b.Write(CostsCSV(exampleCosts)); return nil }},
 	} {
 		var b bytes.Buffer

@@ -14,10 +14,11 @@ import (
 	"famebench/internal/record"
 )
 
-// The terminal gets lines of at most 100 columns, so labels are broken.
+// The terminal gets lines of at most 100 columns, so labels and texts are broken.
 const (
 	lineWidth  = 100
 	labelWidth = 14
+	textWidth  = 32
 )
 
 // WriteSuite renders a suite for a terminal. Published numbers are shown where their
@@ -42,7 +43,14 @@ func writeSections(w io.Writer, all []section) error {
 			for _, row := range append(slices.Clone(sh.rows), sh.foot) {
 				var cells []string
 				for i, c := range row {
-					cells = append(cells, terminalCell(c, i == 0 && len(row) > 2))
+					width := lineWidth
+					switch {
+					case slices.Contains(sh.left, i):
+						width = textWidth
+					case i == 0 && len(row) > 2:
+						width = labelWidth
+					}
+					cells = append(cells, terminalCell(c, width))
 				}
 				if cells != nil {
 					rows = append(rows, cells)
@@ -72,16 +80,13 @@ func writeSections(w io.Writer, all []section) error {
 	return nil
 }
 
-// terminalCell puts the deviation on a second line: eight metrics with their
-// deviations side by side would need 120 columns.
-func terminalCell(c cell, label bool) string {
-	text := c.text
-	if label {
-		text = strings.Join(wrapLabel(text, labelWidth), "\n")
-	}
+// terminalCell breaks a text at the width, and puts the deviation on a line of its
+// own: eight metrics with their deviations side by side would need 120 columns.
+func terminalCell(c cell, width int) string {
+	text := strings.Join(wrapLabel(c.text, width), "\n")
 	if mark := references(c.refs); mark != "" {
 		last := text[strings.LastIndex(text, "\n")+1:]
-		if label && utf8.RuneCountInString(last+" "+mark) > labelWidth {
+		if utf8.RuneCountInString(last+" "+mark) > width {
 			text += "\n" + mark
 		} else {
 			text += " " + mark

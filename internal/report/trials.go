@@ -26,7 +26,7 @@ func LatexTrials(w io.Writer, suite string, trials []experiment.Trial) {
 }
 
 func trialSection(trials []experiment.Trial) section {
-	sh := sheet{head: []string{"data set", "model", "tried", "short", "to the end", "epochs", "chosen"}, left: []int{1, 2}}
+	sh := sheet{head: []string{"data set", "model", "tried", "short", "to the\nend", "epochs", "choice"}, left: []int{1, 2}}
 	for _, t := range trials {
 		row := plain(t.Dataset, t.Model, t.At, decimals(t.Short), "", "", "")
 		if t.At == "" {
