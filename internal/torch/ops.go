@@ -246,6 +246,16 @@ func (t Tensor) Normalize() Tensor {
 	return t.rt.native(C.fb_normalize(unsafe.Pointer(t.c)), "normalize", t)
 }
 
+// Eigh has the eigenvalues [n], ascending, and eigenvectors [n, n], one a column, of
+// a symmetric matrix. It is computed, and stays, on the CPU: LAPACK is part of every
+// libtorch, its counterpart on a GPU is not.
+func (t Tensor) Eigh() (values, vectors Tensor) {
+	host := t.to(-1)
+	var out [2]lib.Ctensor
+	lib.AtgLinalgEigh(&out[0], host.c, "L")
+	return t.rt.made(out[0], "linalg_eigh", t), t.rt.made(out[1], "linalg_eigh", t)
+}
+
 // Concat joins tensors along a dimension.
 func (rt *Runtime) Concat(dim int64, ts ...Tensor) Tensor {
 	cs := make([]lib.Ctensor, len(ts))

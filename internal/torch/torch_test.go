@@ -458,6 +458,23 @@ func residentKB(t *testing.T) int {
 	return 0
 }
 
+func TestEigh(t *testing.T) {
+	run(t, func(rt *Runtime) {
+		values, vectors := rt.Floats([]float32{2, 1, 1, 2}, 2, 2).Eigh()
+		v := vectors.HostFloats() // columns along (1, −1) and (1, 1)
+		if got := values.HostFloats(); math.Abs(float64(got[0])-1) > 1e-6 || math.Abs(float64(got[1])-3) > 1e-6 {
+			t.Errorf("eigenvalues %v, want 1, 3", got)
+		}
+		if math.Abs(float64(v[0]+v[2])) > 1e-6 || math.Abs(float64(v[1]-v[3])) > 1e-6 || math.Abs(float64(v[0]*v[0])-.5) > 1e-6 {
+			t.Errorf("eigenvectors %v", v)
+		}
+	})
+	err := Run(Config{}, func(rt *Runtime) error { rt.Zeros(2, 3).Eigh(); return nil })
+	if err == nil || !strings.Contains(err.Error(), "linalg_eigh([2×3])") {
+		t.Errorf("error %v should name the operation and the shape", err)
+	}
+}
+
 func BenchmarkTinyAdd(b *testing.B) {
 	run(b, func(rt *Runtime) {
 		x := rt.Full(1, 4)
