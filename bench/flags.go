@@ -41,6 +41,8 @@ Examples:
   bench -datasets beauty,toys -seeds 0,1,2         the same models on more data, with three seeds
   bench -set train.epochs=2 -set sasrec.dropout=0.3    other settings (experiments.toml lists all keys)
   bench -models popularity -out try                one model, results elsewhere
+  bench -suite sweep -dry-run                      FAME by heads and experts; the file says how to write a sweep
+  bench -suite tune                                the same search for every model, on validation
   bench -suite cost                                speed, latency and memory of this machine
   bench -report -json                              only render what the records hold
   bench -verify beauty-sasrec-s0-1a2b3c4d          repeat a recorded run and compare
@@ -55,11 +57,12 @@ const helpEnd = `
 Results go to results/ beside experiments.toml, or to -out:
   runs/ID.json          record of a run: spec, curve, metrics, and where it was measured
   runs/ID.ranks.tsv.gz  test rank of every user
-  tables/SUITE.md       the tables, as Markdown
+  tables/SUITE.md       the tables, as Markdown; SUITE.tex and SUITE*.csv too
+  tuned.toml            what a suite of kind tune chose
   analysis/ID.json      what -analyse prints
   trec/ID.*             what -trec writes (not for git)
   curves/, datasets/    training curves with times; statistics of the data
-  weights/, state/      best weights; checkpoints and locks (not for git)
+  weights/, state/, aggregates/   best weights; checkpoints and locks; a cache (not for git)
 Tables are printed on stdout, progress on stderr.
 
 Ctrl-C stops after the current step and keeps a checkpoint; a second one stops at once.

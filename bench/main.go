@@ -7,7 +7,8 @@
 //	train    internal/train       one child process a run, early stopping on validation items
 //	rank     internal/rank        full ranking of the test items, under both seen-item rules
 //	record   internal/record      one immutable file a run, under results/
-//	render   internal/report      tables, from records and nothing else
+//	compare  internal/aggregate   means, tests, published numbers, from records and nothing else
+//	render   internal/report      tables of these for the terminal and for papers
 //
 // What has a record is not run again, so an interrupted suite goes on where it
 // was. Type "bench -help" for flags, examples and exit codes.
