@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"famebench/internal/oracle"
 	"famebench/internal/torch"
@@ -282,18 +285,51 @@ func TestEncodeCache(t *testing.T) {
 	}
 }
 
-// All titles of Amazon Beauty with all-MiniLM-L6-v2, beside
-// scripts/encoder/compare.sh.
+// All titles of Amazon Beauty with all-MiniLM-L6-v2. scripts/encoder/compare.sh
+// runs it beside Hugging Face's, with ENCODE_THREADS, and its vectors in the file
+// ENCODE_REFERENCE.
 func BenchmarkEncodeTitles(b *testing.B) {
 	e := minilm(b)
 	if e == nil {
 		b.Skip("needs all-MiniLM-L6-v2: scripts/fetch-encoder.sh")
 	}
 	titles := beautyTitles(b)
+	threads, _ := strconv.Atoi(os.Getenv("ENCODE_THREADS"))
+	before := cpuSeconds(b)
+	var vectors []float32
 	for b.Loop() {
-		if _, err := e.Encode(b.Context(), titles, EncodeOptions{MaxTokens: 128}); err != nil {
+		var err error
+		if vectors, err = e.Encode(b.Context(), titles, EncodeOptions{MaxTokens: 128, Threads: threads}); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(len(titles))*float64(b.N)/b.Elapsed().Seconds(), "texts/s")
+	b.ReportMetric(float64(len(titles)*b.N)/b.Elapsed().Seconds(), "texts/s")
+	b.ReportMetric((cpuSeconds(b)-before)/float64(b.N), "cpu-s/op")
+	path := os.Getenv("ENCODE_REFERENCE")
+	if path == "" {
+		return
+	}
+	f, err := safetensors.Read(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	reference, err := f.Tensors["vectors"].Float32s()
+	if err != nil || len(reference) != len(vectors) {
+		b.Fatalf("%s: %d values, want %d (%v)", path, len(reference), len(vectors), err)
+	}
+	worst := 0.0
+	for i, v := range vectors {
+		worst = max(worst, math.Abs(float64(v-reference[i])))
+	}
+	b.ReportMetric(worst, "max-diff")
+}
+
+// cpuSeconds is what the process has used of all cores.
+func cpuSeconds(b *testing.B) float64 {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }

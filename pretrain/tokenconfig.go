@@ -153,7 +153,9 @@ func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSetti
 		s.StripAccents = *f.Normalizer.StripAccents
 	}
 	if f.Model.MaxWord != nil {
-		s.MaxWord = *f.Model.MaxWord
+		if s.MaxWord = *f.Model.MaxWord; s.MaxWord < 1 {
+			return fail("model.max_input_chars_per_word = %d, expected at least 1", s.MaxWord)
+		}
 	}
 	// Versions of the reference differ in which file wins.
 	for _, d := range []struct {
@@ -179,6 +181,9 @@ func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSetti
 		return fail("model.vocab should be an object with the id of every token")
 	}
 	for _, a := range f.AddedTokens {
+		if a.Content == "" {
+			return fail("added token with id %d is empty", a.ID)
+		}
 		if a.SingleWord || a.LStrip || a.RStrip || a.Normalized {
 			return fail("added token %q asks for single_word, lstrip, rstrip or normalized, which are not supported", a.Content)
 		}
