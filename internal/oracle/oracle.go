@@ -84,6 +84,21 @@ func (c Case) Decode(t *testing.T, config, inputs, outputs any) {
 	}
 }
 
+// Copy copies the case's folder name, such as a model's, to a temporary one of the
+// test and returns that.
+func (c Case) Copy(t *testing.T, name string) string {
+	t.Helper()
+	files, err := fs.Sub(c.files, name)
+	if err != nil {
+		t.Fatalf("oracle case %s: %v", c.Name, err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, files); err != nil {
+		t.Fatalf("oracle case %s: %s: %v", c.Name, name, err)
+	}
+	return dir
+}
+
 // Tensors reads weights.safetensors, grads.safetensors or another tensor file
 // of the case.
 func (c Case) Tensors(t *testing.T, file string) map[string]safetensors.Tensor {

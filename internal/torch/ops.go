@@ -78,6 +78,20 @@ func (t Tensor) GELU() Tensor {
 	return t.rt.made(out, "gelu", t)
 }
 
+// GELUTanh is x/2·(1 + tanh(√(2/π)·(x + 0.044715x³))), the approximate form.
+func (t Tensor) GELUTanh() Tensor {
+	var out lib.Ctensor
+	lib.AtgGelu(&out, t.c, "tanh")
+	return t.rt.made(out, "gelu", t)
+}
+
+// ReLU is max(0, x).
+func (t Tensor) ReLU() Tensor {
+	var out lib.Ctensor
+	lib.AtgRelu(&out, t.c)
+	return t.rt.made(out, "relu", t)
+}
+
 // Softmax is over the last dimension.
 func (t Tensor) Softmax() Tensor {
 	var out lib.Ctensor

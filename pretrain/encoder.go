@@ -1,0 +1,188 @@
+package pretrain
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"famebench/internal/torch"
+	"famebench/internal/torch/safetensors"
+)
+
+// Encoder is a folder in the Hugging Face layout with a model of the BERT family.
+// OpenEncoder checks all of it and computes nothing; Encode splits the texts over a
+// team of threads, and keeps what it computed in a cache folder. The fields are for
+// reading.
+type Encoder struct {
+	Hidden        int    // size d of a vector
+	MaxTokens     int    // the most tokens of a text that the model can take
+	Fingerprint   string // SHA-256 of all that decides a vector: weights, configuration, vocabulary
+	WeightsSHA256 string // of model.safetensors
+
+	config  bertConfig
+	tokens  *tokenizer
+	weights map[string]safetensors.Tensor
+}
+
+// Pooling says how the hidden states of a text's tokens, [CLS] and [SEP] among
+// them, become one vector.
+type Pooling string
+
+const (
+	MeanPooling Pooling = "mean" // mean over the tokens
+	CLSPooling  Pooling = "cls"  // the state of [CLS], the first token
+	MaxPooling  Pooling = "max"  // largest of every element over the tokens
+)
+
+// minTokens of a text: [CLS], a piece and [SEP].
+const minTokens = 3
+
+// EncodeOptions say how texts are encoded.
+type EncodeOptions struct {
+	Pooling   Pooling // "" is the mean
+	MaxTokens int     // of a text, [CLS] and [SEP] counted; the rest is cut off; 0 is the encoder's MaxTokens
+	Threads   int     // CPU threads, which do not change a bit of the result; 0 is all cores
+	CacheDir  string  // where encodings are kept, made if it is not there; "" keeps none
+	// Progress, if not nil, is told after every batch how many texts are done. Calls
+	// come from several goroutines, one at a time.
+	Progress func(done, total int)
+}
+
+// tokensPerBatch bounds a batch of several texts: matrices that fill the cores,
+// and states that stay in their caches.
+const tokensPerBatch = 1024
+
+// Encode gives the vectors of texts, [len(texts), Hidden] row-major: the same
+// numbers whatever the number of threads, and always from a CPU, so that runs on
+// any device start from the same ones. They are not normalised. An empty text has
+// a vector, too: that of [CLS] and [SEP] alone. It must not be called within
+// another use of the tensor layer, whose generator it would seed.
+func (e *Encoder) Encode(ctx context.Context, texts []string, o EncodeOptions) ([]float32, error) {
+	o.Pooling = cmp.Or(o.Pooling, MeanPooling)
+	o.MaxTokens = cmp.Or(o.MaxTokens, e.MaxTokens)
+	if o.Pooling != MeanPooling && o.Pooling != CLSPooling && o.Pooling != MaxPooling {
+		return nil, fmt.Errorf("pretrain: pooling = %q, expected mean, cls or max", o.Pooling)
+	}
+	if o.MaxTokens < minTokens || o.MaxTokens > e.MaxTokens {
+		return nil, fmt.Errorf("pretrain: max_tokens = %d, expected %d to %d, which this encoder takes", o.MaxTokens, minTokens, e.MaxTokens)
+	}
+	c, err := e.cache(texts, o)
+	if err != nil {
+		return nil, err
+	}
+	if out, ok := c.load(); ok {
+		return out, nil
+	}
+	out, err := e.compute(ctx, texts, o)
+	if err != nil {
+		return nil, err
+	}
+	return out, c.store(out)
+}
+
+// compute is Encode without the cache.
+func (e *Encoder) compute(ctx context.Context, texts []string, o EncodeOptions) ([]float32, error) {
+	ids := make([][]int32, len(texts))
+	for i, text := range texts {
+		var err error
+		if ids[i], err = e.tokens.ids(text, o.MaxTokens); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]float32, len(texts)*e.Hidden)
+	todo := batches(ids)
+	var next atomic.Int64
+	var mu sync.Mutex
+	done := 0
+	err := torch.RunTeam(torch.Config{Threads: o.Threads}, func(team *torch.Team) error {
+		models := make([]*bert, team.Size())
+		err := team.InTurn(func(k int, rt *torch.Runtime) (err error) {
+			models[k], err = newBERT(rt, k == 0, e.config, e.weights)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return team.Each(func(k int, rt *torch.Runtime) error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(todo) {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				batch := make([][]int32, len(todo[i]))
+				for j, text := range todo[i] {
+					batch[j] = ids[text]
+				}
+				rt.Scope(func() {
+					states := models[k].forward(batch, nil).HostFloats()
+					for j, text := range todo[i] {
+						n := len(batch[j]) * e.Hidden
+						pool(o.Pooling, states[:n], out[text*e.Hidden:(text+1)*e.Hidden])
+						states = states[n:]
+					}
+				})
+				if o.Progress != nil {
+					mu.Lock()
+					done += len(batch)
+					o.Progress(done, len(texts))
+					mu.Unlock()
+				}
+			}
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range out {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return nil, fmt.Errorf("pretrain: the encoder gives %v for text %d, %q: its weights are damaged", v, i/e.Hidden, texts[i/e.Hidden])
+		}
+	}
+	return out, nil
+}
+
+// batches groups texts of similar lengths, the longest first: numbers of ids.
+// Which texts share a batch depends on the texts alone.
+func batches(ids [][]int32) [][]int {
+	order := make([]int, len(ids))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(ids[b]), len(ids[a])) })
+	var out [][]int
+	for from, tokens, i := 0, 0, 0; i < len(order); i++ {
+		tokens += len(ids[order[i]])
+		if i+1 == len(order) || tokens+len(ids[order[i+1]]) > tokensPerBatch {
+			out = append(out, order[from:i+1])
+			from, tokens = i+1, 0
+		}
+	}
+	return out
+}
+
+// pool makes one vector, into out [d], of a text's states [n, d].
+func pool(p Pooling, states, out []float32) {
+	d := len(out)
+	copy(out, states[:d])
+	switch p {
+	case MeanPooling:
+		for j := range out {
+			sum := 0.0
+			for i := j; i < len(states); i += d {
+				sum += float64(states[i])
+			}
+			out[j] = float32(sum / float64(len(states)/d))
+		}
+	case MaxPooling:
+		for i, v := range states {
+			out[i%d] = max(out[i%d], v)
+		}
+	}
+}

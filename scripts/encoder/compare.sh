@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# famebench's text encoder beside Hugging Face transformers, in one run on one
+# machine with one libtorch version: the 12,101 titles of Amazon Beauty through
+# all-MiniLM-L6-v2, at most 128 tokens each. Nothing else should be running.
+#
+# Usage: scripts/encoder/compare.sh VENV
+#
+# VENV is a folder for a Python environment with transformers on torch 2.11.0; it
+# is made if it is not there. The encoder is the one that scripts/fetch-encoder.sh
+# fetched, or FAMEBENCH_ENCODER. Python runs before and after famebench, each time
+# with three batch sizes, so that it is compared at its best. Prints seconds of wall
+# and of CPU time, and how far the vectors of the two are apart.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+venv=${1:?usage: scripts/encoder/compare.sh VENV}
+threads=${THREADS:-$(nproc)}
+export FAMEBENCH_ENCODER=${FAMEBENCH_ENCODER:-${XDG_CACHE_HOME:-$HOME/.cache}/famebench/encoders/all-MiniLM-L6-v2}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if [ ! -x "$venv/bin/python" ]; then
+	python3 -m venv "$venv"
+	"$venv/bin/pip" install torch==2.11.0 transformers==5.24.0
+fi
+make build
+# shellcheck source=scripts/env.sh
+. scripts/env.sh
+go test -c -o "$work/pretrain.test" ./pretrain
+
+python() { "$venv/bin/python" scripts/encoder/titles.py "$FAMEBENCH_ENCODER" "$threads" "$work/reference.safetensors" 2>/dev/null; }
+echo '== transformers'
+python
+echo '== famebench'
+(cd pretrain && ENCODE_THREADS=$threads ENCODE_REFERENCE=$work/reference.safetensors \
+	"$work/pretrain.test" -test.run '^$' -test.bench EncodeTitles -test.benchtime 3x)
+echo '== transformers again'
+python
