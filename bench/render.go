@@ -105,7 +105,7 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 		skipped = append(skipped, k.What+": "+k.Reason)
 	}
 	for _, name := range plan.Suite.Models {
-		if experiment.BaseOf(experiment.Registry, name) == "fame" {
+		if experiment.Proposed(experiment.Registry, name) {
 			proposals = append(proposals, name)
 		}
 	}

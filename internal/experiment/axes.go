@@ -96,9 +96,12 @@ func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 					return err
 				}
 				var errs []error
-				if path[0] == "models" {
+				switch {
+				case path[0] == "models":
 					errs = append(errs, at.checkModels())
-				} else {
+				case path[2] == "pretrain":
+					errs = append(errs, at.checkStart(path[:len(path)-1]...))
+				default:
 					errs = append(errs, at.checkTrain(path[:len(path)-1]...))
 				}
 				if err := errors.Join(errs...); err != nil {
@@ -127,8 +130,10 @@ func (c *Config) axisPath(s Suite, e Entry, a Axis) (path []string, ok bool) {
 	}
 	parts := strings.Split(strings.TrimPrefix(a.Name, "models."), ".")
 	switch {
-	case parts[0] == "train":
+	case parts[0] == "train", parts[0] == "pretrain" && e.Text:
 		return append([]string{"suites", s.Name}, parts...), true
+	case parts[0] == "pretrain":
+		return nil, false
 	case len(parts) == 1:
 		path = []string{"models", e.Name, parts[0]}
 	case parts[0] == e.Name:

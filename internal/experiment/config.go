@@ -36,6 +36,7 @@ type Config struct {
 	registry []Entry
 	file     *conf.Node
 	tuned    *conf.Node // the same tree, what a suite of kind "tune" chose; nil: nothing
+	encoders encoderCache
 	set      *conf.Node // from -set; wins over the file and what was tuned
 	point    *conf.Node // a place on a suite's axes; wins over all; nil: none
 	suites   []Suite
@@ -44,9 +45,9 @@ type Config struct {
 // The sections of the file, and the tables inside a section that are not plain
 // settings.
 var (
-	sections      = []string{"train", "models", "datasets", "suites"}
-	modelSubtable = []string{"train", "datasets"}
-	suiteSubtable = []string{"train", "axes"}
+	sections      = []string{"train", "pretrain", "models", "datasets", "suites"}
+	modelSubtable = []string{"train", "pretrain", "datasets"}
+	suiteSubtable = []string{"train", "pretrain", "axes"}
 )
 
 // Find returns the path of the nearest experiments.toml in dir or above it.
@@ -78,7 +79,7 @@ func Load(path string, sets []string, registry []Entry) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{Path: path, Root: root, registry: registry, set: conf.NewTable("command line")}
+	c := &Config{Path: path, Root: root, registry: registry, set: conf.NewTable("command line"), encoders: encoderCache{}}
 	if c.file, err = conf.Parse(filepath.Base(path), src); err != nil {
 		return nil, err
 	}
@@ -134,7 +135,7 @@ func (c *Config) check() error {
 	if errs != nil {
 		return errors.Join(errs...)
 	}
-	errs = append(errs, c.checkTrain("train"), c.checkModels())
+	errs = append(errs, c.checkTrain("train"), c.checkStarts(), c.checkModels())
 	for _, name := range c.Datasets() {
 		_, err := c.Dataset(name)
 		errs = append(errs, err)
@@ -184,6 +185,10 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 	}
 	scratch := clone(e.Defaults)
 	errs := []error{conf.Decode(own.Without(modelSubtable...), scratch), c.checkTrain("models", name, "train"), e.checkFixed(own)}
+	if n := own.Table["pretrain"]; n != nil && !e.Text {
+		errs = append(errs, n.Errorf("%s does not start from texts", name))
+	}
+	errs = append(errs, c.checkStart("models", name, "pretrain"))
 	byData, err := layer.Sub("models", name, "datasets")
 	errs = append(errs, err)
 	for _, data := range byData.Keys() {

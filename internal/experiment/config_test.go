@@ -251,6 +251,8 @@ func TestDocumentedDefaults(t *testing.T) {
 	}
 	d := train.Defaults()
 	check(&d, "train")
+	s := startDefaults()
+	check(&s, "pretrain")
 	for _, e := range Registry {
 		if e.Defaults != nil && e.Base == "" {
 			check(e.Defaults, "models", e.Name)

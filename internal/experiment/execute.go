@@ -50,9 +50,18 @@ func execute(ctx context.Context, job Job, e Entry, store record.Store, id strin
 		if r.Resolved, err = resolved(params, t); err != nil {
 			return nil, err
 		}
+		var from *start
+		if job.Spec.Start != nil {
+			if from, err = job.start(ctx, params, split.Data, out); err != nil {
+				return nil, err
+			}
+			if err := from.addTo(r); err != nil {
+				return nil, err
+			}
+		}
 		c := torch.Config{Device: job.Device, Threads: job.Spec.Threads, Seed: uint64(job.Spec.Seed)}
 		err = torch.RunTeam(c, func(team *torch.Team) error {
-			return executeNeural(ctx, team, e, params, t, split, store, r, out)
+			return executeNeural(ctx, team, e, params, t, from, split, store, r, out)
 		})
 		if err != nil {
 			return nil, err
@@ -90,7 +99,7 @@ func (j Job) datasetConfig() (datasets.Config, error) {
 }
 
 // executeNeural trains a model, keeps its best weights and ranks with them.
-func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t train.Config, split *datasets.Split, store record.Store, r *record.Record, out *emitter) error {
+func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t train.Config, from *start, split *datasets.Split, store record.Store, r *record.Record, out *emitter) error {
 	model, err := e.replicas(team, params, t, split.Data.NumItems)
 	if err != nil {
 		return err
@@ -100,10 +109,20 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 	_, err = os.Stat(store.CheckpointPath(id))
 	m.Resumed = err == nil
 
+	var frozen []string
+	if from != nil {
+		if err := from.set(model); err != nil {
+			return err
+		}
+		if from.config.Frozen {
+			frozen = []string{itemTable}
+		}
+	}
 	out.phase("train")
-	start := model.Params().Tensors()
+	before := model.Params().Tensors()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{
-		Seed: res.Spec.Seed, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
+		Frozen: frozen,
+		Seed:   res.Spec.Seed, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
 		Progress: func(p train.Progress) { out.progress(Progress(p)) },
 	})
 	if err != nil {
@@ -127,7 +146,7 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 		})
 	}
 	weights := safetensors.File{Tensors: model.Params().Tensors(), Metadata: map[string]string{"id": id}}
-	res.Still = still(start, weights.Tensors)
+	res.Still = slices.DeleteFunc(still(before, weights.Tensors), func(name string) bool { return slices.Contains(frozen, name) })
 	if err := safetensors.Write(store.WeightsPath(id), &weights); err != nil {
 		return err
 	}

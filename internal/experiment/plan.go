@@ -37,6 +37,9 @@ type Job struct {
 	Root   string          `json:"root"`   // where relative paths of data sets start
 	Out    string          `json:"out"`    // results folder
 	Source Source          `json:"source"`
+	// Encoder is the folder of the text encoder of a run with a start; "" is where
+	// scripts/fetch-encoder.sh puts it.
+	Encoder string `json:"encoder,omitempty"`
 }
 
 // localSettings are the training settings that stand in Job.Local. A run that
@@ -127,7 +130,11 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 				Dataset: dataset, Protocol: data.Config.Split, Model: model, Device: class, Threads: o.Threads,
 			}}
 			for _, at := range points(e, name) {
-				runs, err := c.runsAt(s, e, job, at)
+				runs, err := c.runsAt(s, e, job, data, at)
+				if missing := (missingError{}); errors.As(err, &missing) && !o.Strict && len(s.Models) > 1 {
+					p.Skipped = append(p.Skipped, Skip{What: model + " on " + name, Reason: missing.Error()})
+					break
+				}
 				if invalid := (invalidError{}); errors.As(err, &invalid) && len(at.axes) > 0 {
 					p.Skipped = append(p.Skipped, Skip{What: fmt.Sprintf("%s on %s with %s", model, name, at), Reason: invalid.reason.Error()})
 					continue
@@ -159,13 +166,18 @@ func skipText(skipped []Skip) string {
 }
 
 // runsAt lists the runs of a model at a point of the axes, one a seed.
-func (c *Config) runsAt(s Suite, e Entry, base Job, at point) ([]Run, error) {
+func (c *Config) runsAt(s Suite, e Entry, base Job, data *datasets.Dataset, at point) ([]Run, error) {
 	here, err := c.at(s, e, at)
 	if err != nil {
 		return nil, err
 	}
 	if err := here.fill(&base, e, base.Spec.Dataset.Name, s.Name); err != nil {
 		return nil, err
+	}
+	if e.Text {
+		if err := here.fillStart(&base, e, data, s.Name); err != nil {
+			return nil, err
+		}
 	}
 	var runs []Run
 	for _, seed := range s.Seeds {

@@ -12,6 +12,7 @@ import (
 	"famebench/internal/torch"
 	"famebench/internal/train"
 	"famebench/models"
+	"famebench/pretrain"
 )
 
 // Entry is a model as the command knows it.
@@ -27,6 +28,10 @@ type Entry struct {
 	// variant; no configuration changes that.
 	Base string
 	Fix  func(config any)
+	// Text: the item table starts from the items' texts, as StartConfig says;
+	// FixStart sets what makes the entry.
+	Text     bool
+	FixStart func(*StartConfig)
 	// Objectives are the ways of training that the model can do, its default first;
 	// none for floors.
 	Objectives []string
@@ -36,20 +41,26 @@ type Entry struct {
 	Floor  func(*datasets.Split) (rank.Scorer, error)
 }
 
+// Models of which others are made.
+var (
+	sasrecEntry = Entry{Name: "sasrec", Summary: "causal transformer (Kang and McAuley 2018)", Version: 2,
+		Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: neural(baselines.NewSASRec)}
+	fameEntry = fame("fame", "facet-aware heads of experts (Liu et al. 2024), with the start that lets it learn", nil)
+)
+
 // Registry lists every model. Adding one is a line here and a file in
 // baselines or models.
 var Registry = []Entry{
 	{Name: "popularity", Summary: "floor: training count of an item", Version: 1, Floor: baselines.NewPopularity},
 	{Name: "markov", Summary: "floor: how often an item followed the last one, then popularity", Version: 1, Floor: baselines.NewMarkov},
-	{Name: "sasrec", Summary: "causal transformer (Kang and McAuley 2018)", Version: 2,
-		Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: neural(baselines.NewSASRec)},
+	sasrecEntry,
 	{Name: "bert4rec", Summary: "bidirectional transformer that fills in hidden items (Sun et al. 2019)", Version: 1,
 		Defaults: baselines.BERT4RecDefaults(), Objectives: []string{train.Cloze}, Neural: neural(baselines.NewBERT4Rec)},
 	{Name: "core", Summary: "weighted mean of the session's own item embeddings (Hou et al. 2022)", Version: 1,
 		Defaults: baselines.COREDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: neural(baselines.NewCORE)},
 	{Name: "duorec", Summary: "SASRec with contrast between views of sequences (Qiu et al. 2022)", Version: 1,
 		Defaults: baselines.DuoRecDefaults(), Objectives: []string{train.Prefix}, Neural: neural(baselines.NewDuoRec)},
-	fame("fame", "facet-aware heads of experts (Liu et al. 2024), with the start that lets it learn", nil),
+	fameEntry,
 	fame("fame-plain", "exactly as the paper writes it: no residual around the experts, facets from N(0, .02)",
 		func(c *models.FAMEConfig) { c.Residual, c.FacetStart = false, models.FacetsNormal }),
 	fame("fame-no-moe", "one query a head", func(c *models.FAMEConfig) { c.Experts = 1 }),
@@ -57,6 +68,18 @@ var Registry = []Entry{
 	fame("fame-static-gate", "the heads' weights are the same for every user", func(c *models.FAMEConfig) { c.Gate = models.GateStatic }),
 	fame("fame-concat", "no facets: the heads side by side, one projection", func(c *models.FAMEConfig) { c.Gate = models.GateConcat }),
 	fame("fame-top1-gate", "the head with the highest weight scores alone", func(c *models.FAMEConfig) { c.Gate = models.GateTop1 }),
+	fromText(fameEntry, "fame-plus", "FAME whose item table starts from the items' texts, a facet a head (arXiv 2601.12301)", nil),
+	fromText(fameEntry, "fame-plus-pca", "FAME that starts from the texts' principal components", func(s *StartConfig) { s.Config.Start = pretrain.StartPCA }),
+	fromText(fameEntry, "fame-plus-one-facet", "FAME+ whose heads all learn the same labels", func(s *StartConfig) { s.Config.Start = pretrain.StartOneFacet }),
+	fromText(fameEntry, "fame-plus-frozen", "FAME+ whose item table stays as it starts", func(s *StartConfig) { s.Frozen = true }),
+	fromText(sasrecEntry, "sasrec-plus", "SASRec with FAME+'s start: is it FAME or the text?", nil),
+}
+
+// fromText is another model whose item table starts from texts.
+func fromText(base Entry, name, summary string, fix func(*StartConfig)) Entry {
+	base.Base, base.Name, base.Summary = base.Name, name, summary
+	base.Text, base.FixStart = true, fix
+	return base
 }
 
 // fameVersion is that of FAME and all its variants.
@@ -112,6 +135,13 @@ func (e Entry) checkObjective(t train.Config) error {
 func BaseOf(registry []Entry, name string) string {
 	e, _ := find(registry, name)
 	return cmp.Or(e.Base, name)
+}
+
+// Proposed tells whether a model is the papers' proposal, FAME, or has a part of it:
+// a variant, or a start from texts. The others are its baselines.
+func Proposed(registry []Entry, name string) bool {
+	e, _ := find(registry, name)
+	return cmp.Or(e.Base, name) == "fame" || e.Text
 }
 
 // replicas builds the model on every member of a team.

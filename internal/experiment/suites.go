@@ -94,7 +94,7 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		return s, err
 	}
 	s.kindDefaults()
-	if err := errors.Join(decode(), c.checkTrain("suites", name, "train")); err != nil {
+	if err := errors.Join(decode(), c.checkTrain("suites", name, "train"), c.checkStart("suites", name, "pretrain")); err != nil {
 		return s, err
 	}
 	at := func(key string) *conf.Node { // where an error about a key points

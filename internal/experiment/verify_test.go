@@ -11,6 +11,7 @@ import (
 
 	"famebench/internal/record"
 	"famebench/internal/train"
+	"famebench/pretrain"
 )
 
 func TestVerify(t *testing.T) {
@@ -183,10 +184,11 @@ func TestDefaultsArePinned(t *testing.T) {
 		Settings  record.Settings `json:"settings"`
 	}
 	defaults := train.Defaults()
-	now := map[string]pin{"train": {train.Version, "", nil}}
-	structs := map[string]any{"train": &defaults}
+	starts := startDefaults()
+	now := map[string]pin{"train": {train.Version, "", nil}, "pretrain": {pretrain.Version, "", nil}}
+	structs := map[string]any{"train": &defaults, "pretrain": &starts}
 	for _, e := range Registry {
-		if e.Defaults != nil {
+		if e.Defaults != nil && !e.Text { // what starts from texts has its base's
 			now[e.Name], structs[e.Name] = pin{e.Version, e.trainDefaults().Objective, nil}, e.Defaults
 		}
 	}

@@ -12,6 +12,7 @@
 package record
 
 import (
+	"encoding/json"
 	"time"
 )
 
@@ -36,11 +37,14 @@ type Result struct {
 	Curve     []Point `json:"curve,omitempty"`
 	// Still names the trainable parameters that are after training what they were
 	// before it: they get no gradient, so the model is not what it is said to be.
-	Still       []string `json:"still,omitempty"`
-	Users       int      `json:"users"` // ranked test users
-	Items       int      `json:"items"` // candidates, before seen ones are removed
-	Test        Rules    `json:"test"`
-	RanksSHA256 string   `json:"ranks_sha256"` // of the file of per-user test ranks
+	Still []string `json:"still,omitempty"`
+	// Pretrain is what pre-training came to, of runs whose spec has a start: a
+	// pretrain.Record.
+	Pretrain    json.RawMessage `json:"pretrain,omitempty"`
+	Users       int             `json:"users"` // ranked test users
+	Items       int             `json:"items"` // candidates, before seen ones are removed
+	Test        Rules           `json:"test"`
+	RanksSHA256 string          `json:"ranks_sha256"` // of the file of per-user test ranks
 }
 
 // Rules holds metrics under both seen-item rules: items of the user's history

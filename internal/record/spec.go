@@ -20,6 +20,7 @@ type Spec struct {
 	Train    Settings `json:"train,omitempty"`
 	Floor    bool     `json:"floor,omitempty"`    // nothing is trained: no training settings apply
 	Untested bool     `json:"untested,omitempty"` // a trial of a search: validated, but the test items are not ranked
+	Start    *Start   `json:"start,omitempty"`
 	Seed     int64    `json:"seed"`
 	Device   string   `json:"device"` // class: "cpu" or "cuda"
 	Threads  int      `json:"threads"`
@@ -39,6 +40,15 @@ type Versions struct {
 	Model int `json:"model"`
 	Train int `json:"train,omitempty"`
 	Rank  int `json:"rank"`
+}
+
+// Start says how the item table starts from the items' texts; without one it is
+// drawn.
+type Start struct {
+	Settings Settings `json:"settings,omitempty"` // of pre-training
+	Texts    string   `json:"texts"`              // SHA-256 of the items' texts
+	Encoder  string   `json:"encoder"`            // fingerprint of the text encoder
+	Version  int      `json:"version"`            // of the pre-training code
 }
 
 // Settings maps keys to JSON values; keys at their default are absent.

@@ -21,6 +21,7 @@ type Adam struct {
 	lr, decay float64
 	m, v      []Tensor
 	steps     []float64 // updates of each parameter so far
+	frozen    map[int]bool
 }
 
 // Constants of Adam, as everywhere in this field.
@@ -39,6 +40,17 @@ func NewAdam(p *Params, lr, weightDecay float64) *Adam {
 	}
 	a.steps = make([]float64, len(p.tensors))
 	return a
+}
+
+// Freeze keeps the parameters of these names as they are, whatever their gradients.
+func (a *Adam) Freeze(names ...string) {
+	for _, name := range names {
+		a.params.Get(name) // panics if there is none
+		if a.frozen == nil {
+			a.frozen = map[int]bool{}
+		}
+		a.frozen[a.params.index[name]] = true
+	}
 }
 
 // grad is the gradient of a parameter, or none.
@@ -76,6 +88,9 @@ func (a *Adam) Prepare(members []*Params, shares []float64) *Update {
 		panic(&Error{"adam", nil, C.GoString(C.fb_error())})
 	}
 	updated := 0
+	for i := range a.frozen {
+		u.has[i] = 0
+	}
 	for i, has := range u.has {
 		if has != 0 {
 			a.steps[i]++

@@ -22,6 +22,7 @@ type Options struct {
 	Checkpoint string         // file to go on from and to write; "" for none
 	Curve      string         // file for the learning curve with times, JSON lines; "" for none
 	Progress   func(Progress) // called after every step; nil for none
+	Frozen     []string       // parameters that are not trained
 }
 
 // EpochPoint is one epoch of the learning curve, as a record holds it: no times.
@@ -78,6 +79,7 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 	}
 	f.probe = newProbe(s, c.MaxLen)
 	f.adam = torch.NewAdam(f.params, c.LearningRate, c.WeightDecay)
+	f.adam.Freeze(o.Frozen...)
 	f.scorer = NewScorer(r, items, c.MaxLen)
 	if err := f.resume(); err != nil {
 		return nil, err

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"famebench/internal/experiment"
+	"famebench/internal/record"
+	"famebench/internal/torch/safetensors"
+	"famebench/pretrain"
+)
+
+// textConfig has a data set with titles and brands, and models that start from them.
+const textConfig = `
+[datasets.texts]
+format = "csv"
+path = "tiny.csv"
+columns = { user = "u", item = "i" }
+items = "items.csv"
+item_columns = { item = "i", title = "t", brand = "b" }
+[models.fame]
+hidden = 8
+heads = 2
+experts = 2
+[pretrain]
+epochs = 3
+batch = 16
+template = "{title}"
+[suites.text]
+models = ["fame", "fame-plus", "fame-plus-frozen", "fame-plus-pca", "sasrec-plus"]
+datasets = ["texts"]
+`
+
+func textFolder(t *testing.T) (dir, encoder string) {
+	t.Helper()
+	dir = tiny(t)
+	var items strings.Builder
+	items.WriteString("i,t,b\n")
+	for i := range 20 {
+		fmt.Fprintf(&items, "i%d,a red thing %d,brand%d\n", i, i%5, i%3)
+	}
+	write(t, filepath.Join(dir, "items.csv"), items.String())
+	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+textConfig)
+	encoder, err := filepath.Abs("../internal/oracle/testdata/text_tiny_bert/model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	return dir, encoder
+}
+
+// Models that start from texts are trained, their records say how they started, the
+// same command again and an interrupted one come to the same, and a table that is
+// frozen stays as it was.
+func TestStartFromTexts(t *testing.T) {
+	dir, encoder := textFolder(t)
+	store := record.Store{Dir: filepath.Join(dir, "results")}
+	args := []string{"-suite", "text", "-set", "pretrain.encoder=" + encoder}
+	if _, stderr, err := runBench(t, dir, args...); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	ids, err := store.IDs()
+	if err != nil || len(ids) != 5 {
+		t.Fatalf("%q, %v", ids, err)
+	}
+	of := map[string]*record.Record{}
+	for _, id := range ids {
+		r, err := store.Read(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of[r.Result.Spec.Model] = r
+	}
+	if of["fame"].Result.Pretrain != nil || of["fame"].Result.Spec.Start != nil {
+		t.Error("fame has a start from texts")
+	}
+	for _, model := range []string{"fame-plus", "fame-plus-frozen", "fame-plus-pca", "sasrec-plus"} {
+		r := of[model].Result
+		var p pretrain.Record
+		if err := json.Unmarshal(r.Pretrain, &p); err != nil || p.Items != 20 || p.WithoutText != 0 {
+			t.Errorf("%s: pretrain %+v, %v", model, p, err)
+		}
+		if heads := len(p.Heads); (heads == 2) != (model != "fame-plus-pca") {
+			t.Errorf("%s: %d heads", model, heads)
+		}
+		if s := r.Spec.Start; s == nil || len(s.Texts) != 64 || len(s.Encoder) != 64 || s.Version != pretrain.Version {
+			t.Errorf("%s: spec %+v", model, s)
+		}
+		if _, ok := of[model].Resolved["pretrain"]["temperature"]; !ok {
+			t.Errorf("%s: settings of the start are not told", model)
+		}
+		if r.Still != nil {
+			t.Errorf("%s: %q did not move", model, r.Still)
+		}
+		if r.Curve[0].Loss == of["fame"].Result.Curve[0].Loss {
+			t.Errorf("%s begins as fame does", model)
+		}
+	}
+
+	table := func(id string) []byte {
+		t.Helper()
+		f, err := safetensors.Read(store.WeightsPath(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Tensors["item_emb.weight"].Data
+	}
+	faster := append(args, "-models", "fame-plus-frozen,fame-plus", "-set", "train.learning_rate=0.05")
+	if _, stderr, err := runBench(t, dir, faster...); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	for model, stays := range map[string]bool{"fame-plus-frozen": true, "fame-plus": false} {
+		matches, err := filepath.Glob(filepath.Join(dir, "results", "weights", "texts-"+model+"-s0-*"))
+		if err != nil || len(matches) != 2 {
+			t.Fatalf("%s: %q, %v", model, matches, err)
+		}
+		var tables []string
+		for _, path := range matches {
+			tables = append(tables, string(table(strings.TrimSuffix(filepath.Base(path), ".safetensors"))))
+		}
+		if (tables[0] == tables[1]) != stays {
+			t.Errorf("%s: the item table is the same at two learning rates: %v, want %v", model, !stays, stays)
+		}
+	}
+
+	// A record says all that is needed to do it again, but for the folder.
+	id := of["fame-plus"].ID
+	t.Setenv("FAMEBENCH_ENCODER", encoder)
+	if out, stderr, err := runBench(t, dir, "-verify", id); err != nil || !strings.Contains(out, "equal") {
+		t.Errorf("verify: %v\n%s%s", err, out, stderr)
+	}
+
+	// Other texts, another run.
+	write(t, filepath.Join(dir, "items.csv"), strings.Replace(read(t, filepath.Join(dir, "items.csv")), "red", "blue", 1))
+	if out, _, err := runBench(t, dir, append(args, "-models", "fame-plus", "-dry-run")...); err != nil || strings.Contains(out, id) || !strings.Contains(out, "to run") {
+		t.Errorf("other texts: %v\n%s", err, out)
+	}
+	if _, _, err := runBench(t, dir, "-verify", id); err == nil || !strings.Contains(err.Error()+stderrOfVerify(t, dir, id), "texts") {
+		t.Errorf("verify with other texts: %v", err)
+	}
+}
+
+func stderrOfVerify(t *testing.T, dir, id string) string {
+	t.Helper()
+	_, stderr, _ := runBench(t, dir, "-verify", id)
+	return stderr
+}
+
+// Without an encoder the other models run; alone, or under -strict, that is an
+// error with the command that fetches one. A damaged one is an error before anything runs.
+func TestMissingEncoder(t *testing.T) {
+	dir, encoder := textFolder(t)
+	none := filepath.Join(dir, "nowhere")
+	args := []string{"-suite", "text", "-dry-run", "-set", "pretrain.encoder=" + none}
+	out, stderr, err := runBench(t, dir, args...)
+	if err != nil || strings.Count(out, "to run\n") != 1 || strings.Count(stderr, "skipped: ") != 4 || !strings.Contains(stderr, "scripts/fetch-encoder.sh") {
+		t.Errorf("%v\n%s%s", err, out, stderr)
+	}
+	for _, more := range [][]string{{"-strict"}, {"-models", "fame-plus"}} {
+		if _, _, err := runBench(t, dir, append(args, more...)...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "scripts/fetch-encoder.sh") {
+			t.Errorf("%q: %v", more, err)
+		}
+	}
+	damaged := filepath.Join(dir, "damaged")
+	if err := os.CopyFS(damaged, os.DirFS(encoder)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(damaged, "vocab.txt")); err != nil {
+		t.Fatal(err)
+	}
+	args[len(args)-1] = "pretrain.encoder=" + damaged
+	if _, _, err := runBench(t, dir, args...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "vocab.txt") {
+		t.Errorf("damaged: %v", err)
+	}
+	for set, want := range map[string]string{
+		"pretrain.temprature=1":            "temperature",
+		"pretrain.temperature=-1":          "pretrain.temperature = -1",
+		"pretrain.template={titel}":        "titel",
+		"pretrain.datasets.nix.batch=1":    "unknown data set",
+		"models.fame.pretrain.batch=1":     "fame does not start from texts",
+		"pretrain.facets=[\"colour\"]":     "", // known when the metadata is read by the run
+		"suites.text.pretrain.batch=\"a\"": "expected an integer",
+	} {
+		_, _, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", set)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("-set %s: %v, want %q", set, err, want)
+		}
+	}
+}

@@ -1,0 +1,280 @@
+package experiment
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"famebench/datasets"
+	"famebench/internal/conf"
+	"famebench/internal/record"
+	"famebench/internal/torch"
+	"famebench/internal/torch/safetensors"
+	"famebench/internal/train"
+	"famebench/pretrain"
+)
+
+// StartConfig is the [pretrain] section of a configuration: how the item table of
+// a model such as fame-plus starts from the items' texts.
+type StartConfig struct {
+	pretrain.Config
+	pretrain.TextConfig
+	Facets    []string `toml:"facets" json:"facets"`         // learned by the heads, the first by the first; none: all that the metadata has
+	Pooling   string   `toml:"pooling" json:"pooling"`       // of a text's token states: "mean", "cls" or "max"
+	MaxTokens int      `toml:"max_tokens" json:"max_tokens"` // of a text; 0: as many as the encoder takes
+	Frozen    bool     `toml:"frozen" json:"frozen"`         // the item table stays as it starts
+	Encoder   string   `toml:"encoder" json:"-"`             // folder of the text encoder; "": where scripts/fetch-encoder.sh puts it. Its fingerprint is part of the id
+}
+
+// startDefaults are the settings of a run that names none.
+func startDefaults() StartConfig {
+	return StartConfig{Config: pretrain.Defaults(), TextConfig: pretrain.TextDefaults(), Facets: []string{}, Pooling: string(pretrain.MeanPooling), MaxTokens: 128}
+}
+
+// itemTable is the parameter that a start sets.
+const itemTable = "item_emb.weight"
+
+// startPaths are the tables that hold the settings of a model's start, weaker
+// first; the fourth of those is the suite's.
+func (e Entry) startPaths(dataset, suite string) [][]string {
+	paths := [][]string{{"pretrain"}, {"pretrain", "datasets", dataset}}
+	for _, model := range e.lineage() {
+		paths = append(paths, []string{"models", model, "pretrain"})
+	}
+	return append(paths, []string{"suites", suite, "pretrain"})
+}
+
+// Start returns the settings of a model's start on a data set in a suite. The
+// order, weakest first: defaults, [pretrain], [pretrain.datasets.D],
+// [models.M.pretrain], [suites.S.pretrain], and the same four of every stronger
+// layer.
+func (c *Config) Start(e Entry, dataset, suite string) (StartConfig, error) {
+	s := startDefaults()
+	for _, layer := range c.layers() {
+		for _, path := range e.startPaths(dataset, suite) {
+			n, err := layer.Sub(path...)
+			if err := errors.Join(err, conf.Decode(n.Without("datasets"), &s)); err != nil {
+				return s, err
+			}
+		}
+	}
+	if e.FixStart != nil {
+		e.FixStart(&s)
+	}
+	if err := errors.Join(s.Config.Validate(), s.TextConfig.Validate()); err != nil {
+		return s, invalidError{fmt.Sprintf("%s: start of %s on %s", c.Path, e.Name, dataset), err}
+	}
+	return s, nil
+}
+
+// checkStart decodes a table of pre-training settings in every layer.
+func (c *Config) checkStart(path ...string) error {
+	var errs []error
+	s := startDefaults()
+	for _, layer := range c.layers() {
+		n, err := layer.Sub(path...)
+		errs = append(errs, err, conf.Decode(n.Without("datasets"), &s))
+	}
+	return errors.Join(errs...)
+}
+
+// checkStarts checks [pretrain] and its tables for data sets.
+func (c *Config) checkStarts() error {
+	errs := []error{c.checkStart("pretrain")}
+	for _, layer := range c.layers() {
+		byData, err := layer.Sub("pretrain", "datasets")
+		errs = append(errs, err)
+		for _, name := range byData.Keys() {
+			if !slices.Contains(c.Datasets(), name) {
+				errs = append(errs, byData.Table[name].Errorf("unknown data set%s", conf.Hint(name, c.Datasets())))
+				continue
+			}
+			errs = append(errs, c.checkStart("pretrain", "datasets", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// encoderDir is the folder of the text encoder; relative ones start at root.
+func (s StartConfig) encoderDir(root string) (string, error) {
+	if s.Encoder == "" {
+		return pretrain.DefaultEncoder()
+	}
+	if filepath.IsAbs(s.Encoder) {
+		return s.Encoder, nil
+	}
+	return filepath.Join(root, s.Encoder), nil
+}
+
+// missingError is about something that can be fetched.
+type missingError struct{ error }
+
+// fillStart adds to a spec what decides a start: settings, texts, encoder.
+func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite string) error {
+	s, err := c.Start(e, job.Spec.Dataset.Name, suite)
+	if err != nil {
+		return err
+	}
+	dir, err := s.encoderDir(c.Root)
+	if err != nil {
+		return err
+	}
+	fingerprint, err := c.encoders.fingerprint(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return missingError{fmt.Errorf("%s needs a text encoder: %w; to fetch one, run scripts/fetch-encoder.sh, or name a folder with pretrain.encoder", e.Name, err)}
+	}
+	if err != nil {
+		return err
+	}
+	texts, err := s.texts(data)
+	if err != nil {
+		return fmt.Errorf("%s on %s: %w", e.Name, job.Spec.Dataset.Name, err)
+	}
+	defaults := startDefaults()
+	diff, err := record.Diff(&defaults, &s)
+	if err != nil {
+		return err
+	}
+	job.Spec.Start = &record.Start{Settings: diff, Texts: textsHash(texts), Encoder: fingerprint, Version: pretrain.Version}
+	job.Encoder = dir
+	return nil
+}
+
+// encoderCache remembers the fingerprints of encoders: a plan asks for each run.
+type encoderCache map[string]string
+
+func (c encoderCache) fingerprint(dir string) (string, error) {
+	if f, ok := c[dir]; ok {
+		return f, nil
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return "", err
+	}
+	e, err := pretrain.OpenEncoder(dir)
+	if err != nil {
+		return "", err
+	}
+	c[dir] = e.Fingerprint
+	return e.Fingerprint, nil
+}
+
+func (s StartConfig) texts(data *datasets.Dataset) ([]string, error) {
+	meta, err := data.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	return s.TextConfig.Texts(meta, data.NumItems)
+}
+
+func textsHash(texts []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(texts, "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+// start is a start of the item table.
+type start struct {
+	config StartConfig
+	*pretrain.Result
+}
+
+// start makes the item table that a job's spec asks for, before anything else uses
+// the tensor layer. Its width and heads are the model's settings.
+func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out *emitter) (*start, error) {
+	s := startDefaults()
+	if err := j.Spec.Start.Settings.Apply(&s); err != nil {
+		return nil, err
+	}
+	if have := pretrain.Version; have != j.Spec.Start.Version {
+		return nil, fmt.Errorf("the run's pre-training is of version %d, this build has %d", j.Spec.Start.Version, have)
+	}
+	texts, err := s.texts(data)
+	if err != nil {
+		return nil, err
+	}
+	if got := textsHash(texts); got != j.Spec.Start.Texts {
+		return nil, fmt.Errorf("the texts of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)
+	}
+	dir := j.Encoder
+	if dir == "" { // a recorded run: the spec has the fingerprint only
+		if dir, err = pretrain.DefaultEncoder(); err != nil {
+			return nil, err
+		}
+	}
+	encoder, err := pretrain.OpenEncoder(dir)
+	if err != nil {
+		return nil, err
+	}
+	if encoder.Fingerprint != j.Spec.Start.Encoder {
+		return nil, fmt.Errorf("the encoder in %s has fingerprint %.8s, the run's is %.8s", dir, encoder.Fingerprint, j.Spec.Start.Encoder)
+	}
+	out.phase("encode")
+	vectors, err := encoder.Encode(ctx, texts, pretrain.EncodeOptions{
+		Pooling: pretrain.Pooling(s.Pooling), MaxTokens: min(s.MaxTokens, encoder.MaxTokens), Threads: j.Spec.Threads, CacheDir: encodingsDir(),
+		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	meta, err := data.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	facets, err := pretrain.Choose(meta.Facets(), s.Facets)
+	if err != nil {
+		return nil, err
+	}
+	shape, err := record.All(params)
+	if err != nil {
+		return nil, err
+	}
+	in := pretrain.Input{Vectors: vectors, Size: encoder.Hidden, HasText: make([]bool, len(texts)), Facets: facets}
+	if err := errors.Join(json.Unmarshal(shape["hidden"], &in.Hidden), json.Unmarshal(shape["heads"], &in.Heads)); err != nil {
+		return nil, err
+	}
+	for v, text := range texts {
+		in.HasText[v] = text != ""
+	}
+	out.phase("pretrain")
+	r, err := pretrain.Train(ctx, torch.Config{Threads: 1, Seed: uint64(j.Spec.Seed)}, in, s.Config, func(p pretrain.Progress) {
+		out.progress(Progress{Step: (p.Epoch-1)*p.Steps + p.Step, Steps: p.Epochs * p.Steps, Loss: p.Loss})
+	})
+	return &start{s, r}, err
+}
+
+// addTo puts what pre-training came to into a record.
+func (s *start) addTo(r *record.Record) (err error) {
+	if r.Result.Pretrain, err = json.Marshal(s.Record); err != nil {
+		return err
+	}
+	r.Resolved["pretrain"], err = record.All(s.config)
+	return err
+}
+
+// encodingsDir is where vectors of texts are kept between runs; "" where the user
+// has no cache folder.
+func encodingsDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "famebench", "encodings")
+}
+
+// set puts the start into a model.
+func (s *start) set(m *train.Replicas) error {
+	all := m.Params().Tensors()
+	old, ok := all[itemTable]
+	if !ok {
+		return fmt.Errorf("the model has no parameter %q to start", itemTable)
+	}
+	all[itemTable] = safetensors.FromFloat32s(old.Shape, s.Table)
+	return m.Params().Load(all)
+}
