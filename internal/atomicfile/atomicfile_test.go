@@ -73,3 +73,31 @@ func TestWriteIntoMissingFolder(t *testing.T) {
 		t.Errorf("error %v, want os.ErrNotExist", err)
 	}
 }
+
+func TestUpdateLeavesEqualContentAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page.html")
+	stat := func() os.FileInfo {
+		t.Helper()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	var infos []os.FileInfo
+	for _, content := range []string{"one", "one", "two"} {
+		if err := Update(path, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != content {
+			t.Fatalf("content %q, error %v, want %q", got, err, content)
+		}
+		infos = append(infos, stat())
+	}
+	if !os.SameFile(infos[0], infos[1]) {
+		t.Error("the same content was written anew")
+	}
+	if os.SameFile(infos[1], infos[2]) {
+		t.Error("other content was not written to a file of its own")
+	}
+}

@@ -1,0 +1,316 @@
+// Package aggregatetest makes up suites for the tests of what is drawn from
+// them. Their numbers are invented after the committed records of Beauty (level,
+// spread over seeds, shape of the curves), drawn from generators that the labels
+// seed, so they are the same in every test. They say nothing about any model.
+package aggregatetest
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"famebench/datasets"
+	"famebench/internal/aggregate"
+	"famebench/internal/record"
+)
+
+// Suites returns a comparison of seven models with three seeds on two data sets,
+// published checks and claims; a sweep of FAME's heads and experts over the whole
+// grid but one cell; and two settings of SASRec varied one at a time.
+func Suites() []*aggregate.Suite {
+	return []*aggregate.Suite{comparison(), sweep(), tune()}
+}
+
+// model is what a row is made up from.
+type model struct {
+	name     string
+	label    string
+	at       map[string]any
+	removed  float64 // NDCG@10
+	kept     float64
+	coverage float64
+	seconds  float64 // of training
+	epochs   int     // about
+	params   int64
+	settings map[string]any
+	notes    []string
+}
+
+var compared = []model{
+	{name: "popularity", removed: .0053, kept: .0051, coverage: .001},
+	{name: "markov", removed: .0438, kept: .0426, coverage: .86},
+	{name: "sasrec", removed: .0549, kept: .0404, coverage: .92, seconds: 290, epochs: 33, params: 877824},
+	{name: "bert4rec", removed: .0371, kept: .0308, coverage: .46, seconds: 1450, epochs: 90, params: 894341,
+		settings: map[string]any{"train.batch_targets": 256, "train.eval_every": 2, "train.mask_ratio": .6}},
+	{name: "core", removed: .0477, kept: .0254, coverage: .91, seconds: 820, epochs: 40, params: 877889},
+	{name: "duorec", removed: .0579, kept: .0448, coverage: .78, seconds: 3900, epochs: 31, params: 877824,
+		settings: map[string]any{"train.batch_targets": 256}},
+	{name: "fame", removed: .0592, kept: .0455, coverage: .83, seconds: 610, epochs: 28, params: 911360,
+		settings: map[string]any{"experts": 4, "heads": 4}},
+}
+
+func comparison() *aggregate.Suite {
+	s := &aggregate.Suite{Name: "full", Summary: "every model of the papers, mean and spread of three seeds", Key: "made up",
+		Datasets: []datasets.Stats{
+			{Name: "beauty", Users: 22363, Items: 12101, Interactions: 198502, Density: .000734, AvgLength: 8.88, MedianLength: 6, MaxLength: 204,
+				Fingerprint: "9c1a957d4ee50bd6f0cf2350fd1759e1e06b2b0484232fdbe0f13f458f408c9d"},
+			{Name: "toys", Users: 19412, Items: 11924, Interactions: 167597, Density: .000724, AvgLength: 8.63, MedianLength: 6, MaxLength: 550, Timed: true,
+				Ties: "hash", Tied: 91000, TiedShare: .543, TiedTestUsers: 7812, Leak: .312,
+				Fingerprint: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
+		},
+		Notes: []string{"2 of 38 runs are missing"}}
+	s.Tables = append(s.Tables, table("beauty", 22363, 12101, 1, compared, []int64{0, 1, 2}, "duorec"),
+		table("toys", 19412, 11924, 1.08, compared, []int64{0, 1, 2}, "sasrec"))
+	s.Tables[0].Notes = []string{"records of different commits: a60c01e8, adbff78d"}
+	ours := func(t, row int) aggregate.Cell { return s.Tables[t].Rows[row].Kept.Metrics["NDCG@10"] }
+	s.Checks = []aggregate.Check{
+		{Dataset: "beauty", Model: "sasrec", Metric: "NDCG@10", Rule: "kept", Loss: "ce", ColdItems: "kept", Source: "RecBole 1.2.1, run by us",
+			Published: .0405, Ours: ours(0, 2), Percent: -.3, Within: true, Same: true},
+		{Dataset: "beauty", Model: "duorec", Metric: "NDCG@10", Rule: "unknown", Loss: "ce", ColdItems: "unknown", Source: "Qiu et al. 2022, table 2",
+			Note: "batch of 256 sequences", Published: .0443, Ours: ours(0, 5), Percent: 1.2, Within: true},
+		{Dataset: "toys", Model: "fame", Metric: "NDCG@10", Rule: "kept", Loss: "ce", ColdItems: "unknown", Source: "Liu et al. 2024, table 2",
+			Published: .0553, Ours: ours(1, 6), Percent: -11.4},
+		{Dataset: "sports", Model: "fame", Metric: "NDCG@10", Rule: "kept", Loss: "ce", ColdItems: "unknown", Source: "Liu et al. 2024, table 2", Published: .0315},
+	}
+	s.Claims = []aggregate.Claim{
+		{Paper: "Liu et al. 2024 (FAME)", Text: "FAME is better than the best baseline on every data set", Model: "fame", Metric: "NDCG@10", Low: 2.1, High: 12.3,
+			Verdict: "not reproduced", Found: []aggregate.ClaimEvidence{
+				{Dataset: "beauty", Rule: "kept", Baseline: "duorec", Gain: 1.6, Significant: true, Seeds: 3},
+				{Dataset: "toys", Rule: "kept", Baseline: "sasrec", Gain: -.8, Seeds: 3},
+			}},
+		{Paper: "FAME+ 2026", Text: "Text pre-training improves FAME <further>", Model: "fame-plus", Metric: "NDCG@10", Low: 3, High: 9, Verdict: "not run"},
+	}
+	return s
+}
+
+func sweep() *aggregate.Suite {
+	s := &aggregate.Suite{Name: "sweep", Summary: "FAME's heads and experts", Key: "made up", Axes: []string{"heads", "experts"},
+		Datasets: comparison().Datasets[:1]}
+	models := []model{compared[2]}
+	for _, heads := range []int{1, 2, 4, 8, 16} {
+		for _, experts := range []int{1, 2, 4, 8, 16} {
+			if heads == 16 && experts == 16 { // did not fit
+				continue
+			}
+			h, e := math.Log2(float64(heads)), math.Log2(float64(experts))
+			m := compared[6]
+			m.label = fmt.Sprintf("fame heads = %d, experts = %d", heads, experts)
+			m.at = map[string]any{"heads": heads, "experts": experts}
+			m.settings = m.at
+			m.removed = .0598 - .0007*(h-1.5)*(h-1.5) - .0004*(e-2)*(e-2)
+			m.kept = m.removed - .013
+			m.seconds *= .6 + .1*float64(experts)
+			models = append(models, m)
+		}
+	}
+	s.Tables = []aggregate.Table{table("beauty", 22363, 12101, 1, models, []int64{0, 1}, "sasrec")}
+	return s
+}
+
+func tune() *aggregate.Suite {
+	s := &aggregate.Suite{Name: "tune", Summary: "SASRec's learning rate and loss, one at a time", Key: "made up",
+		Axes: []string{"train.learning_rate", "train.loss"}, Datasets: comparison().Datasets[:1]}
+	var models []model
+	add := func(rate float64, loss string, removed float64) {
+		m := compared[2]
+		m.label = fmt.Sprintf("sasrec train.learning_rate = %g, train.loss = %s", rate, loss)
+		m.at = map[string]any{"train.learning_rate": rate, "train.loss": loss}
+		m.removed, m.kept = removed, removed-.014
+		m.settings = m.at
+		models = append(models, m)
+	}
+	add(.0003, "ce", .0541)
+	add(.001, "ce", .0549)
+	add(.003, "ce", .0522)
+	add(.01, "ce", .0310)
+	add(.001, "bce", .0410)
+	add(.001, "gbce", .0536)
+	s.Tables = []aggregate.Table{table("beauty", 22363, 12101, 1, models, []int64{0}, "")}
+	return s
+}
+
+// metrics are those of a table with their level as a multiple of NDCG@10.
+var metrics = []struct {
+	name   string
+	factor float64
+}{{"HR@1", .48}, {"HR@5", 1.19}, {"HR@10", 1.65}, {"HR@20", 2.24}, {"NDCG@1", .48}, {"NDCG@5", .85}, {"NDCG@10", 1}, {"NDCG@20", 1.15}, {"MRR", .91}}
+
+func table(data string, users, items int, scale float64, models []model, seeds []int64, baseline string) aggregate.Table {
+	t := aggregate.Table{Dataset: data, Protocol: "leave-one-out", Users: users, Items: items, Baseline: baseline}
+	for _, m := range models {
+		t.Rows = append(t.Rows, row(data, scale, m, seeds))
+	}
+	for _, rule := range []func(*aggregate.Row) *aggregate.Rule{
+		func(r *aggregate.Row) *aggregate.Rule { return &r.Removed },
+		func(r *aggregate.Row) *aggregate.Rule { return &r.Kept },
+	} {
+		for name := range rule(&t.Rows[0]).Metrics {
+			best, second := 0., 0.
+			for i := range t.Rows {
+				v := rule(&t.Rows[i]).Metrics[name].Mean
+				if v > best {
+					best, second = v, best
+				} else if v > second {
+					second = v
+				}
+			}
+			for i := range t.Rows {
+				c := rule(&t.Rows[i]).Metrics[name]
+				c.Best, c.Second = c.Mean == best, c.Mean == second
+				rule(&t.Rows[i]).Metrics[name] = c
+			}
+		}
+		compare(&t, rule)
+	}
+	return t
+}
+
+// compare fills in gains and tests against the table's baseline.
+func compare(t *aggregate.Table, rule func(*aggregate.Row) *aggregate.Rule) {
+	var base *aggregate.Rule
+	for i := range t.Rows {
+		if t.Rows[i].Label == t.Baseline {
+			base = rule(&t.Rows[i])
+		}
+	}
+	if base == nil {
+		return
+	}
+	for i := range t.Rows {
+		own := rule(&t.Rows[i])
+		for name, c := range own.Metrics {
+			c.Gain = 100 * (c.Mean/base.Metrics[name].Mean - 1)
+			own.Metrics[name] = c
+		}
+		if own == base {
+			continue
+		}
+		d := own.Metrics["NDCG@10"].Mean - base.Metrics["NDCG@10"].Mean
+		p := math.Exp(-math.Abs(d) / .0003)
+		own.Test = &aggregate.Test{Difference: d, Low: d - .0011, High: d + .0012, P: p, PHolm: min(1, 6*p), Significant: 6*p < .05}
+	}
+}
+
+func row(data string, scale float64, m model, seeds []int64) aggregate.Row {
+	label := m.label
+	if label == "" {
+		label = m.name
+	}
+	floor := m.seconds == 0
+	if floor {
+		seeds = seeds[:1]
+	}
+	r := aggregate.Row{Model: m.name, Label: label, At: m.at, Floor: floor, Baseline: !strings.HasPrefix(m.name, "fame"),
+		Removed: aggregate.Rule{Metrics: map[string]aggregate.Cell{}}, Kept: aggregate.Rule{Metrics: map[string]aggregate.Cell{}}, Notes: m.notes}
+	if len(seeds) < 3 && !floor {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d seeds only", len(seeds)))
+	}
+	if m.name == "bert4rec" {
+		r.Notes = append(r.Notes, "not at the default: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6")
+	}
+	curves := make([][]float64, len(seeds))
+	for k, seed := range seeds {
+		rng := generator(data, label, seed)
+		id := fmt.Sprintf("%s-%s-s%d-%08x", data, m.name, seed, rng.Uint32())
+		run := aggregate.Run{ID: id, Seed: seed, SHA256: fmt.Sprintf("%016x%016x%016x%016x", rng.Uint64(), rng.Uint64(), rng.Uint64(), rng.Uint64()),
+			Commit: "adbff78d8c94f6dd0eb28e62072f2798de818239", Dirty: m.name == "core" && seed == 2, Status: "done", Host: "vm",
+			CPU: "Intel(R) Xeon(R) Processor", Device: "cpu", Threads: 2, Go: "go1.26.8", Versions: record.Versions{Model: 2, Rank: 1},
+			Settings: m.settings, Removed: map[string]float64{}, Kept: map[string]float64{}}
+		noise := 1 + .02*rng.NormFloat64()
+		for _, x := range metrics {
+			run.Removed[x.name] = scale * m.removed * x.factor * noise
+			run.Kept[x.name] = scale * m.kept * x.factor * noise
+		}
+		run.Removed["Coverage@10"] = min(1, m.coverage*(1+.01*rng.NormFloat64()))
+		run.Kept["Coverage@10"] = min(1, 1.02*m.coverage*(1+.01*rng.NormFloat64()))
+		if !floor {
+			run.Libtorch, run.Versions.Train, run.Status = "2.11.0", 2, "patience"
+			run.BestEpoch = m.epochs - 10 + rng.IntN(8)
+			run.Epochs = run.BestEpoch + 10
+			run.Cost = aggregate.Cost{Parameters: m.params, TrainSeconds: m.seconds * float64(run.Epochs) / float64(m.epochs),
+				TargetsPerSecond: 131413 * float64(m.epochs) / m.seconds, PeakRSSMB: 520 + float64(rng.IntN(60)), Epochs: float64(run.Epochs)}
+			curves[k] = curve(rng, 1.24*run.Removed["NDCG@10"], run.BestEpoch, run.Epochs)
+			for _, v := range curves[k] {
+				run.Valid = max(run.Valid, v)
+			}
+		}
+		r.Runs = append(r.Runs, run)
+	}
+	summarise(&r, curves)
+	return r
+}
+
+// curve rises to best at an epoch and stays just below it afterwards.
+func curve(rng *rand.Rand, best float64, at, epochs int) []float64 {
+	out := make([]float64, epochs)
+	for e := range out {
+		rise := 1 - math.Exp(-4*float64(e+1)/float64(at))
+		out[e] = best * (min(1, rise/.982) - .012*rng.Float64())
+	}
+	out[at-1] = best
+	return out
+}
+
+func summarise(r *aggregate.Row, curves [][]float64) {
+	n := float64(len(r.Runs))
+	collect := func(value func(aggregate.Run) float64) aggregate.Cell {
+		var v []float64
+		for _, run := range r.Runs {
+			v = append(v, value(run))
+		}
+		return cell(v)
+	}
+	for name := range r.Runs[0].Removed {
+		r.Removed.Metrics[name] = collect(func(run aggregate.Run) float64 { return run.Removed[name] })
+		r.Kept.Metrics[name] = collect(func(run aggregate.Run) float64 { return run.Kept[name] })
+	}
+	if r.Floor {
+		return
+	}
+	r.Valid = collect(func(run aggregate.Run) float64 { return run.Valid })
+	for _, run := range r.Runs {
+		r.Cost.Parameters = run.Cost.Parameters
+		r.Cost.TrainSeconds += run.Cost.TrainSeconds / n
+		r.Cost.TargetsPerSecond += run.Cost.TargetsPerSecond / n
+		r.Cost.PeakRSSMB += run.Cost.PeakRSSMB / n
+		r.Cost.Epochs += run.Cost.Epochs / n
+	}
+	for e := 0; ; e++ {
+		var v []float64
+		for _, c := range curves {
+			if e < len(c) {
+				v = append(v, c[e])
+			}
+		}
+		if v == nil {
+			return
+		}
+		p := aggregate.CurvePoint{Epoch: e + 1, Loss: cell([]float64{9 - 2*(1-math.Exp(-float64(e)/8))})}
+		if r.Model != "bert4rec" || e%2 == 1 { // evaluates every second epoch
+			p.Valid = cell(v)
+		}
+		r.Curve = append(r.Curve, p)
+	}
+}
+
+func cell(v []float64) aggregate.Cell {
+	c := aggregate.Cell{N: len(v)}
+	for _, x := range v {
+		c.Mean += x / float64(len(v))
+	}
+	if len(v) > 1 {
+		for _, x := range v {
+			c.SD += (x - c.Mean) * (x - c.Mean) / float64(len(v)-1)
+		}
+		c.SD = math.Sqrt(c.SD)
+	}
+	return c
+}
+
+func generator(parts ...any) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprint(h, parts...)
+	return rand.New(rand.NewPCG(h.Sum64(), 1))
+}

@@ -1,0 +1,93 @@
+package figure
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"famebench/internal/aggregate"
+)
+
+// costs draws NDCG@10 against training time, a point a row and a style a model.
+func costs(t *aggregate.Table) []*Figure {
+	var models, machines []string
+	byModel := map[string][]*aggregate.Row{}
+	n := 0
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		if r.Cost.TrainSeconds <= 0 {
+			continue
+		}
+		n++
+		if byModel[r.Model] == nil {
+			models = append(models, r.Model)
+		}
+		byModel[r.Model] = append(byModel[r.Model], r)
+		for _, run := range r.Runs {
+			m := fmt.Sprintf("%s, %d threads", run.CPU, run.Threads)
+			if run.Device != "cpu" {
+				m = run.Device + " beside " + m
+			}
+			if !slices.Contains(machines, m) {
+				machines = append(machines, m)
+			}
+		}
+	}
+	if n < 2 {
+		return nil
+	}
+	p := newPanel(t.Dataset+", seen items removed", "training time in seconds, validation included (log scale)", metric, horizontal)
+	pic := picture{height: 215}
+	low, high := math.Inf(1), math.Inf(-1)
+	fast, slow := math.Inf(1), math.Inf(-1)
+	style := 0
+	for _, m := range models {
+		s := styleOf(style)
+		name := m
+		if len(byModel[m]) == 1 && byModel[m][0].Label == t.Baseline {
+			s, name = styleOf(-1), m+" (baseline)"
+		} else {
+			style++
+		}
+		s.glyph.Radius = 3.4
+		pts := errorPoints{colour: s.line.Color}
+		for _, r := range byModel[m] {
+			c := r.Removed.Metrics[metric]
+			pts.XYs = append(pts.XYs, plotter.XY{X: r.Cost.TrainSeconds, Y: c.Mean})
+			pts.sd = append(pts.sd, c.SD)
+			low, high = min(low, c.Mean-c.SD), max(high, c.Mean+c.SD)
+			fast, slow = min(fast, r.Cost.TrainSeconds), max(slow, r.Cost.TrainSeconds)
+		}
+		p.Add(pts, &plotter.Scatter{XYs: pts.XYs, GlyphStyle: s.glyph})
+		pic.legend = append(pic.legend, s.entry(name, false))
+	}
+	spreadLog(&p.X, fast, slow)
+	dash := [][]vg.Length{{3, 3}, {1, 2}}
+	floors := 0
+	for _, r := range t.Rows {
+		m := r.Removed.Metrics[metric].Mean
+		if !r.Floor || m < low-(high-low) { // a floor far below would only squeeze the rest
+			continue
+		}
+		line := draw.LineStyle{Color: pale, Width: 1.1, Dashes: dash[floors%len(dash)]}
+		floors++
+		p.Add(&plotter.Line{XYs: plotter.XYs{{X: p.X.Min, Y: m}, {X: p.X.Max, Y: m}}, LineStyle: line})
+		low, high = min(low, m), max(high, m)
+		pic.legend = append(pic.legend, entry{r.Label + " (counts only)", func(c draw.Canvas) { strokeAcross(c, line) }, long})
+	}
+	spread(&p.Y, low, high)
+	pic.panels = append(pic.panels, p)
+	f := &Figure{Name: "cost", Title: "Accuracy against cost", picture: pic,
+		Caption: "NDCG@10, seen items removed, against the time to train until validation stops getting better; mean over seeds, error bars of ± one standard deviation in NDCG@10. The vertical axis does not begin at 0. "}
+	if len(machines) == 1 {
+		f.Caption += sentence("measured on " + machines[0] + ".")
+	} else {
+		f.Caption += "Measured on different machines, so times compare roughly: " + strings.Join(machines, "; ") + "."
+	}
+	return []*Figure{f}
+}

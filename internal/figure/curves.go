@@ -1,0 +1,186 @@
+package figure
+
+import (
+	"fmt"
+	"image/color"
+
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+
+	"famebench/internal/aggregate"
+)
+
+// most lines of a panel that the eye keeps apart, the baseline's among them.
+const most = 8
+
+// curves draws validation NDCG@10 by epoch, a line a row.
+func curves(axes []string, t *aggregate.Table) []*Figure {
+	var rows []*aggregate.Row
+	var base *aggregate.Row
+	for i := range t.Rows {
+		switch r := &t.Rows[i]; {
+		case len(validated(r)) < 2:
+		case r.Label == t.Baseline:
+			base = r
+		default:
+			rows = append(rows, r)
+		}
+	}
+	parts := split(axes, rows)
+	if len(rows) == 0 && base != nil {
+		parts = []group{{}}
+	}
+	var out []*Figure
+	for i, g := range parts {
+		title := t.Dataset
+		if g.name != "" {
+			title += ": " + g.name
+		}
+		p := newPanel(title, "epoch", "validation NDCG@10, seen items removed", horizontal)
+		pic := picture{height: 235}
+		spreadSeeds, top, last := false, 0., 0
+		all := g.rows
+		if base != nil {
+			all = append([]*aggregate.Row{base}, g.rows...)
+		}
+		for k, r := range all {
+			s := styleOf(k)
+			if base != nil {
+				s = styleOf(k - 1)
+			}
+			points := validated(r)
+			line := xys(len(points), func(i int) (x, y float64) { return float64(points[i].Epoch), points[i].Valid.Mean })
+			if points[0].Valid.N > 1 {
+				spreadSeeds = true
+				band := make(plotter.XYs, 0, 2*len(points))
+				for _, c := range points {
+					band = append(band, plotter.XY{X: float64(c.Epoch), Y: c.Valid.Mean + c.Valid.SD})
+				}
+				for i := len(points) - 1; i >= 0; i-- {
+					band = append(band, plotter.XY{X: float64(points[i].Epoch), Y: max(0, points[i].Valid.Mean-points[i].Valid.SD)})
+				}
+				p.Add(&plotter.Polygon{XYs: []plotter.XYs{band}, Color: translucent(s.line.Color)})
+			}
+			// The markers of a line stand where those of the others do not.
+			every := max(2, len(points)/5)
+			var marked plotter.XYs
+			for i := (k * every / len(all)) % every; i < len(line); i += every {
+				marked = append(marked, line[i])
+			}
+			p.Add(&plotter.Line{XYs: line, LineStyle: s.line}, &plotter.Scatter{XYs: marked, GlyphStyle: s.glyph})
+			name := r.Label
+			if r == base {
+				name += " (baseline)"
+			}
+			pic.legend = append(pic.legend, s.entry(name, true))
+			for _, c := range points {
+				top, last = max(top, c.Valid.Mean+c.Valid.SD), max(last, c.Epoch)
+			}
+		}
+		spread(&p.X, 0, float64(last))
+		p.X.Max = float64(last)
+		spread(&p.Y, 0, top)
+		pic.panels = append(pic.panels, p)
+		f := &Figure{Name: part("curves", i, len(parts)), Title: "Training curves", picture: pic,
+			Caption: "NDCG@10 on the validation items after each epoch, seen items removed."}
+		if spreadSeeds {
+			f.Caption += " Mean over seeds with a band of ± one standard deviation; a line ends where its first seed stopped training."
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// validated returns the points of a row's curve that all of its seeds reached
+// and measured: a mean over fewer would jump where a seed drops out.
+func validated(r *aggregate.Row) []aggregate.CurvePoint {
+	seeds := 0
+	for _, c := range r.Curve {
+		seeds = max(seeds, c.Valid.N)
+	}
+	var out []aggregate.CurvePoint
+	for _, c := range r.Curve {
+		if c.Valid.N > 0 && c.Valid.N == seeds {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// group is the rows of one part of a figure.
+type group struct {
+	name string // what they have in common; empty: nothing
+	rows []*aggregate.Row
+}
+
+// split shares rows out among figures with at most most-1 lines each: by the
+// value of the first axis where that gives groups worth a figure, or else evenly.
+func split(axes []string, rows []*aggregate.Row) []group {
+	if len(rows) < most {
+		if len(rows) == 0 {
+			return nil
+		}
+		return []group{{"", rows}}
+	}
+	if len(axes) > 0 {
+		var groups []group
+		for _, r := range rows {
+			name := fmt.Sprintf("%s = %v", axes[0], r.At[axes[0]])
+			if r.At[axes[0]] == nil {
+				name = ""
+			}
+			i := 0
+			for i < len(groups) && groups[i].name != name {
+				i++
+			}
+			if i == len(groups) {
+				groups = append(groups, group{name: name})
+			}
+			groups[i].rows = append(groups[i].rows, r)
+		}
+		if len(groups) > 1 && len(rows) >= 3*len(groups) {
+			var out []group
+			for _, g := range groups {
+				for _, rows := range evenly(g.rows) {
+					out = append(out, group{g.name, rows})
+				}
+			}
+			return out
+		}
+	}
+	var out []group
+	for _, rows := range evenly(rows) {
+		out = append(out, group{"", rows})
+	}
+	return out
+}
+
+func evenly(rows []*aggregate.Row) [][]*aggregate.Row {
+	n := (len(rows) + most - 2) / (most - 1)
+	var out [][]*aggregate.Row
+	for i := range n {
+		out = append(out, rows[i*len(rows)/n:(i+1)*len(rows)/n])
+	}
+	return out
+}
+
+func translucent(c color.Color) color.Color {
+	n := color.NRGBAModel.Convert(c).(color.NRGBA)
+	n.A = 0x2c
+	return n
+}
+
+// seenRules are the two panels of a figure that shows test metrics.
+var seenRules = []struct {
+	title string
+	of    func(*aggregate.Row) *aggregate.Rule
+}{
+	{"seen items removed", func(r *aggregate.Row) *aggregate.Rule { return &r.Removed }},
+	{"seen items kept", func(r *aggregate.Row) *aggregate.Rule { return &r.Kept }},
+}
+
+// metric that the figures show.
+const metric = "NDCG@10"
+
+// capWidth is half the width of the caps of error bars.
+const capWidth = 3 * vg.Length(1)

@@ -1,0 +1,163 @@
+// Package figure draws an aggregate.Suite: training curves, metrics along the
+// axes of a sweep, heat maps, gains over the baseline, accuracy against cost.
+// Which figures a suite has is decided by what is in it. The package formats and
+// places; it computes nothing but where things stand.
+//
+// The figures are made for papers: vector graphics and pictures of 200 dots an
+// inch, 7 inches wide (two columns), the colours of Okabe and Ito, which the
+// colour-blind can tell apart, and dashes and markers for who prints in black and
+// white. The same suite gives the same bytes: nothing in a file tells when or
+// where it was drawn.
+package figure
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"famebench/internal/aggregate"
+	"famebench/internal/atomicfile"
+)
+
+// Figure is a picture of one data set of a suite.
+type Figure struct {
+	Name    string // of its files, without the ending: SUITE-DATASET-KIND
+	Dataset string
+	Title   string // what it shows, in few words
+	Caption string // how to read it
+	picture picture
+}
+
+// Of returns the figures of a suite, data set by data set, in the order in which
+// a reader wants them.
+func Of(s *aggregate.Suite) []*Figure {
+	var out []*Figure
+	for i := range s.Tables {
+		t := &s.Tables[i]
+		figures := gains(t)
+		figures = append(figures, sweeps(s.Axes, t)...)
+		figures = append(figures, heatMaps(s.Axes, t)...)
+		figures = append(figures, curves(s.Axes, t)...)
+		figures = append(figures, costs(t)...)
+		for _, f := range figures {
+			f.Name = unsafe.ReplaceAllString(s.Name+"-"+t.Dataset+"-"+f.Name, "-")
+			f.Dataset = t.Dataset
+		}
+		out = append(out, figures...)
+	}
+	return out
+}
+
+// unsafe is what a file name should not have.
+var unsafe = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+
+// part names the i-th of n figures of a kind.
+func part(kind string, i, n int) string {
+	if n == 1 {
+		return kind
+	}
+	return fmt.Sprintf("%s-%d", kind, i+1)
+}
+
+// fonts are those with the metrics of Liberation Sans, which places the text and
+// which browsers mostly lack.
+const fonts = `font-family:'Liberation Sans',Arial,Helvetica,sans-serif`
+
+// SVG draws the figure as a document of its own.
+func (f *Figure) SVG() ([]byte, error) {
+	c := vgsvg.New(f.picture.size())
+	c.SetColor(color.White)
+	c.Fill(draw.New(c).Rectangle.Path())
+	f.picture.draw(draw.New(c))
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		return nil, fmt.Errorf("figure %s: %w", f.Name, err)
+	}
+	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans"), []byte(fonts)), nil
+}
+
+// dpi of the pictures.
+const dpi = 200
+
+// PNG draws the figure as a picture.
+func (f *Figure) PNG() ([]byte, error) {
+	c := vgimg.NewWith(vgimg.UseWH(f.picture.size()), vgimg.UseDPI(dpi))
+	f.picture.draw(draw.New(c))
+	var b bytes.Buffer
+	if err := png.Encode(&b, c.Image()); err != nil {
+		return nil, fmt.Errorf("figure %s: %w", f.Name, err)
+	}
+	return b.Bytes(), nil
+}
+
+// Write writes the SVG and the PNG of figures into a folder, which it makes. A
+// figure whose SVG is there already, byte for byte, is left alone with its PNG,
+// which takes twenty times as long to draw.
+func Write(dir string, figures []*Figure) error {
+	if len(figures) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("figures: %w", err)
+	}
+	return Each(figures, func(_ int, f *Figure) error {
+		vector, picture := filepath.Join(dir, f.Name+".svg"), filepath.Join(dir, f.Name+".png")
+		svg, err := f.SVG()
+		if err != nil {
+			return err
+		}
+		_, missing := os.Stat(picture)
+		if old, err := os.ReadFile(vector); err == nil && missing == nil && bytes.Equal(old, svg) {
+			return nil
+		}
+		png, err := f.PNG()
+		if err != nil {
+			return err
+		}
+		// The picture first: should this be cut short, the old SVG says that it is not done.
+		if err := atomicfile.Update(picture, png); err != nil {
+			return err
+		}
+		return atomicfile.Update(vector, svg)
+	})
+}
+
+// Each calls do for every figure, as many at a time as there are cores, and
+// returns the first error in the figures' order.
+func Each(figures []*Figure, do func(int, *Figure) error) error {
+	errs := make([]error, len(figures))
+	next := make(chan int)
+	var all sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(figures)) {
+		all.Go(func() {
+			for i := range next {
+				errs[i] = do(i, figures[i])
+			}
+		})
+	}
+	for i := range figures {
+		next <- i
+	}
+	close(next)
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sentence starts with a capital letter.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -1,0 +1,236 @@
+package figure
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/plot"
+
+	"famebench/internal/aggregate"
+	"famebench/internal/aggregate/aggregatetest"
+)
+
+func names(s *aggregate.Suite) []string {
+	var out []string
+	for _, f := range Of(s) {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+// TestDataDecides: a suite has the figures that its rows have numbers for.
+func TestDataDecides(t *testing.T) {
+	full, sweep, tune := aggregatetest.Suites()[0], aggregatetest.Suites()[1], aggregatetest.Suites()[2]
+	change := func(s *aggregate.Suite, f func(*aggregate.Table)) *aggregate.Suite {
+		c := *s
+		c.Tables = []aggregate.Table{c.Tables[0]}
+		c.Tables[0].Rows = slices.Clone(c.Tables[0].Rows)
+		f(&c.Tables[0])
+		return &c
+	}
+	for _, tt := range []struct {
+		what  string
+		suite *aggregate.Suite
+		want  string
+	}{
+		{"comparison", full, "full-beauty-gains full-beauty-curves full-beauty-cost full-toys-gains full-toys-curves full-toys-cost"},
+		{"grid, curves by heads", sweep, "sweep-beauty-gains sweep-beauty-heads sweep-beauty-experts sweep-beauty-heads-experts " +
+			"sweep-beauty-curves-1 sweep-beauty-curves-2 sweep-beauty-curves-3 sweep-beauty-curves-4 sweep-beauty-curves-5 sweep-beauty-cost"},
+		{"one axis at a time, no baseline", tune, "tune-beauty-train-learning_rate tune-beauty-train-loss tune-beauty-curves tune-beauty-cost"},
+		{"floors only", change(full, func(t *aggregate.Table) { t.Rows = t.Rows[:2] }), ""},
+		{"the baseline and floors", change(full, func(t *aggregate.Table) { t.Rows, t.Baseline = t.Rows[:3], "sasrec" }), "full-beauty-curves"},
+		{"no curves", change(full, func(t *aggregate.Table) {
+			for i := range t.Rows {
+				t.Rows[i].Curve = nil
+			}
+		}), "full-beauty-gains full-beauty-cost"},
+		{"a cross is no grid", change(sweep, func(t *aggregate.Table) {
+			t.Rows = slices.DeleteFunc(t.Rows, func(r aggregate.Row) bool { return r.At != nil && r.At["heads"] != 4 && r.At["experts"] != 4 })
+		}), "sweep-beauty-gains sweep-beauty-heads sweep-beauty-experts sweep-beauty-curves-1 sweep-beauty-curves-2 sweep-beauty-cost"},
+		{"a name that is no file name", &aggregate.Suite{Name: "a/b", Tables: change(full, func(t *aggregate.Table) { t.Dataset = "../c d" }).Tables},
+			"a-b--c-d-gains a-b--c-d-curves a-b--c-d-cost"},
+		{"nothing", &aggregate.Suite{Name: "x", Tables: []aggregate.Table{{Dataset: "beauty"}}}, ""},
+	} {
+		if got := strings.Join(names(tt.suite), " "); got != tt.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", tt.what, got, tt.want)
+		}
+	}
+}
+
+// TestSVG: well-formed, the same each time, and with the labels that it is about,
+// escaped.
+func TestSVG(t *testing.T) {
+	draw := func() map[string]string {
+		s := aggregatetest.Suites()[0]
+		s.Tables[0].Rows[6].Label = "fame <b> & more words than fit on one line beside the bars"
+		out := map[string]string{}
+		for _, f := range Of(s) {
+			svg, err := f.SVG()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[f.Name] = string(svg)
+		}
+		return out
+	}
+	first, second := draw(), draw()
+	for name, svg := range first {
+		if svg != second[name] {
+			t.Errorf("%s: another document the second time", name)
+		}
+		d := xml.NewDecoder(strings.NewReader(svg))
+		for {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+	for name, want := range map[string][]string{
+		"full-beauty-curves": {">duorec (baseline)<", ">fame &lt;b&gt; &amp; more", ">validation NDCG@10, seen items removed<", ">epoch<"},
+		"full-beauty-gains":  {">gain in NDCG@10, %<", ">over duorec:<", ">beauty, seen items kept<", ">fame &lt;b&gt; &amp; more words than fit on<", ">one line beside the bars<", ">significant<", ">\u2212"},
+		"full-beauty-cost":   {">markov (counts only)<", ">training time in seconds, validation included (log scale)<"},
+	} {
+		for _, text := range want {
+			if !strings.Contains(first[name], text) {
+				t.Errorf("%s lacks %q", name, text)
+			}
+		}
+	}
+	if strings.Contains(first["full-beauty-cost"], "popularity") {
+		t.Error("popularity, far below the rest, squeezes the cost figure")
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "figures")
+	figures := Of(aggregatetest.Suites()[0])[:2]
+	for range 2 {
+		if err := Write(dir, figures); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, figures[0].Name)
+	stat := func(path string) os.FileInfo {
+		t.Helper()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	before := []os.FileInfo{stat(path + ".svg"), stat(path + ".png")}
+	picture, err := os.ReadFile(path + ".png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, err := png.DecodeConfig(bytes.NewReader(picture))
+	if err != nil || im.Width != 1400 {
+		t.Errorf("picture of %d dots, error %v; want 7 inches of 200", im.Width, err)
+	}
+	// One figure loses its picture, the other one has an old drawing.
+	if err := os.Remove(path + ".png"); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(dir, figures[1].Name+".svg")
+	if err := os.WriteFile(other, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(dir, figures); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.ReadFile(path + ".png"); err != nil || !bytes.Equal(again, picture) {
+		t.Errorf("the picture came back different, error %v", err)
+	}
+	if !os.SameFile(before[0], stat(path+".svg")) {
+		t.Error("an SVG that did not change was written anew")
+	}
+	if text, err := os.ReadFile(other); err != nil || string(text) == "old" {
+		t.Errorf("an old SVG stayed, error %v", err)
+	}
+}
+
+func TestAxes(t *testing.T) {
+	labels := func(a plot.Axis) string {
+		var out []string
+		for _, m := range a.Tick.Marker.Ticks(a.Min, a.Max) {
+			out = append(out, m.Label)
+		}
+		return fmt.Sprintf("%.4g to %.4g: %s", a.Min, a.Max, strings.Join(out, " "))
+	}
+	for _, tt := range []struct {
+		low, high float64
+		log       bool
+		want      string
+	}{
+		{0, .0712, false, "0 to 0.08: 0 .02 .04 .06 .08"},
+		{.0537, .061, false, "0.052 to 0.062: .052 .054 .056 .058 .060 .062"},
+		{-8.2, 23, false, "-10 to 30: \u221210 0 10 20 30"},
+		{0, 33, false, "0 to 40: 0 10 20 30 40"},
+		{.05, .05, false, "0.044 to 0.056: .044 .046 .048 .050 .052 .054 .056"},
+		{0, 0, false, "-0.001 to 0.001: \u2212.0010 \u2212.0005 0 .0005 .0010"},
+		{290, 3900, true, "200 to 5000: 200 500 1000 2000 5000"},
+		{.3, .3, true, "0.2 to 0.5: .2 .5"},
+	} {
+		var a plot.Axis
+		if tt.log {
+			spreadLog(&a, tt.low, tt.high)
+		} else {
+			spread(&a, tt.low, tt.high)
+		}
+		if got := labels(a); got != tt.want {
+			t.Errorf("%v to %v: got %s, want %s", tt.low, tt.high, got, tt.want)
+		}
+	}
+}
+
+// TestLinesEndTogether: a mean goes no further than the first seed that stopped.
+func TestLinesEndTogether(t *testing.T) {
+	for _, r := range aggregatetest.Suites()[0].Tables[0].Rows {
+		shortest := 0
+		for i, run := range r.Runs {
+			if i == 0 || run.Epochs < shortest {
+				shortest = run.Epochs
+			}
+		}
+		points := validated(&r)
+		if r.Floor {
+			if points != nil {
+				t.Errorf("%s: a curve of a floor", r.Label)
+			}
+			continue
+		}
+		if last := points[len(points)-1].Epoch; last > shortest || last < shortest-1 { // bert4rec: every second epoch
+			t.Errorf("%s ends at epoch %d, its first seed at %d", r.Label, last, shortest)
+		}
+	}
+}
+
+func BenchmarkSVG(b *testing.B) {
+	for b.Loop() {
+		for _, s := range aggregatetest.Suites() {
+			if err := Each(Of(s), func(_ int, f *Figure) error { _, err := f.SVG(); return err }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+func BenchmarkPNG(b *testing.B) {
+	figures := Of(aggregatetest.Suites()[0])
+	for b.Loop() {
+		if err := Each(figures, func(_ int, f *Figure) error { _, err := f.PNG(); return err }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
