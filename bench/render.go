@@ -175,7 +175,7 @@ func (b *bench) render(plan *experiment.Plan, records []*record.Record, stale []
 	if len(s.Claims) > 0 {
 		files[5].text = report.ClaimsCSV(s.Claims)
 	}
-	return b.writeTables(s.Name, files)
+	return errors.Join(b.writeTables(s.Name, files), b.page(s.Name))
 }
 
 // tableFile is one of the files of a suite's tables; without text there is none.

@@ -20,6 +20,7 @@ func TestCIForbidsSkips(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
+			m.tool("chromium", "#!/bin/sh\n")
 			m.tool("make", "#!/bin/sh\n[ \"$REQUIRE_ALL\" = 1 ] || exit 7\n"+
 				"[ \"$1\" = test ] || { mkdir -p .bin; echo '#!/bin/sh' >.bin/bench; chmod +x .bin/bench; exit 0; }\n"+
 				"cat <<'END'\n"+

@@ -85,7 +85,7 @@ func costs(t *aggregate.Table) []*Figure {
 	f := &Figure{Name: "cost", Title: "Accuracy against cost", picture: pic,
 		Caption: "NDCG@10, seen items removed, against the time to train until validation stops getting better; mean over seeds, error bars of ± one standard deviation in NDCG@10. The vertical axis does not begin at 0. "}
 	if len(machines) == 1 {
-		f.Caption += sentence("measured on " + machines[0] + ".")
+		f.Caption += "Measured on " + machines[0] + "."
 	} else {
 		f.Caption += "Measured on different machines, so times compare roughly: " + strings.Join(machines, "; ") + "."
 	}

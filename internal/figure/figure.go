@@ -19,9 +19,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"strings"
+	"slices"
 	"sync"
 
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
@@ -34,6 +36,7 @@ import (
 type Figure struct {
 	Name    string // of its files, without the ending: SUITE-DATASET-KIND
 	Dataset string
+	Table   int    // index of the suite's table that it is drawn from
 	Title   string // what it shows, in few words
 	Caption string // how to read it
 	picture picture
@@ -50,9 +53,13 @@ func Of(s *aggregate.Suite) []*Figure {
 		figures = append(figures, heatMaps(s.Axes, t)...)
 		figures = append(figures, curves(s.Axes, t)...)
 		figures = append(figures, costs(t)...)
+		name := s.Name + "-" + t.Dataset
+		if slices.ContainsFunc(s.Tables[:i], func(u aggregate.Table) bool { return u.Dataset == t.Dataset }) {
+			name += fmt.Sprintf("-%d", i+1) // the same data, but cut in another way
+		}
 		for _, f := range figures {
-			f.Name = unsafe.ReplaceAllString(s.Name+"-"+t.Dataset+"-"+f.Name, "-")
-			f.Dataset = t.Dataset
+			f.Name = unsafe.ReplaceAllString(name+"-"+f.Name, "-")
+			f.Dataset, f.Table = t.Dataset, i
 		}
 		out = append(out, figures...)
 	}
@@ -70,13 +77,13 @@ func part(kind string, i, n int) string {
 	return fmt.Sprintf("%s-%d", kind, i+1)
 }
 
-// fonts are those with the metrics of Liberation Sans, which places the text and
+// Fonts, in every text of an SVG, are those with the metrics of Liberation Sans, which places the text and
 // which browsers mostly lack.
-const fonts = `font-family:'Liberation Sans',Arial,Helvetica,sans-serif`
+const Fonts = `font-family:'Liberation Sans',Arial,Helvetica,Arimo,'Nimbus Sans',sans-serif`
 
 // SVG draws the figure as a document of its own.
 func (f *Figure) SVG() ([]byte, error) {
-	c := vgsvg.New(f.picture.size())
+	c := &svgCanvas{Canvas: vgsvg.New(f.picture.size())}
 	c.SetColor(color.White)
 	c.Fill(draw.New(c).Rectangle.Path())
 	f.picture.draw(draw.New(c))
@@ -84,7 +91,31 @@ func (f *Figure) SVG() ([]byte, error) {
 	if _, err := c.WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("figure %s: %w", f.Name, err)
 	}
-	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans"), []byte(fonts)), nil
+	text := bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans"), []byte(Fonts))
+	return c.setLengths(text), nil
+}
+
+// svgCanvas notes how long every text is, so that another font than the one
+// that places it does not make it run into its neighbours.
+type svgCanvas struct {
+	*vgsvg.Canvas
+	lengths []vg.Length
+}
+
+// FillString writes a text.
+func (c *svgCanvas) FillString(f font.Face, at vg.Point, text string) {
+	c.lengths = append(c.lengths, f.Width(text))
+	c.Canvas.FillString(f, at, text)
+}
+
+// setLengths gives the texts of the document their lengths.
+func (c *svgCanvas) setLengths(svg []byte) []byte {
+	parts := bytes.Split(svg, []byte("<text "))
+	out := parts[0]
+	for i, part := range parts[1:] {
+		out = fmt.Appendf(out, `<text textLength="%.5g" lengthAdjust="spacingAndGlyphs" %s`, c.lengths[i].Points(), part)
+	}
+	return out
 }
 
 // dpi of the pictures.
@@ -158,6 +189,3 @@ func Each(figures []*Figure, do func(int, *Figure) error) error {
 	}
 	return nil
 }
-
-// sentence starts with a capital letter.
-func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -58,6 +58,8 @@ func TestDataDecides(t *testing.T) {
 		}), "sweep-beauty-gains sweep-beauty-heads sweep-beauty-experts sweep-beauty-curves-1 sweep-beauty-curves-2 sweep-beauty-cost"},
 		{"a name that is no file name", &aggregate.Suite{Name: "a/b", Tables: change(full, func(t *aggregate.Table) { t.Dataset = "../c d" }).Tables},
 			"a-b--c-d-gains a-b--c-d-curves a-b--c-d-cost"},
+		{"one data set in two tables", &aggregate.Suite{Name: "x", Tables: []aggregate.Table{full.Tables[0], full.Tables[0]}},
+			"x-beauty-gains x-beauty-curves x-beauty-cost x-beauty-2-gains x-beauty-2-curves x-beauty-2-cost"},
 		{"nothing", &aggregate.Suite{Name: "x", Tables: []aggregate.Table{{Dataset: "beauty"}}}, ""},
 	} {
 		if got := strings.Join(names(tt.suite), " "); got != tt.want {

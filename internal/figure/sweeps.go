@@ -336,7 +336,7 @@ func (g grid) figure(t *aggregate.Table) *Figure {
 		pic.panels = append(pic.panels, p)
 	}
 	return &Figure{Title: fmt.Sprintf("%s × %s", g.a, g.b), picture: pic,
-		Caption: fmt.Sprintf("NDCG@10 of %s over %s and %s: the darker the better, within each panel; the best is framed. Below a mean, the standard deviation over seeds.", g.name, g.a, g.b)}
+		Caption: fmt.Sprintf("NDCG@10 of %s over %s and %s: the bluer the better, within each panel; the best is framed. Below a mean, the standard deviation over seeds.", g.name, g.a, g.b)}
 }
 
 // heat is a grid of cells, row by row from below.

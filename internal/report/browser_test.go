@@ -1,0 +1,247 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"famebench/internal/aggregate"
+	"famebench/internal/aggregate/aggregatetest"
+)
+
+// browser finds a Chromium, under the names that .ci/run looks for.
+func browser(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	const text = "no Chromium on the PATH; Debian has it as the package chromium"
+	if os.Getenv("REQUIRE_ALL") != "" {
+		t.Fatal(text)
+	}
+	t.Skip(text)
+	return ""
+}
+
+// visit opens the page of suites in a browser of its own. What the page should
+// not do (fail, complain, ask the network) fails the test.
+func visit(t *testing.T, suites []*aggregate.Suite) (ctx context.Context) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "index.html")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteHTML(f, suites); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(browser(t)),
+		chromedp.NoSandbox, // CI is root in a container
+		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1400, 1000))
+	limited, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	t.Cleanup(cancel)
+	allocator, cancel := chromedp.NewExecAllocator(limited, options...)
+	t.Cleanup(cancel)
+	ctx, _ = chromedp.NewContext(allocator)
+
+	var mu sync.Mutex
+	var bad []string
+	complain := func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) }
+	err = chromedp.Listen(ctx, func(event any) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			complain("exception: %+v", e.ExceptionDetails)
+		case *runtime.EventConsoleAPICalled:
+			complain("console: %s", e.Type)
+		case *log.EventEntryAdded:
+			complain("log: %s %s", e.Entry.Text, e.Entry.URL)
+		case *network.EventRequestWillBeSent:
+			if e.Request.URL != "file://"+path {
+				complain("request: %s", e.Request.URL)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil { // waits for the browser to end
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, text := range bad {
+			t.Error(text)
+		}
+	})
+	act(t, ctx, call(runtime.Enable, cdp.Empty{}), call(network.Enable, network.EnableParams{}), call(log.Enable, cdp.Empty{}), chromedp.Navigate("file://"+path))
+	return ctx
+}
+
+type action = chromedp.Action[chromedp.Void]
+
+func act(t *testing.T, ctx context.Context, actions ...action) {
+	t.Helper()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// call is an action that sends a command of the protocol.
+func call[P, R any](c cdp.Command[P, R], params P) action {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, c, params)
+		return err
+	})
+}
+
+func click(selector string) action { return chromedp.Click(chromedp.CSS(selector)) }
+
+// ask evaluates JavaScript.
+func ask[T any](t *testing.T, ctx context.Context, script string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	if err != nil {
+		t.Fatalf("%v in %s", err, script)
+	}
+	return v
+}
+
+// TestBrowserPage uses the page as a reader does: sorts, opens cells with mouse
+// and keyboard, in the dark and on a telephone.
+func TestBrowserPage(t *testing.T) {
+	suites := aggregatetest.Suites()
+	ctx := visit(t, suites)
+	rows := suites[0].Tables[0].Rows
+	const table = `table[data-place="0.0"][data-rule="removed"]`
+	const header = table + ` th[data-key="NDCG@10"]`
+
+	names := func() string {
+		return ask[string](t, ctx, `[...document.querySelectorAll('`+table+` tbody th')].map(th => th.firstChild.textContent.trim()).join(" ")`)
+	}
+	order := func(compare func(a, b aggregate.Row) int) string {
+		sorted := slices.Clone(rows)
+		if compare != nil {
+			slices.SortStableFunc(sorted, compare)
+		}
+		var out []string
+		for _, r := range sorted {
+			out = append(out, r.Label)
+		}
+		return strings.Join(out, " ")
+	}
+	rising := func(a, b aggregate.Row) int {
+		return cmp.Compare(a.Removed.Metrics["NDCG@10"].Mean, b.Removed.Metrics["NDCG@10"].Mean)
+	}
+	for _, step := range []struct{ what, aria, want string }{
+		{"at first", "", order(nil)},
+		{"first click", "descending", order(func(a, b aggregate.Row) int { return rising(b, a) })},
+		{"second click", "ascending", order(rising)},
+		{"third click", "", order(nil)},
+	} {
+		if step.what != "at first" {
+			act(t, ctx, click(header+" button"))
+		}
+		if got := names(); got != step.want {
+			t.Errorf("sorting, %s: got %s, want %s", step.what, got, step.want)
+		}
+		if got := ask[string](t, ctx, `document.querySelector('`+header+`').getAttribute("aria-sort") ?? ""`); got != step.aria {
+			t.Errorf("sorting, %s: aria-sort %q, want %q", step.what, got, step.aria)
+		}
+	}
+
+	// What the panel shows: ids of runs, and text.
+	panel := func() (ids, text string) {
+		if !ask[bool](t, ctx, `document.getElementById("panel").open`) {
+			t.Fatal("the panel is not open")
+		}
+		return ask[string](t, ctx, `[...document.querySelectorAll("#panel [data-run]")].map(tr => tr.dataset.run).join(" ")`),
+			ask[string](t, ctx, `document.getElementById("panel").textContent`)
+	}
+	check := func(what string, row aggregate.Row, texts ...string) {
+		t.Helper()
+		ids, text := panel()
+		var want []string
+		for _, r := range row.Runs {
+			want = append(want, r.ID)
+			texts = append(texts, "go run ./bench -verify "+r.ID, r.SHA256)
+		}
+		if ids != strings.Join(want, " ") {
+			t.Errorf("%s: runs %s, want %s", what, ids, want)
+		}
+		for _, s := range texts {
+			if !strings.Contains(text, s) {
+				t.Errorf("%s: the panel lacks %q:\n%s", what, s, text)
+			}
+		}
+	}
+	closePanel := func() {
+		t.Helper()
+		act(t, ctx, chromedp.KeyEvent(kb.Escape))
+		if ask[bool](t, ctx, `document.getElementById("panel").open`) {
+			t.Error("Escape does not close the panel")
+		}
+	}
+	core, fame := rows[4], rows[6]
+	column := ask[int](t, ctx, `document.querySelector('`+header+`').cellIndex`) + 1
+	act(t, ctx, click(fmt.Sprintf(`%s tr[data-row="4"] td:nth-child(%d)`, table, column)))
+	check("click on core's NDCG@10", core, "core on beauty: NDCG@10", "seen items removed", decimals(core.Removed.Metrics["NDCG@10"].Mean),
+		decimals6(core.Runs[0].Removed["NDCG@10"]), "adbff78d with uncommitted changes", "Intel(R) Xeon(R) Processor, cpu, 2 threads", "libtorch 2.11.0",
+		"validation stopped getting better; best epoch", "Test against duorec", "significant")
+	if got, want := ask[string](t, ctx, `document.querySelector("#panel a").getAttribute("href")`), "runs/"+core.Runs[0].ID+".json"; got != want {
+		t.Errorf("link to the record: %s, want %s", got, want)
+	}
+	closePanel()
+
+	// The cell keeps the focus, so the keyboard goes on from it: two rows down, one column on.
+	act(t, ctx, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.Enter))
+	check("keys to fame's NDCG@20", fame, "fame on beauty: NDCG@20", decimals6(fame.Runs[2].Removed["NDCG@20"]), "experts = 4, heads = 4")
+	closePanel()
+	if n := ask[int](t, ctx, `document.querySelectorAll('`+table+` [tabindex="0"]').length`); n != 1 {
+		t.Errorf("a table is %d stops of the Tab key, want 1", n)
+	}
+
+	// Numbers elsewhere lead to the same panel.
+	act(t, ctx, click(`.claims button[data-ref]`))
+	check("click on a claim's evidence", fame, "seen items kept")
+	closePanel()
+
+	background := `getComputedStyle(document.body).backgroundColor`
+	light := ask[string](t, ctx, background)
+	act(t, ctx, call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}))
+	if dark := ask[string](t, ctx, background); light != "rgb(255, 255, 255)" || dark != "rgb(20, 23, 26)" {
+		t.Errorf("background %s by day and %s by night", light, dark)
+	}
+
+	act(t, ctx, chromedp.EmulateViewport(400, 800))
+	if w := ask[int](t, ctx, `document.documentElement.scrollWidth`); w > 400 {
+		t.Errorf("on a screen of 400 pixels the page is %d wide: something does not scroll in its box", w)
+	}
+}
+
+// decimals6 writes a run's value as the panel does.
+func decimals6(v float64) string { return strings.TrimPrefix(fmt.Sprintf("%.6f", v), "0") }

@@ -1,0 +1,163 @@
+package report
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"famebench/internal/aggregate"
+	"famebench/internal/figure"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// pageTemplate is the page with its style sheet and its program.
+func pageTemplate() (*template.Template, error) {
+	asset := func(name string) (string, error) {
+		text, err := pageFiles.ReadFile("page/" + name)
+		return string(text), err
+	}
+	return template.New("page.html").Funcs(template.FuncMap{
+		"css":        func() (template.CSS, error) { s, err := asset("page.css"); return template.CSS(s), err },
+		"upperFirst": upperFirst,
+		"js":         func() (template.JS, error) { s, err := asset("page.js"); return template.JS(s), err },
+	}).ParseFS(pageFiles, "page/page.html")
+}
+
+// WriteHTML writes one page with all suites: tables that sort, figures, what the
+// numbers mean, and behind every cell the runs that it comes from. The page is
+// complete in itself, but links to records beside it (runs/ID.json), so it belongs
+// into the results folder.
+func WriteHTML(w io.Writer, suites []*aggregate.Suite) error {
+	t, err := pageTemplate()
+	if err != nil {
+		return fmt.Errorf("report: page: %w", err)
+	}
+	p, err := newPage(suites)
+	if err != nil {
+		return fmt.Errorf("report: page: %w", err)
+	}
+	if err := t.Execute(w, p); err != nil {
+		return fmt.Errorf("report: page: %w", err)
+	}
+	return nil
+}
+
+// page is what the template shows.
+type page struct {
+	Suites []pageSuite
+	Runs   int // different ones
+	Data   pageData
+}
+
+type pageSuite struct {
+	ID      string // of its heading
+	Name    string
+	Summary string
+	Notes   []string
+	Data    *sheet
+	Tables  []pageTable
+	Checks  *sheet
+	Claims  []pageClaim
+}
+
+type pageTable struct {
+	ID        string
+	Dataset   string
+	About     string // users, items, protocol
+	Baseline  string
+	Sheets    []*sheet // test metrics under both rules, training
+	Footnotes []string // of rows, numbered from 1
+	Notes     []string // about the table
+	Figures   []pageFigure
+	Curves    *sheet // the numbers of the training curves
+}
+
+type pageFigure struct {
+	*figure.Figure
+	SVG template.HTML
+}
+
+type pageClaim struct {
+	aggregate.Claim
+	Claimed string
+	Class   string
+	Found   []pageEvidence
+}
+
+type pageEvidence struct {
+	aggregate.ClaimEvidence
+	Percent string
+	Ref     string
+}
+
+func newPage(suites []*aggregate.Suite) (*page, error) {
+	p := &page{Data: newPageData(suites)}
+	p.Runs = len(p.Data.Runs)
+	for i, s := range suites {
+		ps := pageSuite{ID: fmt.Sprintf("suite-%d", i), Name: s.Name, Summary: s.Summary, Notes: s.Notes, Data: dataSheet(s)}
+		drawn, err := drawAll(s)
+		if err != nil {
+			return nil, err
+		}
+		for k := range s.Tables {
+			t := &s.Tables[k]
+			place := fmt.Sprintf("%d.%d", i, k)
+			notes := newPageNotes(t)
+			pt := pageTable{ID: "table-" + place, Dataset: t.Dataset, Baseline: t.Baseline, Footnotes: notes.texts, Notes: t.Notes,
+				About: fmt.Sprintf("%s test users, full ranking of %s items, %s", thousands(t.Users), thousands(t.Items), t.Protocol)}
+			for _, rule := range seenRules {
+				pt.Sheets = append(pt.Sheets, testSheet(s.Axes, t, place, rule.key, rule.title, rule.of, notes))
+			}
+			if training := trainingSheet(s.Axes, t, place, notes); len(training.Rows) > 0 {
+				pt.Sheets = append(pt.Sheets, training)
+			}
+			for _, f := range drawn {
+				if f.Table == k {
+					pt.Figures = append(pt.Figures, f)
+				}
+			}
+			pt.Curves = curveSheet(t)
+			ps.Tables = append(ps.Tables, pt)
+		}
+		ps.Checks = checkSheet(s, i)
+		ps.Claims = claims(s, i)
+		p.Suites = append(p.Suites, ps)
+	}
+	return p, nil
+}
+
+// drawAll draws a suite's figures to stand in the page.
+func drawAll(s *aggregate.Suite) ([]pageFigure, error) {
+	figures := figure.Of(s)
+	out := make([]pageFigure, len(figures))
+	err := figure.Each(figures, func(i int, f *figure.Figure) error {
+		svg, err := f.SVG()
+		out[i] = pageFigure{f, inline(svg, f)}
+		return err
+	})
+	return out, err
+}
+
+// inline makes an SVG document a part of a page: no prologue, a text for who
+// cannot see it, and the font from the page's style sheet, not from every text.
+func inline(svg []byte, f *figure.Figure) template.HTML {
+	if i := bytes.Index(svg, []byte("<svg")); i > 0 {
+		svg = svg[i:]
+	}
+	label := fmt.Sprintf(`<svg role="img" aria-label="%s, %s"`, template.HTMLEscapeString(f.Title), template.HTMLEscapeString(f.Dataset))
+	text := strings.Replace(string(svg), "<svg", label, 1)
+	text = strings.ReplaceAll(text, figure.Fonts+";font-variant:normal;font-weight:normal;font-style:normal;", "")
+	return template.HTML(strings.ReplaceAll(text, "\n\t", " "))
+}
+
+func upperFirst(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[size:]
+}

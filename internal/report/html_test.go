@@ -1,0 +1,122 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"famebench/internal/aggregate"
+	"famebench/internal/aggregate/aggregatetest"
+)
+
+func html(t testing.TB, suites []*aggregate.Suite) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteHTML(&b, suites); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestPageNeedsNothing(t *testing.T) {
+	page := html(t, aggregatetest.Suites())
+	if page != html(t, aggregatetest.Suites()) {
+		t.Error("another page the second time")
+	}
+	link := regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
+	allowed := regexp.MustCompile(`^(#|datasets/|figures/|runs/)`)
+	for _, m := range link.FindAllStringSubmatch(page, -1) {
+		if !allowed.MatchString(m[1]) {
+			t.Errorf("link to %s", m[1])
+		}
+	}
+	for _, word := range []string{"@import", "url(", "ZgotmplZ", "<no value>", "%!"} {
+		if strings.Contains(page, word) {
+			t.Errorf("the page has %q", word)
+		}
+	}
+}
+
+// TestPageEscapes: labels and texts come from configuration and records.
+func TestPageEscapes(t *testing.T) {
+	const evil = `</script><script>alert("x")</script>`
+	s := aggregatetest.Suites()[0]
+	s.Name, s.Summary, s.Notes = evil, evil, []string{evil}
+	row := &s.Tables[0].Rows[6]
+	row.Label, row.Notes = evil, []string{evil}
+	row.Runs[0].Host, row.Runs[0].Settings = evil, map[string]any{evil: evil}
+	s.Claims[0].Text, s.Checks[0].Source = evil, evil
+	page := html(t, []*aggregate.Suite{s})
+	if n := strings.Count(page, "<script"); n != 2 {
+		t.Errorf("%d scripts, want the page's 2", n)
+	}
+	_, text, _ := strings.Cut(page, `<script id="data" type="application/json">`)
+	text, _, _ = strings.Cut(text, "</script>")
+	var d pageData
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Suites[0].Tables[0].Rows[6].Label; got != evil {
+		t.Errorf("the label came out as %q", got)
+	}
+}
+
+// TestPageSays: what must stand in the page, whatever its looks.
+func TestPageSays(t *testing.T) {
+	suites := aggregatetest.Suites()
+	page := html(t, suites)
+	fame := suites[0].Tables[0].Rows[6]
+	for _, want := range []string{
+		"Suite full", "2 of 38 runs are missing", "22,363 test users, full ranking of 12,101 items, leave-one-out",
+		`<th scope="row">bert4rec&nbsp;<sup>1</sup></th>`, "<li>not at the default: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6</li>",
+		`class="best"><span>` + decimals(fame.Removed.Metrics["NDCG@10"].Mean) + `</span> <small>± `,
+		"over duorec, %", `>differs, terms not known to be ours<`, ">within 5 %<", ">not run<",
+		`<b class="verdict bad">not reproduced</b>`, "improves FAME &lt;further&gt;", "&#43;2.1 to &#43;12.3 %", "−0.8 %",
+		`data-ref="0.0.6/kept/NDCG@10"`, `aria-label="Training curves, beauty"`, `href="figures/full-beauty-curves.png"`,
+		`href="datasets/beauty-9c1a957d.json"`, ">train.learning_rate<",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+}
+
+// TestPageOfLittle: suites with gaps make a page too.
+func TestPageOfLittle(t *testing.T) {
+	for name, suites := range map[string][]*aggregate.Suite{
+		"nothing":     nil,
+		"no table":    {{Name: "x"}},
+		"no rows":     {{Name: "x", Tables: []aggregate.Table{{Dataset: "beauty"}}}},
+		"empty row":   {{Name: "x", Axes: []string{"heads"}, Tables: []aggregate.Table{{Dataset: "beauty", Baseline: "b", Rows: []aggregate.Row{{Label: "a"}, {Label: "b"}}}}}},
+		"other check": {{Name: "x", Checks: []aggregate.Check{{Dataset: "nowhere", Ours: aggregate.Cell{Mean: 1, N: 1}}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if page := html(t, suites); !strings.Contains(page, `id="protocol"`) {
+				t.Error("no protocol")
+			}
+		})
+	}
+}
+
+// many is a suite of 300 rows with three seeds.
+func many() []*aggregate.Suite {
+	s := aggregatetest.Suites()[1]
+	t := &s.Tables[0]
+	rows := t.Rows[1:]
+	for len(t.Rows) < 300 {
+		t.Rows = append(t.Rows, rows...)
+	}
+	return []*aggregate.Suite{s}
+}
+
+func BenchmarkPage(b *testing.B) {
+	for name, suites := range map[string][]*aggregate.Suite{"three suites": aggregatetest.Suites(), "300 rows": many()} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				b.ReportMetric(float64(len(html(b, suites)))/1e3, "kB")
+			}
+		})
+	}
+}

@@ -1,0 +1,157 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"famebench/internal/aggregate"
+)
+
+// pageData is where the page's numbers come from; page.js shows it.
+type pageData struct {
+	Suites []dataSuite        `json:"suites"`
+	Runs   map[string]dataRun `json:"runs"`
+}
+
+type dataSuite struct {
+	Name   string      `json:"name"`
+	Tables []dataTable `json:"tables"`
+}
+
+type dataTable struct {
+	Dataset  string    `json:"dataset"`
+	Baseline string    `json:"baseline"`
+	Rows     []dataRow `json:"rows"`
+}
+
+type dataRow struct {
+	Label   string    `json:"label"`
+	Runs    []string  `json:"runs"` // ids
+	Removed *dataTest `json:"removed,omitempty"`
+	Kept    *dataTest `json:"kept,omitempty"`
+}
+
+// dataTest is an aggregate.Test as it is read.
+type dataTest struct {
+	Difference  string `json:"difference"`
+	Interval    string `json:"interval"`
+	P           string `json:"p"`
+	PHolm       string `json:"p_holm"`
+	Significant bool   `json:"significant"`
+}
+
+type dataRun struct {
+	Seed     int64              `json:"seed"`
+	SHA256   string             `json:"sha256"`
+	Commit   string             `json:"commit"`
+	Dirty    bool               `json:"dirty,omitempty"`
+	Stopped  string             `json:"stopped"`
+	Machine  string             `json:"machine"`
+	Code     string             `json:"code"` // versions
+	Settings []string           `json:"settings,omitempty"`
+	Removed  map[string]rounded `json:"removed"`
+	Kept     map[string]rounded `json:"kept"`
+	Training map[string]rounded `json:"training,omitempty"`
+}
+
+// rounded is a number with eight significant digits: the record has them all.
+type rounded float64
+
+// MarshalJSON writes it.
+func (r rounded) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(r)) || math.IsInf(float64(r), 0) {
+		return []byte("null"), nil
+	}
+	return strconv.AppendFloat(nil, float64(r), 'g', 8, 64), nil
+}
+
+func newPageData(suites []*aggregate.Suite) pageData {
+	d := pageData{Suites: []dataSuite{}, Runs: map[string]dataRun{}}
+	for _, s := range suites {
+		ds := dataSuite{Name: s.Name, Tables: []dataTable{}}
+		for _, t := range s.Tables {
+			dt := dataTable{Dataset: t.Dataset, Baseline: t.Baseline, Rows: []dataRow{}}
+			for _, r := range t.Rows {
+				row := dataRow{Label: r.Label, Runs: []string{}, Removed: newDataTest(r.Removed.Test), Kept: newDataTest(r.Kept.Test)}
+				for _, run := range r.Runs {
+					row.Runs = append(row.Runs, run.ID)
+					d.Runs[run.ID] = newDataRun(run)
+				}
+				dt.Rows = append(dt.Rows, row)
+			}
+			ds.Tables = append(ds.Tables, dt)
+		}
+		d.Suites = append(d.Suites, ds)
+	}
+	return d
+}
+
+func newDataTest(t *aggregate.Test) *dataTest {
+	if t == nil {
+		return nil
+	}
+	points := func(v float64) string { return strings.Replace(fmt.Sprintf("%+.4f", v), "-", "\u2212", 1) }
+	return &dataTest{points(t.Difference), points(t.Low) + " to " + points(t.High), fmt.Sprintf("%.2g", t.P), fmt.Sprintf("%.2g", t.PHolm), t.Significant}
+}
+
+// stopped are the ways in which training ends, for readers.
+var stopped = map[string]string{
+	"patience": "validation stopped getting better",
+	"epochs":   "epoch budget used up",
+	"time":     "time limit",
+	"done":     "nothing to train",
+}
+
+func newDataRun(r aggregate.Run) dataRun {
+	out := dataRun{Seed: r.Seed, SHA256: r.SHA256, Commit: r.Commit, Dirty: r.Dirty, Stopped: r.Status,
+		Removed: shorten(r.Removed), Kept: shorten(r.Kept)}
+	if text, ok := stopped[r.Status]; ok {
+		out.Stopped = text
+	}
+	if r.Epochs > 0 {
+		out.Stopped += fmt.Sprintf("; best epoch %d of %d", r.BestEpoch, r.Epochs)
+	}
+	parts := []string{r.Host, r.CPU, r.Device, fmt.Sprintf("%d threads", r.Threads)}
+	if r.Threads == 1 {
+		parts[3] = "1 thread"
+	}
+	out.Machine = strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
+	var code []string
+	for _, v := range []struct {
+		what string
+		is   string
+	}{{"libtorch", r.Libtorch}, {"Go", strings.TrimPrefix(r.Go, "go")}, {"model code", version(r.Versions.Model)},
+		{"training code", version(r.Versions.Train)}, {"ranking code", version(r.Versions.Rank)}} {
+		if v.is != "" {
+			code = append(code, v.what+" "+v.is)
+		}
+	}
+	out.Code = strings.Join(code, ", ")
+	for k, v := range r.Settings {
+		out.Settings = append(out.Settings, fmt.Sprintf("%s = %v", k, v))
+	}
+	slices.Sort(out.Settings)
+	if c := r.Cost; c != (aggregate.Cost{}) || r.Valid != 0 {
+		out.Training = map[string]rounded{"valid": rounded(r.Valid), "parameters": rounded(c.Parameters), "train_seconds": rounded(c.TrainSeconds),
+			"targets_per_s": rounded(c.TargetsPerSecond), "peak_rss_mb": rounded(c.PeakRSSMB), "epochs": rounded(r.Epochs)}
+	}
+	return out
+}
+
+func version(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func shorten(m map[string]float64) map[string]rounded {
+	out := make(map[string]rounded, len(m))
+	for k, v := range m {
+		out[k] = rounded(v)
+	}
+	return out
+}
