@@ -7,7 +7,7 @@ import (
 	"famebench/internal/aggregate"
 	"famebench/internal/atomicfile"
 	"famebench/internal/figure"
-	"famebench/internal/report"
+	"famebench/internal/page"
 )
 
 // page draws the figures of a suite, and writes the page of all suites that have
@@ -24,11 +24,11 @@ func (b *bench) page(suite string) error {
 			}
 		}
 	}
-	var page bytes.Buffer
-	if err := report.WriteHTML(&page, suites); err != nil {
+	var text bytes.Buffer
+	if err := page.Write(&text, suites); err != nil {
 		return err
 	}
-	if err := atomicfile.Update(b.store.PagePath(), page.Bytes()); err != nil {
+	if err := atomicfile.Update(b.store.PagePath(), text.Bytes()); err != nil {
 		return err
 	}
 	fmt.Fprintf(b.stderr, "with figures, beside other suites: %s\n", b.store.PagePath())

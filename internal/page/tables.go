@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"fmt"
@@ -99,7 +99,7 @@ func (s *sheet) begin(axes []string, i int, r *aggregate.Row, marks, baseline st
 	return row
 }
 
-func testSheet(axes []string, t *aggregate.Table, place, key, title string, of func(*aggregate.Row) *aggregate.Rule, notes *pageNotes) *sheet {
+func testSheet(axes []string, t *aggregate.Table, place, key, title string, of func(*aggregate.Row) *aggregate.Rule, notes *footnotes) *sheet {
 	s := newSheet(axes, place, key, title)
 	metrics := slices.DeleteFunc(slices.Clone(Columns), func(m string) bool {
 		return !slices.ContainsFunc(t.Rows, func(r aggregate.Row) bool { _, ok := of(&r).Metrics[m]; return ok })
@@ -174,7 +174,7 @@ func gainCell(t *aggregate.Table, r *aggregate.Row, own *aggregate.Rule, of func
 	return cell
 }
 
-func trainingSheet(axes []string, t *aggregate.Table, place string, notes *pageNotes) *sheet {
+func trainingSheet(axes []string, t *aggregate.Table, place string, notes *footnotes) *sheet {
 	s := newSheet(axes, place, "training", "Validation and cost")
 	s.Columns = append(s.Columns,
 		column{Title: "validation NDCG@10", Key: "valid", Hint: "of the best epoch, seen items removed"},
@@ -309,10 +309,10 @@ func checkSheet(suite *aggregate.Suite, place int) *sheet {
 	return s
 }
 
-func claims(suite *aggregate.Suite, place int) []pageClaim {
-	var out []pageClaim
+func claims(suite *aggregate.Suite, place int) []claim {
+	var out []claim
 	for _, c := range suite.Claims {
-		pc := pageClaim{Claim: c, Class: map[string]string{"reproduced": "good", "not reproduced": "bad"}[c.Verdict]}
+		pc := claim{Claim: c, Class: map[string]string{"reproduced": "good", "not reproduced": "bad"}[c.Verdict]}
 		if pc.Class == "" {
 			pc.Class = "open"
 		}
@@ -321,7 +321,7 @@ func claims(suite *aggregate.Suite, place int) []pageClaim {
 		}
 		for _, e := range c.Found {
 			ref := refer(suite, place, e.Dataset, c.Model, e.Rule, c.Metric, func(own aggregate.Cell) bool { return own.Gain == e.Gain })
-			pc.Found = append(pc.Found, pageEvidence{e, signed(e.Gain) + " %", ref})
+			pc.Found = append(pc.Found, evidence{e, signed(e.Gain) + " %", ref})
 		}
 		out = append(out, pc)
 	}
@@ -358,14 +358,14 @@ func refer(s *aggregate.Suite, place int, data, model, rule, metric string, same
 	return ""
 }
 
-// pageNotes numbers the notes of a table's rows; equal notes share a number.
-type pageNotes struct {
+// footnotes numbers the notes of a table's rows; equal notes share a number.
+type footnotes struct {
 	texts []string
 	marks []string // by row, as "1,3"
 }
 
-func newPageNotes(t *aggregate.Table) *pageNotes {
-	n := &pageNotes{}
+func newFootnotes(t *aggregate.Table) *footnotes {
+	n := &footnotes{}
 	for _, r := range t.Rows {
 		var marks []string
 		for _, text := range r.Notes {

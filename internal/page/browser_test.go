@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"cmp"
@@ -50,7 +50,7 @@ func visit(t *testing.T, suites []*aggregate.Suite) (ctx context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteHTML(f, suites); err != nil {
+	if err := Write(f, suites); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {

@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 func html(t testing.TB, suites []*aggregate.Suite) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := WriteHTML(&b, suites); err != nil {
+	if err := Write(&b, suites); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -54,7 +54,7 @@ func TestPageEscapes(t *testing.T) {
 	}
 	_, text, _ := strings.Cut(page, `<script id="data" type="application/json">`)
 	text, _, _ = strings.Cut(text, "</script>")
-	var d pageData
+	var d data
 	if err := json.Unmarshal([]byte(text), &d); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,11 @@
-package report
+// Package page writes results/index.html: all suites in one page that needs no
+// network, with tables that sort, figures, published numbers and claims beside ours,
+// the protocol, and behind every number the runs that it comes from.
+//
+// Like package report it computes nothing. The template page.html shows sheets,
+// tables whose cells are formatted in Go; page.js moves rows and opens the panel
+// of a cell, which shows what stands in a block of JSON, every run once.
+package page
 
 import (
 	"bytes"
@@ -14,60 +21,60 @@ import (
 	"famebench/internal/figure"
 )
 
-//go:embed page
-var pageFiles embed.FS
+//go:embed page.html page.css page.js
+var files embed.FS
 
-// pageTemplate is the page with its style sheet and its program.
-func pageTemplate() (*template.Template, error) {
+// parse returns the template with its style sheet and its program.
+func parse() (*template.Template, error) {
 	asset := func(name string) (string, error) {
-		text, err := pageFiles.ReadFile("page/" + name)
+		text, err := files.ReadFile(name)
 		return string(text), err
 	}
 	return template.New("page.html").Funcs(template.FuncMap{
 		"css":        func() (template.CSS, error) { s, err := asset("page.css"); return template.CSS(s), err },
 		"upperFirst": upperFirst,
 		"js":         func() (template.JS, error) { s, err := asset("page.js"); return template.JS(s), err },
-	}).ParseFS(pageFiles, "page/page.html")
+	}).ParseFS(files, "page.html")
 }
 
-// WriteHTML writes one page with all suites: tables that sort, figures, what the
+// Write writes one page with all suites: tables that sort, figures, what the
 // numbers mean, and behind every cell the runs that it comes from. The page is
 // complete in itself, but links to records beside it (runs/ID.json), so it belongs
 // into the results folder.
-func WriteHTML(w io.Writer, suites []*aggregate.Suite) error {
-	t, err := pageTemplate()
+func Write(w io.Writer, suites []*aggregate.Suite) error {
+	t, err := parse()
 	if err != nil {
-		return fmt.Errorf("report: page: %w", err)
+		return fmt.Errorf("page: %w", err)
 	}
-	p, err := newPage(suites)
+	p, err := newContent(suites)
 	if err != nil {
-		return fmt.Errorf("report: page: %w", err)
+		return fmt.Errorf("page: %w", err)
 	}
 	if err := t.Execute(w, p); err != nil {
-		return fmt.Errorf("report: page: %w", err)
+		return fmt.Errorf("page: %w", err)
 	}
 	return nil
 }
 
-// page is what the template shows.
-type page struct {
-	Suites []pageSuite
+// content is what the template shows.
+type content struct {
+	Suites []suite
 	Runs   int // different ones
-	Data   pageData
+	Data   data
 }
 
-type pageSuite struct {
+type suite struct {
 	ID      string // of its heading
 	Name    string
 	Summary string
 	Notes   []string
 	Data    *sheet
-	Tables  []pageTable
+	Tables  []table
 	Checks  *sheet
-	Claims  []pageClaim
+	Claims  []claim
 }
 
-type pageTable struct {
+type table struct {
 	ID        string
 	Dataset   string
 	About     string // users, items, protocol
@@ -75,33 +82,33 @@ type pageTable struct {
 	Sheets    []*sheet // test metrics under both rules, training
 	Footnotes []string // of rows, numbered from 1
 	Notes     []string // about the table
-	Figures   []pageFigure
+	Figures   []drawing
 	Curves    *sheet // the numbers of the training curves
 }
 
-type pageFigure struct {
+type drawing struct {
 	*figure.Figure
 	SVG template.HTML
 }
 
-type pageClaim struct {
+type claim struct {
 	aggregate.Claim
 	Claimed string
 	Class   string
-	Found   []pageEvidence
+	Found   []evidence
 }
 
-type pageEvidence struct {
+type evidence struct {
 	aggregate.ClaimEvidence
 	Percent string
 	Ref     string
 }
 
-func newPage(suites []*aggregate.Suite) (*page, error) {
-	p := &page{Data: newPageData(suites)}
+func newContent(suites []*aggregate.Suite) (*content, error) {
+	p := &content{Data: newData(suites)}
 	p.Runs = len(p.Data.Runs)
 	for i, s := range suites {
-		ps := pageSuite{ID: fmt.Sprintf("suite-%d", i), Name: s.Name, Summary: s.Summary, Notes: s.Notes, Data: dataSheet(s)}
+		ps := suite{ID: fmt.Sprintf("suite-%d", i), Name: s.Name, Summary: s.Summary, Notes: s.Notes, Data: dataSheet(s)}
 		drawn, err := drawAll(s)
 		if err != nil {
 			return nil, err
@@ -109,8 +116,8 @@ func newPage(suites []*aggregate.Suite) (*page, error) {
 		for k := range s.Tables {
 			t := &s.Tables[k]
 			place := fmt.Sprintf("%d.%d", i, k)
-			notes := newPageNotes(t)
-			pt := pageTable{ID: "table-" + place, Dataset: t.Dataset, Baseline: t.Baseline, Footnotes: notes.texts, Notes: t.Notes,
+			notes := newFootnotes(t)
+			pt := table{ID: "table-" + place, Dataset: t.Dataset, Baseline: t.Baseline, Footnotes: notes.texts, Notes: t.Notes,
 				About: fmt.Sprintf("%s test users, full ranking of %s items, %s", thousands(t.Users), thousands(t.Items), t.Protocol)}
 			for _, rule := range seenRules {
 				pt.Sheets = append(pt.Sheets, testSheet(s.Axes, t, place, rule.key, rule.title, rule.of, notes))
@@ -134,12 +141,12 @@ func newPage(suites []*aggregate.Suite) (*page, error) {
 }
 
 // drawAll draws a suite's figures to stand in the page.
-func drawAll(s *aggregate.Suite) ([]pageFigure, error) {
+func drawAll(s *aggregate.Suite) ([]drawing, error) {
 	figures := figure.Of(s)
-	out := make([]pageFigure, len(figures))
+	out := make([]drawing, len(figures))
 	err := figure.Each(figures, func(i int, f *figure.Figure) error {
 		svg, err := f.SVG()
-		out[i] = pageFigure{f, inline(svg, f)}
+		out[i] = drawing{f, inline(svg, f)}
 		return err
 	})
 	return out, err

@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"famebench/internal/aggregate"
 )
 
-// pageData is where the page's numbers come from; page.js shows it.
-type pageData struct {
+// data is where the page's numbers come from; page.js shows it.
+type data struct {
 	Suites []dataSuite        `json:"suites"`
 	Runs   map[string]dataRun `json:"runs"`
 }
@@ -68,8 +68,8 @@ func (r rounded) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(r), 'g', 8, 64), nil
 }
 
-func newPageData(suites []*aggregate.Suite) pageData {
-	d := pageData{Suites: []dataSuite{}, Runs: map[string]dataRun{}}
+func newData(suites []*aggregate.Suite) data {
+	d := data{Suites: []dataSuite{}, Runs: map[string]dataRun{}}
 	for _, s := range suites {
 		ds := dataSuite{Name: s.Name, Tables: []dataTable{}}
 		for _, t := range s.Tables {
