@@ -1,58 +1,64 @@
 package main
 
 import (
-	"bytes"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"famebench/internal/aggregate/aggregatetest"
-	"famebench/internal/record"
+	"famebench/internal/experiment"
 )
 
+// TestPage: two suites are rendered; the page has both, in the order of the
+// configuration, also where only the tables and the records of one are left.
 func TestPage(t *testing.T) {
-	var stderr bytes.Buffer
-	b := &bench{store: record.Store{Dir: t.TempDir()}, stderr: &stderr}
-	if err := b.page("full"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(b.store.PagePath()); err == nil {
-		t.Error("a page of no suites")
-	}
-	if err := os.Mkdir(b.store.AggregatesDir(), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range aggregatetest.Suites() {
-		if err := record.WriteJSON(filepath.Join(b.store.AggregatesDir(), s.Name+".json"), s); err != nil {
+	dir := tiny(t)
+	config := filepath.Join(dir, experiment.FileName)
+	write(t, config, tinyConfig+`
+[suites.floors]
+summary = "what counts"
+models = ["popularity", "markov"]
+datasets = ["tiny"]
+[suites.another]
+summary = "the most popular"
+models = ["popularity"]
+datasets = ["other"]
+`)
+	results := filepath.Join(dir, "results")
+	index := filepath.Join(results, "index.html")
+	for _, suite := range []string{"another", "floors", "another"} {
+		if suite == "another" {
+			if err := os.RemoveAll(filepath.Join(results, "aggregates")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, stderr, err := runBench(t, dir, "-suite", suite)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := b.page("tune"); err != nil {
-		t.Fatal(err)
-	}
-	page := read(t, b.store.PagePath())
-	for _, want := range []string{"Suite full", "Suite sweep", "Suite tune"} {
-		if !strings.Contains(page, want) {
-			t.Errorf("the page lacks %s", want)
+		if !strings.Contains(stderr, index) {
+			t.Errorf("it does not say where the page is: %s", stderr)
 		}
 	}
-	var drawn []string
-	if err := fs.WalkDir(os.DirFS(b.store.FiguresDir()), ".", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			drawn = append(drawn, path)
-		}
-		return err
-	}); err != nil {
+	page := read(t, index)
+	floors, another := strings.Index(page, "Suite floors"), strings.Index(page, "Suite another")
+	if floors < 0 || another < floors {
+		t.Errorf("suites at %d and %d of the page, want both in the configuration's order", floors, another)
+	}
+	if _, err := os.Stat(filepath.Join(results, "figures")); err == nil {
+		t.Error("floors have figures")
+	}
+}
+
+// TestPageDraws: a suite with trained models has figures beside its tables.
+func TestPageDraws(t *testing.T) {
+	dir := tiny(t)
+	if _, _, err := runBench(t, dir); err != nil {
 		t.Fatal(err)
 	}
-	const want = "tune-beauty-cost.png tune-beauty-cost.svg tune-beauty-curves.png tune-beauty-curves.svg " +
-		"tune-beauty-train-learning_rate.png tune-beauty-train-learning_rate.svg tune-beauty-train-loss.png tune-beauty-train-loss.svg"
-	if got := strings.Join(drawn, " "); got != want {
-		t.Errorf("figures of the suite: got %s, want %s", got, want)
-	}
-	if !strings.Contains(stderr.String(), b.store.PagePath()) {
-		t.Errorf("it does not say where the page is: %s", stderr.String())
+	for _, name := range []string{"quick-tiny-curves.svg", "quick-tiny-curves.png"} {
+		if _, err := os.Stat(filepath.Join(dir, "results", "figures", name)); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -180,7 +180,7 @@ var seenRules = []struct {
 }
 
 // metric that the figures show.
-const metric = "NDCG@10"
+const metric = aggregate.Tested
 
 // capWidth is half the width of the caps of error bars.
 const capWidth = 3 * vg.Length(1)

@@ -43,7 +43,7 @@ func TestDataDecides(t *testing.T) {
 		want  string
 	}{
 		{"comparison", full, "full-beauty-gains full-beauty-curves full-beauty-cost full-toys-gains full-toys-curves full-toys-cost"},
-		{"grid, curves by heads", sweep, "sweep-beauty-gains sweep-beauty-heads sweep-beauty-experts sweep-beauty-heads-experts " +
+		{"grid, curves by heads", sweep, "sweep-beauty-gains sweep-beauty-fame-heads sweep-beauty-fame-experts sweep-beauty-fame-heads-fame-experts " +
 			"sweep-beauty-curves-1 sweep-beauty-curves-2 sweep-beauty-curves-3 sweep-beauty-curves-4 sweep-beauty-curves-5 sweep-beauty-cost"},
 		{"one axis at a time, no baseline", tune, "tune-beauty-train-learning_rate tune-beauty-train-loss tune-beauty-curves tune-beauty-cost"},
 		{"floors only", change(full, func(t *aggregate.Table) { t.Rows = t.Rows[:2] }), ""},
@@ -54,8 +54,8 @@ func TestDataDecides(t *testing.T) {
 			}
 		}), "full-beauty-gains full-beauty-cost"},
 		{"a cross is no grid", change(sweep, func(t *aggregate.Table) {
-			t.Rows = slices.DeleteFunc(t.Rows, func(r aggregate.Row) bool { return r.At != nil && r.At["heads"] != 4 && r.At["experts"] != 4 })
-		}), "sweep-beauty-gains sweep-beauty-heads sweep-beauty-experts sweep-beauty-curves-1 sweep-beauty-curves-2 sweep-beauty-cost"},
+			t.Rows = slices.DeleteFunc(t.Rows, func(r aggregate.Row) bool { return r.At != nil && r.At["fame.heads"] != 4 && r.At["fame.experts"] != 4 })
+		}), "sweep-beauty-gains sweep-beauty-fame-heads sweep-beauty-fame-experts sweep-beauty-curves-1 sweep-beauty-curves-2 sweep-beauty-cost"},
 		{"a name that is no file name", &aggregate.Suite{Name: "a/b", Tables: change(full, func(t *aggregate.Table) { t.Dataset = "../c d" }).Tables},
 			"a-b--c-d-gains a-b--c-d-curves a-b--c-d-cost"},
 		{"one data set in two tables", &aggregate.Suite{Name: "x", Tables: []aggregate.Table{full.Tables[0], full.Tables[0]}},

@@ -74,7 +74,7 @@ func gains(t *aggregate.Table) []*Figure {
 		f.picture.legend = []entry{{"over " + base.Label + ":", func(draw.Canvas) {}, 0}}
 		if tested {
 			f.picture.legend = append(f.picture.legend, gain{tested: true, sure: true}.entry("significant"), gain{tested: true}.entry("not significant"))
-			f.Caption += " Whiskers: 95 % bootstrap interval over users and seeds. Significant: at .05 by Wilcoxon's signed-rank test over users, after Holm's correction for all models of the table."
+			f.Caption += " Whiskers: 95 % bootstrap interval over users and seeds. Significant: p < .05 by Wilcoxon's signed-rank test over users, after Holm's correction for all models of the table, and the interval leaves out 0."
 		}
 		if untested {
 			f.picture.legend = append(f.picture.legend, gain{}.entry("not tested"))

@@ -17,6 +17,7 @@ type sheet struct {
 	Rule    string // which numbers of a run its cells show: "removed", "kept" or "training"
 	Columns []column
 	Rows    []sheetRow
+	Foot    []sheetCell // a last row that stays where it is
 }
 
 type column struct {
@@ -51,9 +52,6 @@ var seenRules = []struct {
 	{"kept", "Test, seen items kept", func(r *aggregate.Row) *aggregate.Rule { return &r.Kept }},
 }
 
-// testedMetric is the one that tests compare.
-const testedMetric = "NDCG@10"
-
 // axisCells are a row's places on the axes, axisColumns their titles.
 func axisColumns(axes []string) []column {
 	var out []column
@@ -78,21 +76,13 @@ func axisCells(axes []string, r *aggregate.Row) []sheetCell {
 	return out
 }
 
-// rowName is what a row is called beside its places on the axes.
-func rowName(axes []string, r *aggregate.Row) string {
-	if len(axes) > 0 {
-		return r.Model
-	}
-	return r.Label
-}
-
 func newSheet(axes []string, place, rule, caption string) *sheet {
 	return &sheet{Caption: caption, Place: place, Rule: rule, Columns: append([]column{{Title: "model", Text: true}}, axisColumns(axes)...)}
 }
 
 // begin starts a row with its name and places.
 func (s *sheet) begin(axes []string, i int, r *aggregate.Row, marks, baseline string) sheetRow {
-	row := sheetRow{Index: i, Cells: append([]sheetCell{{Text: rowName(axes, r), Mark: marks}}, axisCells(axes, r)...)}
+	row := sheetRow{Index: i, Cells: append([]sheetCell{{Text: r.Label, Mark: marks}}, axisCells(axes, r)...)}
 	if r.Label == baseline {
 		row.Class = "baseline"
 	}
@@ -101,14 +91,14 @@ func (s *sheet) begin(axes []string, i int, r *aggregate.Row, marks, baseline st
 
 func testSheet(axes []string, t *aggregate.Table, place, key, title string, of func(*aggregate.Row) *aggregate.Rule, notes *footnotes) *sheet {
 	s := newSheet(axes, place, key, title)
-	metrics := slices.DeleteFunc(slices.Clone(Columns), func(m string) bool {
+	metrics := slices.DeleteFunc(slices.Clone(aggregate.Columns), func(m string) bool {
 		return !slices.ContainsFunc(t.Rows, func(r aggregate.Row) bool { _, ok := of(&r).Metrics[m]; return ok })
 	})
 	for _, m := range metrics {
 		s.Columns = append(s.Columns, column{Title: strings.Replace(m, "Coverage", "Cov", 1), Key: m})
 	}
 	if t.Baseline != "" {
-		s.Columns = append(s.Columns, column{Title: "over " + t.Baseline + ", %", Key: testedMetric,
+		s.Columns = append(s.Columns, column{Title: "over " + t.Baseline + ", %", Key: aggregate.Tested,
 			Hint: "gain in NDCG@10 with its 95 % interval"})
 	}
 	for i := range t.Rows {
@@ -118,8 +108,8 @@ func testSheet(axes []string, t *aggregate.Table, place, key, title string, of f
 		for _, m := range metrics {
 			c := own.Metrics[m]
 			cell := valueCell(c)
-			if m == testedMetric && own.Test != nil && own.Test.Significant {
-				cell.Mark = "*"
+			if m == aggregate.Tested && own.Test != nil && own.Test.Significant {
+				cell.Mark = "†"
 			}
 			row.Cells = append(row.Cells, cell)
 		}
@@ -127,6 +117,16 @@ func testSheet(axes []string, t *aggregate.Table, place, key, title string, of f
 			row.Cells = append(row.Cells, gainCell(t, r, own, of))
 		}
 		s.Rows = append(s.Rows, row)
+		if r.Label == t.Proposed && t.Baseline != "" {
+			s.Foot = []sheetCell{{Text: t.Proposed + " over " + t.Baseline + ", %"}}
+			for range axes {
+				s.Foot = append(s.Foot, sheetCell{})
+			}
+			for _, m := range metrics {
+				s.Foot = append(s.Foot, sheetCell{Text: signed(own.Metrics[m].Gain)})
+			}
+			s.Foot = append(s.Foot, sheetCell{})
+		}
 	}
 	return s
 }
@@ -161,13 +161,13 @@ func gainCell(t *aggregate.Table, r *aggregate.Row, own *aggregate.Rule, of func
 	if r.Label == t.Baseline {
 		return sheetCell{Text: "baseline", Sort: "0"}
 	}
-	gain := own.Metrics[testedMetric].Gain
+	gain := own.Metrics[aggregate.Tested].Gain
 	cell := sheetCell{Text: signed(gain), Sort: plain(gain, 4)}
 	if own.Test == nil {
 		return cell
 	}
 	for i := range t.Rows {
-		if base := of(&t.Rows[i]).Metrics[testedMetric].Mean; t.Rows[i].Label == t.Baseline && base > 0 {
+		if base := of(&t.Rows[i]).Metrics[aggregate.Tested].Mean; t.Rows[i].Label == t.Baseline && base > 0 {
 			cell.Small = fmt.Sprintf("[%s, %s]", signed(100*own.Test.Low/base), signed(100*own.Test.High/base))
 		}
 	}
@@ -198,9 +198,6 @@ func trainingSheet(axes []string, t *aggregate.Table, place string, notes *footn
 }
 
 func countCell(v float64) sheetCell {
-	if v == 0 {
-		return sheetCell{Text: "–"}
-	}
 	return sheetCell{Text: thousands(int(math.Round(v))), Sort: plain(v, 1)}
 }
 
@@ -244,36 +241,27 @@ func curveSheet(t *aggregate.Table) *sheet {
 	return s
 }
 
-func dataSheet(suite *aggregate.Suite) *sheet {
-	s := &sheet{Caption: "Data"}
-	for i, title := range datasetTitles {
-		s.Columns = append(s.Columns, column{Title: strings.ReplaceAll(title, "\n", " "), Text: i == 0 || strings.HasPrefix(title, "tie\n")})
-	}
-	for i, cells := range datasetRows(suite.Datasets) {
-		row := sheetRow{Index: i}
-		for k, text := range cells {
-			c := sheetCell{Text: text}
-			if number := strings.ReplaceAll(text, ",", ""); isNumber(number) {
-				c.Sort = number
-			}
-			if k == 0 {
-				d := suite.Datasets[i]
-				c.Link = fmt.Sprintf("datasets/%s-%.8s.json", d.Name, d.Fingerprint)
-			}
-			row.Cells = append(row.Cells, c)
+func dataSheet(from *aggregate.Suite) *sheet {
+	s := &sheet{Caption: "Data", Columns: []column{{Title: "data set", Text: true}, {Title: "users"}, {Title: "items"}, {Title: "interactions"},
+		{Title: "density %"}, {Title: "avg length"}, {Title: "tie rule", Text: true}, {Title: "tied %"}, {Title: "tied tests"}, {Title: "leak %"}}}
+	for i, d := range from.Datasets {
+		row := sheetRow{Index: i, Cells: []sheetCell{{Text: d.Name, Link: fmt.Sprintf("datasets/%s-%.8s.json", d.Name, d.Fingerprint)},
+			countCell(float64(d.Users)), countCell(float64(d.Items)), countCell(float64(d.Interactions)),
+			fixedCell(100*d.Density, 3), fixedCell(d.AvgLength, 1), {Text: "–"}, {Text: "–"}, {Text: "–"}, {Text: "–"}}}
+		if d.Timed { // else nobody knows
+			copy(row.Cells[6:], []sheetCell{{Text: d.Ties}, fixedCell(100*d.TiedShare, 1), countCell(float64(d.TiedTestUsers)), fixedCell(100*d.Leak, 1)})
 		}
 		s.Rows = append(s.Rows, row)
 	}
 	return s
 }
 
-func isNumber(s string) bool {
-	_, err := strconv.ParseFloat(s, 64)
-	return err == nil
+func fixedCell(v float64, decimals int) sheetCell {
+	return sheetCell{Text: strconv.FormatFloat(v, 'f', decimals, 64), Sort: plain(v, decimals)}
 }
 
-func checkSheet(suite *aggregate.Suite, place int) *sheet {
-	if len(suite.Checks) == 0 {
+func checkSheet(from *aggregate.Suite, place int) *sheet {
+	if len(from.Checks) == 0 {
 		return nil
 	}
 	s := &sheet{}
@@ -284,34 +272,46 @@ func checkSheet(suite *aggregate.Suite, place int) *sheet {
 	for _, title := range []string{"verdict", "source", "loss", "cold items"} {
 		s.Columns = append(s.Columns, column{Title: title, Text: true})
 	}
-	for i, c := range suite.Checks {
+	for i, c := range from.Checks {
 		ours, difference := valueCell(c.Ours), sheetCell{Text: "–"}
 		ours.Class = ""
-		verdict := sheetCell{Text: "not run", Class: "open"}
-		if c.Ours.N > 0 {
-			ours.Ref = refer(suite, place, c.Dataset, c.Model, c.Rule, c.Metric, func(own aggregate.Cell) bool { return own.Mean == c.Ours.Mean })
+		if c.Rule == "unknown" && c.Ours.N > 0 {
+			ours.Small = strings.TrimSpace(ours.Small + " " + c.OurRule)
+		}
+		ours.Ref = refer(from, place, c.Dataset, c.OurRule, c.Metric, func(r *aggregate.Row, own aggregate.Cell) bool { return r.Label == c.OurLabel })
+		if c.Comparable {
 			difference = sheetCell{Text: signed(c.Percent), Sort: plain(c.Percent, 4)}
-			verdict = sheetCell{Text: "differs", Class: "bad"}
-			if c.Within {
-				verdict = sheetCell{Text: "within 5 %", Class: "good"}
-			}
-			if !c.Same {
-				verdict.Text += ", terms not known to be ours"
-			}
 		}
 		source := c.Source
 		if c.Note != "" {
 			source += " (" + c.Note + ")"
 		}
 		s.Rows = append(s.Rows, sheetRow{Index: i, Cells: []sheetCell{{Text: c.Dataset}, {Text: c.Model}, {Text: c.Metric}, {Text: c.Rule},
-			{Text: decimals(c.Published), Sort: plain(c.Published, 6)}, ours, difference, verdict, {Text: source}, {Text: c.Loss}, {Text: c.ColdItems}}})
+			{Text: decimals(c.Published), Sort: plain(c.Published, 6)}, ours, difference, verdict(c), {Text: source}, {Text: c.Loss}, {Text: c.ColdItems}}})
 	}
 	return s
 }
 
-func claims(suite *aggregate.Suite, place int) []claim {
+// verdict says whether ours is the published number, where that can be said.
+func verdict(c aggregate.Check) sheetCell {
+	v := sheetCell{Text: "outside ±5 %", Class: "bad"}
+	if c.Within {
+		v = sheetCell{Text: "inside ±5 %", Class: "good"}
+	}
+	switch {
+	case c.Ours.N == 0:
+		return sheetCell{Text: "not run", Class: "open"}
+	case !c.Comparable:
+		return sheetCell{Text: "other data", Class: "open"}
+	case !c.Same:
+		v.Text, v.Class = "("+v.Text+")", "open"
+	}
+	return v
+}
+
+func claims(from *aggregate.Suite, place int) []claim {
 	var out []claim
-	for _, c := range suite.Claims {
+	for _, c := range from.Claims {
 		pc := claim{Claim: c, Class: map[string]string{"reproduced": "good", "not reproduced": "bad"}[c.Verdict]}
 		if pc.Class == "" {
 			pc.Class = "open"
@@ -320,7 +320,7 @@ func claims(suite *aggregate.Suite, place int) []claim {
 			pc.Claimed = signed(c.Low) + " to " + signed(c.High) + " %"
 		}
 		for _, e := range c.Found {
-			ref := refer(suite, place, e.Dataset, c.Model, e.Rule, c.Metric, func(own aggregate.Cell) bool { return own.Gain == e.Gain })
+			ref := refer(from, place, e.Dataset, e.Rule, c.Metric, func(r *aggregate.Row, own aggregate.Cell) bool { return r.Model == c.Model && own.Gain == e.Gain })
 			pc.Found = append(pc.Found, evidence{e, signed(e.Gain) + " %", ref})
 		}
 		out = append(out, pc)
@@ -329,9 +329,8 @@ func claims(suite *aggregate.Suite, place int) []claim {
 }
 
 // refer finds the cell of a table that a number was taken from, as
-// SUITE.TABLE.ROW/RULE/METRIC; empty if that is not certain.
-func refer(s *aggregate.Suite, place int, data, model, rule, metric string, same func(aggregate.Cell) bool) string {
-	var likely, certain []string
+// SUITE.TABLE.ROW/RULE/METRIC; empty if there is none.
+func refer(s *aggregate.Suite, place int, data, rule, metric string, from func(*aggregate.Row, aggregate.Cell) bool) string {
 	for k := range s.Tables {
 		t := &s.Tables[k]
 		if t.Dataset != data {
@@ -339,23 +338,25 @@ func refer(s *aggregate.Suite, place int, data, model, rule, metric string, same
 		}
 		for i := range t.Rows {
 			for _, r := range seenRules {
-				if t.Rows[i].Model != model || rule != r.key && rule != "unknown" {
-					continue
-				}
-				ref := fmt.Sprintf("%d.%d.%d/%s/%s", place, k, i, r.key, metric)
-				likely = append(likely, ref)
-				if same(r.of(&t.Rows[i]).Metrics[metric]) {
-					certain = append(certain, ref)
+				if c, ok := r.of(&t.Rows[i]).Metrics[metric]; ok && r.key == rule && from(&t.Rows[i], c) {
+					return fmt.Sprintf("%d.%d.%d/%s/%s", place, k, i, rule, metric)
 				}
 			}
 		}
 	}
-	for _, refs := range [][]string{certain, likely} {
-		if len(refs) == 1 {
-			return refs[0]
-		}
-	}
 	return ""
+}
+
+// decimals writes a share as the papers do: .0555.
+func decimals(v float64) string { return strings.TrimPrefix(fmt.Sprintf("%.4f", v), "0") }
+
+// thousands writes 22363 as 22,363.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 // footnotes numbers the notes of a table's rows; equal notes share a number.
