@@ -10,7 +10,7 @@ import (
 )
 
 // TestReadmeShowsTheRecords renders the committed records anew: the tables in
-// results/tables and the comparison in the README must be what comes out.
+// results/tables, the figures and the comparison in the README must be what comes out.
 func TestReadmeShowsTheRecords(t *testing.T) {
 	const suite = "baselines"
 	out := t.TempDir()
@@ -21,7 +21,7 @@ func TestReadmeShowsTheRecords(t *testing.T) {
 	if err != nil || len(committed) == 0 {
 		t.Fatalf("no tables, %v: run bench -suite %s", err, suite)
 	}
-	for _, dir := range []string{"tables", "aggregates"} { // all is made from records
+	for _, dir := range []string{"tables", "figures", "aggregates"} { // all is made from records
 		if err := os.RemoveAll(filepath.Join(out, dir)); err != nil {
 			t.Fatal(err)
 		}
@@ -37,6 +37,15 @@ func TestReadmeShowsTheRecords(t *testing.T) {
 	for _, path := range committed {
 		if want, got := read(t, path), read(t, filepath.Join(out, "tables", filepath.Base(path))); got != want {
 			t.Errorf("%s is not what its records give; run: go run ./bench -suite %s -report\n%s", path, suite, got)
+		}
+	}
+	figures, err := filepath.Glob(filepath.Join("../results/figures", suite+"-*.svg"))
+	if err != nil || len(figures) == 0 {
+		t.Errorf("no figures, %v", err)
+	}
+	for _, path := range figures {
+		if read(t, path) != read(t, filepath.Join(out, "figures", filepath.Base(path))) {
+			t.Errorf("%s is not what its records give; run: go run ./bench -suite %s -report", path, suite)
 		}
 	}
 	_, comparison, ok := strings.Cut(read(t, filepath.Join(out, "tables", suite+".md")), "\n## beauty: ")
