@@ -58,6 +58,7 @@ Results go to results/ beside experiments.toml, or to -out:
   runs/ID.json          record of a run: spec, curve, metrics, and where it was measured
   runs/ID.ranks.tsv.gz  test rank of every user
   tables/SUITE.md       the tables, as Markdown; SUITE.tex and SUITE*.csv too
+  figures/, index.html  figures as SVG and PNG; one page with all suites and what is behind each number
   tuned.toml            what a suite of kind tune chose
   analysis/ID.json      what -analyse prints
   trec/ID.*             what -trec writes (not for git)

@@ -8,7 +8,8 @@
 //	rank     internal/rank        full ranking of the test items, under both seen-item rules
 //	record   internal/record      one immutable file a run, under results/
 //	compare  internal/aggregate   means, tests, published numbers, from records and nothing else
-//	render   internal/report      tables of these for the terminal and for papers
+//	render   internal/report      tables of these for the terminal and for papers;
+//	         internal/figure, internal/page   figures, and a page with everything
 //
 // What has a record is not run again, so an interrupted suite goes on where it
 // was. Type "bench -help" for flags, examples and exit codes.

@@ -157,21 +157,21 @@ func TestTable(t *testing.T) {
 		}
 		for v := 1; v < 200 && start != StartRandom; v++ {
 			row := table[v*16 : (v+1)*16]
-			if got := norm(row); math.Abs(got-.08) > 1e-6 { // .02·√16
+			if got := length(row); math.Abs(got-.08) > 1e-6 { // .02·√16
 				t.Fatalf("%s: item %d has norm %v", start, v, got)
 			}
-			if got := norm(row[:8]); start != StartPCA && math.Abs(got-.08/math.Sqrt2) > 1e-6 {
+			if got := length(row[:8]); start != StartPCA && math.Abs(got-.08/math.Sqrt2) > 1e-6 {
 				t.Fatalf("%s: item %d has norm %v in the first head", start, v, got)
 			}
 		}
 	}
 	random := tables[StartRandom]
-	if got := norm(random) / math.Sqrt(201*16); math.Abs(got-.02) > .002 {
+	if got := length(random) / math.Sqrt(201*16); math.Abs(got-.02) > .002 {
 		t.Errorf("drawn rows have a standard deviation of %v", got)
 	}
 	for start, table := range tables {
 		for _, v := range []int{0, 200} {
-			if row := table[v*16 : (v+1)*16]; !slices.Equal(row, random[v*16:(v+1)*16]) || norm(row) == 0 {
+			if row := table[v*16 : (v+1)*16]; !slices.Equal(row, random[v*16:(v+1)*16]) || length(row) == 0 {
 				t.Errorf("%s: row %d was not drawn: %v", start, v, row)
 			}
 		}
@@ -184,7 +184,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func norm(x []float32) float64 {
+func length(x []float32) float64 {
 	var sum float64
 	for _, v := range x {
 		sum += float64(v) * float64(v)
@@ -284,8 +284,8 @@ func TestGradientsReachTheirHead(t *testing.T) {
 				for _, name := range p.Names() {
 					g := p.Grad(name)
 					own := strings.HasPrefix(name, fmt.Sprintf("heads.%d.", h))
-					if reached := norm(g) > 0; reached != own {
-						t.Errorf("%s: head %d's step: gradient of %s has norm %v", head, h, name, norm(g))
+					if reached := length(g) > 0; reached != own {
+						t.Errorf("%s: head %d's step: gradient of %s has norm %v", head, h, name, length(g))
 					}
 				}
 			}
