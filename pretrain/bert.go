@@ -9,8 +9,8 @@ import (
 )
 
 // bert is the encoder of Devlin et al. (2019) on one thread: the sum of word,
-// position and type embedding, LayerNorm, then post-norm layers. Texts lie one
-// after the other, without padding, and each sees itself only; token types are all
+// position and type embedding, LayerNorm, then post-norm layers. The texts of a
+// batch have one length, so there is no padding and no mask; token types are all
 // the first. There is no dropout and no gradient.
 type bert struct {
 	rt                    *torch.Runtime
@@ -92,18 +92,17 @@ func newBERT(rt *torch.Runtime, leader bool, c bertConfig, weights map[string]sa
 	return m, failed
 }
 
-// forward gives the last hidden states [M, d] of texts with M tokens in all, one
-// below the other. states, if not nil, sees those after the embedding and after
-// every layer.
+// forward gives the last hidden states [T·n, d] of T texts of n tokens each, one
+// text below the other. states, if not nil, sees those after the embedding and
+// after every layer.
 func (m *bert) forward(texts [][]int32, states func(torch.Tensor)) torch.Tensor {
-	var ids, steps, spans []int64
+	var ids, steps []int64
 	for _, text := range texts {
-		first := int64(len(ids))
 		for t, id := range text {
 			ids, steps = append(ids, int64(id)), append(steps, int64(t))
-			spans = append(spans, first, first+int64(len(text)))
 		}
 	}
+	M, n := int64(len(ids)), int64(len(texts[0]))
 	var x torch.Tensor
 	see := func() {
 		if states != nil {
@@ -111,14 +110,12 @@ func (m *bert) forward(texts [][]int32, states func(torch.Tensor)) torch.Tensor 
 		}
 	}
 	m.rt.NoGrad(func() {
-		M := int64(len(ids))
 		x = m.words.Rows(m.rt.Ints(ids, M)).Add(m.typ)   // [M, d]
 		x = x.Add(m.positions.Rows(m.rt.Ints(steps, M))) // [M, d]
 		x = m.norm.forward(x)                            // [M, d]
 		see()
-		itself := m.rt.Ints(spans, M, 2) // [M, 2]
 		for _, l := range m.layers {
-			x = l.forward(x, itself) // [M, d]
+			x = l.forward(x, n) // [M, d]
 			see()
 		}
 	})
@@ -126,9 +123,9 @@ func (m *bert) forward(texts [][]int32, states func(torch.Tensor)) torch.Tensor 
 }
 
 // forward: x ← LN(x + W_O·Attn(x)); x ← LN(x + W₂·act(W₁·x)).
-func (l bertLayer) forward(x, spans torch.Tensor) torch.Tensor {
-	a := l.query.forward(x).Attend(l.keyValue.forward(x), spans, l.heads, 0) // [M, d], [M, 2d] → [M, d]
-	x = l.attnNorm.forward(x.Add(l.out.forward(a)))                          // [M, d]
-	f := l.ffOut.forward(l.activation(l.ffIn.forward(x)))                    // [M, inner] → [M, d]
-	return l.ffNorm.forward(x.Add(f))                                        // [M, d]
+func (l bertLayer) forward(x torch.Tensor, n int64) torch.Tensor {
+	a := l.query.forward(x).AttendEqual(l.keyValue.forward(x), n, l.heads) // [M, d], [M, 2d] → [M, d]
+	x = l.attnNorm.forward(x.Add(l.out.forward(a)))                        // [M, d]
+	f := l.ffOut.forward(l.activation(l.ffIn.forward(x)))                  // [M, inner] → [M, d]
+	return l.ffNorm.forward(x.Add(f))                                      // [M, d]
 }

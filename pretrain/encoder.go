@@ -52,8 +52,8 @@ type EncodeOptions struct {
 	Progress func(done, total int)
 }
 
-// tokensPerBatch bounds a batch of several texts: matrices that fill the cores,
-// and states that stay in their caches.
+// tokensPerBatch bounds a batch of several texts: matrices large enough for a core
+// to work at its speed, and states that stay in its cache.
 const tokensPerBatch = 1024
 
 // Encode gives the vectors of texts, [len(texts), Hidden] row-major: the same
@@ -148,8 +148,8 @@ func (e *Encoder) compute(ctx context.Context, texts []string, o EncodeOptions) 
 	return out, nil
 }
 
-// batches groups texts of similar lengths, the longest first: numbers of ids.
-// Which texts share a batch depends on the texts alone.
+// batches groups texts of the same length, the longest first: numbers of ids. There
+// is nothing to pad, and which texts share a batch depends on the texts alone.
 func batches(ids [][]int32) [][]int {
 	order := make([]int, len(ids))
 	for i := range order {
@@ -157,11 +157,11 @@ func batches(ids [][]int32) [][]int {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(ids[b]), len(ids[a])) })
 	var out [][]int
-	for from, tokens, i := 0, 0, 0; i < len(order); i++ {
-		tokens += len(ids[order[i]])
-		if i+1 == len(order) || tokens+len(ids[order[i+1]]) > tokensPerBatch {
+	for from, i := 0, 0; i < len(order); i++ {
+		n := len(ids[order[i]])
+		if i+1 == len(order) || len(ids[order[i+1]]) != n || (i+2-from)*n > tokensPerBatch {
 			out = append(out, order[from:i+1])
-			from, tokens = i+1, 0
+			from = i + 1
 		}
 	}
 	return out

@@ -84,7 +84,14 @@ func allStates(t *testing.T, e *Encoder, ids [][]int32) (out [][]float32) {
 		if err != nil {
 			return err
 		}
-		m.forward(ids, func(x torch.Tensor) { out = append(out, x.HostFloats()) })
+		out = make([][]float32, 1+e.config.Layers)
+		for _, text := range ids {
+			at := 0
+			m.forward([][]int32{text}, func(x torch.Tensor) {
+				out[at] = append(out[at], x.HostFloats()...)
+				at++
+			})
+		}
 		return nil
 	})
 	must(t, err)

@@ -57,6 +57,10 @@ void *fb_dropout(void *x, double p, uint64_t seed);
 // the form that a GPU has (with dropout from its generator).
 void *fb_attend(void *q, void *kv, void *spans, int64_t heads, double p, uint64_t seed, int composed);
 
+// The same of T sequences of n rows each, whose queries all see the whole sequence:
+// q [T·n, d], kv [T·n, 2d]. There is no dropout.
+void *fb_attend_equal(void *q, void *kv, int64_t n, int64_t heads);
+
 // The softmax-weighted mean of every prefix of every sequence (ragged.cpp):
 // x [M, d] and logits a [M] hold the sequences one after the other, lengths [B]
 // says how long each is. Row t of the result [M, d] is Σ softmax(a_s)·x_s over

@@ -221,6 +221,13 @@ func (t Tensor) Attend(kv, spans Tensor, heads int64, p float64) Tensor {
 	return t.attend(kv, spans, heads, p, false)
 }
 
+// AttendEqual is Attend for sequences of n rows each, without dropout: t [T·n, d],
+// kv [T·n, 2d], and every query sees all of its own sequence. [T·n, d].
+func (t Tensor) AttendEqual(kv Tensor, n, heads int64) Tensor {
+	out := C.fb_attend_equal(unsafe.Pointer(t.c), unsafe.Pointer(kv.c), C.int64_t(n), C.int64_t(heads))
+	return t.rt.native(out, "attend_equal", t, kv)
+}
+
 func (t Tensor) attend(kv, spans Tensor, heads int64, p float64, composed bool) Tensor {
 	var seed uint64
 	if !t.rt.training {

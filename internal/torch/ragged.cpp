@@ -146,3 +146,17 @@ void *fb_normalize(void *rows) {
     return new Tensor(Normalize::apply(x));
   });
 }
+
+void *fb_attend_equal(void *queries, void *keys_values, int64_t n, int64_t heads) {
+  return guarded<void *>(nullptr, [&]() -> void * {
+    const Tensor &q = deref(queries), &kv = deref(keys_values);
+    TORCH_CHECK(is_matrix(q) && is_matrix(kv) && kv.size(0) == q.size(0) && kv.size(1) == 2 * q.size(1), "queries ",
+                q.sizes(), " and keys with values ", kv.sizes(), " should be [N, d] and [N, 2d]");
+    TORCH_CHECK(n > 0 && q.size(0) % n == 0, "sequences of ", n, " rows do not divide ", q.size(0));
+    TORCH_CHECK(heads > 0 && q.size(1) % heads == 0, heads, " heads do not divide ", q.size(1));
+    int64_t d = q.size(1);
+    auto split = [&](const Tensor &x) { return x.reshape({-1, n, heads, d / heads}).transpose(1, 2); }; // [T, H, n, d/H]
+    Tensor out = at::scaled_dot_product_attention(split(q), split(kv.narrow(1, 0, d)), split(kv.narrow(1, d, d)));
+    return new Tensor(out.transpose(1, 2).reshape({-1, d}));
+  });
+}

@@ -60,6 +60,34 @@ func TestAttend(t *testing.T) {
 	}
 }
 
+// Sequences of one length are a case of those of any lengths.
+func TestAttendEqual(t *testing.T) {
+	for _, n := range []int64{1, 3, 40} {
+		N, d, heads := 3*n, int64(12), int64(2)
+		var spans []int64
+		for i := range N {
+			spans = append(spans, i/n*n, i/n*n+n)
+		}
+		run(t, func(rt *Runtime) {
+			p := rt.NewParams()
+			q, kv := p.Normal("q", 1.5, N, d), p.Normal("kv", 1.5, N, 2*d)
+			rt.NoGrad(func() {
+				want := q.Attend(kv, rt.Ints(spans, N, 2), heads, 0).HostFloats()
+				nearAll(t, "attention", q.AttendEqual(kv, n, heads).HostFloats(), want, 1e-5)
+			})
+		})
+	}
+	for want, sizes := range map[string][3]int64{"sequences of 4 rows do not divide 6": {4, 2, 8}, "5 heads do not divide 4": {3, 5, 8}, "should be [N, d] and [N, 2d]": {3, 2, 4}} {
+		err := Run(Config{}, func(rt *Runtime) error {
+			rt.Zeros(6, 4).AttendEqual(rt.Zeros(6, sizes[2]), sizes[0], sizes[1])
+			return nil
+		})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
 // Dropout drops the asked share of the weights, scales the rest, and drops the
 // same ones in the backward pass.
 func TestAttendDropout(t *testing.T) {

@@ -545,3 +545,25 @@ func TestMemoryStaysBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestActivations(t *testing.T) {
+	x := []float32{-30, -2, -.5, 0, .1, 1, 3, 30}
+	for name, c := range map[string]struct {
+		of   func(Tensor) Tensor
+		want func(x float64) float64
+	}{
+		"GELU": {Tensor.GELU, func(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) }},
+		"GELUTanh": {Tensor.GELUTanh, func(x float64) float64 {
+			return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+.044715*x*x*x)))
+		}},
+		"ReLU": {Tensor.ReLU, func(x float64) float64 { return max(0, x) }},
+	} {
+		run(t, func(rt *Runtime) {
+			for i, got := range c.of(rt.Floats(x, int64(len(x)))).HostFloats() {
+				if want := c.want(float64(x[i])); math.Abs(float64(got)-want) > 1e-6 {
+					t.Errorf("%s(%v) = %v, want %v", name, x[i], got, want)
+				}
+			}
+		})
+	}
+}
