@@ -111,7 +111,7 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 	}
 	in := aggregate.Input{
 		Name: plan.Suite.Name, Summary: plan.Suite.Summary, Axes: axes, Proposals: proposals, Planned: planned, Records: records,
-		Stale: stale, Skipped: skipped, Datasets: stats, Published: b.published, Store: b.store,
+		Stale: stale, Skipped: skipped, Datasets: stats, Published: b.published, Store: b.store, Split: b.split,
 	}
 	key, err := in.Key()
 	if err != nil {
@@ -127,6 +127,19 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 		return nil, err
 	}
 	return s, s.Save(path)
+}
+
+// split opens a data set and divides it as its configuration says.
+func (b *bench) split(dataset string) (*datasets.Split, error) {
+	c, err := b.config.Dataset(dataset)
+	if err != nil {
+		return nil, err
+	}
+	d, err := datasets.Open(c, b.config.Root)
+	if err != nil {
+		return nil, err
+	}
+	return datasets.NewSplit(d, "")
 }
 
 // renderedRun is a run in the JSON that goes with a table.
@@ -168,6 +181,7 @@ func (b *bench) render(plan *experiment.Plan, records []*record.Record, stale []
 		{".datasets.csv", report.DatasetsCSV(s.Datasets)},
 		{".published.csv", nil},
 		{".claims.csv", nil},
+		{".breakdown.csv", report.BreakdownCSV(s)},
 	}
 	if len(s.Checks) > 0 {
 		files[4].text = report.PublishedCSV(s.Checks)

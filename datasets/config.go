@@ -56,6 +56,11 @@ type Config struct {
 	MaxUsers int `toml:"max_users" json:"max_users,omitempty"`
 	// Split is "leave-one-out" (default) or "time".
 	Split string `toml:"split" json:"split,omitempty"`
+	// ColdItems is the share of the items that come after training and
+	// validation: only test cases have them, see NewSplit. Default 0: none.
+	ColdItems float64 `toml:"cold_items" json:"cold_items,omitempty"`
+	// ColdSeed draws other items. Default 0.
+	ColdSeed int64 `toml:"cold_seed" json:"cold_seed,omitempty"`
 }
 
 // Columns names the columns of an interactions file by the names in its
@@ -160,6 +165,12 @@ func (c Config) Resolve() (Config, error) {
 		return fail("min_rating = %v is not a finite number", c.MinRating)
 	case c.MinRating != 0 && c.Format == "csv" && c.Columns.Rating == "":
 		return fail("min_rating is set, but there is no rating: set columns.rating or remove min_rating")
+	case !(c.ColdItems >= 0 && c.ColdItems < 1): // so put, it catches NaN
+		return fail("cold_items = %v is not a share of the items; expected 0 (none) up to, but not, 1", c.ColdItems)
+	case c.ColdSeed < 0:
+		return fail("cold_seed = %d is negative; expected 0 or more", c.ColdSeed)
+	case c.ColdSeed != 0 && c.ColdItems == 0:
+		return fail("cold_seed is set, but no items are to be drawn: set cold_items or remove cold_seed")
 	case c.Split == TimeSplit && !timed:
 		return fail("split = %q needs times, which the source has not; use %q", TimeSplit, LeaveOneOut)
 	}

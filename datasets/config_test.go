@@ -74,6 +74,12 @@ func TestResolveErrors(t *testing.T) {
 		{csv(func(c *Config) { c.Split = "random" }), `split = "random" is unknown; expected one of leave-one-out, time`},
 		{csv(func(c *Config) { c.KCore = -1 }), "k_core = -1 is negative"},
 		{csv(func(c *Config) { c.MaxUsers = -1 }), "max_users = -1 is negative"},
+		{csv(func(c *Config) { c.ColdItems = -.1 }), "cold_items = -0.1 is not a share of the items"},
+		{csv(func(c *Config) { c.ColdItems = 1 }), "cold_items = 1 is not a share"},
+		{csv(func(c *Config) { c.ColdItems = 5 }), "cold_items = 5 is not a share"},
+		{csv(func(c *Config) { c.ColdItems = math.NaN() }), "cold_items = NaN is not a share"},
+		{csv(func(c *Config) { c.ColdItems, c.ColdSeed = .1, -1 }), "cold_seed = -1 is negative"},
+		{csv(func(c *Config) { c.ColdSeed = 1 }), "cold_seed is set, but no items are to be drawn"},
 	} {
 		_, err := tc.c.Resolve()
 		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.HasPrefix(err.Error(), "datasets: ") {

@@ -17,9 +17,12 @@
 package datasets
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 )
 
@@ -87,7 +90,10 @@ func load(c Config, src *source) (*Dataset, error) {
 		return nil, err
 	}
 	attachMetadata(d, c, src)
-	d.fingerprint = fingerprint(d.Seqs)
+	if c.ColdItems > 0 && len(d.ColdItems()) == 0 {
+		return nil, fmt.Errorf("cold_items = %v of %d items is not one; raise it, or remove it", c.ColdItems, d.NumItems)
+	}
+	d.fingerprint = d.hash()
 	d.Warnings = append(d.Warnings, tieWarning(d)...)
 	d.Warnings = append(d.Warnings, knownWarnings(d)...)
 	return d, nil
@@ -95,15 +101,40 @@ func load(c Config, src *source) (*Dataset, error) {
 
 // Fingerprint returns the SHA-256, in hex, of the processed sequences: one
 // line a user, item ids in decimal joined by single spaces, each line ended by
-// a newline. Times and original ids take no part.
+// a newline; with Config.ColdItems, a last line of the word "cold" and the ids of
+// ColdItems. Times and original ids take no part.
 func (d *Dataset) Fingerprint() string {
 	if d.fingerprint != "" {
 		return d.fingerprint
 	}
-	return fingerprint(d.Seqs)
+	return d.hash()
 }
 
-func fingerprint(seqs [][]int32) string {
+func (d *Dataset) hash() string { return fingerprint(d.Seqs, d.ColdItems()) }
+
+// ColdItems returns the items that Config.ColdItems asks for, ascending; nil for
+// none. They are those whose original ids have the lowest hashes, so which they are
+// hangs on no generator, and another share of the same seed holds them or is held.
+func (d *Dataset) ColdItems() []int32 {
+	n := int(math.Round(d.Config.ColdItems * float64(d.NumItems)))
+	if n == 0 {
+		return nil
+	}
+	keys := hashes(d.ItemIDs)
+	for v := range keys {
+		keys[v] = mix(keys[v] + mix(uint64(d.Config.ColdSeed)))
+	}
+	items := make([]int32, d.NumItems)
+	for i := range items {
+		items[i] = int32(i + 1)
+	}
+	slices.SortFunc(items, func(a, b int32) int { return cmp.Or(cmp.Compare(keys[a], keys[b]), cmp.Compare(a, b)) })
+	items = items[:n]
+	slices.Sort(items)
+	return items
+}
+
+func fingerprint(seqs [][]int32, cold []int32) string {
 	h := sha256.New()
 	buf := make([]byte, 0, 1<<16)
 	for _, seq := range seqs {
@@ -116,6 +147,13 @@ func fingerprint(seqs [][]int32) string {
 				h.Write(buf)
 				buf = buf[:0]
 			}
+		}
+		buf = append(buf, '\n')
+	}
+	if cold != nil {
+		buf = append(buf, "cold"...)
+		for _, v := range cold {
+			buf = strconv.AppendInt(append(buf, ' '), int64(v), 10)
 		}
 		buf = append(buf, '\n')
 	}

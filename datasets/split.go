@@ -13,7 +13,8 @@ type Case struct {
 	Target  int32
 }
 
-// Split is what training and ranking see. Its slices alias Dataset.Seqs.
+// Split is what training and ranking see. Its slices alias Dataset.Seqs, but for
+// those that cold items were taken out of.
 type Split struct {
 	Data  *Dataset
 	Kind  string    // LeaveOneOut or TimeSplit
@@ -39,6 +40,14 @@ type Split struct {
 // or test period, with everything before it as its history; a user without
 // history has none. Nothing that a model is trained on is later than what it
 // is asked for.
+//
+// Config.ColdItems then takes a share of the items out of training, to measure what
+// a model does about items that it was never trained on. It is as if they came after
+// validation: training sequences and validation histories close up over them, and
+// validation cases that ask for one, or are left without history, are dropped, so
+// that early stopping knows nothing of them either. Test cases stay as they are: all
+// of them, with such items as targets and in histories, where the seen-item rule
+// needs them. They are candidates of every ranking.
 func NewSplit(d *Dataset, kind string) (*Split, error) {
 	if kind == "" {
 		kind = d.Config.Split
@@ -55,6 +64,9 @@ func NewSplit(d *Dataset, kind string) (*Split, error) {
 		s.byTime()
 	default:
 		return nil, fmt.Errorf("datasets: %s: unknown split %q; expected %q or %q", d.Name, kind, LeaveOneOut, TimeSplit)
+	}
+	if cold := d.ColdItems(); cold != nil {
+		s.takeOut(cold)
 	}
 	if len(s.Test) == 0 || len(s.Valid) == 0 {
 		return nil, fmt.Errorf("datasets: %s: the %s split has %d validation and %d test cases; it needs some of both: use more data or fewer filters", d.Name, s.Kind, len(s.Valid), len(s.Test))
@@ -96,6 +108,32 @@ func (s *Split) byTime() {
 			s.addCase(&s.Test, u, test)
 		}
 	}
+}
+
+// takeOut removes items from training and validation.
+func (s *Split) takeOut(items []int32) {
+	cold := make([]bool, s.Data.NumItems+1)
+	for _, v := range items {
+		cold[v] = true
+	}
+	isCold := func(v int32) bool { return cold[v] }
+	warm := func(seq []int32) []int32 {
+		if !slices.ContainsFunc(seq, isCold) {
+			return seq
+		}
+		return slices.DeleteFunc(slices.Clone(seq), isCold)
+	}
+	for u, seq := range s.Train {
+		s.Train[u] = warm(seq)
+	}
+	var valid []Case
+	for _, c := range s.Valid {
+		c.History = warm(c.History)
+		if !cold[c.Target] && len(c.History) > 0 {
+			valid = append(valid, c)
+		}
+	}
+	s.Valid = valid
 }
 
 func (s *Split) addCase(cases *[]Case, u, pos int) {

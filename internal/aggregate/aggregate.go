@@ -15,7 +15,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: what lies in the cache is then made anew.
-const Version = 1
+const Version = 2
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -39,6 +39,11 @@ type Input struct {
 	Datasets      []datasets.Stats
 	Published     *Published   // nil: no numbers to compare with
 	Store         record.Store // where the ranks of the records lie
+
+	// Split opens a data set of the suite by its name and divides it as the records
+	// say, so that users can be grouped; nil: no breakdowns. It is called by Make
+	// only, so a cached suite opens nothing.
+	Split func(dataset string) (*datasets.Split, error)
 }
 
 // Planned is a run that the suite asks for.
@@ -50,7 +55,8 @@ type Planned struct {
 // group is a row with the records behind it.
 type group struct {
 	Row
-	records []*record.Record
+	records       []*record.Record
+	removed, kept [][]int32 // [seed][user] ranks, if anything asks for them
 }
 
 // Make aggregates records. Rows are grouped by everything that decides a result but
@@ -113,9 +119,19 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		markBest(groups, func(g *group) map[string]Cell { return g.Removed.Metrics }, metric)
 		markBest(groups, func(g *group) map[string]Cell { return g.Kept.Metrics }, metric)
 	}
-	t.Proposed = bestOnValidation(groups, false)
-	if t.Baseline = bestOnValidation(groups, true); t.Baseline != "" {
-		if err := in.compare(groups, t.Baseline); err != nil {
+	t.Proposed, t.Baseline = bestOnValidation(groups, false), bestOnValidation(groups, true)
+	if t.Baseline != "" || in.Split != nil {
+		if err := in.readRanks(groups); err != nil {
+			return t, nil, err
+		}
+	}
+	if t.Baseline != "" {
+		if err := compare(groups, t.Baseline); err != nil {
+			return t, nil, err
+		}
+	}
+	if in.Split != nil {
+		if t.Breakdowns, err = in.breakdowns(t, groups); err != nil {
 			return t, nil, err
 		}
 	}

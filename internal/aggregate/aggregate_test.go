@@ -18,6 +18,7 @@ import (
 type fixture struct {
 	t *testing.T
 	Input
+	kept []int32 // ranks of the runs to come with seen items kept; nil: as removed
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -63,7 +64,11 @@ func (f *fixture) add(model string, seed int64, valid, test float64, ranks []int
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if r.Result.RanksSHA256, err = rank.WriteRanks(f.Store.RanksPath(id), ranks, ranks); err != nil {
+	kept := ranks
+	if f.kept != nil {
+		kept = f.kept
+	}
+	if r.Result.RanksSHA256, err = rank.WriteRanks(f.Store.RanksPath(id), kept, ranks); err != nil {
 		f.t.Fatal(err)
 	}
 	r.ID = id

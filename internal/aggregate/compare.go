@@ -20,7 +20,7 @@ const (
 // compare sets every row of a table against its baseline: gains of all metrics, and
 // tests of the users' NDCG@10. The family of Holm's correction are all other rows
 // under one seen-item rule.
-func (in Input) compare(groups []*group, baseline string) error {
+func compare(groups []*group, baseline string) error {
 	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })
 	kept, removed := make([][][]float64, len(groups)), make([][][]float64, len(groups))
 	for i, g := range groups {
@@ -35,17 +35,8 @@ func (in Input) compare(groups []*group, baseline string) error {
 				cells(g)[metric] = c
 			}
 		}
-		for _, r := range g.records {
-			path := in.Store.RanksPath(r.ID)
-			k, rem, sum, err := rank.ReadRanks(path)
-			if err != nil {
-				return fmt.Errorf("%w; restore the file, or delete the record of %s to run it again", err, r.ID)
-			}
-			if sum != r.Result.RanksSHA256 || len(k) != r.Result.Users {
-				return fmt.Errorf("%s does not belong to its record (%d users, hash %.8s; the record says %d, %.8s): restore it, or delete the record of %s to run it again",
-					path, len(k), sum, r.Result.Users, r.Result.RanksSHA256, r.ID)
-			}
-			kept[i], removed[i] = append(kept[i], ndcg10(k)), append(removed[i], ndcg10(rem))
+		for seed := range g.records {
+			kept[i], removed[i] = append(kept[i], ndcg10(g.kept[seed])), append(removed[i], ndcg10(g.removed[seed]))
 		}
 	}
 	if len(kept[base][0]) < 2 || len(groups) < 2 {
@@ -61,6 +52,25 @@ func (in Input) compare(groups []*group, baseline string) error {
 	}
 	for i, g := range groups {
 		g.Removed.Test, g.Kept.Test = testsRemoved[i], testsKept[i]
+	}
+	return nil
+}
+
+// readRanks fills in the users' ranks of all rows.
+func (in Input) readRanks(groups []*group) error {
+	for _, g := range groups {
+		for _, r := range g.records {
+			path := in.Store.RanksPath(r.ID)
+			kept, removed, sum, err := rank.ReadRanks(path)
+			if err != nil {
+				return fmt.Errorf("%w; restore the file, or delete the record of %s to run it again", err, r.ID)
+			}
+			if sum != r.Result.RanksSHA256 || len(kept) != r.Result.Users {
+				return fmt.Errorf("%s does not belong to its record (%d users, hash %.8s; the record says %d, %.8s): restore it, or delete the record of %s to run it again",
+					path, len(kept), sum, r.Result.Users, r.Result.RanksSHA256, r.ID)
+			}
+			g.kept, g.removed = append(g.kept, kept), append(g.removed, removed)
+		}
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func share(part, of int) string {
 }
 
 // filters are the settings of a data set that change what is in it.
-var filters = []string{"min_rating", "duplicates", "k_core", "max_users", "ties"}
+var filters = []string{"min_rating", "duplicates", "k_core", "max_users", "ties", "cold_items", "cold_seed"}
 
 // tableNotes warns where the records of one table are not of one kind. Commits are
 // no matter of the table: the versions in the ids say that the code which decides

@@ -216,7 +216,7 @@ func (p *Published) checks(planned []Planned, tables []Table, groups [][]*group)
 			continue
 		}
 		c.OurLabel, c.OurLoss = row.Label, row.loss()
-		c.Comparable = isSize && !n.otherData
+		c.Comparable = isSize && !n.otherData && !row.cold()
 		kept, removed := row.Kept.Metrics[n.Metric], row.Removed.Metrics[n.Metric]
 		c.Ours, c.OurRule = removed, "removed"
 		if n.Rule == "kept" || n.Rule == unknown && math.Abs(kept.Mean-n.Published) < math.Abs(removed.Mean-n.Published) {
@@ -246,6 +246,13 @@ func rowFor(groups []*group, model, loss string) *group {
 	return best
 }
 
+// cold tells whether items were taken out of a row's training: nobody else's numbers
+// are about that.
+func (g *group) cold() bool {
+	_, ok := g.records[0].Result.Spec.Dataset.Config["cold_items"]
+	return ok
+}
+
 // loss is the training loss of a row; "" for floors.
 func (g *group) loss() string { return plain(setting(g.records[0], "train.loss")) }
 
@@ -270,7 +277,7 @@ func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group)
 		for i, t := range tables {
 			base := slices.IndexFunc(groups[i], func(g *group) bool { return g.Label == t.Baseline })
 			row := rowFor(groups[i], c.Model, "")
-			if base < 0 || row == nil {
+			if base < 0 || row == nil || row.cold() {
 				continue
 			}
 			seeds := min(len(row.records), len(groups[i][base].records))

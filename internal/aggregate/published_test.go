@@ -3,6 +3,7 @@ package aggregate
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,6 +104,7 @@ func TestChecks(t *testing.T) {
 		{"cold items unknown", replace(`cold_items = "kept"`, `cold_items = "unknown"`), nil, "kept", -1, true, true, false},
 		{"their data", replace(`source = "A"`, "source = \"A\"\nother_data = [\"beauty\"]"), nil, "kept", 0, false, false, false},
 		{"our data is cut", nil, func(r *record.Record) { r.Result.Items = 99 }, "kept", 0, false, false, false},
+		{"items taken out", nil, takeOut, "kept", 0, false, false, false},
 		{"other split", nil, func(r *record.Record) { r.Result.Spec.Protocol = "time" }, "", 0, false, false, false},
 	} {
 		f := newFixture(t)
@@ -127,6 +129,11 @@ func TestChecks(t *testing.T) {
 			t.Errorf("%s: ours %+v", tt.name, c.Ours)
 		}
 	}
+}
+
+// takeOut makes a record one of a data set without some items in training.
+func takeOut(r *record.Record) {
+	r.Result.Spec.Dataset.Config = record.Settings{"cold_items": json.RawMessage("0.05")}
 }
 
 func replace(old, new string) func(string) string {
@@ -194,6 +201,15 @@ func TestClaims(t *testing.T) {
 		}
 	}
 	f := newFixture(t)
+	f.Published, _ = parsePublished("p.toml", []byte(somePublished))
+	for seed := range int64(3) {
+		f.add("sasrec", seed, .1, .10, same(3), takeOut)
+		f.add("fame", seed, .2, .11, same(2), takeOut)
+	}
+	if s := f.make(); s.Claims[0].Verdict != NotRun || s.Claims[0].Found != nil || !slices.Contains(s.Tables[0].Notes, "the data with cold_items = 0.05") {
+		t.Errorf("a claim says nothing of items taken out: %+v, %q", s.Claims[0], s.Tables[0].Notes)
+	}
+	f = newFixture(t)
 	f.Published, _ = parsePublished("p.toml", []byte(somePublished))
 	f.add("sasrec", 0, .1, .1, same(3), nil)
 	spec := f.Planned[0].Spec

@@ -34,6 +34,8 @@ type Table struct {
 	Proposed string   `json:"proposed,omitempty"` // label of the proposal (no baseline) that is best on validation
 	Rows     []Row    `json:"rows"`
 	Notes    []string `json:"notes"`
+
+	Breakdowns []Breakdown `json:"breakdowns,omitempty"`
 }
 
 // Row is a model with one setting of everything but the seed.
@@ -77,6 +79,35 @@ type Test struct {
 	P           float64 `json:"p"`      // Wilcoxon signed-rank, two-sided
 	PHolm       float64 `json:"p_holm"` // corrected for all models of the table under this rule
 	Significant bool    `json:"significant"`
+}
+
+// Breakdown shows the rows of a table on groups of its test users.
+type Breakdown struct {
+	By     string         `json:"by"`     // ByTarget or ByHistory
+	Groups []UserGroup    `json:"groups"` // every test user is in one
+	Rows   []BreakdownRow `json:"rows"`   // as Table.Rows
+}
+
+// UserGroup is some of a table's test users.
+type UserGroup struct {
+	Label string `json:"label"` // what they have of Breakdown.By, as "1-5"
+	Users int    `json:"users"` // 0: the data has none such
+}
+
+// BreakdownRow is a row on each group, by metric (BreakdownColumns).
+type BreakdownRow struct {
+	Label   string                `json:"label"` // as Row.Label
+	Removed []map[string]Estimate `json:"removed"`
+	Kept    []map[string]Estimate `json:"kept"`
+}
+
+// Estimate is the mean of a metric over a group's users and a row's seeds.
+type Estimate struct {
+	Mean float64 `json:"mean"`
+	SD   float64 `json:"sd"`   // of the seeds' means; 0 for one seed
+	N    int     `json:"n"`    // seeds; 0: nobody is in the group
+	Low  float64 `json:"low"`  // 95 % bootstrap interval over users and seeds;
+	High float64 `json:"high"` // Mean itself where a group is one user
 }
 
 // CurvePoint is an epoch of a row's training, over the seeds that reached it.

@@ -53,6 +53,34 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 	return csvText(lines)
 }
 
+// BreakdownCSV has a line for each data set, breakdown, seen-item rule, row, group of
+// users and metric; nil if there are no breakdowns. A group without users has no mean.
+func BreakdownCSV(s *aggregate.Suite) []byte {
+	lines := [][]string{{"dataset", "protocol", "by", "rule", "model", "label", "group", "users", "metric", "mean", "sd", "n", "low", "high"}}
+	for _, t := range s.Tables {
+		for _, b := range t.Breakdowns {
+			for _, rule := range rules {
+				for i, row := range b.Rows {
+					for g, of := range rule.on(row) {
+						for _, metric := range aggregate.BreakdownColumns {
+							e, numbers := of[metric], []string{"", "", "0", "", ""}
+							if e.N > 0 {
+								numbers = []string{number64(e.Mean), number64(e.SD), strconv.Itoa(e.N), number64(e.Low), number64(e.High)}
+							}
+							line := []string{t.Dataset, t.Protocol, b.By, rule.name, t.Rows[i].Model, row.Label, b.Groups[g].Label, strconv.Itoa(b.Groups[g].Users), metric}
+							lines = append(lines, append(line, numbers...))
+						}
+					}
+				}
+			}
+		}
+	}
+	if len(lines) == 1 {
+		return nil
+	}
+	return csvText(lines)
+}
+
 // DatasetsCSV has a line for each data set.
 func DatasetsCSV(stats []datasets.Stats) []byte {
 	lines := [][]string{{"dataset", "users", "items", "interactions", "density", "avg_length", "ties", "tied_share", "tied_test_users", "leak", "fingerprint"}}

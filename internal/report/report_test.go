@@ -39,6 +39,23 @@ func example() *aggregate.Suite {
 		}
 		return out
 	}
+	// A group without users, one of one user, one that no row hits, and one that is as usual.
+	parts := func(by string) aggregate.Breakdown {
+		b := aggregate.Breakdown{By: by, Groups: []aggregate.UserGroup{{Label: "0", Users: 0}, {Label: "1-5", Users: 1}, {Label: "6-20", Users: 33}, {Label: "> 20", Users: 22329}}}
+		one := aggregate.Estimate{Mean: .5, N: 3, Low: .5, High: .5}
+		usual := aggregate.Estimate{Mean: .06123456, SD: .001, N: 3, Low: .0599, High: .0634}
+		for i, label := range []string{"popularity", "sasrec", "fame heads=4", "fame-average-gate heads=16"} {
+			row := aggregate.BreakdownRow{Label: label}
+			for _, e := range []aggregate.Estimate{{}, one, {N: 3}, usual} {
+				e.Mean *= float64(i) / 3
+				row.Removed = append(row.Removed, map[string]aggregate.Estimate{"NDCG@10": e, "HR@10": e})
+				e.Mean /= 2
+				row.Kept = append(row.Kept, map[string]aggregate.Estimate{"NDCG@10": e, "HR@10": e})
+			}
+			b.Rows = append(b.Rows, row)
+		}
+		return b
+	}
 	budget := "stopped at the epoch budget of 30, not by patience (2 of 3 seeds)"
 	better := &aggregate.Test{Difference: .00812, Low: .00123, High: .01567, P: 1e-12, PHolm: 3e-12, Significant: true}
 	maybe := &aggregate.Test{Difference: .001, Low: -.0005, High: .0025, P: .2, PHolm: .4}
@@ -62,7 +79,8 @@ func example() *aggregate.Suite {
 					{Model: "fame-average-gate", Label: "fame-average-gate heads=16", At: map[string]any{"heads": 16.}, Notes: []string{"1 seed only", "not at the default: dropout = 0.3"}, Runs: run("h"),
 						Removed: rule(.05, 0, -1, 1, false, false, maybe), Kept: rule(.04, 0, -1, 1, false, false, maybe)},
 				},
-				Notes: []string{"records of different thread counts: 2, 4"}},
+				Notes:      []string{"records of different thread counts: 2, 4"},
+				Breakdowns: []aggregate.Breakdown{parts(aggregate.ByTarget), parts(aggregate.ByHistory)}},
 			{Dataset: "ml-100k", Protocol: "time", Users: 943, Items: 1682, Rows: []aggregate.Row{
 				{Model: "popularity", Label: "popularity", Floor: true, Baseline: true, Runs: run("i"), Removed: rule(.01, 0, 0, 1, false, false, nil), Kept: rule(0, 0, 0, 1, false, false, nil)},
 			}, Notes: []string{"the data with max_users = 500"}},
@@ -110,6 +128,7 @@ func TestGolden(t *testing.T) {
 		{"suite.md", func(b *bytes.Buffer) error { MarkdownSuite(b, s); return nil }},
 		{"suite.tex", func(b *bytes.Buffer) error { LatexSuite(b, s); return nil }},
 		{"suite.csv", func(b *bytes.Buffer) error { b.Write(ComparisonCSV(s)); return nil }},
+		{"suite.breakdown.csv", func(b *bytes.Buffer) error { b.Write(BreakdownCSV(s)); return nil }},
 		{"suite.datasets.csv", func(b *bytes.Buffer) error { b.Write(DatasetsCSV(s.Datasets)); return nil }},
 		{"suite.published.csv", func(b *bytes.Buffer) error { b.Write(PublishedCSV(s.Checks)); return nil }},
 		{"suite.claims.csv", func(b *bytes.Buffer) error { b.Write(ClaimsCSV(s.Claims)); return nil }},
@@ -169,6 +188,17 @@ func TestBriefShowsSameTermsOnly(t *testing.T) {
 	}
 	if text := b.String(); strings.Contains(text, "C_1") || !strings.Contains(text, "Note: on other or unknown terms, in the Markdown file only: 3.") || !strings.Contains(text, "A & B (one seed)") {
 		t.Errorf("got\n%s", text)
+	}
+}
+
+// A suite without breakdowns has neither a section nor a file of them.
+func TestNoBreakdown(t *testing.T) {
+	s := example()
+	s.Tables = s.Tables[1:]
+	var b bytes.Buffer
+	MarkdownSuite(&b, s)
+	if got := BreakdownCSV(s); got != nil || strings.Contains(b.String(), "comes from") {
+		t.Errorf("got %q and\n%s", got, b.String())
 	}
 }
 

@@ -1,0 +1,188 @@
+package datasets
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// coldest gives hand-made data of four items whose cold one, a quarter, is wanted:
+// the ids are such that item v has the lowest hash.
+func coldest(t *testing.T, v int32, seqs [][]int32) *Dataset {
+	t.Helper()
+	d := &Dataset{Name: "test", Seqs: seqs, NumItems: 4, ItemIDs: []string{"", "a", "b", "c", "d"}, Config: Config{ColdItems: .25}}
+	now := d.ColdItems()
+	if len(now) != 1 {
+		t.Fatalf("cold items %v, want one of four", now)
+	}
+	d.ItemIDs[v], d.ItemIDs[now[0]] = d.ItemIDs[now[0]], d.ItemIDs[v]
+	if got := d.ColdItems(); !slices.Equal(got, []int32{v}) {
+		t.Fatalf("cold items %v: it is the original id that decides", got)
+	}
+	return d
+}
+
+// Item 3 is cold. User 0 is tested on it, user 1 has it in training, user 2 would be
+// validated on it, user 3 validated with nothing else in the history, user 4 never
+// had it, user 5 is in training only.
+func TestColdLeaveOneOut(t *testing.T) {
+	d := coldest(t, 3, [][]int32{{1, 2, 4, 3}, {1, 3, 2, 3, 4, 1}, {1, 2, 3, 4}, {3, 1, 2}, {4, 1, 2, 4}, {3, 1}})
+	s, err := NewSplit(d, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(s.Train); got != "[[1 2] [1 2] [1 2] [] [4 1] [1]]" {
+		t.Error("train", got)
+	}
+	if got := caseString(s.Valid); got != "0:[1 2]→4 1:[1 2]→4 4:[4 1]→2" {
+		t.Error("valid", got)
+	}
+	if got := caseString(s.Test); got != "0:[1 2 4]→3 1:[1 3 2 3 4]→1 2:[1 2 3]→4 3:[3 1]→2 4:[4 1 2]→4" {
+		t.Error("test", got)
+	}
+	if valid, test := s.Cold(); valid != 0 || test != 1 {
+		t.Errorf("%d validation and %d test targets are never trained, want 0 and 1", valid, test)
+	}
+	// The fingerprint as documented.
+	text := "1 2 4 3\n1 3 2 3 4 1\n1 2 3 4\n3 1 2\n4 1 2 4\n3 1\ncold 3\n"
+	if got, want := d.Fingerprint(), fmt.Sprintf("%x", sha256.Sum256([]byte(text))); got != want {
+		t.Errorf("fingerprint %s, want %s", got, want)
+	}
+	if got := fmt.Sprint(d.Seqs[1], d.Seqs[5]); got != "[1 3 2 3 4 1] [3 1]" {
+		t.Error("the data itself was changed:", got)
+	}
+}
+
+func TestColdTimeSplit(t *testing.T) {
+	d := coldest(t, 2, [][]int32{{1, 2, 3, 2}, {2, 3}, {1, 3}, {1, 2}})
+	d.Times = [][]int64{{1, 2, 8, 10}, {4, 8}, {3, 8}, {5, 6}} // boundaries 8 and 10
+	s, err := NewSplit(d, TimeSplit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(s.Train); got != "[[1] [] [1] [1]]" {
+		t.Error("train", got)
+	}
+	if got := caseString(s.Valid) + " | " + caseString(s.Test); got != "0:[1]→3 2:[1]→3 | 0:[1 2 3]→2" { // user 1 has no history left
+		t.Error("cases", got)
+	}
+}
+
+func TestColdLeavesTooLittle(t *testing.T) {
+	d := coldest(t, 3, [][]int32{{1, 3, 2}})
+	if _, err := NewSplit(d, ""); err == nil || !strings.Contains(err.Error(), "0 validation and 1 test cases") {
+		t.Error(err)
+	}
+	path := filepath.Join(t.TempDir(), "log.csv")
+	if err := os.WriteFile(path, []byte("u,i\na,x\na,y\na,z\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Name: "mine", Format: "csv", Path: path, Columns: Columns{User: "u", Item: "i"}, ColdItems: .1}
+	if _, err := Open(c, ""); err == nil || !strings.Contains(err.Error(), "mine: cold_items = 0.1 of 3 items is not one; raise it") {
+		t.Error(err)
+	}
+}
+
+// On Beauty: the share, what hangs on the seed, what becomes of the split and of the
+// fingerprint.
+func TestColdBeauty(t *testing.T) {
+	open := func(share float64, seed int64) (*Dataset, *Split) {
+		d, err := Open(Config{Name: "amazon-beauty", ColdItems: share, ColdSeed: seed}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(d.Warnings) > 0 {
+			t.Errorf("warnings %q", d.Warnings)
+		}
+		s, err := NewSplit(d, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d, s
+	}
+	whole, all := open(0, 0)
+	d, s := open(.05, 0)
+	cold := d.ColdItems()
+	if whole.ColdItems() != nil || len(cold) != 605 || !slices.IsSorted(cold) { // of 12,101
+		t.Errorf("%d and %d cold items", len(whole.ColdItems()), len(cold))
+	}
+	is := make([]bool, d.NumItems+1)
+	for _, v := range cold {
+		is[v] = true
+	}
+	without := func(seq []int32) []int32 {
+		var out []int32
+		for _, v := range seq {
+			if !is[v] {
+				out = append(out, v)
+			}
+		}
+		return out
+	}
+	for u := range s.Train {
+		if !slices.Equal(s.Train[u], without(all.Train[u])) {
+			t.Fatalf("user %d trains %v, with all items %v", u, s.Train[u], all.Train[u])
+		}
+	}
+	valid := slices.DeleteFunc(slices.Clone(all.Valid), func(c Case) bool { return is[c.Target] || len(without(c.History)) == 0 })
+	if len(valid) == len(all.Valid) || len(s.Valid) != len(valid) {
+		t.Fatalf("%d validation cases, want %d of %d", len(s.Valid), len(valid), len(all.Valid))
+	}
+	for i, c := range s.Valid {
+		if c.User != valid[i].User || c.Target != valid[i].Target || !slices.Equal(c.History, without(valid[i].History)) {
+			t.Fatalf("validation case %+v, with all items %+v", c, valid[i])
+		}
+	}
+	if caseString(s.Test) != caseString(all.Test) {
+		t.Error("test cases differ")
+	}
+	targets := 0
+	for _, c := range s.Test {
+		if is[c.Target] {
+			targets++
+		}
+	}
+	_, before := all.Cold()
+	_, now := s.Cold()
+	// The items are drawn whatever their frequency: about 5 % of the test targets.
+	if share := float64(targets) / float64(len(s.Test)); share < .04 || share > .06 || now < targets || now > targets+before {
+		t.Errorf("%d of %d test targets are cold, %d never trained (%d before)", targets, len(s.Test), now, before)
+	}
+
+	again, _ := open(.05, 0)
+	more, _ := open(.1, 0)
+	other, _ := open(.05, 1)
+	if !slices.Equal(again.ColdItems(), cold) || again.Fingerprint() != d.Fingerprint() {
+		t.Error("the same configuration gives other items")
+	}
+	held := func(in []int32) (n int) {
+		for _, v := range cold {
+			if _, ok := slices.BinarySearch(in, v); ok {
+				n++
+			}
+		}
+		return n
+	}
+	if n := held(more.ColdItems()); n != len(cold) {
+		t.Errorf("a larger share holds %d of %d", n, len(cold))
+	}
+	if n := held(other.ColdItems()); n > len(cold)/8 { // 30 by chance
+		t.Errorf("another seed gives %d of the %d", n, len(cold))
+	}
+	prints := []string{whole.Fingerprint(), d.Fingerprint(), more.Fingerprint(), other.Fingerprint()}
+	slices.Sort(prints)
+	if len(slices.Compact(prints)) != 4 || d.Stats().Fingerprint != d.Fingerprint() {
+		t.Error("two splits have one fingerprint")
+	}
+	// Records hang on both.
+	if got := whole.Fingerprint(); got != "9c1a957d4ee50bd6f0cf2350fd1759e1e06b2b0484232fdbe0f13f458f408c9d" {
+		t.Error("without cold items", got)
+	}
+	if got := d.Fingerprint(); got != "6ca8383ddf9db7d3986dca18672dd910d7ddbc7a14cbf70ddfd993bc0fd464e6" {
+		t.Error("with cold items", got)
+	}
+}

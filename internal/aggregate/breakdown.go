@@ -1,0 +1,192 @@
+package aggregate
+
+import (
+	"fmt"
+	"slices"
+
+	"famebench/datasets"
+	"famebench/internal/stats"
+)
+
+// What users are grouped by. Both are known before anything is ranked, and neither
+// depends on a model.
+const (
+	// ByTarget is how often the test item occurs in the training part of the split:
+	// validation and test items do not count, as nothing is learned from them.
+	ByTarget = "interactions of the target in training"
+	// ByHistory is the number of items before the test item, the validation item
+	// among them: what a model is shown, before it cuts anything.
+	ByHistory = "items in the history"
+)
+
+// BreakdownColumns are the metrics of a breakdown.
+var BreakdownColumns = []string{"NDCG@10", "HR@10"}
+
+// groupDraws is the number of bootstrap draws of a breakdown's interval: there are
+// many, and nothing is decided by them.
+const groupDraws = 2_000
+
+// bins are the groups of a breakdown: the highest number in each, but for the last,
+// which has the rest.
+type bins struct {
+	by     string
+	upTo   []int
+	number func(*datasets.Split) []int // of every test case
+}
+
+// breakdowns are the same for all data sets. Short and rare are what five
+// interactions of everything (5-core) leave to tell apart; 50 items are what models
+// look at by default, so longer histories are cut.
+var breakdowns = []bins{
+	{ByTarget, []int{0, 5, 20}, targetCounts},
+	{ByHistory, []int{5, 10, 20, 50}, historyLengths},
+}
+
+func targetCounts(s *datasets.Split) []int {
+	counts := make([]int, s.Data.NumItems+1)
+	for _, seq := range s.Train {
+		for _, v := range seq {
+			counts[v]++
+		}
+	}
+	out := make([]int, len(s.Test))
+	for i, c := range s.Test {
+		out[i] = counts[c.Target]
+	}
+	return out
+}
+
+func historyLengths(s *datasets.Split) []int {
+	out := make([]int, len(s.Test))
+	for i, c := range s.Test {
+		out[i] = len(c.History)
+	}
+	return out
+}
+
+// labels names the groups: "0", "1-5", "6-20", "> 20".
+func (b bins) labels() []string {
+	var out []string
+	from := 0
+	for _, to := range b.upTo {
+		text := fmt.Sprintf("%d-%d", from, to)
+		if from == to {
+			text = fmt.Sprint(to)
+		}
+		out, from = append(out, text), to+1
+	}
+	return append(out, fmt.Sprintf("> %d", from-1))
+}
+
+// groups lists the test cases of each group.
+func (b bins) groups(s *datasets.Split) [][]int {
+	out := make([][]int, len(b.upTo)+1)
+	for i, n := range b.number(s) {
+		g, _ := slices.BinarySearch(b.upTo, n)
+		out[g] = append(out[g], i)
+	}
+	return out
+}
+
+// breakdowns shows the rows of a table on groups of users. Ranks stand in the order
+// of the split's test cases.
+func (in Input) breakdowns(t Table, groups []*group) ([]Breakdown, error) {
+	s, err := in.Split(t.Dataset)
+	if err != nil {
+		return nil, err
+	}
+	spec := groups[0].records[0].Result.Spec
+	if got := s.Data.Fingerprint(); got != spec.Dataset.Fingerprint || s.Kind != t.Protocol || len(s.Test) != t.Users {
+		return nil, fmt.Errorf("%s is not the data of its records: %s split, %d test users, fingerprint %.8s; the records say %s, %d, %.8s",
+			t.Dataset, s.Kind, len(s.Test), got, t.Protocol, t.Users, spec.Dataset.Fingerprint)
+	}
+	var out []Breakdown
+	for _, bins := range breakdowns {
+		b := Breakdown{By: bins.by}
+		labels := bins.labels()
+		cases := bins.groups(s)
+		for i, label := range labels {
+			b.Groups = append(b.Groups, UserGroup{label, len(cases[i])})
+		}
+		removed, err := estimates(cases, groups, func(g *group) [][]int32 { return g.removed })
+		if err != nil {
+			return nil, err
+		}
+		kept, err := estimates(cases, groups, func(g *group) [][]int32 { return g.kept })
+		if err != nil {
+			return nil, err
+		}
+		for i, g := range groups {
+			b.Rows = append(b.Rows, BreakdownRow{g.Label, removed[i], kept[i]})
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// estimates gives every row's metrics [row][group of cases] under one seen-item rule.
+func estimates(cases [][]int, rows []*group, ranks func(*group) [][]int32) ([][]map[string]Estimate, error) {
+	out := make([][]map[string]Estimate, len(rows))
+	for _, members := range cases {
+		// One bootstrap serves all rows and metrics: the same users are drawn for each.
+		// Its intervals are of differences, so the baseline is a model that is always 0.
+		series := [][][]float64{{make([]float64, len(members))}}
+		for _, g := range rows {
+			ndcg, hits := make([][]float64, len(g.records)), make([][]float64, len(g.records))
+			for seed, all := range ranks(g) {
+				own := make([]int32, len(members))
+				for i, c := range members {
+					own[i] = all[c]
+				}
+				ndcg[seed], hits[seed] = ndcg10(own), hits10(own)
+			}
+			series = append(series, ndcg, hits) // in the order of BreakdownColumns
+		}
+		intervals := make([]stats.Interval, len(series))
+		if len(members) > 1 {
+			var err error
+			if intervals, err = stats.Bootstrap(series, 0, groupDraws, drawSeed); err != nil {
+				return nil, err
+			}
+		}
+		for i := range rows {
+			of := map[string]Estimate{}
+			for j, metric := range BreakdownColumns {
+				k := 1 + i*len(BreakdownColumns) + j
+				of[metric] = newEstimate(series[k], intervals[k])
+			}
+			out[i] = append(out[i], of)
+		}
+	}
+	return out, nil
+}
+
+// newEstimate is the mean of values [seed][user]; one user has no interval.
+func newEstimate(values [][]float64, interval stats.Interval) Estimate {
+	users := len(values[0])
+	if users == 0 {
+		return Estimate{}
+	}
+	var seeds []float64
+	for _, v := range values {
+		mean, _ := stats.MeanSD(v)
+		seeds = append(seeds, mean)
+	}
+	mean, sd := stats.MeanSD(seeds)
+	e := Estimate{Mean: mean, SD: sd, N: len(values), Low: interval.Lo, High: interval.Hi}
+	if users == 1 {
+		e.Low, e.High = mean, mean
+	}
+	return e
+}
+
+// hits10 is every user's HR@10.
+func hits10(ranks []int32) []float64 {
+	out := make([]float64, len(ranks))
+	for u, r := range ranks {
+		if r <= 10 {
+			out[u] = 1
+		}
+	}
+	return out
+}
