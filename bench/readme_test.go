@@ -12,8 +12,27 @@ import (
 // TestReadmeShowsTheRecords renders the committed records anew: the tables in
 // results/tables, the figures and the comparison in the README must be what comes out.
 func TestReadmeShowsTheRecords(t *testing.T) {
-	const suite = "baselines"
-	out := t.TempDir()
+	out := render(t, "baselines")
+	render(t, "ablation")
+	_, comparison, ok := strings.Cut(read(t, filepath.Join(out, "tables", "baselines.md")), "\n## beauty: ")
+	if !ok {
+		t.Fatal("no comparison on Beauty")
+	}
+	_, comparison, _ = strings.Cut(comparison, "\n")
+	comparison, _, _ = strings.Cut(comparison, "\n## ")
+	readme := read(t, "../README.md")
+	for _, want := range []string{comparison, read(t, "../results/tables/speed.md")} {
+		if !strings.Contains(readme, strings.TrimSpace(want)) {
+			t.Errorf("the README does not show this table:\n%s", want)
+		}
+	}
+}
+
+// render makes the tables and figures of a suite from the committed records, in a
+// folder of their own, and compares them with the committed ones.
+func render(t *testing.T, suite string) (out string) {
+	t.Helper()
+	out = t.TempDir()
 	if err := os.CopyFS(out, os.DirFS("../results")); err != nil {
 		t.Fatal(err)
 	}
@@ -48,18 +67,7 @@ func TestReadmeShowsTheRecords(t *testing.T) {
 			t.Errorf("%s is not what its records give; run: go run ./bench -suite %s -report", path, suite)
 		}
 	}
-	_, comparison, ok := strings.Cut(read(t, filepath.Join(out, "tables", suite+".md")), "\n## beauty: ")
-	if !ok {
-		t.Fatal("no comparison on Beauty")
-	}
-	_, comparison, _ = strings.Cut(comparison, "\n")
-	comparison, _, _ = strings.Cut(comparison, "\n## ")
-	readme := read(t, "../README.md")
-	for _, want := range []string{comparison, read(t, "../results/tables/speed.md")} {
-		if !strings.Contains(readme, strings.TrimSpace(want)) {
-			t.Errorf("the README does not show this table:\n%s", want)
-		}
-	}
+	return out
 }
 
 func read(t *testing.T, path string) string {

@@ -15,7 +15,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: what lies in the cache is then made anew.
-const Version = 2
+const Version = 3
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -302,12 +302,18 @@ func markBest(groups []*group, cells func(*group) map[string]Cell, metric string
 
 // bestOnValidation gives the label of the best baseline, or proposal, on the
 // validation items: the choice looks at no test item. Floors are baselines too, but
-// nothing is chosen by them, so they have no validation value and are never it.
+// nothing is chosen by them, so they have no validation value and are never it. A
+// proposal with fewer seeds than another is not it either: an ablation that was
+// lucky once must not stand for the paper.
 func bestOnValidation(groups []*group, baseline bool) string {
-	label, best := "", 0.
+	label, best, seeds := "", 0., 0
 	for _, g := range groups {
-		if g.Baseline == baseline && g.Valid.N > 0 && (label == "" || g.Valid.Mean > best) {
-			label, best = g.Label, g.Valid.Mean
+		n := g.Valid.N
+		if g.Baseline != baseline || n == 0 || !baseline && n < seeds {
+			continue
+		}
+		if label == "" || g.Valid.Mean > best || !baseline && n > seeds {
+			label, best, seeds = g.Label, g.Valid.Mean, n
 		}
 	}
 	return label
@@ -320,13 +326,19 @@ type part struct {
 }
 
 // parts gives the settings of a spec that are not at their default.
-func parts(s record.Spec) []part { return []part{{"", s.Params}, {"train.", s.Train}} }
+func parts(s record.Spec) []part {
+	p := []part{{"", s.Params}, {"train.", s.Train}}
+	if s.Start != nil {
+		p = append(p, part{"pretrain.", s.Start.Settings})
+	}
+	return p
+}
 
 // settingOf names the setting of a model that an axis varies: "heads" and
 // "fame.heads" are both FAME's heads. It is not ok for an axis of another model.
 func settingOf(axis, model string) (name string, ok bool) {
 	name = strings.TrimPrefix(strings.TrimPrefix(axis, "models."), model+".")
-	return name, !strings.Contains(name, ".") || strings.HasPrefix(name, "train.")
+	return name, !strings.Contains(name, ".") || strings.HasPrefix(name, "train.") || strings.HasPrefix(name, "pretrain.")
 }
 
 // setting gives the value of a setting such as "heads" or "train.learning_rate"; nil
@@ -335,6 +347,11 @@ func setting(r *record.Record, name string) json.RawMessage {
 	section, spec := "params", r.Result.Spec.Params
 	if key, ok := strings.CutPrefix(name, "train."); ok {
 		name, section, spec = key, "train", r.Result.Spec.Train
+	} else if key, ok := strings.CutPrefix(name, "pretrain."); ok {
+		name, section, spec = key, "pretrain", nil
+		if s := r.Result.Spec.Start; s != nil {
+			spec = s.Settings
+		}
 	}
 	if v, ok := r.Resolved[section][name]; ok {
 		return v

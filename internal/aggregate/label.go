@@ -81,7 +81,7 @@ func settingNames(groups []*group) []string {
 	names := map[string]bool{}
 	for _, g := range groups {
 		r := g.records[0]
-		for _, p := range append(parts(r.Result.Spec), part{"", r.Resolved["params"]}, part{"train.", r.Resolved["train"]}) {
+		for _, p := range append(parts(r.Result.Spec), part{"", r.Resolved["params"]}, part{"train.", r.Resolved["train"]}, part{"pretrain.", r.Resolved["pretrain"]}) {
 			for key := range p.settings {
 				names[p.prefix+key] = true
 			}
