@@ -165,6 +165,11 @@ func TestMissingEncoder(t *testing.T) {
 			t.Errorf("%q: %v", more, err)
 		}
 	}
+	// Nor can they run on items without texts.
+	out, stderr, err = runBench(t, dir, "-suite", "text", "-dry-run", "-datasets", "tiny", "-set", "pretrain.encoder="+encoder)
+	if err != nil || strings.Count(out, "to run\n") != 1 || strings.Count(stderr, "needs the items' metadata") != 4 {
+		t.Errorf("no metadata: %v\n%s%s", err, out, stderr)
+	}
 	damaged := filepath.Join(dir, "damaged")
 	if err := os.CopyFS(damaged, os.DirFS(encoder)); err != nil {
 		t.Fatal(err)

@@ -114,7 +114,7 @@ func (s StartConfig) encoderDir(root string) (string, error) {
 	return filepath.Join(root, s.Encoder), nil
 }
 
-// missingError is about something that can be fetched.
+// missingError is about something that a run needs and that is not here.
 type missingError struct{ error }
 
 // fillStart adds to a spec what decides a start: settings, texts, encoder.
@@ -136,7 +136,7 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	}
 	texts, err := s.texts(data)
 	if err != nil {
-		return fmt.Errorf("%s on %s: %w", e.Name, job.Spec.Dataset.Name, err)
+		return missingError{fmt.Errorf("%s on %s needs the items' metadata: %w", e.Name, job.Spec.Dataset.Name, err)}
 	}
 	defaults := startDefaults()
 	diff, err := record.Diff(&defaults, &s)
