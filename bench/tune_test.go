@@ -45,12 +45,13 @@ func TestTune(t *testing.T) {
 	if stdout, stderr, err = runBench(t, dir, "-suite", "search"); err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
-	if strings.Count(stderr, ": done in") != 6+4 || strings.Count(stdout, "chosen") != 2 || strings.Count(stdout, "as configured") != 2 {
-		t.Errorf("6 short and 4 long runs were wanted:\n%s%s", stderr, stdout)
+	done := strings.Count(stderr, ": done in")
+	if done < 6+4 || done > 6+6 || strings.Count(stdout, "chosen") != 2 || strings.Count(stdout, "as configured") != 2 {
+		t.Errorf("6 short and 4 to 6 long runs were wanted, the configured settings among them:\n%s%s", stderr, stdout)
 	}
 	store := record.Store{Dir: filepath.Join(dir, "results")}
 	ids, err := store.IDs()
-	if err != nil || len(ids) != 10 {
+	if err != nil || len(ids) != done {
 		t.Fatalf("%d records, %v", len(ids), err)
 	}
 	for _, id := range ids {

@@ -17,9 +17,9 @@ import (
 
 // A suite of kind "tune" searches the grid of its axes on the validation items, with
 // the same number of trials for every model: Suite.Trials settings are trained for
-// Suite.TrialEpochs epochs, the best Suite.Finalists of them to the end, and the
-// best of these is chosen. The configured values are always one of the trials; the
-// others are drawn from the grid without replacement, by a generator seeded with
+// Suite.TrialEpochs epochs, the best Suite.Finalists of them and the configured
+// values to the end, and the best of these is chosen. The configured values are one
+// of the trials; the others are drawn from the grid without replacement, by a generator seeded with
 // the suite's seed, the data set and the model. The test items are never ranked.
 
 // Trial is a setting that was tried.
@@ -128,7 +128,8 @@ func bestValid(store record.Store, r Run) (valid float64, epochs int, err error)
 }
 
 // finalists are the best trials of a model on a data set, best first; equal ones in
-// their order.
+// their order. The configured settings are always among them: a short trial favours
+// what learns fast, and a search must not end below what was there before.
 func finalists(trials []Trial, dataset, model string, n int) []*Trial {
 	var of []*Trial
 	for i := range trials {
@@ -145,7 +146,13 @@ func finalists(trials []Trial, dataset, model string, n int) []*Trial {
 		}
 		return 0
 	})
-	return of[:min(n, len(of))]
+	last := of[:min(n, len(of))]
+	for _, t := range of[len(last):] {
+		if len(t.point.axes) == 0 {
+			last = append(slices.Clone(last), t)
+		}
+	}
+	return last
 }
 
 // PlanFinals lists the second stage of a search.
@@ -213,8 +220,8 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 		return err
 	}
 	var doc bytes.Buffer
-	fmt.Fprintf(&doc, "# Written by bench -suite %s: of %d trials of %d epochs each, the best %d were trained to\n"+
-		"# the end, and the best of these on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, s.Trials, s.TrialEpochs, s.Finalists, why.String(), text)
+	fmt.Fprintf(&doc, "# Written by bench -suite %s: of %d trials of %d epochs each, the best %d and the configured\n"+
+		"# ones were trained to the end, and the best of these on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, s.Trials, s.TrialEpochs, s.Finalists, why.String(), text)
 	return atomicfile.Write(path, func(w io.Writer) error {
 		_, err := w.Write(doc.Bytes())
 		return err
