@@ -36,10 +36,10 @@ type Config struct {
 	registry []Entry
 	file     *conf.Node
 	tuned    *conf.Node // the same tree, what a suite of kind "tune" chose; nil: nothing
-	encoders encoderCache
 	set      *conf.Node // from -set; wins over the file and what was tuned
 	point    *conf.Node // a place on a suite's axes; wins over all; nil: none
 	suites   []Suite
+	encoders encoderCache // fingerprints of text encoders
 }
 
 // The sections of the file, and the tables inside a section that are not plain

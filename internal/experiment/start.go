@@ -43,7 +43,7 @@ func startDefaults() StartConfig {
 const itemTable = "item_emb.weight"
 
 // startPaths are the tables that hold the settings of a model's start, weaker
-// first; the fourth of those is the suite's.
+// first; the last is that of the suite.
 func (e Entry) startPaths(dataset, suite string) [][]string {
 	paths := [][]string{{"pretrain"}, {"pretrain", "datasets", dataset}}
 	for _, model := range e.lineage() {

@@ -38,8 +38,7 @@ const (
 
 var kinds = []string{KindCompare, KindCost, KindTune, KindCI}
 
-// tuneDefaults fills in the keys of kind "tune", ciDefaults those of kind "ci";
-// suites of other kinds must not set them.
+// kindDefaults fills in the keys that only suites of some kind have (kindKeys).
 func (s *Suite) kindDefaults() {
 	switch s.Kind {
 	case KindTune:
