@@ -159,10 +159,7 @@ func (b *bench) remaining(plan *experiment.Plan) (remaining, error) {
 // checkExpected compares a plan's records with what is expected of them, or, with
 // -expect, writes them down as that.
 func (b *bench) checkExpected(plan *experiment.Plan) error {
-	path := plan.Suite.Expected
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(b.config.Root, path)
-	}
+	path := b.config.Abs(plan.Suite.Expected)
 	if b.expect {
 		e, err := plan.Expect(b.store)
 		if err == nil {

@@ -42,7 +42,7 @@ func (e *Encoder) cache(texts []string, o EncodeOptions) (cache, error) {
 		"encoder":    e.Fingerprint,
 		"pooling":    string(o.Pooling),
 		"max_tokens": strconv.Itoa(o.MaxTokens),
-		"texts":      textsHash(texts),
+		"texts":      TextsHash(texts),
 	}
 	h := sha256.New()
 	for _, k := range []string{"version", "libtorch", "encoder", "pooling", "max_tokens", "texts"} {
@@ -55,8 +55,8 @@ func (e *Encoder) cache(texts []string, o EncodeOptions) (cache, error) {
 	}, nil
 }
 
-// textsHash is the SHA-256 of the texts in their order, each after its length.
-func textsHash(texts []string) string {
+// TextsHash is the SHA-256 of the texts in their order, each after its length.
+func TextsHash(texts []string) string {
 	h := sha256.New()
 	for _, text := range texts {
 		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(text))))

@@ -94,6 +94,14 @@ func Load(path string, sets []string, registry []Entry) (*Config, error) {
 	return c, nil
 }
 
+// Abs is a path that the configuration names; relative ones start at its folder.
+func (c *Config) Abs(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Root, path)
+}
+
 // expand lengthens "sasrec.dropout" to "models.sasrec.dropout" and "sweep.grid" to
 // "suites.sweep.grid".
 func (c *Config) expand(path []string) ([]string, error) {
@@ -340,10 +348,7 @@ func (c *Config) withTuned(s Suite) (*Config, error) {
 	if s.Tuned == "" {
 		return c, nil
 	}
-	path := s.Tuned
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(c.Root, path)
-	}
+	path := c.Abs(s.Tuned)
 	src, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("suite %s takes its settings from %s, which is not there: run a suite of kind %q first, or take the configured ones with -set %s.tuned=", s.Name, path, KindTune, s.Name)

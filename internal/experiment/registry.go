@@ -141,7 +141,7 @@ func BaseOf(registry []Entry, name string) string {
 // a variant, or a start from texts. The others are its baselines.
 func Proposed(registry []Entry, name string) bool {
 	e, _ := find(registry, name)
-	return cmp.Or(e.Base, name) == "fame" || e.Text
+	return BaseOf(registry, name) == "fame" || e.Text
 }
 
 // replicas builds the model on every member of a team.

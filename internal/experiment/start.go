@@ -2,8 +2,6 @@ package experiment
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"famebench/datasets"
 	"famebench/internal/conf"
@@ -103,15 +100,12 @@ func (c *Config) checkStarts() error {
 	return errors.Join(errs...)
 }
 
-// encoderDir is the folder of the text encoder; relative ones start at root.
-func (s StartConfig) encoderDir(root string) (string, error) {
+// encoderDir is the folder of the text encoder.
+func (c *Config) encoderDir(s StartConfig) (string, error) {
 	if s.Encoder == "" {
 		return pretrain.DefaultEncoder()
 	}
-	if filepath.IsAbs(s.Encoder) {
-		return s.Encoder, nil
-	}
-	return filepath.Join(root, s.Encoder), nil
+	return c.Abs(s.Encoder), nil
 }
 
 // missingError is about something that a run needs and that is not here.
@@ -123,7 +117,7 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	if err != nil {
 		return err
 	}
-	dir, err := s.encoderDir(c.Root)
+	dir, err := c.encoderDir(s)
 	if err != nil {
 		return err
 	}
@@ -143,7 +137,7 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	if err != nil {
 		return err
 	}
-	job.Spec.Start = &record.Start{Settings: diff, Texts: textsHash(texts), Encoder: fingerprint, Version: pretrain.Version}
+	job.Spec.Start = &record.Start{Settings: diff, Texts: pretrain.TextsHash(texts), Encoder: fingerprint, Version: pretrain.Version}
 	job.Encoder = dir
 	return nil
 }
@@ -174,11 +168,6 @@ func (s StartConfig) texts(data *datasets.Dataset) ([]string, error) {
 	return s.TextConfig.Texts(meta, data.NumItems)
 }
 
-func textsHash(texts []string) string {
-	sum := sha256.Sum256([]byte(strings.Join(texts, "\x00")))
-	return hex.EncodeToString(sum[:])
-}
-
 // start is a start of the item table.
 type start struct {
 	config StartConfig
@@ -199,7 +188,7 @@ func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out 
 	if err != nil {
 		return nil, err
 	}
-	if got := textsHash(texts); got != j.Spec.Start.Texts {
+	if got := pretrain.TextsHash(texts); got != j.Spec.Start.Texts {
 		return nil, fmt.Errorf("the texts of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)
 	}
 	dir := j.Encoder
