@@ -99,8 +99,8 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 		axes = append(axes, a.Name)
 	}
 	for _, k := range plan.Skipped {
-		if k.Data { // the reason holds paths of this machine, which have no place in a table
-			k.Reason = "it is not here, so its records were not looked for"
+		if k.Missing { // the reason holds paths of this machine, which have no place in a table
+			k.Reason = "not here, so its records were not looked for"
 		}
 		skipped = append(skipped, k.What+": "+k.Reason)
 	}

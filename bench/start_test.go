@@ -160,6 +160,12 @@ func TestMissingEncoder(t *testing.T) {
 	if err != nil || strings.Count(out, "to run\n") != 1 || strings.Count(stderr, "skipped: ") != 4 || !strings.Contains(stderr, "scripts/fetch-encoder.sh") {
 		t.Errorf("%v\n%s%s", err, out, stderr)
 	}
+	if _, stderr, err := runBench(t, dir, "-suite", "text", "-models", "popularity,fame-plus", "-set", "pretrain.encoder="+none); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	if table := read(t, filepath.Join(dir, "results", "tables", "text.md")); !strings.Contains(table, "fame-plus on texts") || strings.Contains(table, dir) {
+		t.Errorf("the table does not tell what was skipped, or names a path of this machine:\n%s", table)
+	}
 	for _, more := range [][]string{{"-strict"}, {"-models", "fame-plus"}} {
 		if _, _, err := runBench(t, dir, append(args, more...)...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "scripts/fetch-encoder.sh") {
 			t.Errorf("%q: %v", more, err)

@@ -166,7 +166,7 @@ func TestMissingData(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, p := planned(t, c)
-	if len(p.Skipped) != 1 || !p.Skipped[0].Data || p.Skipped[0].What != "ml-20m" || !strings.Contains(p.Skipped[0].Reason, "scripts/fetch-data.sh ml-20m") || len(p.Runs) != 4 {
+	if len(p.Skipped) != 1 || !p.Skipped[0].Missing || p.Skipped[0].What != "ml-20m" || !strings.Contains(p.Skipped[0].Reason, "scripts/fetch-data.sh ml-20m") || len(p.Runs) != 4 {
 		t.Errorf("%d runs, skipped %+v", len(p.Runs), p.Skipped)
 	}
 	s, _ := c.Suite("s")

@@ -65,9 +65,9 @@ type Plan struct {
 
 // Skip is something that the suite names and that cannot be run here.
 type Skip struct {
-	What   string `json:"what"` // a data set, or a model with its place on the axes
-	Reason string `json:"reason"`
-	Data   bool   `json:"data,omitempty"` // a whole data set
+	What    string `json:"what"` // a data set, or a model with its place on the axes
+	Reason  string `json:"reason"`
+	Missing bool   `json:"missing,omitempty"` // it, or what it needs, is not on this machine; the reason may name paths
 }
 
 // Options say where a plan's runs compute.
@@ -111,7 +111,7 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 		}
 		data, err := datasets.Open(dc, c.Root)
 		if errors.Is(err, fs.ErrNotExist) && !o.Strict && len(s.Datasets) > 1 {
-			p.Skipped = append(p.Skipped, Skip{What: name, Reason: err.Error(), Data: true})
+			p.Skipped = append(p.Skipped, Skip{What: name, Reason: err.Error(), Missing: true})
 			continue
 		}
 		if err != nil {
@@ -132,7 +132,7 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 			for _, at := range points(e, name) {
 				runs, err := c.runsAt(s, e, job, data, at)
 				if missing := (missingError{}); errors.As(err, &missing) && !o.Strict && len(s.Models) > 1 {
-					p.Skipped = append(p.Skipped, Skip{What: model + " on " + name, Reason: missing.Error()})
+					p.Skipped = append(p.Skipped, Skip{What: model + " on " + name, Reason: missing.Error(), Missing: true})
 					break
 				}
 				if invalid := (invalidError{}); errors.As(err, &invalid) && len(at.axes) > 0 {
