@@ -179,15 +179,10 @@ func (b *bench) render(plan *experiment.Plan, records []*record.Record, stale []
 		{".tex", latex.Bytes()},
 		{".csv", report.ComparisonCSV(s)},
 		{".datasets.csv", report.DatasetsCSV(s.Datasets)},
-		{".published.csv", nil},
-		{".claims.csv", nil},
+		{".published.csv", report.PublishedCSV(s.Checks)},
+		{".claims.csv", report.ClaimsCSV(s.Claims)},
 		{".breakdown.csv", report.BreakdownCSV(s)},
-	}
-	if len(s.Checks) > 0 {
-		files[4].text = report.PublishedCSV(s.Checks)
-	}
-	if len(s.Claims) > 0 {
-		files[5].text = report.ClaimsCSV(s.Claims)
+		{".pretrain.csv", report.PretrainCSV(s)},
 	}
 	return errors.Join(b.writeTables(s.Name, files), b.page(s.Name))
 }

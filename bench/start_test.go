@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -80,9 +79,13 @@ func TestStartFromTexts(t *testing.T) {
 	}
 	for _, model := range []string{"fame-plus", "fame-plus-frozen", "fame-plus-pca", "sasrec-plus"} {
 		r := of[model].Result
-		var p pretrain.Record
-		if err := json.Unmarshal(r.Pretrain, &p); err != nil || p.Items != 20 || p.WithoutText != 0 {
-			t.Errorf("%s: pretrain %+v, %v", model, p, err)
+		p := r.Pretrain
+		if p == nil || p.Items != 20 || p.WithoutText != 0 {
+			t.Fatalf("%s: pretrain %+v", model, p)
+		}
+		pictures, err := store.ReadPictures(of[model].ID)
+		if err != nil || (len(pictures) > 0) != (model != "fame-plus-pca") {
+			t.Errorf("%s: %d pictures, %v", model, len(pictures), err)
 		}
 		if heads := len(p.Heads); (heads == 2) != (model != "fame-plus-pca") {
 			t.Errorf("%s: %d heads", model, heads)

@@ -4,45 +4,9 @@ import (
 	"math"
 	"slices"
 
+	"famebench/internal/record"
 	"famebench/internal/torch"
 )
-
-// Quality says how well a facet is told apart, by the text vectors and by what its
-// head makes of them, measured on held-out items: items that took part in no step
-// of training. Each is compared with all items that have a label of the facet.
-// Labels are the true ones, also where training had them shuffled.
-type Quality struct {
-	Items     int `json:"items"`     // held-out items that share a label with another item, at most 1,024
-	Neighbors int `json:"neighbors"` // k of Purity: 10, or fewer where there are not so many
-	// Chance is the Purity of neighbours drawn at random.
-	Chance float64 `json:"chance"`
-	Before Measure `json:"before"` // of the text vectors
-	After  Measure `json:"after"`  // of the projections
-}
-
-// Measure is how vectors, normalised, lie on the unit sphere.
-type Measure struct {
-	// Alignment is the mean distance of an item to the others with a label in common
-	// (Wang and Isola 2020, arXiv 2005.10242). 0 is best, 2 the farthest.
-	Alignment float64 `json:"alignment"`
-	// Uniformity is log mean exp(−2·distance²) over all pairs. 0 is one point for all;
-	// lower is more even.
-	Uniformity float64 `json:"uniformity"`
-	// Purity is the share of an item's k nearest neighbours (by cosine, the lower item
-	// id first where equal) that have a label in common with it.
-	Purity float64 `json:"purity"`
-}
-
-// Picture has held-out items in two dimensions: the first principal components of
-// the text vectors, and of the projections of a facet's head.
-type Picture struct {
-	Head   int          `json:"head"` // from 1
-	Facet  string       `json:"facet"`
-	Items  []int32      `json:"items"`
-	Labels [][]string   `json:"labels"` // of each item
-	Before [][2]float32 `json:"before"`
-	After  [][2]float32 `json:"after"`
-}
 
 const (
 	qualityNeighbors = 10
@@ -102,7 +66,7 @@ func (e *examination) mark(fellow []bool, v int32) (n int) {
 
 // measure looks at vectors x [V+1, m], by item id. chance is the purity to expect of
 // random neighbours.
-func (e *examination) measure(rt *torch.Runtime, x torch.Tensor) (m Measure, chance float64) {
+func (e *examination) measure(rt *torch.Runtime, x torch.Tensor) (m record.Measure, chance float64) {
 	n := len(e.items)
 	fellow, nearest := make([]bool, n), make([]int, 0, n)
 	var spread float64
@@ -162,14 +126,15 @@ func insert(nearest []int, j int, row []float32, k int) []int {
 	return slices.Insert(nearest, at, j)
 }
 
-// plane is the first two principal components of the queries' vectors in x.
+// plane is the first two principal components of the queries' vectors in x, to four
+// decimals: they are for looking at.
 func (e *examination) plane(rt *torch.Runtime, x torch.Tensor) [][2]float32 {
 	out := make([][2]float32, len(e.queries))
 	rt.Scope(func() {
 		z := x.Rows(index(rt, e.queries)).Normalize()
 		k := min(2, int(z.Shape()[1]))
 		for i, v := range principal(rt, z, k).HostFloats() {
-			out[i/k][i%k] = v
+			out[i/k][i%k] = float32(math.Round(float64(v)*1e4) / 1e4)
 		}
 	})
 	return out

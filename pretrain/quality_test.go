@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"famebench/internal/record"
 	"famebench/internal/torch"
 )
 
@@ -25,7 +26,7 @@ func TestMeasure(t *testing.T) {
 		vectors := rt.Floats(x, 7, 2)
 		m, chance := e.measure(rt, vectors)
 		// Distances of item 1 to 2, 3, 4, 5: √2, 2, √2, 0; of item 4 to 1, 2, 3, 5: √2, 0, √2, √2.
-		want := Measure{
+		want := record.Measure{
 			Alignment:  math.Sqrt2,                                                    // 1–2 and 4–3
 			Uniformity: math.Log((math.Exp(-8) + 5*math.Exp(-4) + 2*math.Exp(0)) / 8), // distance² 4; 2 five times; 0 twice
 			Purity:     .25,                                                           // one of four for both

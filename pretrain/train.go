@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"famebench/datasets"
+	"famebench/internal/record"
 	"famebench/internal/torch"
 	"famebench/models"
 )
@@ -30,30 +31,8 @@ type Result struct {
 	// norm of a row drawn from N(0, .02), 0.02·√d, of which each head's block has an
 	// equal share; padding and items without text are drawn from N(0, .02).
 	Table    []float32
-	Record   Record
-	Pictures []Picture // one a facet that was learned
-}
-
-// Record is what a run's record holds of its pre-training.
-type Record struct {
-	Start         string `json:"start"`
-	Items         int    `json:"items"`          // V
-	WithoutText   int    `json:"without_text"`   // items whose row was drawn: they have no part in training
-	WithoutLabels int    `json:"without_labels"` // items with text, but no label of any facet: negatives only
-	HeldOut       int    `json:"held_out"`       // items with text and labels that were kept from training
-	Heads         []Head `json:"heads,omitempty"`
-}
-
-// Head is what one head has learned. Counts are of training items, which have
-// text and are not held out.
-type Head struct {
-	Facet     string    `json:"facet,omitempty"`   // on which Quality is measured; absent for a "dropout" head
-	Learned   string    `json:"learned"`           // that facet, "any facet" or "dropout"
-	Labels    int       `json:"labels"`            // labels that more than one item has
-	Anchors   int       `json:"anchors"`           // items with a positive
-	Negatives int       `json:"negatives_only"`    // items without one
-	Loss      []float64 `json:"loss"`              // of each epoch, mean over anchors
-	Quality   *Quality  `json:"quality,omitempty"` // absent where no held-out item shares a label with another item
+	Record   record.Pretrain
+	Pictures []record.Picture // one a facet that was learned
 }
 
 // Progress is where training is, told after every step.
@@ -279,7 +258,7 @@ func (t *training) pca() error {
 
 // learner is a head in training.
 type learner struct {
-	Head
+	record.Head
 	facet     int           // on which it is measured; −1 none
 	sampler   *sampler      // nil for dropout
 	first     models.Linear // the only layer, or the one before GELU
@@ -458,7 +437,7 @@ func (t *training) step(p *torch.Params, adam *torch.Adam, h int, l *learner) (l
 // finish fills the table, and measures what the heads have learned.
 func (t *training) finish(heads []*learner) {
 	d, width := t.in.Hidden, t.in.Hidden/t.in.Heads
-	exams, before := map[int]*examination{}, map[int]Quality{}
+	exams, before := map[int]*examination{}, map[int]record.Quality{}
 	for h, l := range heads {
 		t.rt.Scope(func() {
 			z := t.project(l) // [V+1, d/H]
@@ -473,7 +452,7 @@ func (t *training) finish(heads []*learner) {
 				exams[l.facet] = e
 				if e != nil {
 					m, chance := e.measure(t.rt, t.text)
-					before[l.facet] = Quality{Items: len(e.queries), Neighbors: e.k, Chance: chance, Before: m}
+					before[l.facet] = record.Quality{Items: len(e.queries), Neighbors: e.k, Chance: chance, Before: m}
 				}
 			}
 			if e == nil {
@@ -504,9 +483,9 @@ func (t *training) project(l *learner) torch.Tensor {
 }
 
 // picture is the facet of a head in two dimensions.
-func (t *training) picture(h int, l *learner, e *examination, z torch.Tensor) Picture {
+func (t *training) picture(h int, l *learner, e *examination, z torch.Tensor) record.Picture {
 	f := t.in.Facets[l.facet]
-	p := Picture{Head: h + 1, Facet: f.Name, Items: e.queries, Before: e.plane(t.rt, t.text), After: e.plane(t.rt, z)}
+	p := record.Picture{Head: h + 1, Facet: f.Name, Items: e.queries, Before: e.plane(t.rt, t.text), After: e.plane(t.rt, z)}
 	for _, v := range e.queries {
 		var names []string
 		for _, label := range f.Labels[v] {

@@ -15,7 +15,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: what lies in the cache is then made anew.
-const Version = 3
+const Version = 4
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -139,6 +139,9 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		t.Rows = append(t.Rows, g.Row)
 	}
 	t.Notes = tableNotes(records)
+	if err := in.pictures(&t, groups); err != nil {
+		return t, nil, err
+	}
 	return t, groups, nil
 }
 
@@ -192,6 +195,7 @@ func (g *group) fill(axes, proposals []string) {
 	g.Valid = newCell(valid)
 	g.Curve = g.curve()
 	g.Cost = g.cost()
+	g.Heads = g.heads()
 	for _, r := range g.records {
 		g.Runs = append(g.Runs, newRun(r))
 	}

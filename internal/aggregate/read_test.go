@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 func TestReadAll(t *testing.T) {
 	dir := t.TempDir()
 	want := aggregatetest.Suites()
+	slices.SortFunc(want, func(a, b *aggregate.Suite) int { return strings.Compare(a.Name, b.Name) })
 	for _, s := range want {
 		text, err := json.Marshal(s)
 		if err != nil {

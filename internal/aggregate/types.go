@@ -36,6 +36,11 @@ type Table struct {
 	Notes    []string `json:"notes"`
 
 	Breakdowns []Breakdown `json:"breakdowns,omitempty"`
+
+	// Pictures show what the heads of a start from texts make of held-out items, of the
+	// row PicturesOf and its first seed.
+	Pictures   []record.Picture `json:"pictures,omitempty"`
+	PicturesOf string           `json:"pictures_of,omitempty"`
 }
 
 // Row is a model with one setting of everything but the seed.
@@ -50,7 +55,8 @@ type Row struct {
 	Kept     Rule           `json:"kept"`
 	Curve    []CurvePoint   `json:"curve,omitempty"` // of validation, over seeds
 	Cost     Cost           `json:"cost"`
-	Notes    []string       `json:"notes"` // footnotes of the row
+	Heads    []Head         `json:"heads,omitempty"` // of a start from texts, in the heads' order
+	Notes    []string       `json:"notes"`           // footnotes of the row
 	Runs     []Run          `json:"runs"`
 }
 
@@ -151,6 +157,30 @@ type Run struct {
 	Kept      map[string]float64 `json:"kept"`
 	Valid     float64            `json:"valid,omitempty"` // as Row.Valid
 	Cost      Cost               `json:"cost"`            // as Row.Cost
+}
+
+// Head is how well a head of a start from texts tells the labels of its facet apart
+// on held-out items, by the text vectors (before) and by what it makes of them
+// (after), see record.Quality. N is 0 where that could not be measured.
+type Head struct {
+	Facet      string `json:"facet,omitempty"` // as record.Head
+	Learned    string `json:"learned"`
+	Labels     int    `json:"labels"`
+	Chance     Cell   `json:"chance"` // purity of random neighbours
+	Purity     Change `json:"purity"`
+	Alignment  Change `json:"alignment"`
+	Uniformity Change `json:"uniformity"`
+}
+
+// Change is what a head makes of a measure.
+type Change struct {
+	Before Cell `json:"before"`
+	After  Cell `json:"after"`
+}
+
+// Cells lists the measures in the order of a table: chance, then before and after.
+func (h Head) Cells() []Cell {
+	return []Cell{h.Chance, h.Purity.Before, h.Purity.After, h.Alignment.Before, h.Alignment.After, h.Uniformity.Before, h.Uniformity.After}
 }
 
 // Check sets a published number beside ours of the same protocol.

@@ -52,10 +52,12 @@ func execute(ctx context.Context, job Job, e Entry, store record.Store, id strin
 		}
 		var from *start
 		if job.Spec.Start != nil {
+			started := time.Now()
 			if from, err = job.start(ctx, params, split.Data, out); err != nil {
 				return nil, err
 			}
-			if err := from.addTo(r); err != nil {
+			m.PretrainSeconds = time.Since(started).Seconds()
+			if err := from.addTo(r, store); err != nil {
 				return nil, err
 			}
 		}

@@ -238,10 +238,13 @@ func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out 
 	return &start{s, r}, err
 }
 
-// addTo puts what pre-training came to into a record.
-func (s *start) addTo(r *record.Record) (err error) {
-	if r.Result.Pretrain, err = json.Marshal(s.Record); err != nil {
-		return err
+// addTo puts what pre-training came to into a record, and its pictures beside it.
+func (s *start) addTo(r *record.Record, store record.Store) (err error) {
+	r.Result.Pretrain = &s.Record
+	if len(s.Pictures) > 0 {
+		if err := store.WritePictures(r.ID, s.Pictures); err != nil {
+			return err
+		}
 	}
 	r.Resolved["pretrain"], err = record.All(s.config)
 	return err

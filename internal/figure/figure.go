@@ -1,7 +1,7 @@
 // Package figure draws an aggregate.Suite: training curves, metrics along the
-// axes of a sweep, heat maps, gains over the baseline, accuracy against cost.
-// Which figures a suite has is decided by what is in it. The package formats and
-// places; it computes nothing but where things stand.
+// axes of a sweep, heat maps, gains over the baseline, accuracy against cost, facets
+// before and after pre-training. Which figures a suite has is decided by what is in
+// it. The package formats and places; it computes nothing but where things stand.
 //
 // The figures are made for papers: vector graphics and pictures of 200 dots an
 // inch, 7 inches wide (two columns), the colours of Okabe and Ito, which the
@@ -53,6 +53,7 @@ func Of(s *aggregate.Suite) []*Figure {
 		figures = append(figures, heatMaps(s.Axes, t)...)
 		figures = append(figures, curves(s.Axes, t)...)
 		figures = append(figures, costs(t)...)
+		figures = append(figures, facets(t)...)
 		name := s.Name + "-" + t.Dataset
 		if slices.ContainsFunc(s.Tables[:i], func(u aggregate.Table) bool { return u.Dataset == t.Dataset }) {
 			name += fmt.Sprintf("-%d", i+1) // the same data, but cut in another way

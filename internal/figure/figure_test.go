@@ -29,7 +29,8 @@ func names(s *aggregate.Suite) []string {
 
 // TestDataDecides: a suite has the figures that its rows have numbers for.
 func TestDataDecides(t *testing.T) {
-	full, sweep, tune := aggregatetest.Suites()[0], aggregatetest.Suites()[1], aggregatetest.Suites()[2]
+	suites := aggregatetest.Suites()
+	full, sweep, tune, texts := suites[0], suites[1], suites[2], suites[3]
 	change := func(s *aggregate.Suite, f func(*aggregate.Table)) *aggregate.Suite {
 		c := *s
 		c.Tables = []aggregate.Table{c.Tables[0]}
@@ -60,6 +61,7 @@ func TestDataDecides(t *testing.T) {
 			"a-b--c-d-gains a-b--c-d-curves a-b--c-d-cost"},
 		{"one data set in two tables", &aggregate.Suite{Name: "x", Tables: []aggregate.Table{full.Tables[0], full.Tables[0]}},
 			"x-beauty-gains x-beauty-curves x-beauty-cost x-beauty-2-gains x-beauty-2-curves x-beauty-2-cost"},
+		{"starts from texts", texts, "pretrain-beauty-gains pretrain-beauty-curves pretrain-beauty-cost pretrain-beauty-facet-brand pretrain-beauty-facet-category-1"},
 		{"nothing", &aggregate.Suite{Name: "x", Tables: []aggregate.Table{{Dataset: "beauty"}}}, ""},
 	} {
 		if got := strings.Join(names(tt.suite), " "); got != tt.want {
@@ -72,10 +74,10 @@ func TestDataDecides(t *testing.T) {
 // escaped.
 func TestSVG(t *testing.T) {
 	draw := func() map[string]string {
-		s := aggregatetest.Suites()[0]
+		s, texts := aggregatetest.Suites()[0], aggregatetest.Suites()[3]
 		s.Tables[0].Rows[6].Label = "fame <b> & more words than fit on one line beside the bars"
 		out := map[string]string{}
-		for _, f := range Of(s) {
+		for _, f := range append(Of(s), Of(texts)...) {
 			svg, err := f.SVG()
 			if err != nil {
 				t.Fatal(err)
@@ -99,9 +101,10 @@ func TestSVG(t *testing.T) {
 		}
 	}
 	for name, want := range map[string][]string{
-		"full-beauty-curves": {">duorec (baseline)<", ">fame &lt;b&gt; &amp; more", ">validation NDCG@10, seen items removed<", ">epoch<"},
-		"full-beauty-gains":  {">gain in NDCG@10, %<", ">over duorec:<", ">beauty, seen items kept<", ">fame &lt;b&gt; &amp; more words than fit on<", ">one line beside the bars<", ">significant<", ">\u2212"},
-		"full-beauty-cost":   {">markov (counts only)<", ">training time in seconds, validation included (log scale)<"},
+		"full-beauty-curves":          {">duorec (baseline)<", ">fame &lt;b&gt; &amp; more", ">validation NDCG@10, seen items removed<", ">epoch<"},
+		"full-beauty-gains":           {">gain in NDCG@10, %<", ">over duorec:<", ">beauty, seen items kept<", ">fame &lt;b&gt; &amp; more words than fit on<", ">one line beside the bars<", ">significant<", ">\u2212"},
+		"pretrain-beauty-facet-brand": {">text vectors<", ">head 1, which learned “brand”<", ">brand 0 &lt;&amp;&gt;<", ">other labels<"},
+		"full-beauty-cost":            {">markov (counts only)<", ">training time in seconds, validation included (log scale)<"},
 	} {
 		for _, text := range want {
 			if !strings.Contains(first[name], text) {

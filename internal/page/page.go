@@ -83,7 +83,9 @@ type table struct {
 	Footnotes []string // of rows, numbered from 1
 	Notes     []string // about the table
 	Figures   []drawing
-	Curves    *sheet // the numbers of the training curves
+	Heads     *sheet   // what pre-training learned
+	Curves    *sheet   // the numbers of the training curves
+	Groups    []*sheet // NDCG@10 on groups of users
 }
 
 type drawing struct {
@@ -130,7 +132,7 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 					pt.Figures = append(pt.Figures, f)
 				}
 			}
-			pt.Curves = curveSheet(t)
+			pt.Heads, pt.Curves, pt.Groups = headSheet(t), curveSheet(t), breakdownSheets(t)
 			ps.Tables = append(ps.Tables, pt)
 		}
 		ps.Checks = checkSheet(s, i)

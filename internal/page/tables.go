@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -199,6 +200,74 @@ func trainingSheet(axes []string, t *aggregate.Table, place string, notes *footn
 
 func countCell(v float64) sheetCell {
 	return sheetCell{Text: thousands(int(math.Round(v))), Sort: plain(v, 1)}
+}
+
+// headSheet holds what the heads of starts from texts learned; nil if there are none.
+func headSheet(t *aggregate.Table) *sheet {
+	s := &sheet{Caption: "What pre-training learned, on held-out items", Columns: []column{{Title: "model", Text: true}, {Title: "head"},
+		{Title: "facet", Text: true}, {Title: "learned from", Text: true}, {Title: "labels", Hint: "that more than one item has"},
+		{Title: "purity by chance", Hint: "share of random items that have a label in common"},
+		{Title: "purity, text", Hint: "share of the 10 nearest by text vector that have a label in common"},
+		{Title: "purity, head", Hint: "share of the 10 nearest by the head's vector that have a label in common"},
+		{Title: "alignment, text", Hint: "mean distance of items with a label in common; lower is nearer"}, {Title: "alignment, head"},
+		{Title: "uniformity, text", Hint: "log mean exp(−2 distance²) over all pairs; lower is more even"}, {Title: "uniformity, head"}}}
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		for h, head := range r.Heads {
+			row := sheetRow{Index: len(s.Rows), Cells: []sheetCell{{Text: r.Label}, {Text: strconv.Itoa(h + 1)}, {Text: cmp.Or(head.Facet, "–")}, {Text: head.Learned}, countCell(float64(head.Labels))}}
+			for _, c := range head.Cells() {
+				cell := sheetCell{Text: "–"}
+				if c.N > 0 {
+					cell = fixedCell(c.Mean, 3)
+				}
+				row.Cells = append(row.Cells, cell)
+			}
+			s.Rows = append(s.Rows, row)
+		}
+	}
+	if len(s.Rows) == 0 {
+		return nil
+	}
+	return s
+}
+
+// breakdownSheets hold NDCG@10 on groups of users, a sheet for each grouping and rule.
+func breakdownSheets(t *aggregate.Table) []*sheet {
+	var out []*sheet
+	for _, b := range t.Breakdowns {
+		for _, rule := range []struct {
+			title string
+			of    func(*aggregate.BreakdownRow) []map[string]aggregate.Estimate
+		}{
+			{"removed", func(r *aggregate.BreakdownRow) []map[string]aggregate.Estimate { return r.Removed }},
+			{"kept", func(r *aggregate.BreakdownRow) []map[string]aggregate.Estimate { return r.Kept }},
+		} {
+			s := &sheet{Caption: fmt.Sprintf("%s by %s, seen items %s", aggregate.Tested, b.By, rule.title), Columns: []column{{Title: "model", Text: true}}}
+			for _, g := range b.Groups {
+				s.Columns = append(s.Columns, column{Title: g.Label, Hint: thousands(g.Users) + " test users"})
+			}
+			for i := range b.Rows {
+				row := sheetRow{Index: i, Cells: []sheetCell{{Text: b.Rows[i].Label}}}
+				for k, of := range rule.of(&b.Rows[i]) {
+					e, cell := of[aggregate.Tested], sheetCell{Text: "–"}
+					if e.N > 0 {
+						cell = sheetCell{Text: decimals(e.Mean), Sort: plain(e.Mean, 6)}
+					}
+					if b.Groups[k].Users > 1 {
+						cell.Small = fmt.Sprintf("[%s, %s]", decimals(e.Low), decimals(e.High))
+					}
+					row.Cells = append(row.Cells, cell)
+				}
+				s.Rows = append(s.Rows, row)
+			}
+			s.Foot = []sheetCell{{Text: "test users"}}
+			for _, g := range b.Groups {
+				s.Foot = append(s.Foot, sheetCell{Text: thousands(g.Users)})
+			}
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // curveSheet holds what the training curves show; nil if there are none.

@@ -11,10 +11,7 @@
 // Tables and plots are rendered from records and from nothing else.
 package record
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Record is the file runs/ID.json.
 type Record struct {
@@ -38,13 +35,12 @@ type Result struct {
 	// Still names the trainable parameters that are after training what they were
 	// before it: they get no gradient, so the model is not what it is said to be.
 	Still []string `json:"still,omitempty"`
-	// Pretrain is what pre-training came to, of runs whose spec has a start: a
-	// pretrain.Record.
-	Pretrain    json.RawMessage `json:"pretrain,omitempty"`
-	Users       int             `json:"users"` // ranked test users
-	Items       int             `json:"items"` // candidates, before seen ones are removed
-	Test        Rules           `json:"test"`
-	RanksSHA256 string          `json:"ranks_sha256"` // of the file of per-user test ranks
+	// Pretrain is what pre-training came to, of runs whose spec has a start.
+	Pretrain    *Pretrain `json:"pretrain,omitempty"`
+	Users       int       `json:"users"` // ranked test users
+	Items       int       `json:"items"` // candidates, before seen ones are removed
+	Test        Rules     `json:"test"`
+	RanksSHA256 string    `json:"ranks_sha256"` // of the file of per-user test ranks
 }
 
 // Rules holds metrics under both seen-item rules: items of the user's history
@@ -85,7 +81,8 @@ type Measured struct {
 	Started          time.Time `json:"started"`
 	Seconds          float64   `json:"seconds"` // whole child process; a resumed run: of the last one
 	LoadSeconds      float64   `json:"load_seconds"`
-	TrainSeconds     float64   `json:"train_seconds,omitempty"` // validation included
+	PretrainSeconds  float64   `json:"pretrain_seconds,omitempty"` // of a start from texts, encoding included
+	TrainSeconds     float64   `json:"train_seconds,omitempty"`    // validation included
 	RankSeconds      float64   `json:"rank_seconds"`
 	TargetsPerSecond float64   `json:"targets_per_second,omitempty"` // of training, validation left out
 	EvalUsersPerSec  float64   `json:"eval_users_per_second"`

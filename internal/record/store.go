@@ -21,6 +21,7 @@ import (
 //	runs/ID.ranks.tsv.gz     test rank of every user
 //	runs/ID.failed.json      why the last attempt left no record
 //	curves/ID.jsonl          training curve with times
+//	pictures/ID.json.gz      what the heads of a start from texts make of held-out items
 //	analysis/ID.json         what a trained FAME does, where that was asked for
 //	trec/ID.kept.run, ID.removed.run, ID.qrels
 //	                         test users' lists for other evaluators, where that was asked for (not for git)
@@ -39,6 +40,7 @@ func (s Store) FailurePath(id string) string  { return filepath.Join(s.Dir, "run
 func (s Store) RanksPath(id string) string    { return filepath.Join(s.Dir, "runs", id+".ranks.tsv.gz") }
 func (s Store) CurvePath(id string) string    { return filepath.Join(s.Dir, "curves", id+".jsonl") }
 func (s Store) AnalysisPath(id string) string { return filepath.Join(s.Dir, "analysis", id+".json") }
+func (s Store) PicturesPath(id string) string { return filepath.Join(s.Dir, "pictures", id+".json.gz") }
 func (s Store) WeightsPath(id string) string {
 	return filepath.Join(s.Dir, "weights", id+".safetensors")
 }
@@ -76,7 +78,7 @@ func (s Store) PagePath() string      { return filepath.Join(s.Dir, "index.html"
 
 // Make creates the folders of the store.
 func (s Store) Make() error {
-	for _, dir := range []string{"runs", "curves", "analysis", "datasets", "aggregates", "tables", "weights", "state"} {
+	for _, dir := range []string{"runs", "curves", "pictures", "analysis", "datasets", "aggregates", "tables", "weights", "state"} {
 		if err := os.MkdirAll(filepath.Join(s.Dir, dir), 0o755); err != nil {
 			return fmt.Errorf("record: results folder: %w", err)
 		}

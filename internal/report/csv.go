@@ -81,6 +81,32 @@ func BreakdownCSV(s *aggregate.Suite) []byte {
 	return csvText(lines)
 }
 
+// PretrainCSV has a line for each head of each row that starts from texts; nil if none
+// does.
+func PretrainCSV(s *aggregate.Suite) []byte {
+	lines := [][]string{{"dataset", "protocol", "model", "label", "head", "facet", "learned", "labels", "seeds",
+		"chance", "purity_text", "purity_head", "alignment_text", "alignment_head", "uniformity_text", "uniformity_head"}}
+	for _, t := range s.Tables {
+		for _, r := range t.Rows {
+			for h, head := range r.Heads {
+				line := []string{t.Dataset, t.Protocol, r.Model, r.Label, strconv.Itoa(h + 1), head.Facet, head.Learned, strconv.Itoa(head.Labels), strconv.Itoa(head.Purity.After.N)}
+				for _, c := range head.Cells() {
+					text := ""
+					if c.N > 0 {
+						text = number64(c.Mean)
+					}
+					line = append(line, text)
+				}
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(lines) == 1 {
+		return nil
+	}
+	return csvText(lines)
+}
+
 // DatasetsCSV has a line for each data set.
 func DatasetsCSV(stats []datasets.Stats) []byte {
 	lines := [][]string{{"dataset", "users", "items", "interactions", "density", "avg_length", "ties", "tied_share", "tied_test_users", "leak", "fingerprint"}}
@@ -95,8 +121,11 @@ func DatasetsCSV(stats []datasets.Stats) []byte {
 	return csvText(lines)
 }
 
-// PublishedCSV has a line for each published number.
+// PublishedCSV has a line for each published number; nil if there is none.
 func PublishedCSV(checks []aggregate.Check) []byte {
+	if len(checks) == 0 {
+		return nil
+	}
 	lines := [][]string{{"dataset", "model", "metric", "seen_items", "loss", "cold_items", "published", "ours", "n", "our_rule", "our_loss", "our_label",
 		"percent", "within", "comparable", "same_terms", "source", "note"}}
 	for _, c := range checks {
@@ -114,8 +143,11 @@ func PublishedCSV(checks []aggregate.Check) []byte {
 }
 
 // ClaimsCSV has a line for each piece of evidence on a claim, and one for a claim
-// without any.
+// without any; nil if nothing is claimed.
 func ClaimsCSV(claims []aggregate.Claim) []byte {
+	if len(claims) == 0 {
+		return nil
+	}
 	lines := [][]string{{"paper", "model", "metric", "low", "high", "verdict", "dataset", "rule", "baseline", "gain", "significantly_better", "seeds"}}
 	for _, c := range claims {
 		claim := []string{c.Paper, c.Model, c.Metric, number64(c.Low), number64(c.High), c.Verdict}

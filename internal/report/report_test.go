@@ -60,6 +60,10 @@ func example() *aggregate.Suite {
 	better := &aggregate.Test{Difference: .00812, Low: .00123, High: .01567, P: 1e-12, PHolm: 3e-12, Significant: true}
 	maybe := &aggregate.Test{Difference: .001, Low: -.0005, High: .0025, P: .2, PHolm: .4}
 	worse := &aggregate.Test{Difference: -.05, Low: -.0612, High: -.0401, PHolm: .0123, Significant: true}
+	texts := []aggregate.Head{{Facet: "brand", Learned: "any facet", Labels: 1435, Chance: aggregate.Cell{Mean: .0123456, SD: .001, N: 3},
+		Purity:     aggregate.Change{Before: aggregate.Cell{Mean: .3, N: 3}, After: aggregate.Cell{Mean: .5123456, SD: .01, N: 3}},
+		Alignment:  aggregate.Change{Before: aggregate.Cell{Mean: 1.1, N: 3}, After: aggregate.Cell{Mean: .75, N: 3}},
+		Uniformity: aggregate.Change{Before: aggregate.Cell{Mean: -2.5, N: 3}, After: aggregate.Cell{Mean: -3.25, N: 3}}}, {Learned: "dropout"}}
 	return &aggregate.Suite{
 		Name: "sweep_1", Summary: "heads & experts: 100% of <all> | of them", Axes: []string{"heads"},
 		Datasets: []datasets.Stats{
@@ -74,7 +78,7 @@ func example() *aggregate.Suite {
 						Removed: rule(.0123, 0, -79.5, 1, false, false, worse), Kept: rule(.0023, 0, -95.4, 1, false, false, worse)},
 					{Model: "sasrec", Label: "sasrec", Baseline: true, Notes: []string{budget, "made with uncommitted changes (1 of 3 seeds)"}, Runs: run("b", "c", "d"),
 						Removed: rule(.06, .01, 0, 3, false, true, nil), Kept: rule(.05, .01, 0, 3, true, false, nil)},
-					{Model: "fame", Label: "fame heads=4", At: map[string]any{"heads": 4.}, Notes: []string{budget}, Runs: run("e", "f", "g"),
+					{Model: "fame", Label: "fame heads=4", At: map[string]any{"heads": 4.}, Notes: []string{budget}, Heads: texts, Runs: run("e", "f", "g"),
 						Removed: rule(.068, .002, 13.53, 3, true, false, better), Kept: rule(.05, .002, 2, 3, false, true, maybe)},
 					{Model: "fame-average-gate", Label: "fame-average-gate heads=16", At: map[string]any{"heads": 16.}, Notes: []string{"1 seed only", "not at the default: dropout = 0.3"}, Runs: run("h"),
 						Removed: rule(.05, 0, -1, 1, false, false, maybe), Kept: rule(.04, 0, -1, 1, false, false, maybe)},
@@ -129,6 +133,7 @@ func TestGolden(t *testing.T) {
 		{"suite.tex", func(b *bytes.Buffer) error { LatexSuite(b, s); return nil }},
 		{"suite.csv", func(b *bytes.Buffer) error { b.Write(ComparisonCSV(s)); return nil }},
 		{"suite.breakdown.csv", func(b *bytes.Buffer) error { b.Write(BreakdownCSV(s)); return nil }},
+		{"suite.pretrain.csv", func(b *bytes.Buffer) error { b.Write(PretrainCSV(s)); return nil }},
 		{"suite.datasets.csv", func(b *bytes.Buffer) error { b.Write(DatasetsCSV(s.Datasets)); return nil }},
 		{"suite.published.csv", func(b *bytes.Buffer) error { b.Write(PublishedCSV(s.Checks)); return nil }},
 		{"suite.claims.csv", func(b *bytes.Buffer) error { b.Write(ClaimsCSV(s.Claims)); return nil }},

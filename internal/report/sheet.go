@@ -66,8 +66,8 @@ func (s *section) refer(text string) int {
 	return len(s.refs)
 }
 
-// sections lists all of a suite. brief, for the terminal, leaves breakdowns out, and
-// published numbers whose terms are not known to be ours.
+// sections lists all of a suite. brief, for the terminal, leaves out breakdowns, heads
+// of pre-training and published numbers whose terms are not known to be ours.
 func sections(s *aggregate.Suite, brief bool) []section {
 	var out []section
 	if len(s.Datasets) > 0 {
@@ -75,7 +75,13 @@ func sections(s *aggregate.Suite, brief bool) []section {
 	}
 	for _, t := range s.Tables {
 		out = append(out, comparison(t))
-		if len(t.Breakdowns) > 0 && !brief {
+		if brief {
+			continue
+		}
+		if sh := heads(t); len(sh.rows) > 0 {
+			out = append(out, section{title: "What pre-training learned on " + t.Dataset, sheets: []sheet{sh}})
+		}
+		if len(t.Breakdowns) > 0 {
 			out = append(out, breakdown(t))
 		}
 	}
@@ -223,6 +229,34 @@ func tests(t aggregate.Table) sheet {
 		if tested {
 			sh.rows = append(sh.rows, cells)
 		}
+	}
+	return sh
+}
+
+// heads shows how well the heads of starts from texts tell labels apart.
+func heads(t aggregate.Table) sheet {
+	sh := sheet{head: []string{"model", "head", "facet", "learned from", "labels", "chance", "purity\ntext", "purity\nhead", "alignment\ntext", "alignment\nhead", "uniformity\ntext", "uniformity\nhead"}, left: []int{2, 3}}
+	for _, r := range t.Rows {
+		for h, head := range r.Heads {
+			facet := head.Facet
+			if facet == "" {
+				facet = "–"
+			}
+			cells := plain(r.Label, strconv.Itoa(h+1), facet, head.Learned, thousands(head.Labels))
+			for _, c := range head.Cells() {
+				text := "–"
+				if c.N > 0 {
+					text = fmt.Sprintf("%.3f", c.Mean)
+				}
+				cells = append(cells, cell{text: text})
+			}
+			sh.rows = append(sh.rows, cells)
+		}
+	}
+	sh.about = []string{
+		"on held-out items, which no step of pre-training saw; means over seeds; text: of the text vectors, head: of what the head makes of them",
+		"labels: that more than one item has; purity: share of the ten nearest items that have a label of the facet in common; chance: of random items",
+		"alignment: mean distance of items with a label in common; uniformity: log of the mean of exp(-2 d d) over the distances d of all pairs; lower is more even",
 	}
 	return sh
 }

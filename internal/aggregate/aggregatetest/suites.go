@@ -18,9 +18,10 @@ import (
 
 // Suites returns a comparison of seven models with three seeds on two data sets,
 // published checks and claims; a sweep of FAME's heads and experts over the whole
-// grid but one cell; and two settings of SASRec varied one at a time.
+// grid but one cell; two settings of SASRec varied one at a time; and starts from texts, by
+// groups of users.
 func Suites() []*aggregate.Suite {
-	return []*aggregate.Suite{comparison(), sweep(), tune()}
+	return []*aggregate.Suite{comparison(), sweep(), tune(), texts()}
 }
 
 // model is what a row is made up from.
@@ -134,6 +135,56 @@ func tune() *aggregate.Suite {
 	add(.001, "bce", .0410)
 	add(.001, "gbce", .0536)
 	s.Tables = []aggregate.Table{table("beauty", 22363, 12101, 1, models, []int64{0}, "")}
+	return s
+}
+
+func texts() *aggregate.Suite {
+	s := &aggregate.Suite{Name: "pretrain", Summary: "FAME+ and its parts", Key: "made up", Datasets: comparison().Datasets[:1]}
+	plus, frozen := compared[6], compared[6]
+	plus.name, plus.removed = "fame-plus", .0601
+	frozen.name, frozen.removed = "fame-plus-frozen", .0533
+	t := table("beauty", 22363, 12101, 1, []model{compared[2], compared[6], plus, frozen}, []int64{0, 1, 2}, "sasrec")
+	cell := func(v float64) aggregate.Cell { return aggregate.Cell{Mean: v, SD: .004, N: 3} }
+	change := func(before, after float64) aggregate.Change {
+		return aggregate.Change{Before: cell(before), After: cell(after)}
+	}
+	facets := []string{"brand", "category 1"}
+	for i := range t.Rows[2:] {
+		for h, facet := range facets {
+			t.Rows[2+i].Heads = append(t.Rows[2+i].Heads, aggregate.Head{Facet: facet, Learned: facet, Labels: 435 - 400*h, Chance: cell(.01 + .2*float64(h)),
+				Purity: change(.31, .52), Alignment: change(.91, .55), Uniformity: change(-2.6, -2.1)})
+		}
+		t.Rows[2+i].Heads = append(t.Rows[2+i].Heads, aggregate.Head{Learned: "dropout"})
+	}
+	rng := generator("beauty", "pictures", 0)
+	for h, facet := range facets {
+		p := record.Picture{Head: h + 1, Facet: facet}
+		for v := range int32(300) {
+			label := int(9 * rng.Float64() * rng.Float64())
+			p.Items = append(p.Items, v+1)
+			p.Labels = append(p.Labels, []string{fmt.Sprintf("%s %d <&>", facet, label)})
+			sin, cos := math.Sincos(float64(label))
+			p.Before = append(p.Before, [2]float32{float32(.4 * rng.NormFloat64()), float32(.3 * rng.NormFloat64())})
+			p.After = append(p.After, [2]float32{float32(cos + .1*rng.NormFloat64()), float32(sin + .1*rng.NormFloat64())})
+		}
+		t.Pictures = append(t.Pictures, p)
+	}
+	t.PicturesOf = "fame-plus"
+	b := aggregate.Breakdown{By: aggregate.ByTarget, Groups: []aggregate.UserGroup{{Label: "0", Users: 33}, {Label: "1-5", Users: 9000}, {Label: "6-20", Users: 0}, {Label: "> 20", Users: 13330}}}
+	for _, r := range t.Rows {
+		row := aggregate.BreakdownRow{Label: r.Label}
+		for g := range b.Groups {
+			e := map[string]aggregate.Estimate{}
+			if b.Groups[g].Users > 0 {
+				mean := float64(g) * r.Removed.Metrics["NDCG@10"].Mean / 2
+				e["NDCG@10"] = aggregate.Estimate{Mean: mean, SD: .0004, N: 3, Low: mean * .9, High: mean * 1.1}
+			}
+			row.Removed, row.Kept = append(row.Removed, e), append(row.Kept, e)
+		}
+		b.Rows = append(b.Rows, row)
+	}
+	t.Breakdowns = []aggregate.Breakdown{b}
+	s.Tables = []aggregate.Table{t}
 	return s
 }
 

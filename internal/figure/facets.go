@@ -1,0 +1,91 @@
+package figure
+
+import (
+	"cmp"
+	"fmt"
+	"image/color"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg/draw"
+
+	"famebench/internal/aggregate"
+	"famebench/internal/record"
+)
+
+// facets draws held-out items before and after pre-training, a figure a facet. The
+// labels that most items have are coloured, the others are dots behind them.
+func facets(t *aggregate.Table) []*Figure {
+	var out []*Figure
+	for _, p := range t.Pictures {
+		labels := common(p, len(colours)-1)
+		pic := picture{height: 235}
+		for _, side := range []struct {
+			title string
+			at    [][2]float32
+		}{{"text vectors", p.Before}, {fmt.Sprintf("head %d, which learned “%s”", p.Head, p.Facet), p.After}} {
+			pic.panels = append(pic.panels, plane(side.title, p.Labels, labels, side.at))
+		}
+		for i, label := range labels {
+			pic.legend = append(pic.legend, dots(i).entry(label, false))
+		}
+		pic.legend = append(pic.legend, dots(-1).entry("other labels", false))
+		names := ""
+		if slices.ContainsFunc(labels, func(l string) bool { return strings.HasPrefix(l, "#") }) {
+			names = " The source numbers its attributes and does not name them."
+		}
+		out = append(out, &Figure{Name: "facet-" + p.Facet, Title: "What pre-training makes of “" + p.Facet + "”", picture: pic,
+			Caption: fmt.Sprintf("%d items that no step of pre-training saw, in the first two principal components of their text vectors (left) and of what head %d of %s makes of these (right). "+
+				"Coloured: the labels that most of them have.%s", len(p.Items), p.Head, t.PicturesOf, names)})
+	}
+	return out
+}
+
+// common lists the labels that most items of a picture have, at most n.
+func common(p record.Picture, n int) []string {
+	count := map[string]int{}
+	for _, labels := range p.Labels {
+		for _, l := range labels {
+			count[l]++
+		}
+	}
+	order := slices.SortedFunc(maps.Keys(count), func(a, b string) int {
+		return cmp.Or(count[b]-count[a], cmp.Compare(a, b))
+	})
+	return order[:min(n, len(order))]
+}
+
+// dots is how items of the i-th label are drawn; a negative one is any other label.
+func dots(i int) style {
+	s := styleOf(max(i, 0))
+	s.glyph.Radius = 2.2
+	if i < 0 {
+		s.glyph = draw.GlyphStyle{Color: color.NRGBA{0xbb, 0xbb, 0xbb, 0xff}, Radius: 1.1, Shape: draw.CircleGlyph{}}
+	}
+	return s
+}
+
+// plane has a dot for every item. An item of several common labels has the colour of
+// the first.
+func plane(title string, of [][]string, labels []string, at [][2]float32) *plot.Plot {
+	p := newPanel(title, "first component", "second component", none)
+	groups := make([]plotter.XYs, 1+len(labels))
+	low, high := [2]float64{math.Inf(1), math.Inf(1)}, [2]float64{math.Inf(-1), math.Inf(-1)}
+	for i, xy := range at {
+		g := 1 + slices.IndexFunc(labels, func(l string) bool { return slices.Contains(of[i], l) })
+		groups[g] = append(groups[g], plotter.XY{X: float64(xy[0]), Y: float64(xy[1])})
+		for k, v := range xy {
+			low[k], high[k] = min(low[k], float64(v)), max(high[k], float64(v))
+		}
+	}
+	spread(&p.X, low[0], high[0])
+	spread(&p.Y, low[1], high[1])
+	for g, points := range groups {
+		p.Add(&plotter.Scatter{XYs: points, GlyphStyle: dots(g - 1).glyph})
+	}
+	return p
+}
