@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,6 +145,46 @@ func TestStartFromTexts(t *testing.T) {
 	}
 	if _, _, err := runBench(t, dir, "-verify", id); err == nil || !strings.Contains(err.Error()+stderrOfVerify(t, dir, id), "texts") {
 		t.Errorf("verify with other texts: %v", err)
+	}
+}
+
+// Items that training never has get the rows of like items where that is asked for;
+// all others are as without.
+func TestUntrainedItems(t *testing.T) {
+	dir, encoder := textFolder(t)
+	args := []string{"-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder=" + encoder, "-set", "datasets.texts.cold_items=0.25"}
+	var tables [][]float32
+	for _, rule := range []string{"as-trained", "neighbours"} {
+		out := filepath.Join(dir, rule)
+		if _, stderr, err := runBench(t, dir, append(args, "-out", out, "-set", "pretrain.untrained_items="+rule)...); err != nil {
+			t.Fatalf("%v\n%s", err, stderr)
+		}
+		ids, err := (record.Store{Dir: out}).IDs()
+		if err != nil || len(ids) != 1 {
+			t.Fatalf("%q, %v", ids, err)
+		}
+		f, err := safetensors.Read(record.Store{Dir: out}.WeightsPath(ids[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, err := f.Tensors["item_emb.weight"].Float32s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables = append(tables, table)
+	}
+	const d, items, cold = 8, 20, 5
+	differ := 0
+	for v := 0; v <= items; v++ {
+		if !slices.Equal(tables[0][v*d:(v+1)*d], tables[1][v*d:(v+1)*d]) {
+			differ++
+		}
+	}
+	if differ != cold {
+		t.Errorf("%d rows of the item table differ, want those of the %d cold items", differ, cold)
+	}
+	if _, _, err := runBench(t, dir, append(args, "-set", "pretrain.untrained_items=none", "-dry-run")...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "untrained_items") {
+		t.Errorf("an unknown rule: %v", err)
 	}
 }
 

@@ -31,6 +31,7 @@ type Result struct {
 	// norm of a row drawn from N(0, .02), 0.02·√d, of which each head's block has an
 	// equal share; padding and items without text are drawn from N(0, .02).
 	Table    []float32
+	FromText []bool // [V+1]: rows that come from a text, the others are drawn
 	Record   record.Pretrain
 	Pictures []record.Picture // one a facet that was learned
 }
@@ -178,6 +179,10 @@ func (t *training) divide() error {
 		return found
 	})
 	r.WithoutText = t.items - len(t.withText)
+	t.result.FromText = make([]bool, t.items+1)
+	for _, v := range t.withText {
+		t.result.FromText[v] = t.config.Start != StartRandom
+	}
 	if len(t.withText) < 2 && t.config.Start != StartRandom {
 		return fmt.Errorf("start = %q: %d of %d items have a text: want at least 2", t.config.Start, len(t.withText), t.items)
 	}

@@ -147,6 +147,11 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 			Alignment: p.Alignment, Uniformity: p.Uniformity,
 		})
 	}
+	if from != nil && from.config.Untrained == Neighbours {
+		if err := from.fillUntrained(model, split); err != nil {
+			return err
+		}
+	}
 	weights := safetensors.File{Tensors: model.Params().Tensors(), Metadata: map[string]string{"id": id}}
 	res.Still = slices.DeleteFunc(still(before, weights.Tensors), func(name string) bool { return slices.Contains(frozen, name) })
 	if err := safetensors.Write(store.WeightsPath(id), &weights); err != nil {

@@ -24,16 +24,17 @@ import (
 type StartConfig struct {
 	pretrain.Config
 	pretrain.TextConfig
-	Facets    []string `toml:"facets" json:"facets"`         // learned by the heads, the first by the first; none: all that the metadata has
-	Pooling   string   `toml:"pooling" json:"pooling"`       // of a text's token states: "mean", "cls" or "max"
-	MaxTokens int      `toml:"max_tokens" json:"max_tokens"` // of a text; 0: as many as the encoder takes
-	Frozen    bool     `toml:"frozen" json:"frozen"`         // the item table stays as it starts
-	Encoder   string   `toml:"encoder" json:"-"`             // folder of the text encoder; "": where scripts/fetch-encoder.sh puts it. Its fingerprint is part of the id
+	Facets    []string `toml:"facets" json:"facets"`                   // learned by the heads, the first by the first; none: all that the metadata has
+	Pooling   string   `toml:"pooling" json:"pooling"`                 // of a text's token states: "mean", "cls" or "max"
+	MaxTokens int      `toml:"max_tokens" json:"max_tokens"`           // of a text; 0: as many as the encoder takes
+	Untrained string   `toml:"untrained_items" json:"untrained_items"` // rows of items that training never has: "as-trained" or "neighbours"
+	Frozen    bool     `toml:"frozen" json:"frozen"`                   // the item table stays as it starts
+	Encoder   string   `toml:"encoder" json:"-"`                       // folder of the text encoder; "": where scripts/fetch-encoder.sh puts it. Its fingerprint is part of the id
 }
 
 // startDefaults are the settings of a run that names none.
 func startDefaults() StartConfig {
-	return StartConfig{Config: pretrain.Defaults(), TextConfig: pretrain.TextDefaults(), Facets: []string{}, Pooling: string(pretrain.MeanPooling), MaxTokens: 128}
+	return StartConfig{Config: pretrain.Defaults(), TextConfig: pretrain.TextDefaults(), Facets: []string{}, Pooling: string(pretrain.MeanPooling), MaxTokens: 128, Untrained: AsTrained}
 }
 
 // itemTable is the parameter that a start sets.
@@ -66,10 +67,18 @@ func (c *Config) Start(e Entry, dataset, suite string) (StartConfig, error) {
 	if e.FixStart != nil {
 		e.FixStart(&s)
 	}
-	if err := errors.Join(s.Config.Validate(), s.TextConfig.Validate()); err != nil {
+	if err := errors.Join(s.Config.Validate(), s.TextConfig.Validate(), s.validate()); err != nil {
 		return s, invalidError{fmt.Sprintf("%s: start of %s on %s", c.Path, e.Name, dataset), err}
 	}
 	return s, nil
+}
+
+// validate checks what package pretrain does not know of.
+func (s StartConfig) validate() error {
+	if s.Untrained != AsTrained && s.Untrained != Neighbours {
+		return fmt.Errorf("untrained_items = %q, expected %q or %q", s.Untrained, AsTrained, Neighbours)
+	}
+	return nil
 }
 
 // checkStart decodes a table of pre-training settings in every layer.
