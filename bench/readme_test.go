@@ -3,28 +3,45 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
+// Marks in the README between which the comparisons of the suite main stand.
+const beginMain, endMain = "<!-- of results/tables/main.md, by go test ./bench -run Readme -update -->\n", "<!-- end -->\n"
+
 // TestReadmeShowsTheRecords renders the committed records anew: the tables in
-// results/tables, the figures and the comparison in the README must be what comes out.
+// results/tables, the figures and the comparisons in the README must be what comes out.
 func TestReadmeShowsTheRecords(t *testing.T) {
-	out := render(t, "baselines")
+	out := render(t, "main")
 	render(t, "ablation")
-	_, comparison, ok := strings.Cut(read(t, filepath.Join(out, "tables", "baselines.md")), "\n## beauty: ")
-	if !ok {
-		t.Fatal("no comparison on Beauty")
-	}
-	_, comparison, _ = strings.Cut(comparison, "\n")
-	comparison, _, _ = strings.Cut(comparison, "\n## ")
-	readme := read(t, "../README.md")
-	for _, want := range []string{comparison, read(t, "../results/tables/speed.md")} {
-		if !strings.Contains(readme, strings.TrimSpace(want)) {
-			t.Errorf("the README does not show this table:\n%s", want)
+	var comparisons strings.Builder
+	for _, section := range strings.Split(read(t, filepath.Join(out, "tables", "main.md")), "\n## ")[1:] {
+		if title, _, _ := strings.Cut(section, "\n"); strings.Contains(title, " test users, ") {
+			fmt.Fprintf(&comparisons, "### %s\n\n", strings.TrimSpace(section))
 		}
+	}
+	if comparisons.Len() == 0 {
+		t.Fatal("no comparison")
+	}
+	readme := read(t, "../README.md")
+	before, rest, ok1 := strings.Cut(readme, beginMain)
+	shown, after, ok2 := strings.Cut(rest, endMain)
+	if !ok1 || !ok2 {
+		t.Fatalf("the README lacks the lines %q and %q", beginMain, endMain)
+	}
+	if want := "\n" + comparisons.String(); shown != want {
+		if !*update {
+			t.Errorf("the README does not show the tables below; go test ./bench -run Readme -update writes them\n%s", want)
+		} else if err := os.WriteFile("../README.md", []byte(before+beginMain+want+endMain+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if speed := read(t, "../results/tables/speed.md"); !strings.Contains(readme, strings.TrimSpace(speed)) {
+		t.Errorf("the README does not show this table:\n%s", speed)
 	}
 }
 

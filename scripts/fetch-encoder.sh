@@ -36,13 +36,16 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 sha256() { if has sha256sum; then sha256sum "$1"; else shasum -a 256 "$1"; fi 2>/dev/null | cut -d ' ' -f 1; }
 
+# names of the encoder's files.
+names() { awk '{ print $2 }' "$pins"; }
+
 # right FILE NAME: FILE is the whole NAME.
 right() { [ -s "$1" ] && [ "$(sha256 "$1")" = "$(awk -v name="$2" '$2 == name { print $1 }' "$pins")" ]; }
 
 # missing: the files that are whole neither in $home nor in $part.
 missing() {
 	local name
-	for name in $(awk '{ print $2 }' "$pins"); do
+	for name in $(names); do
 		right "$home/$name" "$name" || right "$part/$name" "$name" || echo "$name"
 	done
 }
@@ -149,7 +152,7 @@ if [ -n "$(missing)" ]; then
 	fi
 fi
 mkdir -p "$home"
-for name in $(awk '{ print $2 }' "$pins"); do
+for name in $(names); do
 	[ ! -f "$part/$name" ] || mv -f "$part/$name" "$home/$name"
 done
 rm -rf "$part"
