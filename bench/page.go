@@ -59,21 +59,33 @@ func (b *bench) remember() {
 	for _, s := range b.config.Suites() {
 		_, unmade := os.Stat(b.store.AggregatePath(s.Name))
 		_, unseen := os.Stat(b.store.TablePath(s.Name, ".md"))
-		if unmade == nil || unseen != nil || s.Kind != experiment.KindCompare {
+		if unmade == nil || unseen != nil || s.Kind == experiment.KindCost {
 			continue
 		}
-		plan, err := b.config.Plan(s, experiment.Options{Device: b.device, Threads: b.threads, Out: b.store.Dir, Source: b.source})
-		if err == nil {
-			err = b.again(plan)
-		}
-		if err != nil {
+		if err := b.again(s); err != nil {
 			fmt.Fprintf(b.stderr, "warning: the page lacks suite %s: %v\n", s.Name, err)
 		}
 	}
 }
 
-// again aggregates the records of a plan.
-func (b *bench) again(plan *experiment.Plan) error {
+// again aggregates the records of a suite.
+func (b *bench) again(s experiment.Suite) error {
+	o := experiment.Options{Device: b.device, Threads: b.threads, Out: b.store.Dir, Source: b.source}
+	if s.Kind == experiment.KindTune {
+		first, err := b.config.PlanTrials(s, o)
+		if err != nil {
+			return err
+		}
+		trials, err := b.search(s, o, first, func(*experiment.Plan) error { return nil })
+		if err != nil || len(trials) == 0 {
+			return err
+		}
+		return searched(s, trials).Save(b.store.AggregatePath(s.Name))
+	}
+	plan, err := b.config.Plan(s, o)
+	if err != nil {
+		return err
+	}
 	records, stale, err := b.find(plan)
 	if err != nil || len(records) == 0 {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"famebench/internal/aggregate"
 	"famebench/internal/experiment"
 	"famebench/internal/report"
 )
@@ -19,13 +20,6 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 		return usageError{err}
 	}
 	b.announce(first)
-	stage := func(plan *experiment.Plan) error {
-		if b.options.report {
-			return nil
-		}
-		outcomes, err := b.runs(ctx, plan)
-		return errors.Join(err, b.verdictOn(outcomes))
-	}
 	if b.options.dryRun {
 		if err := b.dryRun(first); err != nil {
 			return err
@@ -36,37 +30,62 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 	if err := errors.Join(b.store.Make(), first.WriteData(b.store)); err != nil {
 		return err
 	}
-	if err := stage(first); err != nil {
-		return err
-	}
-	trials, err := experiment.Trials(first, b.store)
+	trials, err := b.search(s, o, first, func(plan *experiment.Plan) error {
+		if b.options.report {
+			return nil
+		}
+		outcomes, err := b.runs(ctx, plan)
+		return errors.Join(err, b.verdictOn(outcomes))
+	})
 	if err != nil {
 		return err
 	}
 	if len(trials) == 0 {
 		return fmt.Errorf("no trial of suite %s has a record in %s: run it first, without -report", s.Name, b.store.Dir)
 	}
-	second, err := b.config.PlanFinals(s, o, trials)
-	if err != nil {
-		return err
-	}
-	if err := stage(second); err != nil {
-		return err
-	}
-	if err := experiment.Choose(trials, second, b.store); err != nil {
-		return err
-	}
 	if err := b.config.WriteTuned(filepath.Join(b.store.Dir, experiment.TunedName), s, trials); err != nil {
 		return err
 	}
+	suite := searched(s, trials)
 	if b.json {
-		return b.writeJSON(trials)
+		return b.writeJSON(suite.Trials)
 	}
-	if err := report.WriteTrials(b.stdout, trials); err != nil {
+	if err := report.WriteTrials(b.stdout, suite.Trials); err != nil {
 		return err
 	}
 	var markdown, latex bytes.Buffer
-	report.MarkdownTrials(&markdown, s.Name, s.Summary, trials)
-	report.LatexTrials(&latex, s.Name, trials)
-	return b.writeTables(s.Name, []tableFile{{".md", markdown.Bytes()}, {".tex", latex.Bytes()}, {".csv", report.TrialsCSV(trials)}})
+	report.MarkdownTrials(&markdown, s.Name, s.Summary, suite.Trials)
+	report.LatexTrials(&latex, s.Name, suite.Trials)
+	return errors.Join(
+		b.writeTables(s.Name, []tableFile{{".md", markdown.Bytes()}, {".tex", latex.Bytes()}, {".csv", report.TrialsCSV(suite.Trials)}}),
+		suite.Save(b.store.AggregatePath(s.Name)), b.page(s.Name))
+}
+
+// search goes through the stages of a search, each done by stage, and returns what
+// was tried and chosen; nothing if no trial has a record.
+func (b *bench) search(s experiment.Suite, o experiment.Options, first *experiment.Plan, stage func(*experiment.Plan) error) ([]experiment.Trial, error) {
+	if err := stage(first); err != nil {
+		return nil, err
+	}
+	trials, err := experiment.Trials(first, b.store)
+	if err != nil || len(trials) == 0 {
+		return nil, err
+	}
+	second, err := b.config.PlanFinals(s, o, trials)
+	if err != nil {
+		return nil, err
+	}
+	if err := stage(second); err != nil {
+		return nil, err
+	}
+	return trials, experiment.Choose(trials, second, b.store)
+}
+
+// searched is what is shown of a search.
+func searched(s experiment.Suite, trials []experiment.Trial) *aggregate.Suite {
+	suite := &aggregate.Suite{Name: s.Name, Summary: s.Summary}
+	for _, t := range trials {
+		suite.Trials = append(suite.Trials, t.Trial)
+	}
+	return suite
 }

@@ -74,13 +74,26 @@ func TestTune(t *testing.T) {
 		t.Errorf("report: %v\n%s", err, again)
 	}
 
+	// The page shows the trials, in a clone, too, which has no aggregates.
+	for range 2 {
+		if page := read(t, store.PagePath()); !strings.Contains(page, "Suite search") || !strings.Contains(page, ">chosen<") {
+			t.Error("the page does not show the search")
+		}
+		if err := os.RemoveAll(store.AggregatesDir()); err != nil {
+			t.Fatal(err)
+		}
+		if _, stderr, err := runBench(t, dir, "-suite", "quick"); err != nil {
+			t.Fatalf("%v\n%s", err, stderr)
+		}
+	}
+
 	// The best of the long runs is the chosen one, and what the other suite runs.
-	var trials []experiment.Trial
+	var trials []record.Trial
 	if out, _, err := runBench(t, dir, "-suite", "search", "-json"); err != nil || json.Unmarshal([]byte(out), &trials) != nil || len(trials) != 6 {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, model := range []string{"sasrec", "core"} {
-		var best, chosen experiment.Trial
+		var best, chosen record.Trial
 		for _, trial := range trials {
 			if trial.Model == model && trial.Full > best.Full {
 				best = trial

@@ -22,6 +22,8 @@ type Suite struct {
 	Checks   []Check          `json:"checks,omitempty"`
 	Claims   []Claim          `json:"claims,omitempty"`
 	Notes    []string         `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
+
+	Trials []record.Trial `json:"trials,omitempty"` // of a search, which has nothing else
 }
 
 // Table compares the models on one data set.

@@ -22,18 +22,9 @@ import (
 // of the trials; the others are drawn from the grid without replacement, by a generator seeded with
 // the suite's seed, the data set and the model. The test items are never ranked.
 
-// Trial is a setting that was tried.
+// Trial is a setting that was tried, and where it is on the axes.
 type Trial struct {
-	Dataset string  `json:"dataset"`
-	Model   string  `json:"model"`
-	At      string  `json:"at"` // in words; "": as configured
-	Short   float64 `json:"short"`
-	ShortID string  `json:"short_id"`
-	Full    float64 `json:"full"` // 0: no finalist
-	FullID  string  `json:"full_id,omitempty"`
-	Epochs  int     `json:"epochs,omitempty"` // of the full run
-	Chosen  bool    `json:"chosen,omitempty"`
-
+	record.Trial
 	point point
 }
 
@@ -108,7 +99,7 @@ func Trials(p *Plan, store record.Store) ([]Trial, error) {
 		at := r.point
 		n := len(at.axes) - 1 // without the number of epochs
 		at = point{at.axes[:n], at.values[:n]}
-		trials = append(trials, Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String(), Short: valid, ShortID: r.ID, point: at})
+		trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String(), Short: valid, ShortID: r.ID}, at})
 	}
 	return trials, nil
 }

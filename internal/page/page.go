@@ -69,6 +69,7 @@ type suite struct {
 	Summary string
 	Notes   []string
 	Data    *sheet
+	Trials  *sheet // of a search
 	Tables  []table
 	Checks  *sheet
 	Claims  []claim
@@ -110,7 +111,7 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 	p := &content{Data: newData(suites)}
 	p.Runs = len(p.Data.Runs)
 	for i, s := range suites {
-		ps := suite{ID: fmt.Sprintf("suite-%d", i), Name: s.Name, Summary: s.Summary, Notes: s.Notes, Data: dataSheet(s)}
+		ps := suite{ID: fmt.Sprintf("suite-%d", i), Name: s.Name, Summary: s.Summary, Notes: s.Notes, Data: dataSheet(s), Trials: trialSheet(s)}
 		drawn, err := drawAll(s)
 		if err != nil {
 			return nil, err

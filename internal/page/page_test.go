@@ -9,6 +9,7 @@ import (
 
 	"famebench/internal/aggregate"
 	"famebench/internal/aggregate/aggregatetest"
+	"famebench/internal/record"
 )
 
 func html(t testing.TB, suites []*aggregate.Suite) string {
@@ -118,5 +119,32 @@ func BenchmarkPage(b *testing.B) {
 				b.ReportMetric(float64(len(html(b, suites)))/1e3, "kB")
 			}
 		})
+	}
+}
+
+// TestTrials: a search has trials, with links to their records, and nothing else.
+func TestTrials(t *testing.T) {
+	page := html(t, []*aggregate.Suite{{Name: "tune", Summary: "a search", Trials: []record.Trial{
+		{Dataset: "beauty", Model: "sasrec", Short: .0412, ShortID: "beauty-sasrec-s100-1"},
+		{Dataset: "beauty", Model: "sasrec", At: "dropout = 0.2", Short: .0432, ShortID: "beauty-sasrec-s100-2", Full: .0591, FullID: "beauty-sasrec-s100-3", Epochs: 44, Chosen: true},
+	}}})
+	for _, want := range []string{"Suite tune", "as configured", `<a href="runs/beauty-sasrec-s100-1.json">.0412</a>`, `<a href="runs/beauty-sasrec-s100-3.json">.0591</a>`, ">44<", ">chosen<"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(page, "Tied: ") || strings.Contains(page, "Claims of the papers") {
+		t.Error("a search has no data and no claims of its own")
+	}
+}
+
+// TestGroupsAndHeads: what is behind a mean, and what pre-training learned.
+func TestGroupsAndHeads(t *testing.T) {
+	page := html(t, aggregatetest.Suites()[3:])
+	for _, want := range []string{"What pre-training learned", ">purity, head<", ">0.520<", ">dropout<", "NDCG@10 by interactions of the target in training, seen items kept",
+		`title="9,000 test users"`, "What pre-training makes of “brand”", `href="figures/pretrain-beauty-facet-brand.png"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
 }

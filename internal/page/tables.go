@@ -310,7 +310,38 @@ func curveSheet(t *aggregate.Table) *sheet {
 	return s
 }
 
+// trialSheet lists what a search tried; nil for other suites.
+func trialSheet(from *aggregate.Suite) *sheet {
+	if len(from.Trials) == 0 {
+		return nil
+	}
+	s := &sheet{Columns: []column{{Title: "data set", Text: true}, {Title: "model", Text: true}, {Title: "tried", Text: true},
+		{Title: "short run", Hint: "best validation NDCG@10 of a short run"}, {Title: "to the end", Hint: "of the finalists"}, {Title: "epochs"}, {Title: "choice", Text: true}}}
+	link := func(v float64, id string) sheetCell {
+		if id == "" {
+			return sheetCell{}
+		}
+		return sheetCell{Text: decimals(v), Sort: plain(v, 6), Link: "runs/" + id + ".json"}
+	}
+	for i, t := range from.Trials {
+		row := sheetRow{Index: i, Cells: []sheetCell{{Text: t.Dataset}, {Text: t.Model}, {Text: cmp.Or(t.At, "as configured")}, link(t.Short, t.ShortID), link(t.Full, t.FullID), {}, {}}}
+		if t.FullID != "" {
+			row.Cells[5] = countCell(float64(t.Epochs))
+		}
+		if t.Chosen {
+			row.Cells[6].Text, row.Class = "chosen", "baseline"
+		}
+		s.Rows = append(s.Rows, row)
+	}
+	return s
+}
+
+// dataSheet has the statistics of a suite's data; nil for a search, whose suite has
+// none.
 func dataSheet(from *aggregate.Suite) *sheet {
+	if len(from.Datasets) == 0 {
+		return nil
+	}
 	s := &sheet{Caption: "Data", Columns: []column{{Title: "data set", Text: true}, {Title: "users"}, {Title: "items"}, {Title: "interactions"},
 		{Title: "density %"}, {Title: "avg length"}, {Title: "tie rule", Text: true}, {Title: "tied %"}, {Title: "tied tests"}, {Title: "leak %"}}}
 	for i, d := range from.Datasets {

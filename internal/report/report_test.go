@@ -14,7 +14,6 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/aggregate"
-	"famebench/internal/experiment"
 	"famebench/internal/record"
 )
 
@@ -117,7 +116,7 @@ var exampleCosts = []record.Cost{
 	{Model: "popularity", Dataset: "beauty", EvalUsersPerSec: 46000, Latency: record.Latency{P50: .0001, P95: .0002, P99: .01}, PeakRSSMB: 140},
 }
 
-var exampleTrials = []experiment.Trial{
+var exampleTrials = []record.Trial{
 	{Dataset: "beauty", Model: "sasrec", Short: .0412},
 	{Dataset: "beauty", Model: "duorec", At: "dropout = 0.5, duorec.temperature = 0.1, train.learning_rate = 0.001", Short: .0432, Full: .0591, FullID: "a", Epochs: 44, Chosen: true},
 }

@@ -6,26 +6,26 @@ import (
 	"strconv"
 
 	"famebench/internal/aggregate"
-	"famebench/internal/experiment"
+	"famebench/internal/record"
 )
 
 // WriteTrials renders the trials of a search for a terminal.
-func WriteTrials(w io.Writer, trials []experiment.Trial) error {
+func WriteTrials(w io.Writer, trials []record.Trial) error {
 	return writeSections(w, []section{trialSection(trials)})
 }
 
 // MarkdownTrials renders the trials of a search as Markdown.
-func MarkdownTrials(w io.Writer, suite, summary string, trials []experiment.Trial) {
+func MarkdownTrials(w io.Writer, suite, summary string, trials []record.Trial) {
 	fmt.Fprintf(w, "# Suite %s\n\n%s\n\n", suite, escapeMarkdown(summary))
 	markdownSections(w, []section{trialSection(trials)})
 }
 
 // LatexTrials renders the trials of a search as LaTeX.
-func LatexTrials(w io.Writer, suite string, trials []experiment.Trial) {
+func LatexTrials(w io.Writer, suite string, trials []record.Trial) {
 	latexSections(w, suite, []section{trialSection(trials)})
 }
 
-func trialSection(trials []experiment.Trial) section {
+func trialSection(trials []record.Trial) section {
 	sh := sheet{head: []string{"data set", "model", "tried", "short", "to the\nend", "epochs", "choice"}, left: []int{1, 2}}
 	for _, t := range trials {
 		row := plain(t.Dataset, t.Model, t.At, decimals(t.Short), "", "", "")
@@ -44,7 +44,7 @@ func trialSection(trials []experiment.Trial) section {
 }
 
 // TrialsCSV has a line for each trial.
-func TrialsCSV(trials []experiment.Trial) []byte {
+func TrialsCSV(trials []record.Trial) []byte {
 	lines := [][]string{{"dataset", "model", "tried", "short", "full", "epochs", "chosen"}}
 	for _, t := range trials {
 		full, epochs := "", ""

@@ -1,0 +1,14 @@
+package record
+
+// Trial is a setting that a search (a suite of kind "tune") tried.
+type Trial struct {
+	Dataset string  `json:"dataset"`
+	Model   string  `json:"model"`
+	At      string  `json:"at"`    // in words; "": as configured
+	Short   float64 `json:"short"` // validation NDCG@10 of the short run
+	ShortID string  `json:"short_id"`
+	Full    float64 `json:"full"` // of the run to the end; 0: no finalist
+	FullID  string  `json:"full_id,omitempty"`
+	Epochs  int     `json:"epochs,omitempty"` // of the full run
+	Chosen  bool    `json:"chosen,omitempty"`
+}
