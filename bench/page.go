@@ -24,7 +24,7 @@ func (b *bench) page(suite string) error {
 	}
 	for _, s := range suites {
 		if s.Name == suite {
-			if err := figure.Write(b.store.FiguresDir(), figure.Of(s)); err != nil {
+			if err := figure.Write(b.store.FiguresDir(suite), figure.Of(s)); err != nil {
 				return err
 			}
 		}

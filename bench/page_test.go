@@ -56,8 +56,8 @@ func TestPageDraws(t *testing.T) {
 	if _, _, err := runBench(t, dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"quick-tiny-curves.svg", "quick-tiny-curves.png"} {
-		if _, err := os.Stat(filepath.Join(dir, "results", "figures", name)); err != nil {
+	for _, name := range []string{"tiny-curves.svg", "tiny-curves.png"} {
+		if _, err := os.Stat(filepath.Join(dir, "results", "figures", "quick", name)); err != nil {
 			t.Error(err)
 		}
 	}

@@ -75,12 +75,16 @@ func render(t *testing.T, suite string) (out string) {
 			t.Errorf("%s is not what its records give; run: go run ./bench -suite %s -report\n%s", path, suite, got)
 		}
 	}
-	figures, err := filepath.Glob(filepath.Join("../results/figures", suite+"-*.svg"))
+	figures, err := filepath.Glob(filepath.Join("../results/figures", suite, "*.svg"))
 	if err != nil || len(figures) == 0 {
 		t.Errorf("no figures, %v", err)
 	}
+	drawn, err := filepath.Glob(filepath.Join(out, "figures", suite, "*.svg"))
+	if err != nil || len(drawn) != len(figures) {
+		t.Errorf("%d figures were drawn, %d are committed", len(drawn), len(figures))
+	}
 	for _, path := range figures {
-		if read(t, path) != read(t, filepath.Join(out, "figures", filepath.Base(path))) {
+		if read(t, path) != read(t, filepath.Join(out, "figures", suite, filepath.Base(path))) {
 			t.Errorf("%s is not what its records give; run: go run ./bench -suite %s -report", path, suite)
 		}
 	}

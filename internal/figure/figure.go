@@ -12,9 +12,11 @@ package figure
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image/color"
 	"image/png"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -34,7 +36,7 @@ import (
 
 // Figure is a picture of one data set of a suite.
 type Figure struct {
-	Name    string // of its files, without the ending: SUITE-DATASET-KIND
+	Name    string // of its files, without the ending: DATASET-KIND
 	Dataset string
 	Table   int    // index of the suite's table that it is drawn from
 	Title   string // what it shows, in few words
@@ -54,7 +56,7 @@ func Of(s *aggregate.Suite) []*Figure {
 		figures = append(figures, curves(s.Axes, t)...)
 		figures = append(figures, costs(t)...)
 		figures = append(figures, facets(t)...)
-		name := s.Name + "-" + t.Dataset
+		name := t.Dataset
 		if slices.ContainsFunc(s.Tables[:i], func(u aggregate.Table) bool { return u.Dataset == t.Dataset }) {
 			name += fmt.Sprintf("-%d", i+1) // the same data, but cut in another way
 		}
@@ -133,10 +135,13 @@ func (f *Figure) PNG() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Write writes the SVG and the PNG of figures into a folder, which it makes. A
-// figure whose SVG is there already, byte for byte, is left alone with its PNG,
-// which takes twenty times as long to draw.
+// Write makes a folder hold the SVG and the PNG of a suite's figures, and no other
+// ones; it makes the folder if there are any. A figure whose SVG is there already,
+// byte for byte, is left alone with its PNG, which takes twenty times as long to draw.
 func Write(dir string, figures []*Figure) error {
+	if err := removeOthers(dir, figures); err != nil {
+		return fmt.Errorf("figures: %w", err)
+	}
 	if len(figures) == 0 {
 		return nil
 	}
@@ -163,6 +168,25 @@ func Write(dir string, figures []*Figure) error {
 		}
 		return atomicfile.Update(vector, svg)
 	})
+}
+
+// removeOthers removes what an earlier state of the suite had drawn into a folder.
+func removeOthers(dir string, figures []*Figure) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		drawn := slices.ContainsFunc(figures, func(f *Figure) bool { return f.Name+ext == e.Name() })
+		if drawn || ext != ".svg" && ext != ".png" {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Each calls do for every figure, as many at a time as there are cores, and

@@ -43,25 +43,25 @@ func TestDataDecides(t *testing.T) {
 		suite *aggregate.Suite
 		want  string
 	}{
-		{"comparison", full, "full-beauty-gains full-beauty-curves full-beauty-cost full-toys-gains full-toys-curves full-toys-cost"},
-		{"grid, curves by heads", sweep, "sweep-beauty-gains sweep-beauty-fame-heads sweep-beauty-fame-experts sweep-beauty-fame-heads-fame-experts " +
-			"sweep-beauty-curves-1 sweep-beauty-curves-2 sweep-beauty-curves-3 sweep-beauty-curves-4 sweep-beauty-curves-5 sweep-beauty-cost"},
-		{"one axis at a time, no baseline", tune, "tune-beauty-train-learning_rate tune-beauty-train-loss tune-beauty-curves tune-beauty-cost"},
+		{"comparison", full, "beauty-gains beauty-curves beauty-cost toys-gains toys-curves toys-cost"},
+		{"grid, curves by heads", sweep, "beauty-gains beauty-fame-heads beauty-fame-experts beauty-fame-heads-fame-experts " +
+			"beauty-curves-1 beauty-curves-2 beauty-curves-3 beauty-curves-4 beauty-curves-5 beauty-cost"},
+		{"one axis at a time, no baseline", tune, "beauty-train-learning_rate beauty-train-loss beauty-curves beauty-cost"},
 		{"floors only", change(full, func(t *aggregate.Table) { t.Rows = t.Rows[:2] }), ""},
-		{"the baseline and floors", change(full, func(t *aggregate.Table) { t.Rows, t.Baseline = t.Rows[:3], "sasrec" }), "full-beauty-curves"},
+		{"the baseline and floors", change(full, func(t *aggregate.Table) { t.Rows, t.Baseline = t.Rows[:3], "sasrec" }), "beauty-curves"},
 		{"no curves", change(full, func(t *aggregate.Table) {
 			for i := range t.Rows {
 				t.Rows[i].Curve = nil
 			}
-		}), "full-beauty-gains full-beauty-cost"},
+		}), "beauty-gains beauty-cost"},
 		{"a cross is no grid", change(sweep, func(t *aggregate.Table) {
 			t.Rows = slices.DeleteFunc(t.Rows, func(r aggregate.Row) bool { return r.At != nil && r.At["fame.heads"] != 4 && r.At["fame.experts"] != 4 })
-		}), "sweep-beauty-gains sweep-beauty-fame-heads sweep-beauty-fame-experts sweep-beauty-curves-1 sweep-beauty-curves-2 sweep-beauty-cost"},
+		}), "beauty-gains beauty-fame-heads beauty-fame-experts beauty-curves-1 beauty-curves-2 beauty-cost"},
 		{"a name that is no file name", &aggregate.Suite{Name: "a/b", Tables: change(full, func(t *aggregate.Table) { t.Dataset = "../c d" }).Tables},
-			"a-b--c-d-gains a-b--c-d-curves a-b--c-d-cost"},
+			"-c-d-gains -c-d-curves -c-d-cost"},
 		{"one data set in two tables", &aggregate.Suite{Name: "x", Tables: []aggregate.Table{full.Tables[0], full.Tables[0]}},
-			"x-beauty-gains x-beauty-curves x-beauty-cost x-beauty-2-gains x-beauty-2-curves x-beauty-2-cost"},
-		{"starts from texts", texts, "pretrain-beauty-gains pretrain-beauty-curves pretrain-beauty-cost pretrain-beauty-facet-brand pretrain-beauty-facet-category-1"},
+			"beauty-gains beauty-curves beauty-cost beauty-2-gains beauty-2-curves beauty-2-cost"},
+		{"starts from texts", texts, "beauty-gains beauty-curves beauty-cost beauty-facet-brand beauty-facet-category-1"},
 		{"nothing", &aggregate.Suite{Name: "x", Tables: []aggregate.Table{{Dataset: "beauty"}}}, ""},
 	} {
 		if got := strings.Join(names(tt.suite), " "); got != tt.want {
@@ -77,6 +77,7 @@ func TestSVG(t *testing.T) {
 		s, texts := aggregatetest.Suites()[0], aggregatetest.Suites()[3]
 		s.Tables[0].Rows[6].Label = "fame <b> & more words than fit on one line beside the bars"
 		out := map[string]string{}
+		texts.Tables[0].Dataset = "texts"
 		for _, f := range append(Of(s), Of(texts)...) {
 			svg, err := f.SVG()
 			if err != nil {
@@ -101,10 +102,10 @@ func TestSVG(t *testing.T) {
 		}
 	}
 	for name, want := range map[string][]string{
-		"full-beauty-curves":          {">duorec (baseline)<", ">fame &lt;b&gt; &amp; more", ">validation NDCG@10, seen items removed<", ">epoch<"},
-		"full-beauty-gains":           {">gain in NDCG@10, %<", ">over duorec:<", ">beauty, seen items kept<", ">fame &lt;b&gt; &amp; more words than fit on<", ">one line beside the bars<", ">significant<", ">\u2212"},
-		"pretrain-beauty-facet-brand": {">text vectors<", ">head 1, which learned “brand”<", ">brand 0 &lt;&amp;&gt;<", ">other labels<"},
-		"full-beauty-cost":            {">markov (counts only)<", ">training time in seconds, validation included (log scale)<"},
+		"beauty-curves":     {">duorec (baseline)<", ">fame &lt;b&gt; &amp; more", ">validation NDCG@10, seen items removed<", ">epoch<"},
+		"beauty-gains":      {">gain in NDCG@10, %<", ">over duorec:<", ">beauty, seen items kept<", ">fame &lt;b&gt; &amp; more words than fit on<", ">one line beside the bars<", ">significant<", ">\u2212"},
+		"texts-facet-brand": {">text vectors<", ">head 1, which learned “brand”<", ">brand 0 &lt;&amp;&gt;<", ">other labels<"},
+		"beauty-cost":       {">markov (counts only)<", ">training time in seconds, validation included (log scale)<"},
 	} {
 		for _, text := range want {
 			if !strings.Contains(first[name], text) {
@@ -112,7 +113,7 @@ func TestSVG(t *testing.T) {
 			}
 		}
 	}
-	if strings.Contains(first["full-beauty-cost"], "popularity") {
+	if strings.Contains(first["beauty-cost"], "popularity") {
 		t.Error("popularity, far below the rest, squeezes the cost figure")
 	}
 }
@@ -162,6 +163,17 @@ func TestWrite(t *testing.T) {
 	}
 	if text, err := os.ReadFile(other); err != nil || string(text) == "old" {
 		t.Errorf("an old SVG stayed, error %v", err)
+	}
+	// What is drawn no more goes; what is none of ours stays.
+	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(dir, figures[:1]); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 3 || entries[2].Name() != "notes.txt" {
+		t.Errorf("%v, %v", entries, err)
 	}
 }
 

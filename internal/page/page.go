@@ -91,7 +91,8 @@ type table struct {
 
 type drawing struct {
 	*figure.Figure
-	SVG template.HTML
+	Suite string
+	SVG   template.HTML
 }
 
 type claim struct {
@@ -149,7 +150,7 @@ func drawAll(s *aggregate.Suite) ([]drawing, error) {
 	out := make([]drawing, len(figures))
 	err := figure.Each(figures, func(i int, f *figure.Figure) error {
 		svg, err := f.SVG()
-		out[i] = drawing{f, inline(svg, f)}
+		out[i] = drawing{f, s.Name, inline(svg, f)}
 		return err
 	})
 	return out, err

@@ -75,7 +75,7 @@ func TestPageSays(t *testing.T) {
 		`class="best"><span>` + decimals(fame.Removed.Metrics["NDCG@10"].Mean) + `</span> <small>± `,
 		"over duorec, %", ">(outside ±5 %)<", ">inside ±5 %<", ">other data<", ">not run<", "fame over duorec, %",
 		`<b class="verdict bad">not reproduced</b>`, "improves FAME &lt;further&gt;", "&#43;2.1 to &#43;12.3 %",
-		`data-ref="0.0.6/kept/NDCG@10">&#43;`, `aria-label="Training curves, beauty"`, `href="figures/full-beauty-curves.png"`,
+		`data-ref="0.0.6/kept/NDCG@10">&#43;`, `aria-label="Training curves, beauty"`, `href="figures/full/beauty-curves.png"`,
 		`href="datasets/beauty-9c1a957d.json"`, ">train.learning_rate<", ">fame.heads<",
 	} {
 		if !strings.Contains(page, want) {
@@ -142,7 +142,7 @@ func TestTrials(t *testing.T) {
 func TestGroupsAndHeads(t *testing.T) {
 	page := html(t, aggregatetest.Suites()[3:])
 	for _, want := range []string{"What pre-training learned", ">purity, head<", ">0.520<", ">dropout<", "NDCG@10 by interactions of the target in training, seen items kept",
-		`title="9,000 test users"`, "What pre-training makes of “brand”", `href="figures/pretrain-beauty-facet-brand.png"`} {
+		`title="9,000 test users"`, "What pre-training makes of “brand”", `href="figures/pretrain/beauty-facet-brand.png"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}

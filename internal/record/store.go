@@ -28,7 +28,7 @@ import (
 //	datasets/NAME-HASH.json  statistics of the data
 //	aggregates/SUITE.json    what is computed from the above for a suite (not for git)
 //	tables/SUITE.md          what is rendered from that; also .tex and .csv
-//	figures/SUITE-DATASET-KIND.svg, .png
+//	figures/SUITE/DATASET-KIND.svg, .png
 //	index.html               all suites in one page
 //	weights/ID.safetensors   best weights (not for git)
 //	state/                   checkpoints and locks (not for git)
@@ -70,11 +70,11 @@ func (s Store) TablePath(suite, ext string) string {
 	return filepath.Join(s.Dir, "tables", suite+ext)
 }
 
-// AggregatesDir is where what is shown of each suite lies, FiguresDir where its
-// figures lie, and PagePath where the page of all suites is.
-func (s Store) AggregatesDir() string { return filepath.Join(s.Dir, "aggregates") }
-func (s Store) FiguresDir() string    { return filepath.Join(s.Dir, "figures") }
-func (s Store) PagePath() string      { return filepath.Join(s.Dir, "index.html") }
+// AggregatesDir is where what is shown of each suite lies, FiguresDir where the
+// figures of a suite lie, and PagePath where the page of all suites is.
+func (s Store) AggregatesDir() string          { return filepath.Join(s.Dir, "aggregates") }
+func (s Store) FiguresDir(suite string) string { return filepath.Join(s.Dir, "figures", suite) }
+func (s Store) PagePath() string               { return filepath.Join(s.Dir, "index.html") }
 
 // Make creates the folders of the store.
 func (s Store) Make() error {
