@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"famebench/internal/experiment"
@@ -112,6 +113,9 @@ func run(ctx context.Context, kill <-chan struct{}, args []string, stdout, stder
 		return usageError{fmt.Errorf("-expect: suite %s is of kind %q; only those of kind %q have expectations", suite.Name, suite.Kind, experiment.KindCI)}
 	}
 	place := experiment.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict}
+	if o.report {
+		place.Recorded = sync.OnceValues(b.recorded)
+	}
 	if suite.Kind == experiment.KindTune {
 		return b.tune(ctx, suite, place)
 	}

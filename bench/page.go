@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/atomicfile"
@@ -70,7 +71,7 @@ func (b *bench) remember() {
 
 // again aggregates the records of a suite.
 func (b *bench) again(s experiment.Suite) error {
-	o := experiment.Options{Device: b.device, Threads: b.threads, Out: b.store.Dir, Source: b.source}
+	o := experiment.Options{Device: b.device, Threads: b.threads, Out: b.store.Dir, Source: b.source, Recorded: sync.OnceValues(b.recorded)}
 	if s.Kind == experiment.KindTune {
 		first, err := b.config.PlanTrials(s, o)
 		if err != nil {

@@ -83,6 +83,16 @@ func (b *bench) planned(plan *experiment.Plan) ([]aggregate.Planned, error) {
 	return out, nil
 }
 
+// recorded reads all records of the results folder.
+func (b *bench) recorded() ([]*record.Record, error) {
+	ids, err := b.store.IDs()
+	if err != nil {
+		return nil, err
+	}
+	stored, _ := b.records(ids) // a damaged one is told where it is asked for
+	return stored, nil
+}
+
 // aggregate computes all that is shown of a suite, or reads it if nothing behind it
 // has changed since the last time.
 func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale []aggregate.Stale) (*aggregate.Suite, error) {
@@ -91,10 +101,13 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 		return nil, err
 	}
 	var stats []datasets.Stats
+	var axes, skipped, proposals []string
 	for _, d := range plan.Data {
 		stats = append(stats, d.Stats)
+		if d.Recorded {
+			skipped = append(skipped, d.Name+": the data is not here, so its users were not divided into groups")
+		}
 	}
-	var axes, skipped, proposals []string
 	for _, a := range plan.Suite.Axes {
 		axes = append(axes, a.Name)
 	}

@@ -188,6 +188,40 @@ func TestUntrainedItems(t *testing.T) {
 	}
 }
 
+// A report needs neither the encoder nor the data: the records say what they were.
+func TestReportFromRecordsAlone(t *testing.T) {
+	dir, encoder := textFolder(t)
+	args := []string{"-suite", "text", "-models", "fame,fame-plus"}
+	if _, stderr, err := runBench(t, dir, append(args, "-set", "pretrain.encoder="+encoder)...); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	table := filepath.Join(dir, "results", "tables", "text.md")
+	want := read(t, table)
+	if !strings.Contains(want, "Interactions of the target in training") {
+		t.Fatalf("no breakdown:\n%s", want)
+	}
+	none := append(args, "-set", "pretrain.encoder="+filepath.Join(dir, "nowhere"))
+	if _, stderr, err := runBench(t, dir, append(none, "-report")...); err != nil || read(t, table) != want {
+		t.Errorf("without the encoder: %v\n%s%s", err, stderr, read(t, table))
+	}
+	for _, name := range []string{"tiny.csv", "items.csv"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, stderr, err := runBench(t, dir, append(none, "-report")...); err != nil {
+		t.Errorf("without the data: %v\n%s", err, stderr)
+	}
+	before, _, _ := strings.Cut(want, "\n## Where")
+	got := read(t, table)
+	if !strings.HasPrefix(got, before) || strings.Contains(got, "Interactions of the target in training") || !strings.Contains(got, "the data is not here") {
+		t.Errorf("without the data:\n%s\nwant at first\n%s", got, before)
+	}
+	if _, _, err := runBench(t, dir, append(none, "-dry-run")...); err == nil || exitCode(err) != exitUsage {
+		t.Errorf("what cannot be run is planned: %v", err)
+	}
+}
+
 func stderrOfVerify(t *testing.T, dir, id string) string {
 	t.Helper()
 	_, stderr, _ := runBench(t, dir, "-verify", id)

@@ -1,7 +1,9 @@
 package aggregate
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"famebench/datasets"
@@ -89,9 +91,12 @@ func (b bins) groups(s *datasets.Split) [][]int {
 }
 
 // breakdowns shows the rows of a table on groups of users. Ranks stand in the order
-// of the split's test cases.
+// of the split's test cases. There are none where the data is not here.
 func (in Input) breakdowns(t Table, groups []*group) ([]Breakdown, error) {
 	s, err := in.Split(t.Dataset)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,7 @@ type Data struct {
 	Name     string
 	Stats    datasets.Stats
 	Warnings []string
+	Recorded bool // known from records only
 }
 
 // Plan is what a suite amounts to on this machine.
@@ -77,6 +78,11 @@ type Options struct {
 	Out     string // results folder
 	Source  Source
 	Strict  bool // a data set that is not there is an error
+
+	// Recorded gives the records that a report may use: a data set or a text encoder
+	// that is not here is then taken to be what a record says of it. nil: runs are
+	// planned to be done, for which both must be here.
+	Recorded func() ([]*record.Record, error)
 }
 
 // Plan opens the data sets of a suite, for their fingerprints, and lists its
@@ -109,7 +115,7 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 		if err != nil {
 			return nil, err
 		}
-		data, err := datasets.Open(dc, c.Root)
+		data, base, info, err := c.open(name, dc, o)
 		if errors.Is(err, fs.ErrNotExist) && !o.Strict && len(s.Datasets) > 1 {
 			p.Skipped = append(p.Skipped, Skip{What: name, Reason: err.Error(), Missing: true})
 			continue
@@ -117,20 +123,13 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 		if err != nil {
 			return nil, err
 		}
-		info := Data{Name: name, Stats: data.Stats(), Warnings: data.Warnings}
-		info.Stats.Name = name
 		p.Data = append(p.Data, info)
-		dataset, err := datasetSpec(name, dc, info.Stats.Fingerprint)
-		if err != nil {
-			return nil, err
-		}
 		for _, model := range s.Models {
 			e, _ := find(c.registry, model)
-			job := Job{Kind: s.Kind, Device: o.Device, Root: c.Root, Out: o.Out, Source: o.Source, Spec: record.Spec{
-				Dataset: dataset, Protocol: data.Config.Split, Model: model, Device: class, Threads: o.Threads,
-			}}
+			job := Job{Kind: s.Kind, Device: o.Device, Root: c.Root, Out: o.Out, Source: o.Source, Spec: base}
+			job.Spec.Model, job.Spec.Device, job.Spec.Threads = model, class, o.Threads
 			for _, at := range points(e, name) {
-				runs, err := c.runsAt(s, e, job, data, at)
+				runs, err := c.runsAt(s, e, job, data, at, o)
 				if missing := (missingError{}); errors.As(err, &missing) && !o.Strict && len(s.Models) > 1 {
 					p.Skipped = append(p.Skipped, Skip{What: model + " on " + name, Reason: missing.Error(), Missing: true})
 					break
@@ -166,7 +165,7 @@ func skipText(skipped []Skip) string {
 }
 
 // runsAt lists the runs of a model at a point of the axes, one a seed.
-func (c *Config) runsAt(s Suite, e Entry, base Job, data *datasets.Dataset, at point) ([]Run, error) {
+func (c *Config) runsAt(s Suite, e Entry, base Job, data *datasets.Dataset, at point, o Options) ([]Run, error) {
 	here, err := c.at(s, e, at)
 	if err != nil {
 		return nil, err
@@ -175,7 +174,14 @@ func (c *Config) runsAt(s Suite, e Entry, base Job, data *datasets.Dataset, at p
 		return nil, err
 	}
 	if e.Text {
-		if err := here.fillStart(&base, e, data, s.Name); err != nil {
+		err := here.fillStart(&base, e, data, s.Name)
+		if missing := (missingError{}); errors.As(err, &missing) {
+			found, err2 := o.recordedStart(&base.Spec)
+			if found || err2 != nil {
+				err = err2
+			}
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

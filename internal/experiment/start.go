@@ -126,6 +126,15 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	if err != nil {
 		return err
 	}
+	defaults := startDefaults()
+	diff, err := record.Diff(&defaults, &s)
+	if err != nil {
+		return err
+	}
+	job.Spec.Start = &record.Start{Settings: diff, Version: pretrain.Version}
+	if data == nil {
+		return missingError{fmt.Errorf("%s on %s needs the data", e.Name, job.Spec.Dataset.Name)}
+	}
 	dir, err := c.encoderDir(s)
 	if err != nil {
 		return err
@@ -141,12 +150,7 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	if err != nil {
 		return missingError{fmt.Errorf("%s on %s needs the items' metadata: %w", e.Name, job.Spec.Dataset.Name, err)}
 	}
-	defaults := startDefaults()
-	diff, err := record.Diff(&defaults, &s)
-	if err != nil {
-		return err
-	}
-	job.Spec.Start = &record.Start{Settings: diff, Texts: pretrain.TextsHash(texts), Encoder: fingerprint, Version: pretrain.Version}
+	job.Spec.Start.Texts, job.Spec.Start.Encoder = pretrain.TextsHash(texts), fingerprint
 	job.Encoder = dir
 	return nil
 }
