@@ -59,7 +59,7 @@ Results go to results/ beside experiments.toml, or to -out:
   runs/ID.ranks.tsv.gz  test rank of every user
   tables/SUITE.md       the tables, as Markdown; SUITE.tex and SUITE*.csv too
   figures/, index.html  figures as SVG and PNG; one page with all suites and what is behind each number
-  tuned.toml            what a suite of kind tune chose
+  SUITE.toml            what a suite of kind tune chose
   analysis/ID.json      what -analyse prints
   trec/ID.*             what -trec writes (not for git)
   curves/, datasets/    training curves with times; statistics of the data

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -185,6 +186,68 @@ func TestUntrainedItems(t *testing.T) {
 	}
 	if _, _, err := runBench(t, dir, append(args, "-set", "pretrain.untrained_items=none", "-dry-run")...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "untrained_items") {
 		t.Errorf("an unknown rule: %v", err)
+	}
+}
+
+// A search over settings of pre-training is read back, whatever it chose.
+func TestTuneStart(t *testing.T) {
+	dir, encoder := textFolder(t)
+	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+textConfig+`
+[suites.search]
+kind = "tune"
+models = ["fame-plus"]
+datasets = ["texts"]
+seeds = [100]
+trials = 3
+trial_epochs = 1
+[suites.search.axes]
+pretrain.temperature = [0.01, 0.07, 0.5]
+[suites.tuned]
+models = ["fame-plus"]
+datasets = ["texts"]
+seeds = [100]
+tuned = "results/search.toml"
+`)
+	set := []string{"-set", "pretrain.encoder=" + encoder}
+	out, stderr, err := runBench(t, dir, append(set, "-suite", "search", "-json")...)
+	var trials []record.Trial
+	if err != nil || json.Unmarshal([]byte(out), &trials) != nil || len(trials) != 3 {
+		t.Fatalf("%v\n%s%s", err, out, stderr)
+	}
+	chosen := slices.IndexFunc(trials, func(t record.Trial) bool { return t.Chosen })
+	if trials[0].Short == trials[1].Short || chosen < 0 {
+		t.Fatalf("%+v", trials)
+	}
+	tuned := filepath.Join(dir, "results", "search.toml")
+	text := strings.Join(strings.Fields(read(t, tuned)), " ")
+	if at := trials[chosen].At; at == "" && !strings.Contains(text, "# fame-plus on texts: as configured") ||
+		at != "" && !strings.HasSuffix(text, "[models.fame-plus.datasets.texts.pretrain] "+strings.TrimPrefix(at, "pretrain.")) {
+		t.Errorf("chosen %q, written\n%s", at, read(t, tuned))
+	}
+	write(t, tuned, "[models.fame-plus.datasets.texts.pretrain]\ntemperature = 0.01\n")
+	store := record.Store{Dir: filepath.Join(dir, "out")}
+	if _, stderr, err := runBench(t, dir, append(set, "-suite", "tuned", "-out", store.Dir)...); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	ids, err := store.IDs()
+	if err != nil || len(ids) != 1 {
+		t.Fatalf("%q, %v", ids, err)
+	}
+	r, err := store.Read(ids[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(r.Result.Spec.Start.Settings["temperature"]); got != "0.01" {
+		t.Errorf("temperature %s", got)
+	}
+	for text, want := range map[string]string{
+		"[models.fame-plus.datasets.texts.pretrain]\nheat = 1\n":     "models.fame-plus.datasets.texts.pretrain.heat: unknown key",
+		"[models.fame.datasets.texts.pretrain]\ntemperature = 0.5\n": "fame does not start from texts",
+	} {
+		write(t, tuned, text)
+		if _, _, err := runBench(t, dir, append(set, "-suite", "tuned", "-dry-run")...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/experiment"
@@ -13,7 +12,7 @@ import (
 )
 
 // tune searches in two stages and writes the values that are best on the
-// validation items to tuned.toml, where suites with the key "tuned" find them.
+// validation items to SUITE.toml, where suites with the key "tuned" find them.
 func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Options) error {
 	first, err := b.config.PlanTrials(s, o)
 	if err != nil {
@@ -43,7 +42,7 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 	if len(trials) == 0 {
 		return fmt.Errorf("no trial of suite %s has a record in %s: run it first, without -report", s.Name, b.store.Dir)
 	}
-	if err := b.config.WriteTuned(filepath.Join(b.store.Dir, experiment.TunedName), s, trials); err != nil {
+	if err := b.config.WriteTuned(experiment.TunedPath(b.store.Dir, s), s, trials); err != nil {
 		return err
 	}
 	suite := searched(s, trials)

@@ -27,7 +27,7 @@ train.learning_rate = [0.001, 0.01]
 [suites.tuned]
 models = ["sasrec", "core"]
 datasets = ["tiny"]
-tuned = "results/tuned.toml"
+tuned = "results/search.toml"
 `
 
 // A search tries as many settings of each model, never ranks the test items, goes
@@ -129,7 +129,7 @@ func TestTune(t *testing.T) {
 			t.Errorf("%s: no run of the suite tuned has the chosen settings", model)
 		}
 	}
-	if text := read(t, filepath.Join(store.Dir, experiment.TunedName)); !strings.Contains(text, trials[0].Dataset) || !strings.Contains(text, "[models.core.datasets.tiny") && !strings.Contains(text, "# core on tiny: as configured") {
-		t.Errorf("tuned.toml:\n%s", text)
+	if text := read(t, filepath.Join(store.Dir, "search.toml")); !strings.Contains(text, trials[0].Dataset) || !strings.Contains(text, "[models.core.datasets.tiny") && !strings.Contains(text, "# core on tiny: as configured") {
+		t.Errorf("search.toml:\n%s", text)
 	}
 }

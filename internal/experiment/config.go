@@ -193,10 +193,7 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 	}
 	scratch := clone(e.Defaults)
 	errs := []error{conf.Decode(own.Without(modelSubtable...), scratch), c.checkTrain("models", name, "train"), e.checkFixed(own)}
-	if n := own.Table["pretrain"]; n != nil && !e.Text {
-		errs = append(errs, n.Errorf("%s does not start from texts", name))
-	}
-	errs = append(errs, c.checkStart("models", name, "pretrain"))
+	errs = append(errs, e.checkText(own), c.checkStart("models", name, "pretrain"))
 	byData, err := layer.Sub("models", name, "datasets")
 	errs = append(errs, err)
 	for _, data := range byData.Keys() {
@@ -205,12 +202,21 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 			continue
 		}
 		n, err := byData.Sub(data)
-		errs = append(errs, err, conf.Decode(n.Without("train"), scratch), c.checkTrain("models", name, "datasets", data, "train"))
+		errs = append(errs, err, conf.Decode(n.Without("train", "pretrain"), scratch), c.checkTrain("models", name, "datasets", data, "train"),
+			c.checkStart("models", name, "datasets", data, "pretrain"))
 		if n != nil {
-			errs = append(errs, e.checkFixed(n))
+			errs = append(errs, e.checkFixed(n), e.checkText(n))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkText makes sure that only a model that starts from texts is told how.
+func (e Entry) checkText(n *conf.Node) error {
+	if n := n.Table["pretrain"]; n != nil && !e.Text {
+		return n.Errorf("%s does not start from texts", e.Name)
+	}
+	return nil
 }
 
 // checkFixed makes sure that a variant's own table does not set what the variant
@@ -293,7 +299,7 @@ func (c *Config) Params(e Entry, dataset string) (any, error) {
 				return nil, err
 			}
 			special, err := layer.Sub("models", model, "datasets", dataset)
-			if err := errors.Join(err, conf.Decode(general.Without(modelSubtable...), p), conf.Decode(special.Without("train"), p)); err != nil {
+			if err := errors.Join(err, conf.Decode(general.Without(modelSubtable...), p), conf.Decode(special.Without("train", "pretrain"), p)); err != nil {
 				return nil, err
 			}
 		}

@@ -45,15 +45,15 @@ const itemTable = "item_emb.weight"
 func (e Entry) startPaths(dataset, suite string) [][]string {
 	paths := [][]string{{"pretrain"}, {"pretrain", "datasets", dataset}}
 	for _, model := range e.lineage() {
-		paths = append(paths, []string{"models", model, "pretrain"})
+		paths = append(paths, []string{"models", model, "pretrain"}, []string{"models", model, "datasets", dataset, "pretrain"})
 	}
 	return append(paths, []string{"suites", suite, "pretrain"})
 }
 
 // Start returns the settings of a model's start on a data set in a suite. The
 // order, weakest first: defaults, [pretrain], [pretrain.datasets.D],
-// [models.M.pretrain], [suites.S.pretrain], and the same four of every stronger
-// layer.
+// [models.M.pretrain], [models.M.datasets.D.pretrain], [suites.S.pretrain], and the
+// same five of every stronger layer.
 func (c *Config) Start(e Entry, dataset, suite string) (StartConfig, error) {
 	s := startDefaults()
 	for _, layer := range c.layers() {
@@ -120,18 +120,24 @@ func (c *Config) encoderDir(s StartConfig) (string, error) {
 // missingError is about something that a run needs and that is not here.
 type missingError struct{ error }
 
-// fillStart adds to a spec what decides a start: settings, texts, encoder.
-func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite string) error {
-	s, err := c.Start(e, job.Spec.Dataset.Name, suite)
+// fillStartSettings adds to a spec the settings of a start.
+func (c *Config) fillStartSettings(spec *record.Spec, e Entry, suite string) (StartConfig, error) {
+	s, err := c.Start(e, spec.Dataset.Name, suite)
 	if err != nil {
-		return err
+		return s, err
 	}
 	defaults := startDefaults()
 	diff, err := record.Diff(&defaults, &s)
+	spec.Start = &record.Start{Settings: diff, Version: pretrain.Version}
+	return s, err
+}
+
+// fillStart adds to a spec what decides a start: settings, texts, encoder.
+func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite string) error {
+	s, err := c.fillStartSettings(&job.Spec, e, suite)
 	if err != nil {
 		return err
 	}
-	job.Spec.Start = &record.Start{Settings: diff, Version: pretrain.Version}
 	if data == nil {
 		return missingError{fmt.Errorf("%s on %s needs the data", e.Name, job.Spec.Dataset.Name)}
 	}

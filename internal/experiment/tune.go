@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -28,8 +29,8 @@ type Trial struct {
 	point point
 }
 
-// TunedName is the file in the results folder that a search writes.
-const TunedName = "tuned.toml"
+// TunedPath is the file that a search writes: DIR/SUITE.toml.
+func TunedPath(dir string, s Suite) string { return filepath.Join(dir, s.Name+".toml") }
 
 // trialEpochs is the axis that makes a run a trial.
 const trialEpochs = "train.epochs"
@@ -74,6 +75,10 @@ func (c *Config) configured(s Suite, e Entry, dataset string, p point) bool {
 		here, err := c.at(s, e, p)
 		if err == nil {
 			err = here.fill(&job, e, dataset, s.Name)
+		}
+		if err == nil && e.Text {
+			job.Spec.Dataset.Name = dataset
+			_, err = here.fillStartSettings(&job.Spec, e, s.Name)
 		}
 		if err != nil {
 			return "", err

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -82,15 +83,7 @@ func fromNeighbours(table, begin []float32, fromText, trained []bool, k int) {
 			}
 			near[i].cosine = dot / (norms[u] * norms[v])
 		}
-		slices.SortStableFunc(near, func(a, b neighbour) int {
-			switch {
-			case a.cosine > b.cosine:
-				return -1
-			case a.cosine < b.cosine:
-				return 1
-			}
-			return 0
-		})
+		slices.SortStableFunc(near, func(a, b neighbour) int { return cmp.Compare(b.cosine, a.cosine) })
 		near = near[:min(k, len(near))]
 		row := make([]float64, d)
 		for _, n := range near {
