@@ -77,7 +77,7 @@ func (b *bench) again(s experiment.Suite) error {
 		if err != nil {
 			return err
 		}
-		trials, err := b.search(s, o, first, func(*experiment.Plan) error { return nil })
+		trials, err := b.searchedBefore(s, o, first)
 		if err != nil || len(trials) == 0 {
 			return err
 		}

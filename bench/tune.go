@@ -29,13 +29,15 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 	if err := errors.Join(b.store.Make(), first.WriteData(b.store)); err != nil {
 		return err
 	}
-	trials, err := b.search(s, o, first, func(plan *experiment.Plan) error {
-		if b.options.report {
-			return nil
-		}
-		outcomes, err := b.runs(ctx, plan)
-		return errors.Join(err, b.verdictOn(outcomes))
-	})
+	var trials []experiment.Trial
+	if b.options.report {
+		trials, err = b.searchedBefore(s, o, first)
+	} else {
+		trials, err = b.search(s, o, first, experiment.FindIn(b.store), func(plan *experiment.Plan) error {
+			outcomes, err := b.runs(ctx, plan)
+			return errors.Join(err, b.verdictOn(outcomes))
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -62,11 +64,11 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 
 // search goes through the stages of a search, each done by stage, and returns what
 // was tried and chosen; nothing if no trial has a record.
-func (b *bench) search(s experiment.Suite, o experiment.Options, first *experiment.Plan, stage func(*experiment.Plan) error) ([]experiment.Trial, error) {
+func (b *bench) search(s experiment.Suite, o experiment.Options, first *experiment.Plan, find experiment.Finder, stage func(*experiment.Plan) error) ([]experiment.Trial, error) {
 	if err := stage(first); err != nil {
 		return nil, err
 	}
-	trials, err := experiment.Trials(first, b.store)
+	trials, err := experiment.Trials(first, find)
 	if err != nil || len(trials) == 0 {
 		return nil, err
 	}
@@ -77,7 +79,17 @@ func (b *bench) search(s experiment.Suite, o experiment.Options, first *experime
 	if err := stage(second); err != nil {
 		return nil, err
 	}
-	return trials, experiment.Choose(trials, second, b.store)
+	return trials, experiment.Choose(trials, second, find)
+}
+
+// searchedBefore goes through the stages of a search from the records of whatever
+// machine did them.
+func (b *bench) searchedBefore(s experiment.Suite, o experiment.Options, first *experiment.Plan) ([]experiment.Trial, error) {
+	all, err := o.Recorded()
+	if err != nil {
+		return nil, err
+	}
+	return b.search(s, o, first, experiment.FindLike(all), func(*experiment.Plan) error { return nil })
 }
 
 // searched is what is shown of a search.

@@ -70,8 +70,8 @@ func TestTune(t *testing.T) {
 	if err != nil || again != stdout || strings.Contains(stderr, "done in") {
 		t.Errorf("second time: %v\n%s%s", err, stderr, again)
 	}
-	if again, _, err := runBench(t, dir, "-suite", "search", "-report"); err != nil || again != stdout {
-		t.Errorf("report: %v\n%s", err, again)
+	if again, _, err := runBench(t, dir, "-suite", "search", "-report", "-threads", "3"); err != nil || again != stdout {
+		t.Errorf("report of records with another number of threads: %v\n%s", err, again)
 	}
 
 	// The page shows the trials, in a clone, too, which has no aggregates.

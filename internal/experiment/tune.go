@@ -90,11 +90,40 @@ func (c *Config) configured(s Suite, e Entry, dataset string, p point) bool {
 	return err1 != nil || err2 != nil || base == there
 }
 
+// A Finder gives the record of a run, nil if there is none.
+type Finder func(Run) (*record.Record, error)
+
+// FindIn finds the records of the very runs in a store.
+func FindIn(store record.Store) Finder {
+	return func(r Run) (*record.Record, error) { return r.Job.record(store, r.ID) }
+}
+
+// FindLike finds, among records, those of runs on whatever device and with however
+// many threads.
+func FindLike(all []*record.Record) Finder {
+	return func(r Run) (*record.Record, error) {
+		want, err := r.Job.Spec.Study()
+		if err != nil {
+			return nil, err
+		}
+		for _, have := range all {
+			s := have.Result.Spec
+			if s.Model != r.Job.Spec.Model || s.Dataset.Name != r.Job.Spec.Dataset.Name || s.Seed != r.Job.Spec.Seed {
+				continue
+			}
+			if got, err := s.Study(); err != nil || got == want {
+				return have, err
+			}
+		}
+		return nil, nil
+	}
+}
+
 // Trials reads what the first stage found; a trial without a record is left out.
-func Trials(p *Plan, store record.Store) ([]Trial, error) {
+func Trials(p *Plan, find Finder) ([]Trial, error) {
 	var trials []Trial
 	for _, r := range p.Runs {
-		valid, _, err := bestValid(store, r)
+		valid, rec, err := bestValid(find, r)
 		if err != nil {
 			return nil, err
 		}
@@ -104,23 +133,24 @@ func Trials(p *Plan, store record.Store) ([]Trial, error) {
 		at := r.point
 		n := len(at.axes) - 1 // without the number of epochs
 		at = point{at.axes[:n], at.values[:n]}
-		trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String(), Short: valid, ShortID: r.ID}, at})
+		trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String(), Short: valid, ShortID: rec.ID}, at})
 	}
 	return trials, nil
 }
 
-// bestValid is the best validation NDCG@10 of a run, -1 if it has no record.
-func bestValid(store record.Store, r Run) (valid float64, epochs int, err error) {
-	rec, err := r.Job.record(store, r.ID)
+// bestValid is the best validation NDCG@10 of a run and its record's id, -1 if it
+// has no record.
+func bestValid(find Finder, r Run) (valid float64, rec *record.Record, err error) {
+	rec, err = find(r)
 	if err != nil || rec == nil {
-		return -1, 0, err
+		return -1, nil, err
 	}
 	for _, p := range rec.Result.Curve {
 		if p.Epoch == rec.Result.BestEpoch {
-			return p.Valid["NDCG@10"], rec.Result.Epochs, nil
+			return p.Valid["NDCG@10"], rec, nil
 		}
 	}
-	return -1, 0, fmt.Errorf("record %s has no validation of its best epoch", r.ID)
+	return -1, nil, fmt.Errorf("record %s has no validation of its best epoch", rec.ID)
 }
 
 // finalists are the best trials of a model on a data set, best first; equal ones in
@@ -163,10 +193,10 @@ func (c *Config) PlanFinals(s Suite, o Options, trials []Trial) (*Plan, error) {
 }
 
 // Choose fills in what the second stage found and marks the best of each model.
-func Choose(trials []Trial, p *Plan, store record.Store) error {
+func Choose(trials []Trial, p *Plan, find Finder) error {
 	best := map[string]*Trial{}
 	for _, r := range p.Runs {
-		valid, epochs, err := bestValid(store, r)
+		valid, rec, err := bestValid(find, r)
 		if err != nil {
 			return err
 		}
@@ -175,7 +205,7 @@ func Choose(trials []Trial, p *Plan, store record.Store) error {
 			if valid < 0 || t.Dataset != r.Job.Spec.Dataset.Name || t.Model != r.Job.Spec.Model || t.At != r.At {
 				continue
 			}
-			t.Full, t.FullID, t.Epochs = valid, r.ID, epochs
+			t.Full, t.FullID, t.Epochs = valid, rec.ID, rec.Result.Epochs
 			key := t.Dataset + "\x00" + t.Model
 			if b := best[key]; b == nil || t.Full > b.Full {
 				best[key] = t
