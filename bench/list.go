@@ -29,6 +29,7 @@ type listedDataset struct {
 	Name         string `json:"name"`
 	Format       string `json:"format"`
 	Path         string `json:"path,omitempty"`
+	Texts        string `json:"item_metadata,omitempty"`
 	Users        int    `json:"users,omitempty"` // counts of embedded sets only: others must be read whole
 	Items        int    `json:"items,omitempty"`
 	Interactions int    `json:"interactions,omitempty"`
@@ -73,6 +74,9 @@ func (b *bench) list() error {
 		}
 		if d.Users > 0 {
 			text = fmt.Sprintf("embedded, %d users, %d items, %d interactions", d.Users, d.Items, d.Interactions)
+			if d.Texts != "" {
+				text += ", texts read from " + d.Texts
+			}
 		}
 		fmt.Fprintf(w, "  %s\t%s\n", d.Name, text)
 	}
@@ -88,8 +92,9 @@ func (b *bench) listDataset(name string) (listedDataset, error) {
 	if err != nil {
 		return listedDataset{}, err
 	}
-	d := listedDataset{Name: name, Format: full.Format, Path: c.Path}
+	d := listedDataset{Name: name, Format: full.Format, Path: c.Path, Texts: c.Items}
 	if full.Format == "embedded" {
+		c.Items = "" // may be a file that is yet to be fetched
 		data, err := datasets.Open(c, b.config.Root)
 		if err != nil {
 			return d, err

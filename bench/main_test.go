@@ -130,6 +130,15 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// The list of what is configured needs nothing that is yet to be fetched.
+func TestListOfOurs(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	err := run(context.Background(), nil, []string{"-config", "../experiments.toml", "-list"}, &stdout, &stderr)
+	if err != nil || !strings.Contains(stdout.String(), "texts read from data/amazon-beauty") {
+		t.Errorf("%v\n%s", err, stdout.String())
+	}
+}
+
 // TestWholeSuite takes the tiny suite through everything: run, table, Markdown,
 // a second run that repeats nothing, report, JSON, verification.
 func TestWholeSuite(t *testing.T) {
