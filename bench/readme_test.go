@@ -18,6 +18,7 @@ const beginMain, endMain = "<!-- of results/tables/main.md, by go test ./bench -
 func TestReadmeShowsTheRecords(t *testing.T) {
 	out := render(t, "main")
 	render(t, "ablation")
+	render(t, "sweep")
 	var comparisons strings.Builder
 	for _, section := range strings.Split(read(t, filepath.Join(out, "tables", "main.md")), "\n## ")[1:] {
 		if title, _, _ := strings.Cut(section, "\n"); strings.Contains(title, " test users, ") {
