@@ -89,7 +89,11 @@ func (b *bench) searchedBefore(s experiment.Suite, o experiment.Options, first *
 	if err != nil {
 		return nil, err
 	}
-	return b.search(s, o, first, experiment.FindLike(all), func(*experiment.Plan) error { return nil })
+	find, err := experiment.FindLike(all)
+	if err != nil {
+		return nil, err
+	}
+	return b.search(s, o, first, find, func(*experiment.Plan) error { return nil })
 }
 
 // searched is what is shown of a search.

@@ -141,18 +141,24 @@ func (s *Split) addCase(cases *[]Case, u, pos int) {
 	*cases = append(*cases, Case{User: int32(u), History: seq[:pos:pos], Target: seq[pos]})
 }
 
+// TrainingCounts returns how often each item stands in training, by item id.
+func (s *Split) TrainingCounts() []int {
+	counts := make([]int, s.Data.NumItems+1)
+	for _, seq := range s.Train {
+		for _, v := range seq {
+			counts[v]++
+		}
+	}
+	return counts
+}
+
 // Cold returns the numbers of validation and test cases whose target is in no
 // training sequence.
 func (s *Split) Cold() (valid, test int) {
-	trained := make([]bool, s.Data.NumItems+1)
-	for _, seq := range s.Train {
-		for _, v := range seq {
-			trained[v] = true
-		}
-	}
+	counts := s.TrainingCounts()
 	count := func(cases []Case) (n int) {
 		for _, c := range cases {
-			if !trained[c.Target] {
+			if counts[c.Target] == 0 {
 				n++
 			}
 		}

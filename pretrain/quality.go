@@ -140,6 +140,20 @@ func (e *examination) plane(rt *torch.Runtime, x torch.Tensor) [][2]float32 {
 	return out
 }
 
+// picture is the facet of a head in two dimensions.
+func (t *training) picture(h int, l *learner, e *examination, z torch.Tensor) record.Picture {
+	f := t.in.Facets[l.facet]
+	p := record.Picture{Head: h + 1, Facet: f.Name, Items: e.queries, Before: e.plane(t.rt, t.text), After: e.plane(t.rt, z)}
+	for _, v := range e.queries {
+		var names []string
+		for _, label := range f.Labels[v] {
+			names = append(names, f.Values[label])
+		}
+		p.Labels = append(p.Labels, names)
+	}
+	return p
+}
+
 // index is a list of items as rows of a table.
 func index(rt *torch.Runtime, items []int32) torch.Tensor {
 	out := make([]int64, len(items))

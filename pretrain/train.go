@@ -486,17 +486,3 @@ func (t *training) project(l *learner) torch.Tensor {
 	}
 	return t.rt.Concat(0, blocks...)
 }
-
-// picture is the facet of a head in two dimensions.
-func (t *training) picture(h int, l *learner, e *examination, z torch.Tensor) record.Picture {
-	f := t.in.Facets[l.facet]
-	p := record.Picture{Head: h + 1, Facet: f.Name, Items: e.queries, Before: e.plane(t.rt, t.text), After: e.plane(t.rt, z)}
-	for _, v := range e.queries {
-		var names []string
-		for _, label := range f.Labels[v] {
-			names = append(names, f.Values[label])
-		}
-		p.Labels = append(p.Labels, names)
-	}
-	return p
-}

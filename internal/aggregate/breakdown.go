@@ -45,12 +45,7 @@ var breakdowns = []bins{
 }
 
 func targetCounts(s *datasets.Split) []int {
-	counts := make([]int, s.Data.NumItems+1)
-	for _, seq := range s.Train {
-		for _, v := range seq {
-			counts[v]++
-		}
-	}
+	counts := s.TrainingCounts()
 	out := make([]int, len(s.Test))
 	for i, c := range s.Test {
 		out[i] = counts[c.Target]

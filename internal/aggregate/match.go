@@ -21,12 +21,12 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 	place := map[string]int{} // of a run in the plan
 	like := map[string]int{}  // the same, by what a stale record shares with it
 	for i, p := range planned {
-		key, err := question(p.Spec)
+		key, err := p.Spec.Question()
 		if err != nil {
 			return nil, nil, err
 		}
 		place[key] = i
-		loose, err := question(unversioned(p.Spec))
+		loose, err := unversioned(p.Spec).Question()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -34,7 +34,7 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 	}
 	at := map[string]int{}
 	for _, r := range stored {
-		key, err := question(r.Result.Spec)
+		key, err := r.Result.Spec.Question()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -42,7 +42,7 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 			found, at[r.ID] = append(found, r), i
 			continue
 		}
-		loose, err := question(unversioned(r.Result.Spec))
+		loose, err := unversioned(r.Result.Spec).Question()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -52,12 +52,6 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 	}
 	slices.SortStableFunc(found, func(a, b *record.Record) int { return at[a.ID] - at[b.ID] })
 	return found, stale, nil
-}
-
-// question is equal for runs that differ at most in where they are computed.
-func question(s record.Spec) (string, error) {
-	study, err := s.Study()
-	return fmt.Sprintf("%s\x00%s\x00%d", study, s.Dataset.Name, s.Seed), err
 }
 
 func unversioned(s record.Spec) record.Spec {
@@ -90,7 +84,7 @@ func (in Input) notes() []string {
 	var notes []string
 	has := map[string]bool{}
 	for _, r := range in.Records {
-		key, err := question(r.Result.Spec)
+		key, err := r.Result.Spec.Question()
 		if err == nil {
 			has[key] = true
 		}
@@ -101,7 +95,7 @@ func (in Input) notes() []string {
 	var missing, failed, order []string
 	seeds := map[string][]string{} // by what lacks them
 	for _, p := range in.Planned {
-		key, err := question(p.Spec)
+		key, err := p.Spec.Question()
 		if err != nil || has[key] {
 			continue
 		}

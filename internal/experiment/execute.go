@@ -147,13 +147,13 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 			Alignment: p.Alignment, Uniformity: p.Uniformity,
 		})
 	}
-	if from != nil && from.config.Untrained == Neighbours {
+	res.Still = slices.DeleteFunc(still(before, model.Params().Tensors()), func(name string) bool { return slices.Contains(frozen, name) })
+	if from != nil && from.config.Untrained == Neighbours { // what training left is looked at above
 		if err := from.fillUntrained(model, split); err != nil {
 			return err
 		}
 	}
 	weights := safetensors.File{Tensors: model.Params().Tensors(), Metadata: map[string]string{"id": id}}
-	res.Still = slices.DeleteFunc(still(before, weights.Tensors), func(name string) bool { return slices.Contains(frozen, name) })
 	if err := safetensors.Write(store.WeightsPath(id), &weights); err != nil {
 		return err
 	}

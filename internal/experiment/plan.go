@@ -176,10 +176,7 @@ func (c *Config) runsAt(s Suite, e Entry, base Job, data *datasets.Dataset, at p
 	if e.Text {
 		err := here.fillStart(&base, e, data, s.Name)
 		if missing := (missingError{}); errors.As(err, &missing) {
-			found, err2 := o.recordedStart(&base.Spec)
-			if found || err2 != nil {
-				err = err2
-			}
+			err = o.recordedStart(&base.Spec, err)
 		}
 		if err != nil {
 			return nil, err

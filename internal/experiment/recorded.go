@@ -1,12 +1,13 @@
 package experiment
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
-	"slices"
 
 	"famebench/datasets"
 	"famebench/internal/record"
@@ -20,11 +21,9 @@ import (
 // where only records know it.
 func (c *Config) open(name string, dc datasets.Config, o Options) (data *datasets.Dataset, spec record.Spec, info Data, err error) {
 	data, err = datasets.Open(dc, c.Root)
-	if errors.Is(err, fs.ErrNotExist) && o.Recorded != nil {
-		found, spec, info, err2 := c.recordedData(name, dc, o)
-		if found || err2 != nil {
-			return nil, spec, info, err2
-		}
+	if errors.Is(err, fs.ErrNotExist) {
+		spec, info, err = o.recordedData(name, dc, err)
+		return nil, spec, info, err
 	}
 	if err != nil {
 		return nil, spec, info, err
@@ -36,58 +35,75 @@ func (c *Config) open(name string, dc datasets.Config, o Options) (data *dataset
 	return data, spec, info, err
 }
 
-// recordedData looks for a record of a data set of that name and configuration.
-func (c *Config) recordedData(name string, dc datasets.Config, o Options) (found bool, spec record.Spec, info Data, err error) {
-	want, err := datasetSpec(name, dc, "")
-	if err != nil {
-		return false, spec, info, err
+// firstRecorded is the first record that is as is says; nil if there is none, or if
+// records are not to be used.
+func (o Options) firstRecorded(is func(record.Spec) bool) (*record.Spec, error) {
+	if o.Recorded == nil {
+		return nil, nil
 	}
 	all, err := o.Recorded()
 	if err != nil {
-		return false, spec, info, err
-	}
-	i := slices.IndexFunc(all, func(r *record.Record) bool {
-		d := r.Result.Spec.Dataset
-		return d.Name == name && equalSettings(d.Config, want.Config)
-	})
-	if i < 0 {
-		return false, spec, info, nil
-	}
-	spec.Dataset, spec.Protocol = all[i].Result.Spec.Dataset, all[i].Result.Spec.Protocol
-	path := record.Store{Dir: o.Out}.DatasetPath(name, spec.Dataset.Fingerprint)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return false, spec, info, fmt.Errorf("the statistics of %s: %w", name, err)
-	}
-	info = Data{Name: name, Recorded: true}
-	if err := json.Unmarshal(text, &info.Stats); err != nil {
-		return false, spec, info, fmt.Errorf("%s: %w", path, err)
-	}
-	return true, spec, info, nil
-}
-
-// recordedStart completes the start of a spec from a record of the same data and
-// settings of pre-training.
-func (o Options) recordedStart(spec *record.Spec) (ok bool, err error) {
-	if o.Recorded == nil || spec.Start == nil {
-		return false, nil
-	}
-	all, err := o.Recorded()
-	if err != nil {
-		return false, err
+		return nil, err
 	}
 	for _, r := range all {
-		s := r.Result.Spec
-		if s.Start != nil && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Start.Version == spec.Start.Version && equalSettings(s.Start.Settings, spec.Start.Settings) {
-			spec.Start = s.Start
-			return true, nil
+		if is(r.Result.Spec) {
+			return &r.Result.Spec, nil
 		}
 	}
-	return false, nil
+	return nil, nil
 }
 
+// recordedData takes a data set that is missing from a record of its name and
+// configuration; without one the error stays what it was.
+func (o Options) recordedData(name string, dc datasets.Config, missing error) (spec record.Spec, info Data, err error) {
+	want, err := datasetSpec(name, dc, "")
+	if err != nil {
+		return spec, info, err
+	}
+	found, err := o.firstRecorded(func(s record.Spec) bool {
+		return s.Dataset.Name == name && equalSettings(s.Dataset.Config, want.Config)
+	})
+	if err != nil {
+		return spec, info, err
+	}
+	if found == nil {
+		return spec, info, missing
+	}
+	spec.Dataset, spec.Protocol = found.Dataset, found.Protocol
+	info = Data{Name: name, Recorded: true}
+	path := record.Store{Dir: o.Out}.DatasetPath(name, found.Dataset.Fingerprint)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &info.Stats)
+	}
+	if err != nil {
+		return spec, info, fmt.Errorf("the statistics of %s in %s: %w", name, path, err)
+	}
+	return spec, info, nil
+}
+
+// recordedStart completes the start of a spec, for which something is missing, from a
+// record of the same data and settings of pre-training; without one the error stays
+// what it was.
+func (o Options) recordedStart(spec *record.Spec, missing error) error {
+	found, err := o.firstRecorded(func(s record.Spec) bool {
+		return s.Start != nil && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Start.Version == spec.Start.Version && equalSettings(s.Start.Settings, spec.Start.Settings)
+	})
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		return missing
+	}
+	spec.Start = found.Start
+	return nil
+}
+
+// equalSettings compares by value; none and empty are equal.
 func equalSettings(a, b record.Settings) bool {
-	x, err1 := record.Canonical(a)
-	y, err2 := record.Canonical(b)
-	return err1 == nil && err2 == nil && (len(a) == 0 && len(b) == 0 || string(x) == string(y))
+	return maps.EqualFunc(a, b, func(x, y json.RawMessage) bool {
+		p, err1 := record.Canonical(x)
+		q, err2 := record.Canonical(y)
+		return err1 == nil && err2 == nil && bytes.Equal(p, q)
+	})
 }

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -20,8 +21,9 @@ import (
 // the same number of trials for every model: Suite.Trials settings are trained for
 // Suite.TrialEpochs epochs, the best Suite.Finalists of them and the configured
 // values to the end, and the best of these is chosen. The configured values are one
-// of the trials; the others are drawn from the grid without replacement, by a generator seeded with
-// the suite's seed, the data set and the model. The test items are never ranked.
+// of the trials; the others are drawn from the grid without replacement, by a
+// generator seeded with the suite's seed, the data set and the model. The test items
+// are never ranked.
 
 // Trial is a setting that was tried, and where it is on the axes.
 type Trial struct {
@@ -100,23 +102,21 @@ func FindIn(store record.Store) Finder {
 
 // FindLike finds, among records, those of runs on whatever device and with however
 // many threads.
-func FindLike(all []*record.Record) Finder {
-	return func(r Run) (*record.Record, error) {
-		want, err := r.Job.Spec.Study()
+func FindLike(all []*record.Record) (Finder, error) {
+	byQuestion := map[string]*record.Record{}
+	for _, r := range all {
+		key, err := r.Result.Spec.Question()
 		if err != nil {
 			return nil, err
 		}
-		for _, have := range all {
-			s := have.Result.Spec
-			if s.Model != r.Job.Spec.Model || s.Dataset.Name != r.Job.Spec.Dataset.Name || s.Seed != r.Job.Spec.Seed {
-				continue
-			}
-			if got, err := s.Study(); err != nil || got == want {
-				return have, err
-			}
+		if byQuestion[key] == nil {
+			byQuestion[key] = r
 		}
-		return nil, nil
 	}
+	return func(r Run) (*record.Record, error) {
+		key, err := r.Job.Spec.Question()
+		return byQuestion[key], err
+	}, nil
 }
 
 // Trials reads what the first stage found; a trial without a record is left out.
@@ -138,8 +138,8 @@ func Trials(p *Plan, find Finder) ([]Trial, error) {
 	return trials, nil
 }
 
-// bestValid is the best validation NDCG@10 of a run and its record's id, -1 if it
-// has no record.
+// bestValid is the best validation NDCG@10 of a run, with its record; -1 if it has
+// none.
 func bestValid(find Finder, r Run) (valid float64, rec *record.Record, err error) {
 	rec, err = find(r)
 	if err != nil || rec == nil {
@@ -163,15 +163,7 @@ func finalists(trials []Trial, dataset, model string, n int) []*Trial {
 			of = append(of, t)
 		}
 	}
-	slices.SortStableFunc(of, func(a, b *Trial) int {
-		switch {
-		case a.Short > b.Short:
-			return -1
-		case a.Short < b.Short:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(of, func(a, b *Trial) int { return cmp.Compare(b.Short, a.Short) })
 	last := of[:min(n, len(of))]
 	for _, t := range of[len(last):] {
 		if len(t.point.axes) == 0 {

@@ -33,10 +33,8 @@ func (s *start) fillUntrained(m *train.Replicas, split *datasets.Split) error {
 		return fmt.Errorf("%s: %w", itemTable, err)
 	}
 	trained := make([]bool, split.Data.NumItems+1)
-	for _, seq := range split.Train {
-		for _, v := range seq {
-			trained[v] = true
-		}
+	for v, n := range split.TrainingCounts() {
+		trained[v] = n > 0
 	}
 	fromNeighbours(table, s.Table, s.FromText, trained, nearest)
 	all[itemTable] = safetensors.FromFloat32s(all[itemTable].Shape, table)

@@ -48,9 +48,10 @@ type sheetCell struct {
 var seenRules = []struct {
 	key, title string
 	of         func(*aggregate.Row) *aggregate.Rule
+	on         func(*aggregate.BreakdownRow) []map[string]aggregate.Estimate
 }{
-	{"removed", "Test, seen items removed", func(r *aggregate.Row) *aggregate.Rule { return &r.Removed }},
-	{"kept", "Test, seen items kept", func(r *aggregate.Row) *aggregate.Rule { return &r.Kept }},
+	{"removed", "Test, seen items removed", func(r *aggregate.Row) *aggregate.Rule { return &r.Removed }, func(r *aggregate.BreakdownRow) []map[string]aggregate.Estimate { return r.Removed }},
+	{"kept", "Test, seen items kept", func(r *aggregate.Row) *aggregate.Rule { return &r.Kept }, func(r *aggregate.BreakdownRow) []map[string]aggregate.Estimate { return r.Kept }},
 }
 
 // axisCells are a row's places on the axes, axisColumns their titles.
@@ -235,20 +236,14 @@ func headSheet(t *aggregate.Table) *sheet {
 func breakdownSheets(t *aggregate.Table) []*sheet {
 	var out []*sheet
 	for _, b := range t.Breakdowns {
-		for _, rule := range []struct {
-			title string
-			of    func(*aggregate.BreakdownRow) []map[string]aggregate.Estimate
-		}{
-			{"removed", func(r *aggregate.BreakdownRow) []map[string]aggregate.Estimate { return r.Removed }},
-			{"kept", func(r *aggregate.BreakdownRow) []map[string]aggregate.Estimate { return r.Kept }},
-		} {
-			s := &sheet{Caption: fmt.Sprintf("%s by %s, seen items %s", aggregate.Tested, b.By, rule.title), Columns: []column{{Title: "model", Text: true}}}
+		for _, rule := range seenRules {
+			s := &sheet{Caption: fmt.Sprintf("%s by %s, seen items %s", aggregate.Tested, b.By, rule.key), Columns: []column{{Title: "model", Text: true}}}
 			for _, g := range b.Groups {
 				s.Columns = append(s.Columns, column{Title: g.Label, Hint: thousands(g.Users) + " test users"})
 			}
 			for i := range b.Rows {
 				row := sheetRow{Index: i, Cells: []sheetCell{{Text: b.Rows[i].Label}}}
-				for k, of := range rule.of(&b.Rows[i]) {
+				for k, of := range rule.on(&b.Rows[i]) {
 					e, cell := of[aggregate.Tested], sheetCell{Text: "–"}
 					if e.N > 0 {
 						cell = sheetCell{Text: decimals(e.Mean), Sort: plain(e.Mean, 6)}

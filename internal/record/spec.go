@@ -78,6 +78,13 @@ func (s Spec) Study() (string, error) {
 	return hash(s)
 }
 
+// Question returns a key that specs share when they differ at most in where they are
+// computed.
+func (s Spec) Question() (string, error) {
+	study, err := s.Study()
+	return fmt.Sprintf("%s\x00%s\x00%d", study, s.Dataset.Name, s.Seed), err
+}
+
 // Diff returns the settings of a struct, by their JSON names, whose values are
 // not the defaults. Both must be pointers to the same struct type.
 func Diff(defaults, value any) (Settings, error) {

@@ -10,6 +10,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -238,11 +239,7 @@ func heads(t aggregate.Table) sheet {
 	sh := sheet{head: []string{"model", "head", "facet", "learned from", "labels", "chance", "purity\ntext", "purity\nhead", "alignment\ntext", "alignment\nhead", "uniformity\ntext", "uniformity\nhead"}, left: []int{2, 3}}
 	for _, r := range t.Rows {
 		for h, head := range r.Heads {
-			facet := head.Facet
-			if facet == "" {
-				facet = "–"
-			}
-			cells := plain(r.Label, strconv.Itoa(h+1), facet, head.Learned, thousands(head.Labels))
+			cells := plain(r.Label, strconv.Itoa(h+1), cmp.Or(head.Facet, "–"), head.Learned, thousands(head.Labels))
 			for _, c := range head.Cells() {
 				text := "–"
 				if c.N > 0 {
