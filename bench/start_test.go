@@ -89,8 +89,9 @@ func TestStartFromTexts(t *testing.T) {
 		if err != nil || (len(pictures) > 0) != (model != "fame-plus-pca") {
 			t.Errorf("%s: %d pictures, %v", model, len(pictures), err)
 		}
-		if heads := len(p.Heads); (heads == 2) != (model != "fame-plus-pca") {
-			t.Errorf("%s: %d heads", model, heads)
+		want := map[string]int{"fame-plus-pca": 0, "sasrec-plus": 4}
+		if n, ok := want[model]; len(p.Heads) != n && ok || len(p.Heads) != 2 && !ok {
+			t.Errorf("%s: %d heads", model, len(p.Heads))
 		}
 		if s := r.Spec.Start; s == nil || len(s.Texts) != 64 || len(s.Encoder) != 64 || s.Version != pretrain.Version {
 			t.Errorf("%s: spec %+v", model, s)
@@ -139,7 +140,17 @@ func TestStartFromTexts(t *testing.T) {
 		t.Errorf("verify: %v\n%s%s", err, out, stderr)
 	}
 
-	// Other texts, another run.
+	// Other labels, another run, and other texts.
+	items := filepath.Join(dir, "items.csv")
+	original := read(t, items)
+	write(t, items, strings.Replace(original, "brand1", "brand2", 1))
+	if out, _, err := runBench(t, dir, append(args, "-models", "fame-plus", "-dry-run")...); err != nil || strings.Contains(out, id) || !strings.Contains(out, "to run") {
+		t.Errorf("other labels: %v\n%s", err, out)
+	}
+	if _, _, err := runBench(t, dir, "-verify", id); err == nil || !strings.Contains(err.Error()+stderrOfVerify(t, dir, id), "labels") {
+		t.Errorf("verify with other labels: %v", err)
+	}
+	write(t, items, original)
 	write(t, filepath.Join(dir, "items.csv"), strings.Replace(read(t, filepath.Join(dir, "items.csv")), "red", "blue", 1))
 	if out, _, err := runBench(t, dir, append(args, "-models", "fame-plus", "-dry-run")...); err != nil || strings.Contains(out, id) || !strings.Contains(out, "to run") {
 		t.Errorf("other texts: %v\n%s", err, out)
@@ -186,6 +197,32 @@ func TestUntrainedItems(t *testing.T) {
 	}
 	if _, _, err := runBench(t, dir, append(args, "-set", "pretrain.untrained_items=none", "-dry-run")...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "untrained_items") {
 		t.Errorf("an unknown rule: %v", err)
+	}
+}
+
+// FAME and SASRec start from the very same table, whatever heads their attention has:
+// what differs between them is the model, not the text.
+func TestSameStart(t *testing.T) {
+	dir, encoder := textFolder(t)
+	_, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame-plus,sasrec-plus", "-set", "pretrain.encoder="+encoder,
+		"-set", "pretrain.frozen=true", "-set", "fame.heads=4", "-set", "sasrec.hidden=8", "-set", "sasrec.heads=2")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	var tables []string
+	for _, model := range []string{"fame-plus", "sasrec-plus"} {
+		matches, err := filepath.Glob(filepath.Join(dir, "results", "weights", "texts-"+model+"-s0-*"))
+		if err != nil || len(matches) != 1 {
+			t.Fatalf("%q, %v", matches, err)
+		}
+		f, err := safetensors.Read(matches[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables = append(tables, string(f.Tensors["item_emb.weight"].Data))
+	}
+	if tables[0] != tables[1] {
+		t.Error("the item tables differ")
 	}
 }
 
@@ -321,12 +358,14 @@ func TestMissingEncoder(t *testing.T) {
 	if err := os.CopyFS(damaged, os.DirFS(encoder)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(damaged, "vocab.txt")); err != nil {
-		t.Fatal(err)
-	}
 	args[len(args)-1] = "pretrain.encoder=" + damaged
-	if _, _, err := runBench(t, dir, args...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "vocab.txt") {
-		t.Errorf("damaged: %v", err)
+	for _, file := range []string{"vocab.txt", "config.json"} {
+		if err := os.Remove(filepath.Join(damaged, file)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := runBench(t, dir, args...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), file) {
+			t.Errorf("without %s: %v", file, err)
+		}
 	}
 	for set, want := range map[string]string{
 		"pretrain.temprature=1":            "temperature",
@@ -334,12 +373,32 @@ func TestMissingEncoder(t *testing.T) {
 		"pretrain.template={titel}":        "titel",
 		"pretrain.datasets.nix.batch=1":    "unknown data set",
 		"models.fame.pretrain.batch=1":     "fame does not start from texts",
-		"pretrain.facets=[\"colour\"]":     "", // known when the metadata is read by the run
+		"pretrain.pooling=maen":            "pooling",
+		"pretrain.max_tokens=2":            "max_tokens = 2",
+		"pretrain.heads=3":                 "pretrain.heads = 3 does not divide hidden = 8",
+		"pretrain.scale=0":                 "pretrain.scale = 0",
+
+		// What makes a variant is no setting of it; all others are.
+		"models.fame-plus-pca.pretrain.start=contrast":   "with this setting fixed",
+		"models.fame-plus-frozen.pretrain.frozen=false":  "with this setting fixed",
+		"models.sasrec-plus.pretrain.heads=2":            "",
+		"models.fame-plus-pca.pretrain.template={brand}": "",
 		"suites.text.pretrain.batch=\"a\"": "expected an integer",
 	} {
 		_, _, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", set)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("-set %s: %v, want %q", set, err, want)
 		}
+	}
+	// An unknown facet is told before anything runs.
+	if _, stderr, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", `pretrain.facets=["colour"]`); err != nil ||
+		strings.Count(stderr, `no facet "colour"; the metadata has "brand"`) != 4 {
+		t.Errorf("unknown facet: %v\n%s", err, stderr)
+	}
+	// One place on an axis that cannot be leaves the others.
+	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+textConfig+"[suites.text.axes]\npretrain.template = [\"{genres}\", \"{brand}\"]\n")
+	out, stderr, err = runBench(t, dir, "-suite", "text", "-models", "fame,fame-plus", "-dry-run", "-set", "pretrain.encoder="+encoder)
+	if err != nil || strings.Count(out, "to run\n") != 3 || !strings.Contains(stderr, "skipped: fame-plus on texts with pretrain.template = {genres}") {
+		t.Errorf("a template without texts: %v\n%s%s", err, out, stderr)
 	}
 }

@@ -2,9 +2,9 @@ package datasets
 
 import "strconv"
 
-// Facet is one way to sort items: by brand, by category, by genre.
+// Facet is one way to sort items: by brand, by category, by genre, by decade.
 type Facet struct {
-	Name string // "brand", "category 1", …, "genre"
+	Name string // "brand", "category 1", …, "genre", "decade"
 	// Labels has the labels of each item, by item id, as numbers in Values; none
 	// where the source names none.
 	Labels [][]int32
@@ -16,7 +16,7 @@ type Facet struct {
 const facetLevels = 3
 
 // Facets gives the facets that the metadata has, those with at least two labels:
-// brand, category levels 1 to 3, genre.
+// brand, category levels 1 to 3, genre, and the decade of the year.
 //
 // S3-Rec's attribute ids have no names and do not say what they are. An id that
 // never stands after the first place of an item is a brand; what follows is the
@@ -63,7 +63,16 @@ func (m *Metadata) Facets() []Facet {
 		add("category "+strconv.Itoa(k+1), len(paths), func(i int) []string { return level(paths[i], k) })
 	}
 	add("genre", len(m.Genres), func(i int) []string { return m.Genres[i] })
+	add("decade", len(m.Year), func(i int) []string { return []string{decade(m.Year[i])} })
 	return out
+}
+
+// decade of a year, such as "1990s"; "" for none.
+func decade(year int32) string {
+	if year <= 0 {
+		return ""
+	}
+	return strconv.Itoa(int(year/10*10)) + "s"
 }
 
 // splitAttributes tells each item's brand, "" for none, from its category path.

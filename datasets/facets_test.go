@@ -60,6 +60,10 @@ func TestFacets(t *testing.T) {
 			Metadata{Genres: [][]string{nil, {"drama", "war"}, {"war"}}},
 			[]Facet{{"genre", [][]int32{nil, {0, 1}, {1}}, []string{"drama", "war"}}},
 		},
+		"years": {
+			Metadata{Year: []int32{0, 1994, 1999, 0, 2000}},
+			[]Facet{{"decade", [][]int32{nil, {0}, {0}, nil, {1}}, []string{"1990s", "2000s"}}},
+		},
 		"attribute ids": { // 5 and 6 are brands; 1 is not: it stands second, too
 			Metadata{Attributes: [][]int32{nil, {5, 1, 2}, {1, 3}, {6, 1}, nil}},
 			[]Facet{

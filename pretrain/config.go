@@ -41,6 +41,7 @@ const (
 // Config is the [pretrain] section of a configuration.
 type Config struct {
 	Start          string  `toml:"start" json:"start"`                     // of the item table: "contrast", "one-facet", "pca" or "random"; default "contrast"
+	Scale          float64 `toml:"scale" json:"scale"`                     // of a row: its norm, as a multiple of what a drawn row is expected to have; default 1
 	Epochs         int     `toml:"epochs" json:"epochs"`                   // passes of each head over the items; default 20
 	Batch          int     `toml:"batch" json:"batch"`                     // items of a step, n; default 512
 	Temperature    float64 `toml:"temperature" json:"temperature"`         // τ, by which cosines are divided; default .07
@@ -58,6 +59,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Start:        StartContrast,
+		Scale:        1,
 		Epochs:       20,
 		Batch:        512,
 		Temperature:  .07,
@@ -79,6 +81,8 @@ func (c Config) Validate() error {
 	switch {
 	case !slices.Contains(starts, c.Start):
 		return bad("start", c.Start, fmt.Sprintf("one of %q", starts))
+	case !(c.Scale > 0 && c.Scale <= 1000):
+		return bad("scale", c.Scale, "more than 0, at most 1,000")
 	case c.Epochs < 1:
 		return bad("epochs", c.Epochs, "at least 1")
 	case c.Batch < 4:

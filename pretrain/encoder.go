@@ -38,8 +38,8 @@ const (
 	MaxPooling  Pooling = "max"  // largest of every element over the tokens
 )
 
-// minTokens of a text: [CLS], a piece and [SEP].
-const minTokens = 3
+// MinTokens of a text: [CLS], a piece and [SEP].
+const MinTokens = 3
 
 // EncodeOptions say how texts are encoded.
 type EncodeOptions struct {
@@ -67,8 +67,8 @@ func (e *Encoder) Encode(ctx context.Context, texts []string, o EncodeOptions) (
 	if o.Pooling != MeanPooling && o.Pooling != CLSPooling && o.Pooling != MaxPooling {
 		return nil, fmt.Errorf("pretrain: pooling = %q, expected mean, cls or max", o.Pooling)
 	}
-	if o.MaxTokens < minTokens || o.MaxTokens > e.MaxTokens {
-		return nil, fmt.Errorf("pretrain: max_tokens = %d, expected %d to %d, which this encoder takes", o.MaxTokens, minTokens, e.MaxTokens)
+	if o.MaxTokens < MinTokens || o.MaxTokens > e.MaxTokens {
+		return nil, fmt.Errorf("pretrain: max_tokens = %d, expected %d to %d, which this encoder takes", o.MaxTokens, MinTokens, e.MaxTokens)
 	}
 	c, err := e.cache(texts, o)
 	if err != nil {

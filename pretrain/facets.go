@@ -1,7 +1,10 @@
 package pretrain
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -35,6 +38,23 @@ func Choose(facets []datasets.Facet, names []string) ([]datasets.Facet, error) {
 		out = append(out, facets[at])
 	}
 	return out, nil
+}
+
+// FacetsHash is the SHA-256 of what heads learn: the facets' names and, item by item,
+// the names of the labels.
+func FacetsHash(facets []datasets.Facet) string {
+	h := sha256.New()
+	for _, f := range facets {
+		var names []string
+		for _, labels := range f.Labels {
+			for _, l := range labels {
+				names = append(names, f.Values[l])
+			}
+			names = append(names, "") // no label is empty
+		}
+		io.WriteString(h, TextsHash(append([]string{f.Name}, names...)))
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // merge is the union of facets: items have a label in common if they have one in

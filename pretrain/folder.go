@@ -96,8 +96,8 @@ func readConfig(path string) (bertConfig, error) {
 	if c.Hidden%c.Heads != 0 {
 		return fail("num_attention_heads = %d does not divide hidden_size = %d", c.Heads, c.Hidden)
 	}
-	if c.Positions < minTokens {
-		return fail("max_position_embeddings = %d, expected at least %d", c.Positions, minTokens)
+	if c.Positions < MinTokens {
+		return fail("max_position_embeddings = %d, expected at least %d", c.Positions, MinTokens)
 	}
 	return c, nil
 }

@@ -248,7 +248,7 @@ func FuzzTokens(f *testing.F) {
 			tokens, err = openTokenizer("testdata/variants/gelu_new")
 			must(t, err)
 		}
-		limit = minTokens + int(uint(limit)%100)
+		limit = MinTokens + int(uint(limit)%100)
 		ids, err := tokens.ids(text, limit)
 		must(t, err)
 		if len(ids) < 2 || len(ids) > limit || ids[0] != tokens.cls || ids[len(ids)-1] != tokens.sep {

@@ -27,9 +27,9 @@ type Input struct {
 
 // Result is a start of the item table and how it came about.
 type Result struct {
-	// Table is [V+1, d], row-major. Every row of an item with text has the expected
-	// norm of a row drawn from N(0, .02), 0.02·√d, of which each head's block has an
-	// equal share; padding and items without text are drawn from N(0, .02).
+	// Table is [V+1, d], row-major. Every row of an item with text has Config.Scale times
+	// the expected norm of a row drawn from N(0, .02), 0.02·√d, of which each head's block
+	// has an equal share; padding and items without text are drawn from N(0, .02).
 	Table    []float32
 	FromText []bool // [V+1]: rows that come from a text, the others are drawn
 	Record   record.Pretrain
@@ -61,7 +61,7 @@ const heldOut = .1
 // means nothing to it.
 //
 // For "pca" component c of the text vectors is a coordinate of head c mod H, so that
-// the heads' blocks carry about as much each. Rows have the norm 0.02·√d.
+// the heads' blocks carry about as much each. Rows have the same norm.
 func Train(ctx context.Context, tc torch.Config, in Input, c Config, progress func(Progress)) (*Result, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -255,7 +255,7 @@ func (t *training) pca() error {
 			for i := range column {
 				column[i] = x[i*d+c]
 			}
-			fill(t.result.Table, d, t.withText, column, blockNorm(d), c%H*(d/H)+c/H)
+			fill(t.result.Table, d, t.withText, column, t.config.Scale*blockNorm(d), c%H*(d/H)+c/H)
 		}
 	})
 	return nil
@@ -447,7 +447,7 @@ func (t *training) finish(heads []*learner) {
 		t.rt.Scope(func() {
 			z := t.project(l) // [V+1, d/H]
 			out := z.Rows(index(t.rt, t.withText)).HostFloats()
-			fill(t.result.Table, d, t.withText, out, blockNorm(width), h*width)
+			fill(t.result.Table, d, t.withText, out, t.config.Scale*blockNorm(width), h*width)
 			if l.facet < 0 {
 				return
 			}

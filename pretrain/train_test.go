@@ -165,6 +165,12 @@ func TestTable(t *testing.T) {
 			}
 		}
 	}
+	c.Start, c.Scale = StartContrast, 3
+	for i, x := range train(t, in, c).Table[16 : 199*16] { // the last item has no text
+		if math.Abs(float64(x-3*tables[StartContrast][16+i])) > 1e-6 {
+			t.Fatal("three times the scale is not three times the row")
+		}
+	}
 	random := tables[StartRandom]
 	if got := length(random) / math.Sqrt(201*16); math.Abs(got-.02) > .002 {
 		t.Errorf("drawn rows have a standard deviation of %v", got)
@@ -412,6 +418,33 @@ func TestChoose(t *testing.T) {
 		if _, err := Choose(c.facets, c.names); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %q", c.names, err, c.want)
 		}
+	}
+}
+
+// The hash tells facets apart by names, items and labels, not by how labels are
+// numbered.
+func TestFacetsHash(t *testing.T) {
+	hash := func(change func(*datasets.Facet)) string {
+		f := datasets.Facet{Name: "brand", Labels: [][]int32{nil, {0}, {1, 0}}, Values: []string{"a", "b"}}
+		change(&f)
+		return FacetsHash([]datasets.Facet{f})
+	}
+	want := hash(func(*datasets.Facet) {})
+	for what, change := range map[string]func(*datasets.Facet){
+		"name":         func(f *datasets.Facet) { f.Name = "genre" },
+		"label's name": func(f *datasets.Facet) { f.Values[1] = "c" },
+		"item's label": func(f *datasets.Facet) { f.Labels[1] = []int32{1} },
+		"other item":   func(f *datasets.Facet) { f.Labels[1], f.Labels[2] = f.Labels[2], f.Labels[1] },
+		"boundary":     func(f *datasets.Facet) { f.Labels[1], f.Labels[2] = []int32{0, 1}, []int32{0} },
+	} {
+		if hash(change) == want {
+			t.Errorf("%s: the same hash", what)
+		}
+	}
+	if hash(func(f *datasets.Facet) {
+		f.Labels, f.Values = [][]int32{nil, {1}, {0, 1}}, []string{"b", "a"}
+	}) != want {
+		t.Error("another numbering, another hash")
 	}
 }
 

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,6 +57,9 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 
 func unversioned(s record.Spec) record.Spec {
 	s.Dataset.Fingerprint, s.Versions = "", record.Versions{}
+	if s.Start != nil {
+		s.Start = &record.Start{Settings: s.Start.Settings}
+	}
 	return s
 }
 
@@ -70,8 +74,17 @@ func difference(old, now record.Spec) string {
 	version("model", old.Versions.Model, now.Versions.Model)
 	version("training", old.Versions.Train, now.Versions.Train)
 	version("ranking", old.Versions.Rank, now.Versions.Rank)
-	if was, is := old.Dataset.Fingerprint, now.Dataset.Fingerprint; was != is {
-		out = append(out, fmt.Sprintf("data %.8s, now %.8s", was, is))
+	differ := func(what, was, is string) {
+		if was != is {
+			out = append(out, fmt.Sprintf("%s %.8s, now %.8s", what, cmp.Or(was, "unknown"), cmp.Or(is, "unknown")))
+		}
+	}
+	differ("data", old.Dataset.Fingerprint, now.Dataset.Fingerprint)
+	if old.Start != nil && now.Start != nil {
+		version("pre-training", old.Start.Version, now.Start.Version)
+		differ("texts", old.Start.Texts, now.Start.Texts)
+		differ("labels", old.Start.Facets, now.Start.Facets)
+		differ("encoder", old.Start.Encoder, now.Start.Encoder)
 	}
 	return strings.Join(out, "; ")
 }

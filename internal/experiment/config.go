@@ -211,12 +211,27 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 	return errors.Join(errs...)
 }
 
-// checkText makes sure that only a model that starts from texts is told how.
+// checkText makes sure that only a model that starts from texts is told how, and of
+// that nothing which its entry fixes.
 func (e Entry) checkText(n *conf.Node) error {
-	if n := n.Table["pretrain"]; n != nil && !e.Text {
+	n = n.Table["pretrain"]
+	if n == nil {
+		return nil
+	}
+	if !e.Text {
 		return n.Errorf("%s does not start from texts", e.Name)
 	}
-	return nil
+	if e.FixStart == nil {
+		return nil
+	}
+	changed := startDefaults()
+	e.FixStart(&changed)
+	if conf.Decode(n, &changed) != nil {
+		return nil // reported elsewhere
+	}
+	fixed := changed
+	e.FixStart(&fixed)
+	return fixedBy(e, n, &fixed, &changed)
 }
 
 // checkFixed makes sure that a variant's own table does not set what the variant
@@ -231,14 +246,17 @@ func (e Entry) checkFixed(n *conf.Node) error {
 	}
 	fixed := clone(changed)
 	e.Fix(fixed)
+	return fixedBy(e, n, fixed, changed)
+}
+
+// fixedBy is an error if a table of a variant changes a setting that the variant
+// fixes.
+func fixedBy(e Entry, n *conf.Node, fixed, changed any) error {
 	diff, err := record.Diff(fixed, changed)
-	if err != nil {
-		return err
-	}
 	for key := range diff {
 		return n.Table[key].Errorf("%s is %s with this setting fixed; set it in models.%s, or for another variant", e.Name, e.Base, e.Base)
 	}
-	return nil
+	return err
 }
 
 // Datasets lists the data sets that the configuration knows.

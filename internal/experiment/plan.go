@@ -131,6 +131,10 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 			for _, at := range points(e, name) {
 				runs, err := c.runsAt(s, e, job, data, at, o)
 				if missing := (missingError{}); errors.As(err, &missing) && !o.Strict && len(s.Models) > 1 {
+					if len(at.axes) > 0 { // another place may do
+						p.Skipped = append(p.Skipped, Skip{What: fmt.Sprintf("%s on %s with %s", model, name, at), Reason: missing.Error(), Missing: true})
+						continue
+					}
 					p.Skipped = append(p.Skipped, Skip{What: model + " on " + name, Reason: missing.Error(), Missing: true})
 					break
 				}

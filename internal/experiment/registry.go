@@ -72,7 +72,15 @@ var Registry = []Entry{
 	fromText(fameEntry, "fame-plus-pca", "FAME that starts from the texts' principal components", func(s *StartConfig) { s.Config.Start = pretrain.StartPCA }),
 	fromText(fameEntry, "fame-plus-one-facet", "FAME+ whose heads all learn the same labels", func(s *StartConfig) { s.Config.Start = pretrain.StartOneFacet }),
 	fromText(fameEntry, "fame-plus-frozen", "FAME+ whose item table stays as it starts", func(s *StartConfig) { s.Frozen = true }),
-	fromText(sasrecEntry, "sasrec-plus", "SASRec with FAME+'s start: is it FAME or the text?", nil),
+	fromText(sasrecEntry, "sasrec-plus", "SASRec with FAME+'s start: is it FAME or the text?", asManyHeads),
+}
+
+// asManyHeads makes a start that has as many heads as FAME's, if no other number is
+// set: attention in a model without facets has nothing to do with them.
+func asManyHeads(s *StartConfig) {
+	if s.Heads == 0 {
+		s.Heads = models.FAMEDefaults().Heads
+	}
 }
 
 // fromText is another model whose item table starts from texts.

@@ -24,6 +24,7 @@ import (
 type StartConfig struct {
 	pretrain.Config
 	pretrain.TextConfig
+	Heads     int      `toml:"heads" json:"heads"`                     // that are trained, each for an equal part of a row; 0: as many as the model has
 	Facets    []string `toml:"facets" json:"facets"`                   // learned by the heads, the first by the first; none: all that the metadata has
 	Pooling   string   `toml:"pooling" json:"pooling"`                 // of a text's token states: "mean", "cls" or "max"
 	MaxTokens int      `toml:"max_tokens" json:"max_tokens"`           // of a text; 0: as many as the encoder takes
@@ -75,8 +76,16 @@ func (c *Config) Start(e Entry, dataset, suite string) (StartConfig, error) {
 
 // validate checks what package pretrain does not know of.
 func (s StartConfig) validate() error {
-	if s.Untrained != AsTrained && s.Untrained != Neighbours {
+	poolings := []pretrain.Pooling{pretrain.MeanPooling, pretrain.CLSPooling, pretrain.MaxPooling}
+	switch {
+	case s.Untrained != AsTrained && s.Untrained != Neighbours:
 		return fmt.Errorf("untrained_items = %q, expected %q or %q", s.Untrained, AsTrained, Neighbours)
+	case !slices.Contains(poolings, pretrain.Pooling(s.Pooling)):
+		return fmt.Errorf("pooling = %q, expected one of %q", s.Pooling, poolings)
+	case s.MaxTokens != 0 && s.MaxTokens < pretrain.MinTokens:
+		return fmt.Errorf("max_tokens = %d, expected at least %d, or 0 for as many as the encoder takes", s.MaxTokens, pretrain.MinTokens)
+	case s.Heads < 0:
+		return fmt.Errorf("heads = %d, expected at least 1, or 0 for as many as the model has", s.Heads)
 	}
 	return nil
 }
@@ -145,18 +154,27 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	if err != nil {
 		return err
 	}
-	fingerprint, err := c.encoders.fingerprint(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return missingError{fmt.Errorf("%s needs a text encoder: %w; to fetch one, run scripts/fetch-encoder.sh, or name a folder with pretrain.encoder", e.Name, err)}
 	}
+	fingerprint, err := c.encoders.fingerprint(dir)
 	if err != nil {
 		return err
 	}
-	texts, err := s.texts(data)
+	texts, facets, err := s.read(data)
 	if err != nil {
 		return missingError{fmt.Errorf("%s on %s needs the items' metadata: %w", e.Name, job.Spec.Dataset.Name, err)}
 	}
-	job.Spec.Start.Texts, job.Spec.Start.Encoder = pretrain.TextsHash(texts), fingerprint
+	params, err := c.Params(e, job.Spec.Dataset.Name)
+	if err != nil {
+		return err
+	}
+	if hidden, heads, err := s.shape(params); err != nil || hidden%heads != 0 {
+		return errors.Join(err, invalidError{fmt.Sprintf("%s: start of %s on %s", c.Path, e.Name, job.Spec.Dataset.Name),
+			fmt.Errorf("pretrain.heads = %d does not divide hidden = %d", heads, hidden)})
+	}
+	spec := job.Spec.Start
+	spec.Texts, spec.Facets, spec.Encoder = pretrain.TextsHash(texts), s.facetsHash(facets), fingerprint
 	job.Encoder = dir
 	return nil
 }
@@ -168,9 +186,6 @@ func (c encoderCache) fingerprint(dir string) (string, error) {
 	if f, ok := c[dir]; ok {
 		return f, nil
 	}
-	if _, err := os.Stat(dir); err != nil {
-		return "", err
-	}
 	e, err := pretrain.OpenEncoder(dir)
 	if err != nil {
 		return "", err
@@ -179,12 +194,47 @@ func (c encoderCache) fingerprint(dir string) (string, error) {
 	return e.Fingerprint, nil
 }
 
-func (s StartConfig) texts(data *datasets.Dataset) ([]string, error) {
+// read gives the items' texts, and the facets that heads learn.
+func (s StartConfig) read(data *datasets.Dataset) (texts []string, facets []datasets.Facet, err error) {
 	meta, err := data.Metadata()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.TextConfig.Texts(meta, data.NumItems)
+	if texts, err = s.TextConfig.Texts(meta, data.NumItems); err != nil {
+		return nil, nil, err
+	}
+	if facets, err = pretrain.Choose(meta.Facets(), s.Facets); err != nil {
+		return nil, nil, err
+	}
+	if s.learns() && len(facets) == 0 {
+		return nil, nil, fmt.Errorf("start = %q learns from labels, and the metadata has none (of brand, categories, genres or year)", s.Config.Start)
+	}
+	return texts, facets, nil
+}
+
+// learns tells whether the start depends on the items' labels.
+func (s StartConfig) learns() bool {
+	return s.Config.Start == pretrain.StartContrast || s.Config.Start == pretrain.StartOneFacet
+}
+
+func (s StartConfig) facetsHash(facets []datasets.Facet) string {
+	if !s.learns() {
+		return ""
+	}
+	return pretrain.FacetsHash(facets)
+}
+
+// shape is the width of a model's item table, and how many heads make it.
+func (s StartConfig) shape(params any) (hidden, heads int, err error) {
+	all, err := record.All(params)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = errors.Join(json.Unmarshal(all["hidden"], &hidden), json.Unmarshal(all["heads"], &heads))
+	if s.Heads > 0 {
+		heads = s.Heads
+	}
+	return hidden, heads, err
 }
 
 // start is a start of the item table.
@@ -194,7 +244,7 @@ type start struct {
 }
 
 // start makes the item table that a job's spec asks for, before anything else uses
-// the tensor layer. Its width and heads are the model's settings.
+// the tensor layer. params are the model's settings.
 func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out *emitter) (*start, error) {
 	s := startDefaults()
 	if err := j.Spec.Start.Settings.Apply(&s); err != nil {
@@ -203,12 +253,15 @@ func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out 
 	if have := pretrain.Version; have != j.Spec.Start.Version {
 		return nil, fmt.Errorf("the run's pre-training is of version %d, this build has %d", j.Spec.Start.Version, have)
 	}
-	texts, err := s.texts(data)
+	texts, facets, err := s.read(data)
 	if err != nil {
 		return nil, err
 	}
 	if got := pretrain.TextsHash(texts); got != j.Spec.Start.Texts {
 		return nil, fmt.Errorf("the texts of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)
+	}
+	if got := s.facetsHash(facets); got != j.Spec.Start.Facets {
+		return nil, fmt.Errorf("the labels of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)
 	}
 	dir := j.Encoder
 	if dir == "" { // a recorded run: the spec has the fingerprint only
@@ -231,20 +284,8 @@ func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out 
 	if err != nil {
 		return nil, err
 	}
-	meta, err := data.Metadata()
-	if err != nil {
-		return nil, err
-	}
-	facets, err := pretrain.Choose(meta.Facets(), s.Facets)
-	if err != nil {
-		return nil, err
-	}
-	shape, err := record.All(params)
-	if err != nil {
-		return nil, err
-	}
 	in := pretrain.Input{Vectors: vectors, Size: encoder.Hidden, HasText: make([]bool, len(texts)), Facets: facets}
-	if err := errors.Join(json.Unmarshal(shape["hidden"], &in.Hidden), json.Unmarshal(shape["heads"], &in.Heads)); err != nil {
+	if in.Hidden, in.Heads, err = s.shape(params); err != nil {
 		return nil, err
 	}
 	for v, text := range texts {

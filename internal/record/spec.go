@@ -47,6 +47,7 @@ type Versions struct {
 type Start struct {
 	Settings Settings `json:"settings,omitempty"` // of pre-training
 	Texts    string   `json:"texts"`              // SHA-256 of the items' texts
+	Facets   string   `json:"facets,omitempty"`   // SHA-256 of the facets that are learned and of the items' labels; "" where none are
 	Encoder  string   `json:"encoder"`            // fingerprint of the text encoder
 	Version  int      `json:"version"`            // of the pre-training code
 }
