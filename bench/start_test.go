@@ -368,22 +368,22 @@ func TestMissingEncoder(t *testing.T) {
 		}
 	}
 	for set, want := range map[string]string{
-		"pretrain.temprature=1":            "temperature",
-		"pretrain.temperature=-1":          "pretrain.temperature = -1",
-		"pretrain.template={titel}":        "titel",
-		"pretrain.datasets.nix.batch=1":    "unknown data set",
-		"models.fame.pretrain.batch=1":     "fame does not start from texts",
-		"pretrain.pooling=maen":            "pooling",
-		"pretrain.max_tokens=2":            "max_tokens = 2",
-		"pretrain.heads=3":                 "pretrain.heads = 3 does not divide hidden = 8",
-		"pretrain.scale=0":                 "pretrain.scale = 0",
+		"pretrain.temprature=1":         "temperature",
+		"pretrain.temperature=-1":       "pretrain.temperature = -1",
+		"pretrain.template={titel}":     "titel",
+		"pretrain.datasets.nix.batch=1": "unknown data set",
+		"models.fame.pretrain.batch=1":  "fame does not start from texts",
+		"pretrain.pooling=maen":         "pooling",
+		"pretrain.max_tokens=2":         "max_tokens = 2",
+		"pretrain.heads=3":              "pretrain.heads = 3 does not divide hidden = 8",
+		"pretrain.scale=0":              "pretrain.scale = 0",
 
 		// What makes a variant is no setting of it; all others are.
 		"models.fame-plus-pca.pretrain.start=contrast":   "with this setting fixed",
 		"models.fame-plus-frozen.pretrain.frozen=false":  "with this setting fixed",
 		"models.sasrec-plus.pretrain.heads=2":            "",
 		"models.fame-plus-pca.pretrain.template={brand}": "",
-		"suites.text.pretrain.batch=\"a\"": "expected an integer",
+		"suites.text.pretrain.batch=\"a\"":               "expected an integer",
 	} {
 		_, _, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", set)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -23,6 +23,9 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 		if err := b.dryRun(first); err != nil {
 			return err
 		}
+		if s.TrialEpochs == 0 {
+			return nil
+		}
 		fmt.Fprintf(b.stderr, "then the best %d trials of each model on each data set and the configured settings, trained to the end\n", s.Finalists)
 		return nil
 	}
@@ -71,6 +74,9 @@ func (b *bench) search(s experiment.Suite, o experiment.Options, first *experime
 	trials, err := experiment.Trials(first, find)
 	if err != nil || len(trials) == 0 {
 		return nil, err
+	}
+	if s.TrialEpochs == 0 {
+		return trials, experiment.Choose(trials, first, find)
 	}
 	second, err := b.config.PlanFinals(s, o, trials)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,5 +132,58 @@ func TestTune(t *testing.T) {
 	}
 	if text := read(t, filepath.Join(store.Dir, "search.toml")); !strings.Contains(text, trials[0].Dataset) || !strings.Contains(text, "[models.core.datasets.tiny") && !strings.Contains(text, "# core on tiny: as configured") {
 		t.Errorf("search.toml:\n%s", text)
+	}
+}
+
+// One setting at a time, each to the end: one stage, nothing drawn.
+func TestTuneOneAtATime(t *testing.T) {
+	dir := tiny(t)
+	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+`
+[suites.reasons]
+kind = "tune"
+models = ["sasrec"]
+datasets = ["tiny"]
+seeds = [100]
+grid = false
+trial_epochs = 0
+[suites.reasons.axes]
+dropout = [0.1, 0.5]
+train.learning_rate = [0.001, 0.01]
+[suites.tuned]
+models = ["sasrec"]
+datasets = ["tiny"]
+tuned = "results/reasons.toml"
+`)
+	out, stderr, err := runBench(t, dir, "-suite", "reasons", "-json")
+	var trials []record.Trial
+	if err != nil || json.Unmarshal([]byte(out), &trials) != nil {
+		t.Fatalf("%v\n%s%s", err, out, stderr)
+	}
+	var at []string
+	chosen := -1
+	for i, trial := range trials {
+		at = append(at, trial.At)
+		if trial.ShortID != "" || trial.FullID == "" || trial.Epochs != 2 {
+			t.Errorf("%+v", trial)
+		}
+		if trial.Chosen {
+			chosen = i
+		}
+	}
+	// 0.5 and 0.001 are the configured values.
+	if want := []string{"", "dropout = 0.1", "train.learning_rate = 0.01"}; !slices.Equal(at, want) {
+		t.Errorf("tried %q, want %q", at, want)
+	}
+	for i, trial := range trials {
+		if chosen < 0 || trial.Full > trials[chosen].Full {
+			t.Errorf("trial %d is better than the chosen %d", i, chosen)
+		}
+	}
+	table, stderr, err := runBench(t, dir, "-suite", "reasons")
+	if err != nil || strings.Contains(stderr, "done in") || strings.Contains(table, ".0000") || strings.Count(table, "chosen") != 1 {
+		t.Errorf("again: %v\n%s%s", err, stderr, table)
+	}
+	if _, stderr, err := runBench(t, dir, "-suite", "tuned", "-dry-run"); err != nil {
+		t.Errorf("%v\n%s", err, stderr)
 	}
 }

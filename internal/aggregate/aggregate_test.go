@@ -337,6 +337,22 @@ func TestMatchAndStale(t *testing.T) {
 		t.Errorf("found %v, %v", found, err)
 	}
 	want := []Stale{{old.ID, "ranking version 2, now 1"}, {data.ID, "data ffeeddcc, now 00112233"}}
+
+	// A start from other texts, or by other code, is stale too; one by other settings is
+	// another question.
+	start := func(texts, facets string, version int, s record.Settings) func(*record.Record) {
+		return func(r *record.Record) {
+			r.Result.Spec.Start = &record.Start{Settings: s, Texts: texts, Facets: facets, Encoder: "e", Version: version}
+		}
+	}
+	wanted := f.add("fame-plus", 0, .1, .1, same(1), start("aa", "bb", 1, nil))
+	texts := f.add("fame-plus", 0, .1, .1, same(1), start("ab", "bb", 1, nil))
+	labels := f.add("fame-plus", 0, .1, .1, same(1), start("aa", "", 2, nil))
+	settings := f.add("fame-plus", 0, .1, .1, same(1), start("aa", "bb", 1, record.Settings{"epochs": json.RawMessage("4")}))
+	_, others, err := Match([]Planned{{Spec: wanted.Result.Spec}}, []*record.Record{texts, labels, settings})
+	if err != nil || !slices.Equal(others, []Stale{{texts.ID, "texts ab, now aa"}, {labels.ID, "pre-training version 2, now 1; labels unknown, now bb"}}) {
+		t.Errorf("stale starts %v, %v", others, err)
+	}
 	if !slices.Equal(stale, want) {
 		t.Errorf("stale %v, want %v", stale, want)
 	}

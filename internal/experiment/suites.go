@@ -18,11 +18,11 @@ type Suite struct {
 	Datasets []string `toml:"datasets" json:"datasets"`
 	Seeds    []int64  `toml:"seeds" json:"seeds"`
 	Axes     []Axis   `toml:"-" json:"axes,omitempty"`
-	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time
+	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": draws trials of them, default
 	Tuned    string   `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
 
 	Trials      int `toml:"trials" json:"trials,omitempty"`             // kind "tune": settings tried of each model
-	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial
+	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial goes to the end
 	Finalists   int `toml:"finalists" json:"finalists,omitempty"`       // kind "tune": trials trained to the end
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
@@ -42,7 +42,7 @@ var kinds = []string{KindCompare, KindCost, KindTune, KindCI}
 func (s *Suite) kindDefaults() {
 	switch s.Kind {
 	case KindTune:
-		s.Trials, s.TrialEpochs, s.Finalists = 8, 6, 2
+		s.Grid, s.Trials, s.TrialEpochs, s.Finalists = true, 8, 6, 2
 	case KindCI:
 		s.Expected = "results/expected-" + s.Name + ".json"
 	}
@@ -118,10 +118,13 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		checkNames(at("datasets"), "data set", s.Datasets, c.Datasets()),
 		checkSeeds(at("seeds"), s.Seeds))
 	if s.Kind == KindTune {
-		for key, n := range map[string]int{"trials": s.Trials, "trial_epochs": s.TrialEpochs, "finalists": s.Finalists} {
+		for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
 			if n < 1 {
 				errs = append(errs, at(key).Errorf("%d: want at least 1", n))
 			}
+		}
+		if s.TrialEpochs < 0 {
+			errs = append(errs, at("trial_epochs").Errorf("%d: want 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
 		}
 		if s.Finalists > s.Trials {
 			errs = append(errs, at("finalists").Errorf("%d finalists of %d trials", s.Finalists, s.Trials))

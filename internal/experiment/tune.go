@@ -22,8 +22,10 @@ import (
 // Suite.TrialEpochs epochs, the best Suite.Finalists of them and the configured
 // values to the end, and the best of these is chosen. The configured values are one
 // of the trials; the others are drawn from the grid without replacement, by a
-// generator seeded with the suite's seed, the data set and the model. The test items
-// are never ranked.
+// generator seeded with the suite's seed, the data set and the model. Without
+// Suite.Grid the trials are the configured values and each value of each axis by
+// itself; without Suite.TrialEpochs all of them are trained to the end at once. The
+// test items are never ranked.
 
 // Trial is a setting that was tried, and where it is on the axes.
 type Trial struct {
@@ -41,18 +43,21 @@ const trialEpochs = "train.epochs"
 func (c *Config) PlanTrials(s Suite, o Options) (*Plan, error) {
 	short := Axis{Name: trialEpochs, where: "suites." + s.Name + ".trial_epochs"}
 	return c.plan(s, o, func(e Entry, dataset string) []point {
-		var points []point
-		for _, p := range c.sample(s, e, dataset) {
-			points = append(points, p.with(short, int64(s.TrialEpochs)))
+		points := c.points(s, e)
+		if s.Grid {
+			points = c.sample(s, e, dataset, points)
+		}
+		if s.TrialEpochs > 0 {
+			for i, p := range points {
+				points[i] = p.with(short, int64(s.TrialEpochs))
+			}
 		}
 		return points
 	})
 }
 
-// sample draws the trials of a model.
-func (c *Config) sample(s Suite, e Entry, dataset string) []point {
-	s.Grid = true
-	grid := c.points(s, e)
+// sample draws the trials of a model from the grid.
+func (c *Config) sample(s Suite, e Entry, dataset string, grid []point) []point {
 	h := fnv.New64a()
 	fmt.Fprint(h, dataset, "\x00", e.Name)
 	r := rand.New(rand.NewPCG(uint64(s.Seeds[0]), h.Sum64()))
@@ -119,7 +124,8 @@ func FindLike(all []*record.Record) (Finder, error) {
 	}, nil
 }
 
-// Trials reads what the first stage found; a trial without a record is left out.
+// Trials reads what the first stage found; a trial without a record is left out. Where
+// it went to the end, Choose reads its results.
 func Trials(p *Plan, find Finder) ([]Trial, error) {
 	var trials []Trial
 	for _, r := range p.Runs {
@@ -130,10 +136,14 @@ func Trials(p *Plan, find Finder) ([]Trial, error) {
 		if valid < 0 {
 			continue
 		}
-		at := r.point
-		n := len(at.axes) - 1 // without the number of epochs
-		at = point{at.axes[:n], at.values[:n]}
-		trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String(), Short: valid, ShortID: rec.ID}, at})
+		t := Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model}, r.point}
+		if p.Suite.TrialEpochs > 0 {
+			n := len(t.point.axes) - 1 // without the number of epochs
+			t.point = point{t.point.axes[:n], t.point.values[:n]}
+			t.Short, t.ShortID = valid, rec.ID
+		}
+		t.At = t.point.String()
+		trials = append(trials, t)
 	}
 	return trials, nil
 }
@@ -237,9 +247,12 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 	if err != nil {
 		return err
 	}
+	how := "every trial was trained to the end"
+	if s.TrialEpochs > 0 {
+		how = fmt.Sprintf("of the trials of %d epochs each, the best %d and the configured\n# ones were trained to the end", s.TrialEpochs, s.Finalists)
+	}
 	var doc bytes.Buffer
-	fmt.Fprintf(&doc, "# Written by bench -suite %s: of %d trials of %d epochs each, the best %d and the configured\n"+
-		"# ones were trained to the end, and the best of these on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, s.Trials, s.TrialEpochs, s.Finalists, why.String(), text)
+	fmt.Fprintf(&doc, "# Written by bench -suite %s: %s, and the best of these on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, how, why.String(), text)
 	return atomicfile.Write(path, func(w io.Writer) error {
 		_, err := w.Write(doc.Bytes())
 		return err

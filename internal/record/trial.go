@@ -5,8 +5,8 @@ type Trial struct {
 	Dataset string  `json:"dataset"`
 	Model   string  `json:"model"`
 	At      string  `json:"at"`    // in words; "": as configured
-	Short   float64 `json:"short"` // validation NDCG@10 of the short run
-	ShortID string  `json:"short_id"`
+	Short   float64 `json:"short"` // validation NDCG@10 of the short run; 0: there was none
+	ShortID string  `json:"short_id,omitempty"`
 	Full    float64 `json:"full"` // of the run to the end; 0: no finalist
 	FullID  string  `json:"full_id,omitempty"`
 	Epochs  int     `json:"epochs,omitempty"` // of the full run

@@ -28,7 +28,10 @@ func LatexTrials(w io.Writer, suite string, trials []record.Trial) {
 func trialSection(trials []record.Trial) section {
 	sh := sheet{head: []string{"data set", "model", "tried", "short", "to the\nend", "epochs", "choice"}, left: []int{1, 2}}
 	for _, t := range trials {
-		row := plain(t.Dataset, t.Model, t.At, decimals(t.Short), "", "", "")
+		row := plain(t.Dataset, t.Model, t.At, "", "", "", "")
+		if t.ShortID != "" {
+			row[3].text = decimals(t.Short)
+		}
 		if t.At == "" {
 			row[2].text = "as configured"
 		}
@@ -47,11 +50,14 @@ func trialSection(trials []record.Trial) section {
 func TrialsCSV(trials []record.Trial) []byte {
 	lines := [][]string{{"dataset", "model", "tried", "short", "full", "epochs", "chosen"}}
 	for _, t := range trials {
-		full, epochs := "", ""
+		short, full, epochs := "", "", ""
+		if t.ShortID != "" {
+			short = number64(t.Short)
+		}
 		if t.FullID != "" {
 			full, epochs = number64(t.Full), strconv.Itoa(t.Epochs)
 		}
-		lines = append(lines, []string{t.Dataset, t.Model, t.At, number64(t.Short), full, epochs, strconv.FormatBool(t.Chosen)})
+		lines = append(lines, []string{t.Dataset, t.Model, t.At, short, full, epochs, strconv.FormatBool(t.Chosen)})
 	}
 	return csvText(lines)
 }
