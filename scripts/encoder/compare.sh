@@ -8,8 +8,8 @@
 # VENV is a folder for a Python environment with transformers on torch 2.11.0; it
 # is made if it is not there. The encoder is the one that scripts/fetch-encoder.sh
 # fetched, or FAMEBENCH_ENCODER. Python runs before and after famebench, each time
-# with three batch sizes, so that it is compared at its best. Prints seconds of wall
-# and of CPU time, and how far apart the two's vectors are at most.
+# with three batch sizes, so that it is compared at its best. Writes results/encoder.json:
+# texts a second, seconds of CPU time, and how far apart the two's vectors are at most.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 venv=${1:?usage: scripts/encoder/compare.sh VENV}
@@ -27,11 +27,28 @@ make build
 . scripts/env.sh
 go test -c -o "$work/pretrain.test" ./pretrain
 
-python() { "$venv/bin/python" scripts/encoder/titles.py "$FAMEBENCH_ENCODER" "$threads" "$work/reference.safetensors" 2>/dev/null; }
+python() {
+	"$venv/bin/python" scripts/encoder/titles.py "$FAMEBENCH_ENCODER" "$threads" "$work/reference.safetensors" 2>/dev/null |
+		tee -a "$work/transformers"
+}
 echo '== transformers'
 python
 echo '== famebench'
 (cd pretrain && ENCODE_THREADS=$threads ENCODE_REFERENCE=$work/reference.safetensors \
-	"$work/pretrain.test" -test.run '^$' -test.bench EncodeTitles -test.benchtime 3x)
+	"$work/pretrain.test" -test.run '^$' -test.bench EncodeTitles -test.benchtime 3x) | tee "$work/famebench"
 echo '== transformers again'
 python
+
+python3 - "$work/transformers" "$work/famebench" "$threads" >results/encoder.json <<'PY'
+import json, re, sys
+theirs = [json.loads(line) for line in open(sys.argv[1])]
+ours = open(sys.argv[2]).read()
+measured = {unit: float(value) for value, unit in re.findall(r"([\d.]+) (texts/s|cpu-s/op|max-diff)", ours)}
+cpu = re.search(r"^cpu: (.*)$", ours, re.M)[1]
+json.dump(dict(
+    cpu=cpu, threads=int(sys.argv[3]), texts="titles of Amazon Beauty", encoder="all-MiniLM-L6-v2", transformers=theirs,
+    famebench=dict(texts_per_s=measured["texts/s"], cpu_s=measured["cpu-s/op"]), max_difference=measured["max-diff"],
+), sys.stdout, indent=1)
+print()
+PY
+echo 'written: results/encoder.json'

@@ -3,12 +3,13 @@
 Usage: titles.py FOLDER THREADS OUT
 
 Encodes every title (mean pooling, at most 128 tokens, sorted by length as
-sentence-transformers does) in batches of 16, 32 and 64, prints the seconds of each,
-and writes the vectors to OUT (safetensors, "vectors").
+sentence-transformers does) in batches of 16, 32 and 64, prints what each takes as a
+line of JSON, and writes the vectors to OUT (safetensors, "vectors").
 """
 
 import gzip
 import html
+import json
 import os
 import pathlib
 import sys
@@ -45,5 +46,5 @@ for batch in (16, 32, 64):
     wall, cpu = time.perf_counter(), sum(os.times()[:2])
     vectors = encode(texts, batch)
     wall, cpu = time.perf_counter() - wall, sum(os.times()[:2]) - cpu
-    print(f"batches of {batch}: {wall:.1f} s, {cpu:.1f} s of CPU, {len(texts) / wall:.0f} texts/s", flush=True)
+    print(json.dumps(dict(batch=batch, texts_per_s=round(len(texts) / wall, 1), cpu_s=round(cpu, 1))), flush=True)
 save_file({"vectors": vectors}, out)

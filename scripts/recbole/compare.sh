@@ -72,6 +72,7 @@ samples = [r for r in theirs if r["model"] == "BERT4Rec"]
 print(f"""
 {cpu}, {sys.argv[3]} threads, d 64, 2 layers, cross-entropy over all items; RecBole before and after famebench.
 RecBole's batch is in prefixes: its BERT4Rec scores {sum(r['targets_per_s'] for r in samples) / sum(r['samples_per_s'] for r in samples):.2f} masked positions in each of {span([r['samples_per_s'] for r in samples])}
-prefixes/s. DuoRec encodes three views of every prefix.""")
+prefixes/s. DuoRec encodes three views of every prefix. A step of FAME (4 heads, 4 experts) takes {max(cost("sasrec", b)["targets_per_s"] / cost("fame", b)["targets_per_s"] for b in (256, 512)):.2f} times as long
+as one of SASRec.""")
 PY
 cat results/tables/speed.md
