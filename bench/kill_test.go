@@ -15,11 +15,11 @@ import (
 )
 
 // killedPlan is the suite of TestKilledPlanEndsTheSame: every model, for two
-// epochs.
+// epochs, and starts from texts where there are any.
 const killedPlan = `
 [suites.killed]
-models = ["popularity", "markov", "sasrec", "bert4rec", "core", "duorec", "fame", "fame-top1-gate"]
-datasets = ["tiny", "other"]
+models = ["popularity", "markov", "sasrec", "bert4rec", "core", "duorec", "fame", "fame-top1-gate", "fame-plus", "fame-plus-frozen"]
+datasets = ["tiny", "texts"]
 [suites.killed.train]
 epochs = 2
 checkpoint_every = 0.01
@@ -30,15 +30,15 @@ checkpoint_every = 0.01
 // With BENCH_KILL_TEST=full it does so with all models on the three embedded data
 // sets, cut to 2,000 users.
 func TestKilledPlanEndsTheSame(t *testing.T) {
-	dir := tiny(t)
+	dir, encoder := textFolder(t)
 	config := filepath.Join(dir, experiment.FileName)
-	write(t, config, tinyConfig+killedPlan)
-	args := []string{"-config", config, "-suite", "killed"}
+	write(t, config, tinyConfig+textConfig+killedPlan)
+	args := []string{"-config", config, "-suite", "killed", "-set", "pretrain.encoder=" + encoder}
 	longest := 3 * time.Second
 	if os.Getenv("BENCH_KILL_TEST") == "full" {
 		// A copy: tables tell of commits and changes of the tree, which may have some meanwhile.
 		write(t, config, read(t, "../experiments.toml"))
-		args = []string{"-config", config, "-suite", "full", "-datasets", "beauty,sports,toys", "-seeds", "0", "-set", "full.train.epochs=2"}
+		args = []string{"-config", config, "-suite", "full", "-set", "pretrain.encoder=" + encoder, "-datasets", "beauty,sports,toys", "-seeds", "0", "-set", "full.train.epochs=2"}
 		for _, name := range []string{"beauty", "sports", "toys"} {
 			args = append(args, "-set", "datasets."+name+".max_users=2000")
 		}

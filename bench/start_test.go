@@ -54,9 +54,8 @@ func textFolder(t *testing.T) (dir, encoder string) {
 	return dir, encoder
 }
 
-// Models that start from texts are trained, their records say how they started, the
-// same command again and an interrupted one come to the same, and a table that is
-// frozen stays as it was.
+// Models that start from texts are trained, their records say how they started and are
+// made again, and a table that is frozen stays as it was.
 func TestStartFromTexts(t *testing.T) {
 	dir, encoder := textFolder(t)
 	store := record.Store{Dir: filepath.Join(dir, "results")}
