@@ -39,6 +39,9 @@ var activations = map[string]func(torch.Tensor) torch.Tensor{
 	"gelu_pytorch_tanh": torch.Tensor.GELUTanh,
 	"gelu_python_tanh":  torch.Tensor.GELUTanh,
 	"relu":              torch.Tensor.ReLU,
+	"silu":              torch.Tensor.SiLU,
+	"swish":             torch.Tensor.SiLU,
+	"tanh":              torch.Tensor.Tanh,
 }
 
 func readConfig(path string) (bertConfig, error) {
@@ -71,7 +74,7 @@ func readConfig(path string) (bertConfig, error) {
 	}
 	name, _ := f.Activation.(string)
 	if activations[name] == nil {
-		return fail("hidden_act = %v, expected gelu, gelu_new, another name of gelu's tanh form, or relu", f.Activation)
+		return fail("hidden_act = %v, expected gelu, gelu_new, another name of gelu's tanh form, relu, silu (swish) or tanh", f.Activation)
 	}
 	c := bertConfig{Activation: name}
 	for _, k := range []struct {

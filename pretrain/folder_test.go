@@ -102,7 +102,7 @@ func TestOpenEncoderNamesTheDamage(t *testing.T) {
 		{"no vocabulary size", "", config(nil, "vocab_size"), []string{"vocab_size"}},
 		{"no eps", "", config(nil, "layer_norm_eps"), []string{"config.json: layer_norm_eps = <nil>"}},
 		{"no activation", "", config(nil, "hidden_act"), []string{"config.json: hidden_act = <nil>, expected gelu"}},
-		{"unknown activation", "", config("swish", "hidden_act"), []string{"config.json: hidden_act = swish, expected gelu"}},
+		{"unknown activation", "", config("mish", "hidden_act"), []string{"config.json: hidden_act = mish, expected gelu"}},
 		{"half a layer", "", config(1.5, "num_hidden_layers"), []string{"num_hidden_layers = 1.5, expected a whole number"}},
 		{"size in words", "", config("twelve", "hidden_size"), []string{"hidden_size = twelve, expected a whole number"}},
 		{"negative size", "", config(-12, "hidden_size"), []string{"hidden_size = -12"}},

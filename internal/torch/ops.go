@@ -92,6 +92,20 @@ func (t Tensor) ReLU() Tensor {
 	return t.rt.made(out, "relu", t)
 }
 
+// SiLU is x·sigmoid(x), also known as swish.
+func (t Tensor) SiLU() Tensor {
+	var out lib.Ctensor
+	lib.AtgSilu(&out, t.c)
+	return t.rt.made(out, "silu", t)
+}
+
+// Tanh is the hyperbolic tangent.
+func (t Tensor) Tanh() Tensor {
+	var out lib.Ctensor
+	lib.AtgTanh(&out, t.c)
+	return t.rt.made(out, "tanh", t)
+}
+
 // Softmax is over the last dimension.
 func (t Tensor) Softmax() Tensor {
 	var out lib.Ctensor

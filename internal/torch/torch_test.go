@@ -557,6 +557,8 @@ func TestActivations(t *testing.T) {
 			return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+.044715*x*x*x)))
 		}},
 		"ReLU": {Tensor.ReLU, func(x float64) float64 { return max(0, x) }},
+		"SiLU": {Tensor.SiLU, func(x float64) float64 { return x / (1 + math.Exp(-x)) }},
+		"Tanh": {Tensor.Tanh, math.Tanh},
 	} {
 		run(t, func(rt *Runtime) {
 			for i, got := range c.of(rt.Floats(x, int64(len(x)))).HostFloats() {
