@@ -20,8 +20,8 @@ const (
 	RouterTopK    = "top-k"   // the softmax over the best TopK experts alone
 	RouterUniform = "uniform" // 1/N each
 
-	FacetsSelect = "select" // W_f^(h) starts as H times the selector of head h's coordinates
-	FacetsNormal = "normal" // W_f^(h) starts at N(0, .02), like every other matrix
+	FacetsSelect = "select" // W_f^(h) starts as H times the selector of head h's coordinates, concat's projection as the identity
+	FacetsNormal = "normal" // both start at N(0, .02), like every other matrix
 )
 
 // FAMEConfig are FAME's hyper-parameters. Heads is that of all layers, the last
@@ -84,8 +84,10 @@ func (c *FAMEConfig) Validate() error {
 // Differs from the paper unless configured otherwise: a residual connection with
 // LayerNorm around the experts' attention, and W_f starting at H times the
 // selectors. As written, item vectors shrink six-fold, the gate and LayerNorm over
-// d/H shrink the logits again, and training crawls; "fame-plain" is that form. Row
-// 0 (padding) is no class of the loss.
+// d/H shrink the logits again, and training crawls; "fame-plain" is that form. With
+// "concat" the projection starts as the identity for the same reason: with even
+// gates that is the vector from which the others start, so what is compared are
+// facets, not starts. Row 0 (padding) is no class of the loss.
 type FAME struct {
 	rt      *torch.Runtime
 	params  *torch.Params
@@ -122,15 +124,14 @@ func NewFAME(rt *torch.Runtime, c *FAMEConfig, loss ItemLoss, items, maxLen int)
 	}
 	if c.Gate == GateConcat {
 		m.concat = NewLinear(p, "concat", c.Hidden, c.Hidden)
+		if c.FacetStart == FacetsSelect {
+			m.concat.w.CopyFrom(diagonal(d, 1))
+		}
 		return m, nil
 	}
 	m.facets = p.Normal("facet.weight", InitStd, d, d)
 	if c.FacetStart == FacetsSelect {
-		start := make([]float32, d*d)
-		for i := range d {
-			start[i*d+i] = float32(H)
-		}
-		m.facets.CopyFrom(start)
+		m.facets.CopyFrom(diagonal(d, float32(H)))
 	}
 	switch m.config.Gate {
 	case GateLearned, GateTop1:
@@ -139,6 +140,15 @@ func NewFAME(rt *torch.Runtime, c *FAMEConfig, loss ItemLoss, items, maxLen int)
 		m.static = p.Fill("gate.static", 0, H)
 	}
 	return m, nil
+}
+
+// diagonal is v times the identity [d, d], row-major.
+func diagonal(d int64, v float32) []float32 {
+	out := make([]float32, d*d)
+	for i := range d {
+		out[i*d+i] = v
+	}
+	return out
 }
 
 // Config are the settings in force.
