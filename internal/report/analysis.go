@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"famebench/internal/analysis"
 )
@@ -117,11 +118,18 @@ func writeLists(w io.Writer, a *analysis.Analysis) error {
 	return nil
 }
 
+// likesWidth is what the other columns leave: a label and its two shares.
+const likesWidth = 33
+
 // writeFacets tells what the heads' lists have to do with the facets of the items.
 func writeFacets(w io.Writer, a *analysis.Analysis) error {
 	var rows [][]string
 	add := func(facet, head string, t analysis.Tested, likes []string) {
-		rows = append(rows, []string{facet, head, millibits(t.Value), millibits(t.Control), millibits(t.Excess()), probability(t.P), probability(t.Holm), strings.Join(likes, "\n")})
+		text := strings.Join(likes, ", ")
+		if utf8.RuneCountInString(text) > likesWidth {
+			text = strings.Join(likes, "\n")
+		}
+		rows = append(rows, []string{facet, head, millibits(t.Value), millibits(t.Control), millibits(t.Excess()), probability(t.P), probability(t.Holm), text})
 	}
 	for _, f := range a.Facets {
 		add(clip(f.Name, 10), "all", f.MutualInformation, nil)
