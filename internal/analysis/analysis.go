@@ -43,7 +43,7 @@ type Analysis struct {
 	Overlap   [][]float64 `json:"overlap,omitempty"`
 	ListUsers int         `json:"list_users,omitempty"` // whose lists were compared
 	ListLen   int         `json:"list_len,omitempty"`
-	HitRate   float64     `json:"hit_rate,omitempty"` // HR@ListLen of the model on these users, seen items removed
+	HitRate   float64     `json:"hit_rate,omitempty"` // HR@ListLen of the model on all validation users, seen items removed
 	Facets    []Facet     `json:"facets,omitempty"`
 }
 
@@ -112,21 +112,14 @@ func Of(rt *torch.Runtime, m *models.FAME, s *datasets.Split, facets []datasets.
 				b := train.HistoryBatch(cases, maxLen)
 				f := m.Encode(b, b.LastPositions())
 				g.add(f, b)
-				var chosen []datasets.Case
-				var rows []int64
-				for i, user := range cases {
-					if compared[from+i] {
-						chosen, rows = append(chosen, user), append(rows, int64(i))
-					}
-				}
-				if c.Gate != models.GateConcat && len(chosen) > 0 {
-					l.add(m, f, chosen, rt.Ints(rows, int64(len(rows))), s.Data.NumItems)
+				if c.Gate != models.GateConcat {
+					l.add(m, f, cases, compared[from:from+len(cases)], s.Data.NumItems)
 				}
 			})
 		})
 	}
 	g.finish(a)
-	if l.items == nil {
+	if c.Gate == models.GateConcat {
 		return a, nil
 	}
 	l.finish(a)

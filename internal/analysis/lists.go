@@ -4,25 +4,21 @@ import (
 	"slices"
 
 	"famebench/datasets"
-	"famebench/internal/torch"
 	"famebench/models"
 )
 
-// lists are what heads and model recommend to some users.
+// lists are what heads and model recommend.
 type lists struct {
-	items [][][]int32 // [user][head]; the model's own list comes last
-	hits  []int       // users whose target is in the list, in the same order
+	items [][][]int32 // [user compared][head]; the model's own list comes last
+	hits  []int       // of all users, those whose target is in the list, in the same order
 }
 
-// add scores for some of the users that f is about, those in the given rows.
-func (l *lists) add(m *models.FAME, f models.Facets, users []datasets.Case, rows torch.Tensor, numItems int) {
-	shape := f.Heads.Shape()
-	n, H := int64(len(users)), int(shape[1])
-	heads := f.Heads.Reshape(shape[0], -1).Rows(rows).Reshape(n, shape[1], shape[2]) // [n, H, d/H]
+// add scores for the users that f is about, and keeps the lists of those compared.
+func (l *lists) add(m *models.FAME, f models.Facets, users []datasets.Case, compared []bool, numItems int) {
 	table, _ := m.Items()
-	alone := m.HeadScores(heads).HostFloats()                          // [n, H, V+1]
-	folded := f.User.Rows(rows).MatMul(table.Transpose()).HostFloats() // [n, V+1]
-	width := len(folded) / len(users)
+	alone := m.HeadScores(f.Heads).HostFloats()             // [B, H, V+1]
+	folded := f.User.MatMul(table.Transpose()).HostFloats() // [B, V+1]
+	H, width := len(l.hits)-1, len(folded)/len(users)
 	for i, user := range users {
 		var items [][]int32
 		for h := range H + 1 {
@@ -31,17 +27,21 @@ func (l *lists) add(m *models.FAME, f models.Facets, users []datasets.Case, rows
 				scores = alone[(i*H+h)*width:]
 			}
 			scores = scores[:numItems+1]
-			items = append(items, top(scores, user.History, listLen))
 			if hit(scores, user, listLen) {
 				l.hits[h]++
 			}
+			if compared[i] {
+				items = append(items, top(scores, user.History, listLen))
+			}
 		}
-		l.items = append(l.items, items)
+		if compared[i] {
+			l.items = append(l.items, items)
+		}
 	}
 }
 
 func (l *lists) finish(a *Analysis) {
-	H, n := len(a.Heads), float64(len(l.items))
+	H, n := len(a.Heads), float64(a.Users)
 	a.ListUsers, a.ListLen = len(l.items), listLen
 	shared := overlap(l.items, H+1)
 	for h := range H {
@@ -74,13 +74,15 @@ func top(scores []float32, seen []int32, k int) []int32 {
 // with seen items removed: ties count against the target, and the target itself is
 // never seen.
 func hit(scores []float32, user datasets.Case, k int) bool {
-	rank := 1
+	ahead := 0
 	for v := int32(1); int(v) < len(scores); v++ {
 		if v != user.Target && !(scores[v] < scores[user.Target]) && !slices.Contains(user.History, v) {
-			rank++
+			if ahead++; ahead == k {
+				return false
+			}
 		}
 	}
-	return rank <= k
+	return true
 }
 
 // overlap is the mean Jaccard index of every two of the n lists of each user.

@@ -114,7 +114,7 @@ func writeLists(w io.Writer, a *analysis.Analysis) error {
 	if err := writeTable(w, header, rows); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "Overlap: items of both lists among those of either (Jaccard). HR: on the validation items.")
+	fmt.Fprintln(w, "Overlap: items of both lists among those of either (Jaccard). HR: on all validation users.")
 	return nil
 }
 
