@@ -122,15 +122,7 @@ func (m *DuoRec) contrast(x torch.Tensor, views, B int64) torch.Tensor {
 	case "us_x":
 		sum = m.infoNCE(all, view(1), view(2)).Scale(c.SupervisedWeight)
 	}
-	// Members' losses are averaged by their targets. Each has here the whole
-	// batch's value, but the gradient with respect to its own rows alone: that must
-	// count in full.
-	total := int64(0)
-	for _, n := range rows {
-		total += n
-	}
-	share := float64(rows[own]) / float64(total)
-	return sum.Scale(1 / share).Add(sum.Detach().Scale(1 - 1/share))
+	return models.InFull(sum, rows, own)
 }
 
 // infoNCE contrasts row left[i] of x with row right[i]: the mean over the 2n rows

@@ -15,17 +15,17 @@ import (
 	"famebench/models"
 )
 
-// analyse writes what each FAME among the records does beside its record, and
-// prints it.
-func (b *bench) analyse(records []*record.Record) error {
+// analyse looks into each FAME among the records and keeps what it finds beside its
+// record. at tells the runs' places on the suite's axes, by id.
+func (b *bench) analyse(records []*record.Record, at map[string]string) ([]*analysis.Analysis, error) {
 	var errs []error
-	all := []*analysis.Analysis{}
+	var all []*analysis.Analysis
 	for _, r := range records {
-		if experiment.BaseOf(experiment.Registry, r.Result.Spec.Model) != "fame" {
+		if !isFAME(r) {
 			continue
 		}
 		fmt.Fprintf(b.stderr, "analysing %s\n", r.ID)
-		a, err := b.analyseOne(r)
+		a, err := b.analyseOne(r, at[r.ID])
 		if err != nil {
 			errs = append(errs, fmt.Errorf("-analyse: %w", err))
 			continue
@@ -33,18 +33,12 @@ func (b *bench) analyse(records []*record.Record) error {
 		all = append(all, a)
 	}
 	if len(all)+len(errs) == 0 {
-		return errors.New("-analyse: no run here is of FAME")
+		return nil, errors.New("-analyse: no run here is of FAME")
 	}
-	if b.json {
-		return errors.Join(append(errs, b.writeJSON(all))...)
-	}
-	for _, a := range all {
-		errs = append(errs, report.WriteAnalysis(b.stdout, a))
-	}
-	return errors.Join(errs...)
+	return all, errors.Join(errs...)
 }
 
-func (b *bench) analyseOne(r *record.Record) (*analysis.Analysis, error) {
+func (b *bench) analyseOne(r *record.Record, at string) (*analysis.Analysis, error) {
 	var a *analysis.Analysis
 	err := b.withFAME(r, func(t experiment.Trained, m *models.FAME) error {
 		meta, err := t.Split.Data.Metadata()
@@ -57,17 +51,19 @@ func (b *bench) analyseOne(r *record.Record) (*analysis.Analysis, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.ID = r.ID
+	a.ID, a.Dataset, a.Model, a.At = r.ID, r.Result.Spec.Dataset.Name, r.Result.Spec.Model, at
 	return a, record.WriteJSON(b.store.AnalysisPath(r.ID), a)
 }
 
+// isFAME tells whether a run is of FAME or a variant, which have heads to look into.
+func isFAME(r *record.Record) bool {
+	return experiment.BaseOf(experiment.Registry, r.Result.Spec.Model) == "fame"
+}
+
+// withFAME calls f with the model of a run of FAME.
 func (b *bench) withFAME(r *record.Record, f func(experiment.Trained, *models.FAME) error) error {
 	return experiment.WithTrained(r, b.store, b.config.Root, experiment.Registry, func(t experiment.Trained) error {
-		m, ok := t.Model.(*models.FAME)
-		if !ok {
-			return fmt.Errorf("%s is no run of FAME: %s has no heads to explain", r.ID, r.Result.Spec.Model)
-		}
-		return f(t, m)
+		return f(t, t.Model.(*models.FAME))
 	})
 }
 
@@ -79,6 +75,9 @@ func (b *bench) explain() error {
 	r, err := b.readRecord(b.run)
 	if err != nil {
 		return err
+	}
+	if !isFAME(r) {
+		return usageError{fmt.Errorf("-explain: %s is a run of %s, which has no heads to explain; name one of FAME or a variant", r.ID, r.Result.Spec.Model)}
 	}
 	return b.withFAME(r, func(t experiment.Trained, m *models.FAME) error {
 		d := t.Split.Data

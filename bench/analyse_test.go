@@ -15,11 +15,12 @@ import (
 // both say what to do when the weights are gone.
 func TestAnalyseAndExplain(t *testing.T) {
 	dir := tiny(t)
-	stdout, stderr, err := runBench(t, dir, "-models", "markov,fame,fame-concat", "-analyse", "-set", "fame.hidden=16")
+	models := []string{"-models", "markov,sasrec,fame,fame-concat", "-analyse", "-set", "fame.hidden=16"}
+	stdout, stderr, err := runBench(t, dir, models...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
-	for _, want := range []string{"30 validation users", "router", "overlap", "names no facets", "they score nothing on their own"} {
+	for _, want := range []string{"30 validation users", "router", "overlap", "names no facets", "they score nothing on their own", "All analyses"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the analysis has no %q:\n%s", want, stdout)
 		}
@@ -32,7 +33,29 @@ func TestAnalyseAndExplain(t *testing.T) {
 	if err := json.Unmarshal([]byte(read(t, files[1])), &a); err != nil || a.Users != 30 || len(a.Heads) != 4 {
 		t.Errorf("%+v, %v", a, err)
 	}
+	if a.Dataset != "tiny" || a.Model != "fame" || a.HitRate <= 0 {
+		t.Errorf("%+v", a)
+	}
 	id := a.ID
+	// Tables and analyses are one document.
+	stdout, _, err = runBench(t, dir, append(models, "-json")...)
+	var all struct {
+		Tables   []json.RawMessage
+		Runs     []struct{ ID, Status string }
+		Analyses []analysis.Analysis
+	}
+	if err != nil || json.Unmarshal([]byte(stdout), &all) != nil || len(all.Tables) != 1 || len(all.Runs) != 4 || len(all.Analyses) != 2 || all.Analyses[0].ID != id {
+		t.Errorf("%v, %+v", err, all)
+	}
+	notFAME := func(model string) []string {
+		for _, r := range all.Runs {
+			if strings.Contains(r.ID, "-"+model+"-") {
+				return []string{"-explain", "u7", "-run", r.ID}
+			}
+		}
+		t.Fatalf("no run of %s", model)
+		return nil
+	}
 	stdout, _, err = runBench(t, dir, "-explain", "u7", "-run", id)
 	if err != nil || !strings.Contains(stdout, "User u7, 5 past items") || !strings.Contains(stdout, "because of") {
 		t.Errorf("%v\n%s", err, stdout)
@@ -52,6 +75,8 @@ func TestAnalyseAndExplain(t *testing.T) {
 		"go together":          {"-explain", "u7"},
 		"exclude each other":   {"-analyse", "-report"},
 		"-analyse: no run her": {"-models", "popularity", "-analyse"},
+		"is a run of sasrec, which has no heads to explain": notFAME("sasrec"),
+		"is a run of markov, which has no heads to explain": notFAME("markov"),
 	} {
 		if _, _, err := runBench(t, dir, args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", args, err, want)

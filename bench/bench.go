@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/analysis"
 	"famebench/internal/experiment"
 	"famebench/internal/record"
 )
@@ -71,16 +72,19 @@ func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
 	if err != nil {
 		return err
 	}
-	var ids []string
+	at := map[string]string{} // place on the axes, by id
 	for _, o := range outcomes {
-		ids = append(ids, o.Run.ID)
+		at[o.Run.ID] = o.Run.At
 	}
 	records, stale, err := b.find(plan)
-	records = slices.DeleteFunc(records, func(r *record.Record) bool { return !slices.Contains(ids, r.ID) }) // another machine's
-	err = errors.Join(err, b.render(plan, records, stale, outcomes))
+	records = slices.DeleteFunc(records, func(r *record.Record) bool { _, ok := at[r.ID]; return !ok }) // another machine's
+	var analyses []*analysis.Analysis
 	if b.options.analyse {
-		err = errors.Join(err, b.analyse(records))
+		var failed error
+		analyses, failed = b.analyse(records, at)
+		err = errors.Join(err, failed)
 	}
+	err = errors.Join(err, b.render(plan, records, stale, outcomes, analyses))
 	if verdict := b.verdictOn(outcomes); err != nil || verdict != nil {
 		return errors.Join(err, verdict)
 	}

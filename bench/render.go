@@ -14,6 +14,7 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/aggregate"
+	"famebench/internal/analysis"
 	"famebench/internal/atomicfile"
 	"famebench/internal/experiment"
 	"famebench/internal/record"
@@ -37,7 +38,7 @@ func (b *bench) report(plan *experiment.Plan) error {
 	if err := errors.Join(b.store.Make(), plan.WriteData(b.store)); err != nil {
 		return err
 	}
-	return b.render(plan, records, stale, nil)
+	return b.render(plan, records, stale, nil, nil)
 }
 
 // find reads the records of a plan's runs from whatever machine, and names the stale
@@ -162,8 +163,9 @@ type renderedRun struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// render writes the tables of a suite to stdout and to files.
-func (b *bench) render(plan *experiment.Plan, records []*record.Record, stale []aggregate.Stale, outcomes []experiment.Outcome) error {
+// render writes the tables of a suite to stdout and to files, then the analyses to
+// stdout; as JSON all of it is one document.
+func (b *bench) render(plan *experiment.Plan, records []*record.Record, stale []aggregate.Stale, outcomes []experiment.Outcome, analyses []*analysis.Analysis) error {
 	s, err := b.aggregate(plan, records, stale)
 	if err != nil {
 		return err
@@ -175,8 +177,9 @@ func (b *bench) render(plan *experiment.Plan, records []*record.Record, stale []
 		}
 		return b.writeJSON(struct {
 			*aggregate.Suite
-			Runs []renderedRun `json:"runs,omitempty"`
-		}{s, runs})
+			Runs     []renderedRun        `json:"runs,omitempty"`
+			Analyses []*analysis.Analysis `json:"analyses,omitempty"`
+		}{s, runs, analyses})
 	}
 	if len(s.Tables) == 0 {
 		return nil // nothing finished
@@ -197,7 +200,7 @@ func (b *bench) render(plan *experiment.Plan, records []*record.Record, stale []
 		{".breakdown.csv", report.BreakdownCSV(s)},
 		{".pretrain.csv", report.PretrainCSV(s)},
 	}
-	return errors.Join(b.writeTables(s.Name, files), b.page(s.Name))
+	return errors.Join(b.writeTables(s.Name, files), b.page(s.Name), report.WriteAnalyses(b.stdout, analyses))
 }
 
 // tableFile is one of the files of a suite's tables; without text there is none.

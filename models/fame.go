@@ -20,8 +20,8 @@ const (
 	RouterTopK    = "top-k"   // the softmax over the best TopK experts alone
 	RouterUniform = "uniform" // 1/N each
 
-	FacetsSelect = "select" // W_f^(h) starts as H times the selector of head h's coordinates
-	FacetsNormal = "normal" // W_f^(h) starts at N(0, .02), like every other matrix
+	FacetsSelect = "select" // W_f^(h) starts as H times the selector of head h's coordinates, concat's projection as the identity
+	FacetsNormal = "normal" // both start at N(0, .02), like every other matrix
 )
 
 // FAMEConfig are FAME's hyper-parameters. Heads is that of all layers, the last
@@ -66,8 +66,8 @@ func (c *FAMEConfig) Validate() error {
 		return fmt.Errorf("facet_start = %q: want one of %q", c.FacetStart, starts)
 	case c.MoELayers < 1 || c.MoELayers > c.Layers:
 		return fmt.Errorf("moe_layers = %d: want 1 to layers = %d", c.MoELayers, c.Layers)
-	case !(c.BalanceWeight >= 0):
-		return fmt.Errorf("balance_weight = %v: want 0 or more", c.BalanceWeight)
+	case !(c.BalanceWeight >= 0) || math.IsInf(c.BalanceWeight, 1):
+		return fmt.Errorf("balance_weight = %v: want 0 or more, and finite", c.BalanceWeight)
 	}
 	return c.TransformerConfig.Validate()
 }
@@ -84,8 +84,10 @@ func (c *FAMEConfig) Validate() error {
 // Differs from the paper unless configured otherwise: a residual connection with
 // LayerNorm around the experts' attention, and W_f starting at H times the
 // selectors. As written, item vectors shrink six-fold, the gate and LayerNorm over
-// d/H shrink the logits again, and training crawls; "fame-plain" is that form. Row
-// 0 (padding) is no class of the loss.
+// d/H shrink the logits again, and training crawls; "fame-plain" is that form. With
+// "concat" the projection starts as the identity for the same reason: with even
+// gates that is the vector from which the others start, so what is compared are
+// facets, not starts. Row 0 (padding) is no class of the loss.
 type FAME struct {
 	rt      *torch.Runtime
 	params  *torch.Params
@@ -122,15 +124,14 @@ func NewFAME(rt *torch.Runtime, c *FAMEConfig, loss ItemLoss, items, maxLen int)
 	}
 	if c.Gate == GateConcat {
 		m.concat = NewLinear(p, "concat", c.Hidden, c.Hidden)
+		if c.FacetStart == FacetsSelect {
+			m.concat.w.CopyFrom(diagonal(d, 1))
+		}
 		return m, nil
 	}
 	m.facets = p.Normal("facet.weight", InitStd, d, d)
 	if c.FacetStart == FacetsSelect {
-		start := make([]float32, d*d)
-		for i := range d {
-			start[i*d+i] = float32(H)
-		}
-		m.facets.CopyFrom(start)
+		m.facets.CopyFrom(diagonal(d, float32(H)))
 	}
 	switch m.config.Gate {
 	case GateLearned, GateTop1:
@@ -139,6 +140,15 @@ func NewFAME(rt *torch.Runtime, c *FAMEConfig, loss ItemLoss, items, maxLen int)
 		m.static = p.Fill("gate.static", 0, H)
 	}
 	return m, nil
+}
+
+// diagonal is v times the identity [d, d], row-major.
+func diagonal(d int64, v float32) []float32 {
+	out := make([]float32, d*d)
+	for i := range d {
+		out[i*d+i] = v
+	}
+	return out
 }
 
 // Config are the settings in force.
@@ -151,22 +161,32 @@ func (m *FAME) Params() *torch.Params { return m.params }
 func (m *FAME) Loss(b *Batch) torch.Tensor {
 	u := m.Encode(b, b.Position).User // [N, d]
 	loss := m.loss.Of(m.rt, u, m.table, torch.Tensor{}, b, m.items)
-	if m.config.BalanceWeight > 0 {
-		for _, l := range m.moe {
-			if l.routed() {
-				loss = loss.Add(l.imbalance().Scale(m.config.BalanceWeight / float64(len(m.moe))))
-			}
-		}
+	if m.config.BalanceWeight > 0 && m.moe[0].routed() {
+		loss = loss.Add(m.imbalance().Scale(m.config.BalanceWeight))
 	}
 	return loss
 }
 
+// imbalance is the mean of the layers' imbalances over the whole batch: it is not
+// linear in the loads, so a mean of team members' own would be another number.
+func (m *FAME) imbalance() torch.Tensor {
+	sum, rows, own := m.moe[0].imbalance()
+	for _, l := range m.moe[1:] {
+		var x torch.Tensor
+		x, rows, own = l.imbalance()
+		sum = sum.Add(x)
+	}
+	// The last layer has a row for each target, by which members' losses are averaged.
+	return InFull(sum.Scale(1/float64(len(m.moe))), rows, own)
+}
+
 // Facets is what FAME makes of a history.
 type Facets struct {
-	Heads torch.Tensor // F: [N, H, d/H]
-	Gate  torch.Tensor // g: [N, H]; none for "concat"
-	User  torch.Tensor // u: [N, d]
-	Last  MoETrace     // of the last layer
+	Heads  torch.Tensor // F: [N, H, d/H]
+	Choice torch.Tensor // g before "top1" leaves the highest alone, so that it adds up to 1: [N, H]; none for "concat"
+	Gate   torch.Tensor // g: [N, H]; none for "concat"
+	User   torch.Tensor // u: [N, d]
+	Last   MoETrace     // of the last layer
 }
 
 // MoETrace is what a layer of experts has looked at.
@@ -186,15 +206,16 @@ func (m *FAME) Encode(b *Batch, at []int64) Facets {
 	case GateConcat:
 		f.User = m.concat.Forward(x) // [N, d]
 		return f
-	case GateLearned:
-		f.Gate = m.gate.Forward(x).Softmax() // [N, H]
-	case GateTop1:
-		g := m.gate.Forward(x).Softmax()        // [N, H]
-		f.Gate = g.Mul(keepHighest(m.rt, g, 1)) // [N, H]: its weight stays, so that the gate learns
+	case GateLearned, GateTop1:
+		f.Choice = m.gate.Forward(x).Softmax() // [N, H]
 	case GateStatic:
-		f.Gate = m.static.Softmax().Add(m.rt.Zeros(N, H)) // [N, H]
+		f.Choice = m.static.Softmax().Add(m.rt.Zeros(N, H)) // [N, H]
 	case GateAverage:
-		f.Gate = m.rt.Full(1/float64(H), N, H) // [N, H]
+		f.Choice = m.rt.Full(1/float64(H), N, H) // [N, H]
+	}
+	f.Gate = f.Choice
+	if m.config.Gate == GateTop1 {
+		f.Gate = f.Choice.Mul(keepHighest(m.rt, f.Choice, 1)) // [N, H]: its weight stays, so that the gate learns
 	}
 	f.User = f.Heads.Mul(f.Gate.Reshape(N, H, 1)).Reshape(N, -1).MatMul(m.facets) // [N, d]·[d, d] → [N, d]
 	return f
@@ -303,11 +324,13 @@ func (l *MoELayer) feedForward(x torch.Tensor) torch.Tensor {
 }
 
 // imbalance is N·Σ_n (mean β_n)², averaged over the heads: 1 when the experts of a
-// head share the load evenly, N when one has all of it.
-func (l *MoELayer) imbalance() torch.Tensor {
-	n := float64(l.trace.Routing.Shape()[0])
-	load := l.trace.Routing.Sum(0).Scale(1 / n) // [H, N]
-	return load.Mul(load).Sum(1).Scale(float64(l.config.Experts)).Mean()
+// head share the load evenly, N when one has all of it. The mean is over the rows of
+// all team members; how many each has, and which are the caller's, as of Gather.
+func (l *MoELayer) imbalance() (x torch.Tensor, rows []int64, own int) {
+	H, N := int64(l.config.Heads), int64(l.config.Experts)
+	all, rows, own := l.rt.Gather(l.trace.Routing.Reshape(-1, H*N)) // [rows of all, H·N]
+	load := all.Sum(0).Scale(1/float64(all.Shape()[0])).Reshape(H, N)
+	return load.Mul(load).Sum(1).Scale(float64(N)).Mean(), rows, own
 }
 
 // keepHighest has, for x [.., n], 1 at the k highest values of each row of n, the

@@ -236,38 +236,55 @@ func fameVariants() map[string]*FAMEConfig {
 	return out
 }
 
-// Gradients reach every parameter, of every variant. Excepted by name are the
-// biases of keys, which a softmax does not feel.
+// Gradients reach every parameter, of every variant. Excepted are the biases of keys,
+// which a softmax does not feel, and rows of positions and items that do not occur.
+// What is had and what is scored are different items, so that each row of the item
+// table has one way only to get its gradient.
 func TestFAMEGradients(t *testing.T) {
-	const items = 30
+	const items, maxLen = 30, 25
+	b := smallBatch([]int64{1, 20, 7, 3, 19, 18, 17, 16, 15, 14}, 10)
+	occur := map[string][]bool{"pos_emb.weight": make([]bool, maxLen), "item_emb.weight": make([]bool, items+1)}
+	for i := range 20 {
+		occur["pos_emb.weight"][i] = true
+	}
+	for i := range b.Items {
+		b.Target[i] += 10
+		b.Negatives = append(b.Negatives, b.Target[i]%10+11)
+		for _, v := range []int64{b.Items[i], b.Target[i], b.Negatives[i]} {
+			occur["item_emb.weight"][v] = true
+		}
+	}
 	for name, c := range fameVariants() {
 		err := torch.Run(torch.Config{Seed: 3}, func(rt *torch.Runtime) error {
-			m, err := NewFAME(rt, c, ItemLoss{Kind: "ce"}, items, 20)
+			m, err := NewFAME(rt, c, ItemLoss{Kind: "bce"}, items, maxLen)
 			if err != nil {
 				return err
 			}
-			for _, p := range m.Params().Names() { // away from the start, where some are 0
-				x := m.Params().Get(p)
-				x.CopyFrom(x.Add(rt.NewParams().Normal("noise", .3, x.Shape()...)).HostFloats())
-			}
-			m.Loss(smallBatch([]int64{1, 20, 7, 3, 19, 18, 17, 16, 15, 14}, items)).Backward()
+			addNoise(rt, m)
+			m.Loss(b).Backward()
 			for _, p := range m.Params().Names() {
 				g := m.Params().Grad(p)
+				if g == nil {
+					t.Errorf("%s: %s has no gradient", name, p)
+					continue
+				}
 				switch {
-				case strings.HasSuffix(p, ".kv.bias"): // keys, then values
+				case strings.HasSuffix(p, ".kv.bias"): // keys, values
 					g = g[len(g)/2:]
-				case strings.HasSuffix(p, ".qkv.bias"):
-					g = g[2*len(g)/3:]
-				case p == "pos_emb.weight" || p == "item_emb.weight":
-					continue // rows without a position or item have none
+				case strings.HasSuffix(p, ".qkv.bias"): // queries, keys, values
+					g = slices.Concat(g[:len(g)/3], g[2*len(g)/3:])
 				}
 				zeros := 0
-				for _, x := range g {
-					if x == 0 {
+				for i, x := range g {
+					if rows := occur[p]; rows != nil && !rows[i*len(rows)/len(g)] {
+						if x != 0 {
+							t.Errorf("%s: row %d of %s does not occur and has gradient %v", name, i*len(rows)/len(g), p, x)
+						}
+					} else if x == 0 {
 						zeros++
 					}
 				}
-				if g == nil || zeros > 0 {
+				if zeros > 0 {
 					t.Errorf("%s: %d of %d gradients of %s are zero", name, zeros, len(g), p)
 				}
 			}
@@ -301,8 +318,8 @@ func TestFAMEExtremes(t *testing.T) {
 					t.Errorf("%s, %s: loss %v", name, what, l)
 				}
 				for _, p := range m.Params().Names() {
-					if slices.ContainsFunc(m.Params().Grad(p), func(x float32) bool { return x != x }) {
-						t.Errorf("%s, %s: gradient of %s is NaN", name, what, p)
+					if slices.ContainsFunc(m.Params().Grad(p), func(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) }) {
+						t.Errorf("%s, %s: gradient of %s is not finite", name, what, p)
 					}
 				}
 			}
@@ -331,14 +348,16 @@ func TestFAMEExtremes(t *testing.T) {
 
 func TestFAMEValidate(t *testing.T) {
 	for want, change := range map[string]func(*FAMEConfig){
-		"experts = 0":    func(c *FAMEConfig) { c.Experts = 0 },
-		"heads = 3":      func(c *FAMEConfig) { c.Heads = 3 },
-		`router = "x"`:   func(c *FAMEConfig) { c.Router = "x" },
-		"top_k = 5":      func(c *FAMEConfig) { c.Router, c.TopK = RouterTopK, 5 },
-		`gate = "x"`:     func(c *FAMEConfig) { c.Gate = "x" },
-		"moe_layers = 3": func(c *FAMEConfig) { c.MoELayers = 3 },
-		"balance_weight": func(c *FAMEConfig) { c.BalanceWeight = math.NaN() },
-		"facet_start":    func(c *FAMEConfig) { c.FacetStart = "" },
+		"experts = 0":           func(c *FAMEConfig) { c.Experts = 0 },
+		"heads = 3":             func(c *FAMEConfig) { c.Heads = 3 },
+		`router = "x"`:          func(c *FAMEConfig) { c.Router = "x" },
+		"top_k = 5":             func(c *FAMEConfig) { c.Router, c.TopK = RouterTopK, 5 },
+		`gate = "x"`:            func(c *FAMEConfig) { c.Gate = "x" },
+		"moe_layers = 3":        func(c *FAMEConfig) { c.MoELayers = 3 },
+		"balance_weight = NaN":  func(c *FAMEConfig) { c.BalanceWeight = math.NaN() },
+		"balance_weight = +Inf": func(c *FAMEConfig) { c.BalanceWeight = math.Inf(1) },
+		"balance_weight = -1":   func(c *FAMEConfig) { c.BalanceWeight = -1 },
+		"facet_start":           func(c *FAMEConfig) { c.FacetStart = "" },
 	} {
 		c := FAMEDefaults()
 		change(c)

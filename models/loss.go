@@ -85,6 +85,20 @@ func (l ItemLoss) Of(rt *torch.Runtime, h, table, bias torch.Tensor, b *Batch, i
 	panic(fmt.Sprintf("models: unknown loss %q", l.Kind))
 }
 
+// InFull makes a loss that every team member computes of the whole batch, from what
+// Gather joined, one that can be added to the loss of the member's own targets.
+// Members' losses are averaged by their targets, in proportion to rows. Each has here
+// the same value, but the gradient with respect to its own rows alone: that must
+// count in full.
+func InFull(loss torch.Tensor, rows []int64, own int) torch.Tensor {
+	total := int64(0)
+	for _, n := range rows {
+		total += n
+	}
+	share := float64(rows[own]) / float64(total)
+	return loss.Scale(1 / share).Add(loss.Detach().Scale(1 - 1/share))
+}
+
 // Validate names what is wrong with l.
 func (l ItemLoss) Validate(items int) error {
 	switch {

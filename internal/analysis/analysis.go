@@ -21,38 +21,61 @@ import (
 
 // Analysis is the file analysis/ID.json.
 type Analysis struct {
-	ID    string `json:"id"`
-	Users int    `json:"users"` // validation users
-	Heads []Head `json:"heads"`
+	ID      string `json:"id"`
+	Dataset string `json:"dataset"`
+	Model   string `json:"model"`
+	At      string `json:"at,omitempty"` // place on the axes of the suite
+	Users   int    `json:"users"`        // validation users
+	// MoELayers is how many layers have experts. All that is said of experts and
+	// attention is about the last one, whose heads are the facets.
+	MoELayers int    `json:"moe_layers"`
+	Heads     []Head `json:"heads"`
 	// GateEntropy is the mean over users of the entropy of the gate, as a share of
 	// its maximum: 1 is a gate that does not choose. Absent for "concat".
 	GateEntropy float64 `json:"gate_entropy,omitempty"`
+	// Imbalance is N·Σ load² of a head's N experts, averaged over heads: 1 when they
+	// share the load evenly, N when one has all of it.
+	Imbalance float64 `json:"imbalance"`
+	// Reach[k] is how many users have an item k places before their last one.
+	Reach []int `json:"reach"`
 	// Overlap[i][j] is the mean Jaccard index of the top lists of heads i and j, seen
-	// items left out. Absent for "concat", whose heads score nothing.
+	// items left out. Absent for "concat", whose heads score nothing, as all below.
 	Overlap   [][]float64 `json:"overlap,omitempty"`
 	ListUsers int         `json:"list_users,omitempty"` // whose lists were compared
 	ListLen   int         `json:"list_len,omitempty"`
+	HitRate   float64     `json:"hit_rate,omitempty"` // HR@ListLen of the model on all validation users, seen items removed
 	Facets    []Facet     `json:"facets,omitempty"`
 }
 
 // Head is one head of the last layer.
 type Head struct {
-	Gate *Distribution `json:"gate,omitempty"` // over users
+	// Gate is the head's weight over users, Chosen the share of users for whom it is
+	// the highest; users with several highest ones count for each in part. With "top1"
+	// it is the weight before all but the highest are taken away. Absent and 0 for "concat".
+	Gate   *Distribution `json:"gate,omitempty"`
+	Chosen float64       `json:"chosen"`
 	// Experts are the head's; RouterEntropy is the mean entropy of their weights over
 	// users, as a share of its maximum; Dead counts experts whose mean weight is below
 	// a tenth of an even share.
 	Experts       []Expert `json:"experts"`
 	RouterEntropy float64  `json:"router_entropy,omitempty"`
 	Dead          int      `json:"dead"`
-	// Attention[k] is the mean weight, over users and experts by their routing, of the
-	// item k places before the last one; 0 where a history is shorter.
+	// Attention[k] is the mean weight of the item k places before the last one, over
+	// experts by their routing and over the users whose history reaches that far.
 	Attention []float64 `json:"attention"`
+	Alone     *Alone    `json:"alone,omitempty"`
+}
+
+// Alone says what a head would recommend if it scored alone.
+type Alone struct {
+	ModelOverlap float64 `json:"model_overlap"` // mean Jaccard index of its top list and the model's
+	HitRate      float64 `json:"hit_rate"`      // as the model's
 }
 
 // Expert is one query of a head.
 type Expert struct {
 	Load float64 `json:"load"` // mean weight over users
-	Top  float64 `json:"top"`  // share of users for whom it weighs the most
+	Top  float64 `json:"top"`  // share of users for whom it weighs the most, as Chosen
 }
 
 // Distribution describes values over users.
@@ -68,21 +91,20 @@ type Distribution struct {
 const (
 	listUsers = 2048 // whose lists are compared
 	listLen   = 20
-	shuffles  = 99 // of the control: the least p is 1/100
 	blockSize = 64 // users scored at a time
 )
 
 // Of analyses a model with the validation users of s.
 func Of(rt *torch.Runtime, m *models.FAME, s *datasets.Split, facets []datasets.Facet, maxLen int) (*Analysis, error) {
 	c := m.Config()
-	a := &Analysis{Users: len(s.Valid), Heads: make([]Head, c.Heads)}
+	a := &Analysis{Users: len(s.Valid), MoELayers: c.MoELayers, Heads: make([]Head, c.Heads)}
 	g := newGathering(c, maxLen)
+	l := &lists{hits: make([]int, c.Heads+1)}
 	users := rand.New(rand.NewPCG(listUsers, 1)).Perm(len(s.Valid))
 	compared := make([]bool, len(s.Valid)) // the same users for every model
 	for _, i := range users[:min(listUsers, len(users))] {
 		compared[i] = true
 	}
-	var lists [][][]int32 // [user][head]
 	for from := 0; from < len(s.Valid); from += blockSize {
 		cases := s.Valid[from:min(from+blockSize, len(s.Valid))]
 		rt.Scope(func() {
@@ -90,56 +112,40 @@ func Of(rt *torch.Runtime, m *models.FAME, s *datasets.Split, facets []datasets.
 				b := train.HistoryBatch(cases, maxLen)
 				f := m.Encode(b, b.LastPositions())
 				g.add(f, b)
-				var chosen []int64
-				for i := range cases {
-					if compared[from+i] {
-						chosen = append(chosen, int64(i))
-					}
-				}
-				if c.Gate == models.GateConcat || len(chosen) == 0 {
-					return
-				}
-				n, H := int64(len(chosen)), int64(c.Heads)
-				heads := f.Heads.Reshape(int64(len(cases)), -1).Rows(rt.Ints(chosen, n)).Reshape(n, H, -1) // [n, H, d/H]
-				scores := m.HeadScores(heads).HostFloats()                                                 // [n, H, V+1]
-				width := len(scores) / int(n*H)
-				for k, i := range chosen {
-					var user [][]int32
-					for h := range c.Heads {
-						row := (k*c.Heads + h) * width
-						user = append(user, top(scores[row:row+s.Data.NumItems+1], cases[i].History, listLen))
-					}
-					lists = append(lists, user)
+				if c.Gate != models.GateConcat {
+					l.add(m, f, cases, compared[from:from+len(cases)], s.Data.NumItems)
 				}
 			})
 		})
 	}
 	g.finish(a)
-	if lists != nil {
-		a.ListUsers, a.ListLen = len(lists), listLen
-		a.Overlap = overlap(lists, c.Heads)
-		for _, f := range facets {
-			a.Facets = append(a.Facets, specialisation(f, lists, c.Heads))
-		}
+	if c.Gate == models.GateConcat {
+		return a, nil
 	}
-	return a, nil
+	l.finish(a)
+	counts := itemCounts(l.items, c.Heads, s.Data.NumItems+1)
+	for _, f := range facets {
+		a.Facets = append(a.Facets, specialisation(f, counts))
+	}
+	return a, a.correct()
 }
 
 // gathering adds up what each user's gate, routers and attention are.
 type gathering struct {
 	config models.FAMEConfig
-	maxLen int
 
 	users         int
 	gates         [][]float64 // [head][user]
+	chosen        []float64   // [head]
 	gateEntropy   float64
 	load, top     [][]float64 // [head][expert]
 	routerEntropy []float64   // [head]
 	attention     [][]float64 // [head][distance]
+	reach         []int       // [distance]: users with an item there
 }
 
 func newGathering(c models.FAMEConfig, maxLen int) *gathering {
-	g := &gathering{config: c, maxLen: maxLen, gates: make([][]float64, c.Heads), routerEntropy: make([]float64, c.Heads)}
+	g := &gathering{config: c, gates: make([][]float64, c.Heads), chosen: make([]float64, c.Heads), routerEntropy: make([]float64, c.Heads), reach: make([]int, maxLen)}
 	for range c.Heads {
 		g.load, g.top = append(g.load, make([]float64, c.Experts)), append(g.top, make([]float64, c.Experts))
 		g.attention = append(g.attention, make([]float64, maxLen))
@@ -151,16 +157,20 @@ func newGathering(c models.FAMEConfig, maxLen int) *gathering {
 func (g *gathering) add(f models.Facets, b *models.Batch) {
 	H, E := g.config.Heads, g.config.Experts
 	var gate []float32
-	if f.Gate.Defined() {
-		gate = f.Gate.HostFloats() // [B, H]
+	if f.Choice.Defined() {
+		gate = f.Choice.HostFloats() // [B, H]
 	}
 	routing := routingOf(f, len(b.Lengths), H, E)
 	weights := Attention(f.Last, b, H, E)
-	for u := range b.Lengths {
+	for u, length := range b.Lengths {
 		g.users++
+		for distance := range length {
+			g.reach[distance]++
+		}
 		if gate != nil {
 			row := gate[u*H : (u+1)*H]
 			g.gateEntropy += entropy(row)
+			addHighest(g.chosen, row)
 			for h, v := range row {
 				g.gates[h] = append(g.gates[h], float64(v))
 			}
@@ -168,17 +178,28 @@ func (g *gathering) add(f models.Facets, b *models.Batch) {
 		for h := range H {
 			beta := routing[(u*H+h)*E : (u*H+h+1)*E]
 			g.routerEntropy[h] += entropy(beta)
-			best := 0
+			addHighest(g.top[h], beta)
 			for e, v := range beta {
 				g.load[h][e] += float64(v)
-				if v > beta[best] {
-					best = e
-				}
 				for distance, w := range weights[u][h][e] {
 					g.attention[h][distance] += float64(v) * w
 				}
 			}
-			g.top[h][best]++
+		}
+	}
+}
+
+// addHighest adds 1 at the highest value of row, or a part at each of several.
+func addHighest(sums []float64, row []float32) {
+	high, n := slices.Max(row), 0
+	for _, v := range row {
+		if v == high {
+			n++
+		}
+	}
+	for i, v := range row {
+		if v == high {
+			sums[i] += 1 / float64(n)
 		}
 	}
 }
@@ -232,26 +253,32 @@ func Attention(trace models.MoETrace, b *models.Batch, H, E int) [][][][]float64
 
 func (g *gathering) finish(a *Analysis) {
 	n := float64(g.users)
-	even := 1 / float64(g.config.Experts)
+	N := float64(g.config.Experts)
 	if g.gates[0] != nil {
 		a.GateEntropy = g.gateEntropy / n
+	}
+	for _, users := range g.reach {
+		if users > 0 {
+			a.Reach = append(a.Reach, users)
+		}
 	}
 	for h := range a.Heads {
 		head := &a.Heads[h]
 		if g.gates[h] != nil {
 			d := describe(g.gates[h])
-			head.Gate = &d
+			head.Gate, head.Chosen = &d, g.chosen[h]/n
 		}
 		for e := range g.config.Experts {
 			x := Expert{Load: g.load[h][e] / n, Top: g.top[h][e] / n}
 			head.Experts = append(head.Experts, x)
-			if x.Load < even/10 {
+			if x.Load < 1/N/10 {
 				head.Dead++
 			}
+			a.Imbalance += N * x.Load * x.Load / float64(len(a.Heads))
 		}
 		head.RouterEntropy = g.routerEntropy[h] / n
-		for _, w := range g.attention[h] {
-			head.Attention = append(head.Attention, w/n)
+		for distance, users := range a.Reach {
+			head.Attention = append(head.Attention, g.attention[h][distance]/float64(users))
 		}
 	}
 }
@@ -283,50 +310,4 @@ func describe(v []float64) Distribution {
 	at := func(p int) float64 { return v[(len(v)*p+99)/100-1] } // nearest rank
 	d.P10, d.P50, d.P90 = at(10), at(50), at(90)
 	return d
-}
-
-// top gives the k items with the highest scores, best first and lower ids before
-// higher ones of the same score; padding and the items seen are left out.
-func top(scores []float32, seen []int32, k int) []int32 {
-	out := make([]int32, 0, k+1)
-	for v := int32(1); int(v) < len(scores); v++ {
-		s := scores[v]
-		if len(out) == k && s <= scores[out[k-1]] || slices.Contains(seen, v) {
-			continue
-		}
-		at := len(out)
-		for at > 0 && scores[out[at-1]] < s {
-			at--
-		}
-		out = slices.Insert(out, at, v)
-		out = out[:min(k, len(out))]
-	}
-	return out
-}
-
-// overlap is the mean Jaccard index of every two heads' lists.
-func overlap(lists [][][]int32, H int) [][]float64 {
-	out := make([][]float64, H)
-	for i := range out {
-		out[i] = make([]float64, H)
-	}
-	for _, user := range lists {
-		for i := range H {
-			for j := range H {
-				both := 0
-				for _, v := range user[i] {
-					if slices.Contains(user[j], v) {
-						both++
-					}
-				}
-				out[i][j] += float64(both) / float64(len(user[i])+len(user[j])-both)
-			}
-		}
-	}
-	for _, row := range out {
-		for j := range row {
-			row[j] /= float64(len(lists))
-		}
-	}
-	return out
 }

@@ -31,8 +31,8 @@ type Recommendation struct {
 	Item    Item      `json:"item"`
 	Score   float64   `json:"score"`
 	Parts   []float64 `json:"parts,omitempty"`  // of each head in the score
-	Head    int       `json:"head,omitempty"`   // from 1: the head with the largest part
-	Expert  int       `json:"expert,omitempty"` // from 1: the one that weighs most in that head
+	Head    int       `json:"head,omitempty"`   // from 1: the head with the largest part, among those that the gate gives a weight
+	Expert  int       `json:"expert,omitempty"` // from 1: the one that the router gives the largest weight in that head; none without a router
 	Because []Cause   `json:"because"`          // the past items to which that head attends most
 	Shares  []string  `json:"shares"`           // labels that it shares with one of those
 }
@@ -93,15 +93,17 @@ func Explain(rt *torch.Runtime, m *models.FAME, d *datasets.Dataset, c datasets.
 						continue
 					}
 					r.Parts = append(r.Parts, float64(gate[h]*heads[h*len(heads)/H+int(v)]))
-					if r.Parts[h] > r.Parts[max(0, r.Head-1)] || h == 0 {
+					if gate[h] > 0 && (r.Head == 0 || r.Parts[h] > r.Parts[r.Head-1]) {
 						r.Head = h + 1
 					}
 				}
 				if gate != nil {
 					h := r.Head - 1
 					mix(weights, attention[h], routing[h*E:], 1)
-					beta := routing[h*E : (h+1)*E]
-					r.Expert = slices.Index(beta, slices.Max(beta)) + 1
+					if f.Last.Routing.Defined() {
+						beta := routing[h*E : (h+1)*E]
+						r.Expert = slices.Index(beta, slices.Max(beta)) + 1
+					}
 				}
 				r.explain(recent, weights, v, facets, item)
 				out.Items = append(out.Items, r)

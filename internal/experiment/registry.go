@@ -66,7 +66,7 @@ var Registry = []Entry{
 	fame("fame-no-moe", "one query a head", func(c *models.FAMEConfig) { c.Experts = 1 }),
 	fame("fame-average-gate", "the heads' scores weigh the same", func(c *models.FAMEConfig) { c.Gate = models.GateAverage }),
 	fame("fame-static-gate", "the heads' weights are the same for every user", func(c *models.FAMEConfig) { c.Gate = models.GateStatic }),
-	fame("fame-concat", "no facets: the heads side by side, one projection", func(c *models.FAMEConfig) { c.Gate = models.GateConcat }),
+	atVersion(2, fame("fame-concat", "no facets: the heads side by side, one projection", func(c *models.FAMEConfig) { c.Gate = models.GateConcat })), // 2: starts at the identity
 	fame("fame-top1-gate", "the head with the highest weight scores alone", func(c *models.FAMEConfig) { c.Gate = models.GateTop1 }),
 	fromText(fameEntry, "fame-plus", "FAME whose item table starts from the items' texts, a facet a head (arXiv 2601.12301)", nil),
 	fromText(fameEntry, "fame-plus-pca", "FAME that starts from the texts' principal components", func(s *StartConfig) { s.Config.Start = pretrain.StartPCA }),
@@ -90,8 +90,14 @@ func fromText(base Entry, name, summary string, fix func(*StartConfig)) Entry {
 	return base
 }
 
-// fameVersion is that of FAME and all its variants.
+// fameVersion is that of FAME and its variants, but for those at a version of their own.
 const fameVersion = 1
+
+// atVersion is a variant whose numbers moved when its base's did not.
+func atVersion(version int, e Entry) Entry {
+	e.Version = version
+	return e
+}
 
 // fame is FAME or, with fix, a variant of it.
 func fame(name, summary string, fix func(*models.FAMEConfig)) Entry {

@@ -149,26 +149,10 @@ func TestGolden(t *testing.T) {
 		if err := tt.write(&b); err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join("testdata", tt.name)
-		if *update {
-			if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b.String() != string(want) {
-			t.Errorf("%s: got\n%s\nwant\n%s", tt.name, b.String(), want)
-		}
+		checkGolden(t, tt.name, b.String())
 		switch filepath.Ext(tt.name) {
 		case ".txt":
-			for line := range strings.Lines(b.String()) {
-				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > lineWidth {
-					t.Errorf("%s: a line of %d columns, at most %d fit:\n%s", tt.name, n, lineWidth, line)
-				}
-			}
+			checkWidth(t, tt.name, b.String())
 		case ".csv": // a line with another number of fields is an error
 			if lines, err := csv.NewReader(&b).ReadAll(); err != nil || len(lines) < 2 {
 				t.Errorf("%s: %d lines, %v", tt.name, len(lines), err)
@@ -180,6 +164,34 @@ func TestGolden(t *testing.T) {
 			if i := slices.IndexFunc(b.Bytes(), func(c byte) bool { return c > 127 }); i >= 0 {
 				t.Errorf("%s: a character that LaTeX may not know: %q", tt.name, b.String()[i:i+8])
 			}
+		}
+	}
+}
+
+// checkGolden compares text with a file of testdata.
+func checkGolden(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", name, text, want)
+	}
+}
+
+// checkWidth finds lines that a terminal breaks.
+func checkWidth(t *testing.T, name, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > lineWidth {
+			t.Errorf("%s: a line of %d columns, at most %d fit:\n%s", name, n, lineWidth, line)
 		}
 	}
 }

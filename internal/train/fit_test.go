@@ -385,6 +385,11 @@ func TestTeamSizeChangesRoundingOnly(t *testing.T) {
 		c.TransformerConfig, c.Contrast, c.UnsupervisedWeight = none, "un", 5
 		return baselines.NewDuoRec(rt, c, loss, items, maxLen)
 	})
+	check(AllPositions, func(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
+		c := models.FAMEDefaults()
+		c.TransformerConfig, c.BalanceWeight = none, 20
+		return models.NewFAME(rt, c, loss, items, maxLen)
+	})
 }
 
 func TestDamagedCheckpoint(t *testing.T) {

@@ -1,0 +1,115 @@
+package analysis
+
+import (
+	"slices"
+
+	"famebench/datasets"
+	"famebench/models"
+)
+
+// lists are what heads and model recommend.
+type lists struct {
+	items [][][]int32 // [user compared][head]; the model's own list comes last
+	hits  []int       // of all users, those whose target is in the list, in the same order
+}
+
+// add scores for the users that f is about, and keeps the lists of those compared.
+func (l *lists) add(m *models.FAME, f models.Facets, users []datasets.Case, compared []bool, numItems int) {
+	table, _ := m.Items()
+	alone := m.HeadScores(f.Heads).HostFloats()             // [B, H, V+1]
+	folded := f.User.MatMul(table.Transpose()).HostFloats() // [B, V+1]
+	H, width := len(l.hits)-1, len(folded)/len(users)
+	for i, user := range users {
+		var items [][]int32
+		for h := range H + 1 {
+			scores := folded[i*width:]
+			if h < H {
+				scores = alone[(i*H+h)*width:]
+			}
+			scores = scores[:numItems+1]
+			if hit(scores, user, listLen) {
+				l.hits[h]++
+			}
+			if compared[i] {
+				items = append(items, top(scores, user.History, listLen))
+			}
+		}
+		if compared[i] {
+			l.items = append(l.items, items)
+		}
+	}
+}
+
+func (l *lists) finish(a *Analysis) {
+	H, n := len(a.Heads), float64(a.Users)
+	a.ListUsers, a.ListLen = len(l.items), listLen
+	shared := overlap(l.items, H+1)
+	for h := range H {
+		a.Overlap = append(a.Overlap, shared[h][:H])
+		a.Heads[h].Alone = &Alone{ModelOverlap: shared[h][H], HitRate: float64(l.hits[h]) / n}
+	}
+	a.HitRate = float64(l.hits[H]) / n
+}
+
+// top gives the k items with the highest scores, best first and lower ids before
+// higher ones of the same score; padding and the items seen are left out.
+func top(scores []float32, seen []int32, k int) []int32 {
+	out := make([]int32, 0, k+1)
+	for v := int32(1); int(v) < len(scores); v++ {
+		s := scores[v]
+		if len(out) == k && s <= scores[out[k-1]] || slices.Contains(seen, v) {
+			continue
+		}
+		at := len(out)
+		for at > 0 && scores[out[at-1]] < s {
+			at--
+		}
+		out = slices.Insert(out, at, v)
+		out = out[:min(k, len(out))]
+	}
+	return out
+}
+
+// hit tells whether the user's target is among the k best, as internal/rank counts
+// with seen items removed: ties count against the target, and the target itself is
+// never seen.
+func hit(scores []float32, user datasets.Case, k int) bool {
+	ahead := 0
+	for v := int32(1); int(v) < len(scores); v++ {
+		if v != user.Target && !(scores[v] < scores[user.Target]) && !slices.Contains(user.History, v) {
+			if ahead++; ahead == k {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// overlap is the mean Jaccard index of every two of the n lists of each user.
+func overlap(lists [][][]int32, n int) [][]float64 {
+	out := make([][]float64, n)
+	for i := range out {
+		out[i] = make([]float64, n)
+		for j := range out[i] {
+			for _, user := range lists {
+				out[i][j] += jaccard(user[i], user[j])
+			}
+			out[i][j] /= float64(len(lists))
+		}
+	}
+	return out
+}
+
+// jaccard is the share of two lists' items that stand in both, 1 for empty ones.
+func jaccard(a, b []int32) float64 {
+	both := 0
+	for _, v := range a {
+		if slices.Contains(b, v) {
+			both++
+		}
+	}
+	if len(a)+len(b) == 0 {
+		return 1
+	}
+	return float64(both) / float64(len(a)+len(b)-both)
+}

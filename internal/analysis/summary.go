@@ -1,0 +1,102 @@
+package analysis
+
+import "math"
+
+// Summary is what the runs of a model on a data set come to: means over seeds. A
+// value that the model does not have is NaN.
+type Summary struct {
+	Dataset, Model, At string
+	Seeds              int
+	GateEntropy        float64
+	MostChosen         float64 // share of users by the head that most of them have as their highest
+	RouterEntropy      float64 // mean over heads
+	LeastLoad          float64 // of any expert of any head
+	MostLoad           float64
+	Dead               float64 // of all heads
+	Overlap            float64 // mean over pairs of heads
+	Facets             []FacetSummary
+}
+
+// FacetSummary is what all heads together tell about a facet.
+type FacetSummary struct {
+	Name        string
+	Excess      float64 // bits beyond chance, mean over seeds
+	Significant int     // seeds with p < .05 after Holm's correction
+}
+
+// Summarise has a summary for each data set, model and place on the axes, in the
+// order of the analyses.
+func Summarise(all []*Analysis) []Summary {
+	type key struct{ dataset, model, at string }
+	groups := map[key][]*Analysis{}
+	var order []key
+	for _, a := range all {
+		k := key{a.Dataset, a.Model, a.At}
+		if groups[k] == nil {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], a)
+	}
+	var out []Summary
+	for _, k := range order {
+		out = append(out, summary(groups[k]))
+	}
+	return out
+}
+
+// summary is that of runs which differ in their seeds.
+func summary(runs []*Analysis) Summary {
+	first := runs[0]
+	s := Summary{Dataset: first.Dataset, Model: first.Model, At: first.At, Seeds: len(runs)}
+	n := float64(len(runs))
+	for _, a := range runs {
+		var chosen, router, dead float64
+		least, most := 1., 0.
+		for _, h := range a.Heads {
+			chosen = max(chosen, h.Chosen)
+			router += h.RouterEntropy / float64(len(a.Heads))
+			dead += float64(h.Dead)
+			for _, e := range h.Experts {
+				least, most = min(least, e.Load), max(most, e.Load)
+			}
+		}
+		gate := a.GateEntropy
+		if a.Heads[0].Gate == nil {
+			gate, chosen = math.NaN(), math.NaN()
+		}
+		if len(a.Heads[0].Experts) == 1 {
+			router = math.NaN()
+		}
+		s.GateEntropy += gate / n
+		s.MostChosen += chosen / n
+		s.RouterEntropy += router / n
+		s.LeastLoad += least / n
+		s.MostLoad += most / n
+		s.Dead += dead / n
+		s.Overlap += meanOverlap(a.Overlap) / n
+	}
+	for i, f := range first.Facets { // the same for all: they are the data set's
+		x := FacetSummary{Name: f.Name}
+		for _, a := range runs {
+			mi := a.Facets[i].MutualInformation
+			x.Excess += mi.Excess() / n
+			if mi.Holm < .05 {
+				x.Significant++
+			}
+		}
+		s.Facets = append(s.Facets, x)
+	}
+	return s
+}
+
+// meanOverlap is the mean over pairs of heads, NaN where there is none.
+func meanOverlap(overlap [][]float64) float64 {
+	var sum, pairs float64
+	for i, row := range overlap {
+		for _, x := range row[:i] {
+			sum += x
+			pairs++
+		}
+	}
+	return sum / pairs
+}
