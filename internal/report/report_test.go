@@ -117,8 +117,8 @@ var exampleCosts = []record.Cost{
 }
 
 var exampleTrials = []record.Trial{
-	{Dataset: "beauty", Model: "sasrec", Short: .0412},
-	{Dataset: "beauty", Model: "duorec", At: "dropout = 0.5, duorec.temperature = 0.1, train.learning_rate = 0.001", Short: .0432, Full: .0591, FullID: "a", Epochs: 44, Chosen: true},
+	{Dataset: "beauty", Model: "sasrec", Short: .0412, ShortID: "a"},
+	{Dataset: "beauty", Model: "duorec", At: "dropout = 0.5, duorec.temperature = 0.1, train.learning_rate = 0.001", Short: .0432, ShortID: "b", Full: .0591, FullID: "a", Epochs: 44, Chosen: true},
 }
 
 func TestGolden(t *testing.T) {
