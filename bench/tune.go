@@ -23,10 +23,9 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 		if err := b.dryRun(first); err != nil {
 			return err
 		}
-		if s.TrialEpochs == 0 {
-			return nil
+		if s.TrialEpochs > 0 {
+			fmt.Fprintf(b.stderr, "then the best %d trials of each model on each data set and the configured settings, trained to the end\n", s.Finalists)
 		}
-		fmt.Fprintf(b.stderr, "then the best %d trials of each model on each data set and the configured settings, trained to the end\n", s.Finalists)
 		return nil
 	}
 	if err := errors.Join(b.store.Make(), first.WriteData(b.store)); err != nil {

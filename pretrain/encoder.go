@@ -38,6 +38,9 @@ const (
 	MaxPooling  Pooling = "max"  // largest of every element over the tokens
 )
 
+// Poolings are all kinds, the default first.
+var Poolings = []Pooling{MeanPooling, CLSPooling, MaxPooling}
+
 // MinTokens of a text: [CLS], a piece and [SEP].
 const MinTokens = 3
 
@@ -64,7 +67,7 @@ const tokensPerBatch = 1024
 func (e *Encoder) Encode(ctx context.Context, texts []string, o EncodeOptions) ([]float32, error) {
 	o.Pooling = cmp.Or(o.Pooling, MeanPooling)
 	o.MaxTokens = cmp.Or(o.MaxTokens, e.MaxTokens)
-	if o.Pooling != MeanPooling && o.Pooling != CLSPooling && o.Pooling != MaxPooling {
+	if !slices.Contains(Poolings, o.Pooling) {
 		return nil, fmt.Errorf("pretrain: pooling = %q, expected mean, cls or max", o.Pooling)
 	}
 	if o.MaxTokens < MinTokens || o.MaxTokens > e.MaxTokens {

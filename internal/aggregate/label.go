@@ -89,3 +89,11 @@ func settingNames(groups []*group) []string {
 	}
 	return slices.Sorted(maps.Keys(names))
 }
+
+// ThreadsText is how many threads a run had, in words.
+func (r Run) ThreadsText() string {
+	if r.Threads == 1 {
+		return "1 thread"
+	}
+	return fmt.Sprintf("%d threads", r.Threads)
+}

@@ -130,16 +130,19 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 			job.Spec.Model, job.Spec.Device, job.Spec.Threads = model, class, o.Threads
 			for _, at := range points(e, name) {
 				runs, err := c.runsAt(s, e, job, data, at, o)
+				what := model + " on " + name
+				if len(at.axes) > 0 {
+					what += " with " + at.String()
+				}
 				if missing := (missingError{}); errors.As(err, &missing) && !o.Strict && len(s.Models) > 1 {
-					if len(at.axes) > 0 { // another place may do
-						p.Skipped = append(p.Skipped, Skip{What: fmt.Sprintf("%s on %s with %s", model, name, at), Reason: missing.Error(), Missing: true})
-						continue
+					p.Skipped = append(p.Skipped, Skip{What: what, Reason: missing.Error(), Missing: true})
+					if len(at.axes) == 0 {
+						break
 					}
-					p.Skipped = append(p.Skipped, Skip{What: model + " on " + name, Reason: missing.Error(), Missing: true})
-					break
+					continue // another place may do
 				}
 				if invalid := (invalidError{}); errors.As(err, &invalid) && len(at.axes) > 0 {
-					p.Skipped = append(p.Skipped, Skip{What: fmt.Sprintf("%s on %s with %s", model, name, at), Reason: invalid.reason.Error()})
+					p.Skipped = append(p.Skipped, Skip{What: what, Reason: invalid.reason.Error()})
 					continue
 				}
 				if err != nil {

@@ -76,12 +76,11 @@ func (c *Config) Start(e Entry, dataset, suite string) (StartConfig, error) {
 
 // validate checks what package pretrain does not know of.
 func (s StartConfig) validate() error {
-	poolings := []pretrain.Pooling{pretrain.MeanPooling, pretrain.CLSPooling, pretrain.MaxPooling}
 	switch {
 	case s.Untrained != AsTrained && s.Untrained != Neighbours:
 		return fmt.Errorf("untrained_items = %q, expected %q or %q", s.Untrained, AsTrained, Neighbours)
-	case !slices.Contains(poolings, pretrain.Pooling(s.Pooling)):
-		return fmt.Errorf("pooling = %q, expected one of %q", s.Pooling, poolings)
+	case !slices.Contains(pretrain.Poolings, pretrain.Pooling(s.Pooling)):
+		return fmt.Errorf("pooling = %q, expected one of %q", s.Pooling, pretrain.Poolings)
 	case s.MaxTokens != 0 && s.MaxTokens < pretrain.MinTokens:
 		return fmt.Errorf("max_tokens = %d, expected at least %d, or 0 for as many as the encoder takes", s.MaxTokens, pretrain.MinTokens)
 	case s.Heads < 0:

@@ -1,7 +1,6 @@
 package figure
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -29,10 +28,7 @@ func costs(t *aggregate.Table) []*Figure {
 		}
 		byModel[r.Model] = append(byModel[r.Model], r)
 		for _, run := range r.Runs {
-			m := fmt.Sprintf("%s, %d threads", run.CPU, run.Threads)
-			if run.Threads == 1 {
-				m = run.CPU + ", 1 thread"
-			}
+			m := run.CPU + ", " + run.ThreadsText()
 			if run.Device != "cpu" {
 				m = run.Device + " beside " + m
 			}

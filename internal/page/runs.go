@@ -114,10 +114,7 @@ func newDataRun(r aggregate.Run) dataRun {
 	if r.Epochs > 0 {
 		out.Stopped += fmt.Sprintf("; best epoch %d of %d", r.BestEpoch, r.Epochs)
 	}
-	parts := []string{r.Host, r.CPU, r.Device, fmt.Sprintf("%d threads", r.Threads)}
-	if r.Threads == 1 {
-		parts[3] = "1 thread"
-	}
+	parts := []string{r.Host, r.CPU, r.Device, r.ThreadsText()}
 	out.Machine = strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 	var code []string
 	for _, v := range []struct {
