@@ -383,16 +383,19 @@ func TestMissingEncoder(t *testing.T) {
 		"models.sasrec-plus.pretrain.heads=2":            "",
 		"models.fame-plus-pca.pretrain.template={brand}": "",
 		"suites.text.pretrain.batch=\"a\"":               "expected an integer",
+		// A facet that no metadata can have is a mistake, not something that is missing here.
+		`pretrain.facets=["colour"]`:         `no facet "colour"`,
+		`pretrain.facets=["brand", "brand"]`: `"brand" stands twice`,
 	} {
 		_, _, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", set)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("-set %s: %v, want %q", set, err, want)
 		}
 	}
-	// An unknown facet is told before anything runs.
-	if _, stderr, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", `pretrain.facets=["colour"]`); err != nil ||
-		strings.Count(stderr, `no facet "colour"; the metadata has "brand"`) != 4 {
-		t.Errorf("unknown facet: %v\n%s", err, stderr)
+	// A facet that this metadata does not have is told before anything runs.
+	if _, stderr, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", `pretrain.facets=["genre"]`); err != nil ||
+		strings.Count(stderr, `no facet "genre"; the metadata has "brand"`) != 4 {
+		t.Errorf("facet that is not here: %v\n%s", err, stderr)
 	}
 	// One place on an axis that cannot be leaves the others.
 	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+textConfig+"[suites.text.axes]\npretrain.template = [\"{genres}\", \"{brand}\"]\n")

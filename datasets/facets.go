@@ -15,8 +15,21 @@ type Facet struct {
 // small that most items have no other in theirs.
 const facetLevels = 3
 
-// Facets gives the facets that the metadata has, those with at least two labels:
-// brand, category levels 1 to 3, genre, and the decade of the year.
+// FacetNames are the facets that metadata can have: brand, the levels of the category
+// path, genre, and the decade of the year.
+func FacetNames() []string {
+	names := []string{"brand"}
+	for k := range facetLevels {
+		names = append(names, categoryFacet(k))
+	}
+	return append(names, "genre", "decade")
+}
+
+// categoryFacet names level k of the category path, from 0.
+func categoryFacet(k int) string { return "category " + strconv.Itoa(k+1) }
+
+// Facets gives the facets that the metadata has, of [FacetNames] and in that order:
+// those with at least two labels.
 //
 // S3-Rec's attribute ids have no names and do not say what they are. An id that
 // never stands after the first place of an item is a brand; what follows is the
@@ -60,7 +73,7 @@ func (m *Metadata) Facets() []Facet {
 		add("brand", len(brands), func(i int) []string { return brands[i : i+1] })
 	}
 	for k := range facetLevels {
-		add("category "+strconv.Itoa(k+1), len(paths), func(i int) []string { return level(paths[i], k) })
+		add(categoryFacet(k), len(paths), func(i int) []string { return level(paths[i], k) })
 	}
 	add("genre", len(m.Genres), func(i int) []string { return m.Genres[i] })
 	add("decade", len(m.Year), func(i int) []string { return []string{decade(m.Year[i])} })

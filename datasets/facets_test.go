@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -75,6 +76,14 @@ func TestFacets(t *testing.T) {
 	} {
 		if got := c.m.Facets(); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+		names := FacetNames()
+		for _, f := range c.m.Facets() {
+			at := slices.Index(names, f.Name)
+			if at < 0 {
+				t.Fatalf("%s: facet %q is not of FacetNames, or out of order", name, f.Name)
+			}
+			names = names[at+1:]
 		}
 	}
 }

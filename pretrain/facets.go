@@ -20,7 +20,7 @@ func Choose(facets []datasets.Facet, names []string) ([]datasets.Facet, error) {
 		return facets, nil
 	}
 	var out []datasets.Facet
-	for i, name := range names {
+	for _, name := range names {
 		at := slices.IndexFunc(facets, func(f datasets.Facet) bool { return f.Name == name })
 		if at < 0 {
 			var known []string
@@ -31,9 +31,6 @@ func Choose(facets []datasets.Facet, names []string) ([]datasets.Facet, error) {
 				return nil, fmt.Errorf("pretrain: no facet %q: the metadata has none", name)
 			}
 			return nil, fmt.Errorf("pretrain: no facet %q; the metadata has %s", name, strings.Join(known, ", "))
-		}
-		if slices.Contains(names[:i], name) {
-			return nil, fmt.Errorf("pretrain: facet %q stands twice", name)
 		}
 		out = append(out, facets[at])
 	}

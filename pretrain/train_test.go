@@ -412,7 +412,6 @@ func TestChoose(t *testing.T) {
 		want   string
 	}{
 		{facets, []string{"brands"}, `no facet "brands"; the metadata has "brand", "genre"`},
-		{facets, []string{"brand", "brand"}, `facet "brand" stands twice`},
 		{nil, []string{"brand"}, "the metadata has none"},
 	} {
 		if _, err := Choose(c.facets, c.names); err == nil || !strings.Contains(err.Error(), c.want) {

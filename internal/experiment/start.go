@@ -86,6 +86,14 @@ func (s StartConfig) validate() error {
 	case s.Heads < 0:
 		return fmt.Errorf("heads = %d, expected at least 1, or 0 for as many as the model has", s.Heads)
 	}
+	for i, name := range s.Facets {
+		if !slices.Contains(datasets.FacetNames(), name) {
+			return fmt.Errorf("facets: no facet %q%s", name, conf.Hint(name, datasets.FacetNames()))
+		}
+		if slices.Contains(s.Facets[:i], name) {
+			return fmt.Errorf("facets: %q stands twice", name)
+		}
+	}
 	return nil
 }
 

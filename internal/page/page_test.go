@@ -136,6 +136,13 @@ func TestTrials(t *testing.T) {
 	if strings.Contains(page, "Tied: ") || strings.Contains(page, "Claims of the papers") {
 		t.Error("a search has no data and no claims of its own")
 	}
+	if !strings.Contains(page, ">short run<") {
+		t.Error("the short runs have no column")
+	}
+	page = html(t, []*aggregate.Suite{{Name: "tune", Trials: []record.Trial{{Dataset: "beauty", Model: "sasrec", Full: .0591, FullID: "beauty-sasrec-s100-3", Epochs: 44}}}})
+	if strings.Contains(page, ">short run<") || !strings.Contains(page, ">.0591</a></td>") {
+		t.Error("a column of short runs, and there were none")
+	}
 }
 
 // TestGroupsAndHeads: what is behind a mean, and what pre-training learned.

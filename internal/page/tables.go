@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/record"
 )
 
 // sheet is a table of the page.
@@ -312,6 +313,10 @@ func trialSheet(from *aggregate.Suite) *sheet {
 	}
 	s := &sheet{Columns: []column{{Title: "data set", Text: true}, {Title: "model", Text: true}, {Title: "tried", Text: true},
 		{Title: "short run", Hint: "best validation NDCG@10 of a short run"}, {Title: "to the end", Hint: "of the finalists"}, {Title: "epochs"}, {Title: "choice", Text: true}}}
+	short := slices.ContainsFunc(from.Trials, record.Trial.HasShort)
+	if !short { // every trial was trained to the end
+		s.Columns = slices.Delete(s.Columns, 3, 4)
+	}
 	link := func(v float64, id string) sheetCell {
 		if id == "" {
 			return sheetCell{}
@@ -325,6 +330,9 @@ func trialSheet(from *aggregate.Suite) *sheet {
 		}
 		if t.Chosen {
 			row.Cells[6].Text, row.Class = "chosen", "baseline"
+		}
+		if !short {
+			row.Cells = slices.Delete(row.Cells, 3, 4)
 		}
 		s.Rows = append(s.Rows, row)
 	}

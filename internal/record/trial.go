@@ -12,3 +12,6 @@ type Trial struct {
 	Epochs  int     `json:"epochs,omitempty"` // of the full run
 	Chosen  bool    `json:"chosen,omitempty"`
 }
+
+// HasShort tells whether the trial had a short run: not where all are trained to the end.
+func (t Trial) HasShort() bool { return t.ShortID != "" }

@@ -121,6 +121,15 @@ var exampleTrials = []record.Trial{
 	{Dataset: "beauty", Model: "duorec", At: "dropout = 0.5, duorec.temperature = 0.1, train.learning_rate = 0.001", Short: .0432, ShortID: "b", Full: .0591, FullID: "a", Epochs: 44, Chosen: true},
 }
 
+// Where every trial is trained to the end, no column is left empty.
+func TestTrialsToTheEnd(t *testing.T) {
+	var out strings.Builder
+	MarkdownTrials(&out, "reasons", "", []record.Trial{{Dataset: "beauty", Model: "fame", Full: .0687, FullID: "a", Epochs: 54, Chosen: true}})
+	if got := out.String(); strings.Contains(got, "short") || !strings.Contains(got, "| as configured | .0687 | 54 | chosen |") {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestGolden(t *testing.T) {
 	s := example()
 	for _, tt := range []struct {

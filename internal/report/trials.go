@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"famebench/internal/aggregate"
@@ -27,9 +28,13 @@ func LatexTrials(w io.Writer, suite string, trials []record.Trial) {
 
 func trialSection(trials []record.Trial) section {
 	sh := sheet{head: []string{"data set", "model", "tried", "short", "to the\nend", "epochs", "choice"}, left: []int{1, 2}}
+	short := slices.ContainsFunc(trials, record.Trial.HasShort)
+	if !short { // every trial was trained to the end
+		sh.head = slices.Delete(sh.head, 3, 4)
+	}
 	for _, t := range trials {
 		row := plain(t.Dataset, t.Model, t.At, "", "", "", "")
-		if t.ShortID != "" {
+		if t.HasShort() {
 			row[3].text = decimals(t.Short)
 		}
 		if t.At == "" {
@@ -41,6 +46,9 @@ func trialSection(trials []record.Trial) section {
 		if t.Chosen {
 			row[6].text = "chosen"
 		}
+		if !short {
+			row = slices.Delete(row, 3, 4)
+		}
 		sh.rows = append(sh.rows, row)
 	}
 	return section{title: "Validation " + aggregate.Tested + ", seen items removed; the test items were not ranked", sheets: []sheet{sh}}
@@ -51,7 +59,7 @@ func TrialsCSV(trials []record.Trial) []byte {
 	lines := [][]string{{"dataset", "model", "tried", "short", "full", "epochs", "chosen"}}
 	for _, t := range trials {
 		short, full, epochs := "", "", ""
-		if t.ShortID != "" {
+		if t.HasShort() {
 			short = number64(t.Short)
 		}
 		if t.FullID != "" {
