@@ -353,6 +353,20 @@ func TestMissingEncoder(t *testing.T) {
 	if err != nil || strings.Count(out, "to run\n") != 1 || strings.Count(stderr, "needs the items' metadata") != 4 {
 		t.Errorf("no metadata: %v\n%s%s", err, out, stderr)
 	}
+	// A drawn start reads neither.
+	if _, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame-plus", "-datasets", "tiny", "-set", "pretrain.start=random", "-set", "pretrain.encoder="+none); err != nil {
+		t.Errorf("start = random: %v\n%s", err, stderr)
+	}
+	drawn, err := filepath.Glob(filepath.Join(dir, "results", "runs", "tiny-fame-plus-s0-*.json"))
+	if err != nil || len(drawn) != 1 {
+		t.Fatalf("%q, %v", drawn, err)
+	}
+	if body := read(t, drawn[0]); !strings.Contains(body, `"start": "random"`) || strings.Contains(body, `"encoder"`) || strings.Contains(body, `"texts"`) {
+		t.Errorf("the record of a drawn start:\n%s", body)
+	}
+	if _, stderr, err := runBench(t, dir, "-verify", strings.TrimSuffix(filepath.Base(drawn[0]), ".json")); err != nil {
+		t.Errorf("-verify: %v\n%s", err, stderr)
+	}
 	damaged := filepath.Join(dir, "damaged")
 	if err := os.CopyFS(damaged, os.DirFS(encoder)); err != nil {
 		t.Fatal(err)
@@ -400,7 +414,7 @@ func TestMissingEncoder(t *testing.T) {
 	// One place on an axis that cannot be leaves the others.
 	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+textConfig+"[suites.text.axes]\npretrain.template = [\"{genres}\", \"{brand}\"]\n")
 	out, stderr, err = runBench(t, dir, "-suite", "text", "-models", "fame,fame-plus", "-dry-run", "-set", "pretrain.encoder="+encoder)
-	if err != nil || strings.Count(out, "to run\n") != 3 || !strings.Contains(stderr, "skipped: fame-plus on texts with pretrain.template = {genres}") {
+	if err != nil || strings.Count(out, " to run") != 3 || !strings.Contains(stderr, "skipped: fame-plus on texts with pretrain.template = {genres}") {
 		t.Errorf("a template without texts: %v\n%s%s", err, out, stderr)
 	}
 }

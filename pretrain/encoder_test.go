@@ -2,6 +2,7 @@ package pretrain
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"math"
 	"os"
@@ -130,6 +131,58 @@ func TestEncoderVariants(t *testing.T) {
 				oracle.Near(t, string(pooling), got, oracle.Flatten(rows), outputTolerance)
 			}
 		})
+	}
+}
+
+// Weights of half the size give what the same values give in F32.
+func TestEncoderOfHalfPrecision(t *testing.T) {
+	for dtype, half := range map[string]func(float32) uint16{
+		"BF16": func(v float32) uint16 { return uint16(math.Float32bits(v) >> 16) },
+		"F16": func(v float32) uint16 { // cut to a normal number or 0
+			b := math.Float32bits(v)
+			exponent := int(b>>23&255) - 127 + 15
+			if exponent < 1 {
+				return 0
+			}
+			return uint16(b>>31<<15) | uint16(exponent)<<10 | uint16(b>>13&1023)
+		},
+	} {
+		halves, wide := newFolder(t, "gelu_new"), newFolder(t, "gelu_new")
+		for _, f := range []folder{halves, wide} {
+			f.tensors(func(w map[string]safetensors.Tensor) {
+				for name, tensor := range w {
+					v, err := tensor.Float32s()
+					must(t, err)
+					var data []byte
+					for _, x := range v {
+						data = binary.LittleEndian.AppendUint16(data, half(x))
+					}
+					w[name] = safetensors.Tensor{DType: dtype, Shape: tensor.Shape, Data: data}
+					if f == wide {
+						w[name], err = w[name].ToFloat32()
+						must(t, err)
+					}
+				}
+			})
+		}
+		var vectors [2][]float32
+		for i, f := range []folder{halves, wide} {
+			e, err := OpenEncoder(f.dir)
+			must(t, err)
+			vectors[i], err = e.Encode(t.Context(), []string{"rose cream", "nail"}, EncodeOptions{})
+			must(t, err)
+		}
+		e, _ := tiny(t)
+		exact, err := e.Encode(t.Context(), []string{"rose cream", "nail"}, EncodeOptions{})
+		must(t, err)
+		if !slices.Equal(vectors[0], vectors[1]) || slices.Equal(vectors[0], exact) {
+			t.Errorf("%s: %v\nin F32: %v", dtype, vectors[0], vectors[1])
+		}
+		for i, v := range exact { // cut to 7 bits at least
+			if d := math.Abs(float64(v - vectors[0][i])); d > .1 {
+				t.Errorf("%s: element %d is %v, with all bits %v", dtype, i, vectors[0][i], v)
+			}
+		}
 	}
 }
 

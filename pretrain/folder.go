@@ -145,7 +145,7 @@ func (c bertConfig) tensors() []tensor {
 
 const layerPrefix = "encoder.layer."
 
-// readWeights reads the tensors that c asks for and the SHA-256 of the file.
+// readWeights reads the tensors that c asks for, in F32, and the SHA-256 of the file.
 // Others, such as the pooler's and a task's head, are left out.
 func readWeights(path string, c bertConfig) (map[string]safetensors.Tensor, string, error) {
 	body, err := os.ReadFile(path)
@@ -168,12 +168,12 @@ func readWeights(path string, c bertConfig) (map[string]safetensors.Tensor, stri
 		switch {
 		case !ok:
 			return nil, "", fmt.Errorf("pretrain: %s: no tensor %q, which config.json asks for", path, want.name)
-		case t.DType != "F32":
-			return nil, "", fmt.Errorf("pretrain: %s: tensor %q is %s, expected F32", path, want.name, t.DType)
 		case !slices.Equal(t.Shape, want.shape):
 			return nil, "", fmt.Errorf("pretrain: %s: tensor %q has the shape %v, expected %v, as %s in config.json say", path, want.name, t.Shape, want.shape, want.from)
 		}
-		out[want.name] = t
+		if out[want.name], err = t.ToFloat32(); err != nil {
+			return nil, "", fmt.Errorf("pretrain: %s: tensor %q: %w", path, want.name, err)
+		}
 	}
 	for name := range named {
 		rest, ok := strings.CutPrefix(name, layerPrefix)

@@ -131,7 +131,7 @@ func TestOpenEncoderNamesTheDamage(t *testing.T) {
 			f.tensors(func(w map[string]safetensors.Tensor) {
 				w["bert.embeddings.LayerNorm.beta"] = safetensors.FromInt64s([]int64{12}, make([]int64, 12))
 			})
-		}, []string{`tensor "embeddings.LayerNorm.bias" is I64, expected F32`}},
+		}, []string{`tensor "embeddings.LayerNorm.bias": safetensors: dtype is I64, expected F32, F16 or BF16`}},
 
 		{"no vocabulary", "", func(f folder) { f.remove("tokenizer.json") }, []string{"no vocabulary", "tokenizer.json or vocab.txt"}},
 		{"no vocab.txt", "relu_cased", func(f folder) { f.remove("vocab.txt") }, []string{"no vocabulary", "tokenizer.json or vocab.txt"}},

@@ -154,6 +154,17 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	if err != nil {
 		return err
 	}
+	params, err := c.Params(e, job.Spec.Dataset.Name)
+	if err != nil {
+		return err
+	}
+	if hidden, heads, err := s.shape(params); err != nil || hidden%heads != 0 {
+		return errors.Join(err, invalidError{fmt.Sprintf("%s: start of %s on %s", c.Path, e.Name, job.Spec.Dataset.Name),
+			fmt.Errorf("pretrain.heads = %d does not divide hidden = %d", heads, hidden)})
+	}
+	if !s.reads() {
+		return nil
+	}
 	if data == nil {
 		return missingError{fmt.Errorf("%s on %s needs the data", e.Name, job.Spec.Dataset.Name)}
 	}
@@ -171,14 +182,6 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	texts, facets, err := s.read(data)
 	if err != nil {
 		return missingError{fmt.Errorf("%s on %s needs the items' metadata: %w", e.Name, job.Spec.Dataset.Name, err)}
-	}
-	params, err := c.Params(e, job.Spec.Dataset.Name)
-	if err != nil {
-		return err
-	}
-	if hidden, heads, err := s.shape(params); err != nil || hidden%heads != 0 {
-		return errors.Join(err, invalidError{fmt.Sprintf("%s: start of %s on %s", c.Path, e.Name, job.Spec.Dataset.Name),
-			fmt.Errorf("pretrain.heads = %d does not divide hidden = %d", heads, hidden)})
 	}
 	spec := job.Spec.Start
 	spec.Texts, spec.Facets, spec.Encoder = pretrain.TextsHash(texts), s.facetsHash(facets), fingerprint
@@ -218,6 +221,9 @@ func (s StartConfig) read(data *datasets.Dataset) (texts []string, facets []data
 	}
 	return texts, facets, nil
 }
+
+// reads tells whether the start depends on the items' texts.
+func (s StartConfig) reads() bool { return s.Config.Start != pretrain.StartRandom }
 
 // learns tells whether the start depends on the items' labels.
 func (s StartConfig) learns() bool {
@@ -260,28 +266,48 @@ func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out 
 	if have := pretrain.Version; have != j.Spec.Start.Version {
 		return nil, fmt.Errorf("the run's pre-training is of version %d, this build has %d", j.Spec.Start.Version, have)
 	}
-	texts, facets, err := s.read(data)
-	if err != nil {
+	in := pretrain.Input{HasText: make([]bool, data.NumItems+1)}
+	var err error
+	if s.reads() {
+		if in, err = j.encode(ctx, s, data, out); err != nil {
+			return nil, err
+		}
+	}
+	if in.Hidden, in.Heads, err = s.shape(params); err != nil {
 		return nil, err
 	}
+	out.phase("pretrain")
+	r, err := pretrain.Train(ctx, torch.Config{Threads: 1, Seed: uint64(j.Spec.Seed)}, in, s.Config, func(p pretrain.Progress) {
+		out.progress(Progress{Step: (p.Epoch-1)*p.Steps + p.Step, Steps: p.Epochs * p.Steps, Loss: p.Loss})
+	})
+	return &start{s, r}, err
+}
+
+// encode gives what a start learns from: the vectors of the items' texts, and labels.
+// All must be what the job's spec says.
+func (j Job) encode(ctx context.Context, s StartConfig, data *datasets.Dataset, out *emitter) (in pretrain.Input, err error) {
+	texts, facets, err := s.read(data)
+	if err != nil {
+		return in, err
+	}
 	if got := pretrain.TextsHash(texts); got != j.Spec.Start.Texts {
-		return nil, fmt.Errorf("the texts of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)
+		return in, fmt.Errorf("the texts of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)
 	}
 	if got := s.facetsHash(facets); got != j.Spec.Start.Facets {
-		return nil, fmt.Errorf("the labels of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)
+		return in, fmt.Errorf("the labels of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)
 	}
 	dir := j.Encoder
 	if dir == "" { // a recorded run: the spec has the fingerprint only
 		if dir, err = pretrain.DefaultEncoder(); err != nil {
-			return nil, err
+			return in, err
 		}
 	}
 	encoder, err := pretrain.OpenEncoder(dir)
 	if err != nil {
-		return nil, err
+		return in, err
 	}
 	if encoder.Fingerprint != j.Spec.Start.Encoder {
-		return nil, fmt.Errorf("the encoder in %s has fingerprint %.8s, the run's is %.8s", dir, encoder.Fingerprint, j.Spec.Start.Encoder)
+		return in, fmt.Errorf("the encoder in %s has fingerprint %.8s, the run's is %.8s", dir, encoder.Fingerprint, j.Spec.Start.Encoder)
 	}
 	out.phase("encode")
 	vectors, err := encoder.Encode(ctx, texts, pretrain.EncodeOptions{
@@ -289,20 +315,13 @@ func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out 
 		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
 	})
 	if err != nil {
-		return nil, err
+		return in, err
 	}
-	in := pretrain.Input{Vectors: vectors, Size: encoder.Hidden, HasText: make([]bool, len(texts)), Facets: facets}
-	if in.Hidden, in.Heads, err = s.shape(params); err != nil {
-		return nil, err
-	}
+	in = pretrain.Input{Vectors: vectors, Size: encoder.Hidden, HasText: make([]bool, len(texts)), Facets: facets}
 	for v, text := range texts {
 		in.HasText[v] = text != ""
 	}
-	out.phase("pretrain")
-	r, err := pretrain.Train(ctx, torch.Config{Threads: 1, Seed: uint64(j.Spec.Seed)}, in, s.Config, func(p pretrain.Progress) {
-		out.progress(Progress{Step: (p.Epoch-1)*p.Steps + p.Step, Steps: p.Epochs * p.Steps, Loss: p.Loss})
-	})
-	return &start{s, r}, err
+	return in, nil
 }
 
 // addTo puts what pre-training came to into a record, and its pictures beside it.

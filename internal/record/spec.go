@@ -46,9 +46,9 @@ type Versions struct {
 // drawn.
 type Start struct {
 	Settings Settings `json:"settings,omitempty"` // of pre-training
-	Texts    string   `json:"texts"`              // SHA-256 of the items' texts
+	Texts    string   `json:"texts,omitempty"`    // SHA-256 of the items' texts; "" where they are not read
 	Facets   string   `json:"facets,omitempty"`   // SHA-256 of the facets that are learned and of the items' labels; "" where none are
-	Encoder  string   `json:"encoder"`            // fingerprint of the text encoder
+	Encoder  string   `json:"encoder,omitempty"`  // fingerprint of the text encoder; "" where texts are not read
 	Version  int      `json:"version"`            // of the pre-training code
 }
 

@@ -316,6 +316,40 @@ func TestValuesRefuseAnotherType(t *testing.T) {
 	}
 }
 
+// The patterns and values are those of IEEE 754's binary16 and of bfloat16.
+func TestToFloat32(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	for dtype, values := range map[string]map[uint16]float32{
+		"F16": {0x3c00: 1, 0xc000: -2, 0x3555: 0.333251953125, 0x7bff: 65504, 0x0400: 0x1p-14, 0x03ff: 0x1.ff8p-15, 0x0001: 0x1p-24,
+			0x0000: 0, 0x8000: float32(math.Copysign(0, -1)), 0x7c00: inf, 0xfc00: -inf, 0x7e00: nan},
+		"BF16": {0x3f80: 1, 0xc049: -3.140625, 0x0080: 0x1p-126, 0x0000: 0, 0x7f80: inf, 0x7fc0: nan},
+	} {
+		for bits, want := range values {
+			wide, err := Tensor{DType: dtype, Shape: []int64{1, 2}, Data: []byte{byte(bits), byte(bits >> 8), byte(bits), byte(bits >> 8)}}.ToFloat32()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := wide.Float32s()
+			if err != nil || !reflect.DeepEqual(wide.Shape, []int64{1, 2}) || len(got) != 2 {
+				t.Fatalf("%s: %v, shape %v, %v", dtype, got, wide.Shape, err)
+			}
+			for _, v := range got {
+				if math.Float32bits(v) != math.Float32bits(want) && !(v != v && want != want) {
+					t.Errorf("%s %#04x: %v, want %v", dtype, bits, v, want)
+				}
+			}
+		}
+	}
+	if got, err := FromFloat32s([]int64{1}, []float32{1.5}).ToFloat32(); err != nil || !reflect.DeepEqual(got, FromFloat32s([]int64{1}, []float32{1.5})) {
+		t.Errorf("F32: %v, %v", got, err)
+	}
+	for _, bad := range []Tensor{{DType: "F16", Shape: []int64{2}, Data: make([]byte, 2)}, {DType: "F32", Shape: []int64{1}}, FromInt64s([]int64{1}, []int64{1})} {
+		if got, err := bad.ToFloat32(); err == nil {
+			t.Errorf("%v of %s with %d bytes: %v", bad.Shape, bad.DType, len(bad.Data), got)
+		}
+	}
+}
+
 // FuzzDecode makes sure that any bytes give an error or a file that is written
 // and read to the same content.
 func FuzzDecode(f *testing.F) {

@@ -19,6 +19,51 @@ func (t Tensor) Float32s() ([]float32, error) {
 	return v, nil
 }
 
+// ToFloat32 gives an F32 tensor of the same values: t itself, or what an F16 or BF16
+// tensor holds, every value of which F32 has, too.
+func (t Tensor) ToFloat32() (Tensor, error) {
+	var widen func(uint16) float32
+	switch t.DType {
+	case "F32":
+		return t, t.check("F32")
+	case "F16":
+		widen = fromFloat16
+	case "BF16": // the upper half of an F32
+		widen = func(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
+	default:
+		return t, fmt.Errorf("safetensors: dtype is %s, expected F32, F16 or BF16", t.DType)
+	}
+	if err := t.check(t.DType); err != nil {
+		return t, err
+	}
+	v := make([]float32, len(t.Data)/2)
+	for i := range v {
+		v[i] = widen(binary.LittleEndian.Uint16(t.Data[2*i:]))
+	}
+	return FromFloat32s(t.Shape, v), nil
+}
+
+// fromFloat16 reads IEEE 754's binary16: a sign, 5 bits of exponent, 10 of fraction.
+func fromFloat16(b uint16) float32 {
+	exponent, fraction := int(b>>10&31), float64(b&1023)
+	var v float64
+	switch exponent {
+	case 0: // below the normal numbers, or 0
+		v = math.Ldexp(fraction, -24)
+	case 31:
+		v = math.Inf(1)
+		if fraction != 0 {
+			v = math.NaN()
+		}
+	default:
+		v = math.Ldexp(1024+fraction, exponent-25)
+	}
+	if b>>15 == 1 {
+		v = -v
+	}
+	return float32(v)
+}
+
 // Int64s gives a copy of the elements of an I64 tensor.
 func (t Tensor) Int64s() ([]int64, error) {
 	if err := t.check("I64"); err != nil {
