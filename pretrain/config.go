@@ -26,7 +26,7 @@ const (
 	StartContrast = "contrast"  // FAME+: a facet for each head
 	StartOneFacet = "one-facet" // the same without facets: all heads learn one set of labels, the union of all facets'
 	StartPCA      = "pca"       // the text vectors' principal components, not trained
-	StartRandom   = "random"    // N(0, .02), as without text
+	StartRandom   = "random"    // N(0, .02·Scale), as without text
 
 	HeadLinear = "linear" // s → d/H
 	HeadMLP    = "mlp"    // s → s, GELU, s → d/H

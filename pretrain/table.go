@@ -9,12 +9,12 @@ import (
 	"famebench/models"
 )
 
-// normalTable is a table [V+1, d] drawn from N(0, .02), padding included, as the
-// models draw theirs.
-func normalTable(items, d int, r *rand.Rand) []float32 {
+// normalTable is a table [V+1, d] drawn from N(0, .02·scale), padding included, as
+// the models draw theirs.
+func normalTable(items, d int, scale float64, r *rand.Rand) []float32 {
 	out := make([]float32, (items+1)*d)
 	for i := range out {
-		out[i] = float32(models.InitStd * r.NormFloat64())
+		out[i] = float32(scale * (models.InitStd * r.NormFloat64()))
 	}
 	return out
 }

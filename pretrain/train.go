@@ -29,7 +29,7 @@ type Input struct {
 type Result struct {
 	// Table is [V+1, d], row-major. Every row of an item with text has Config.Scale times
 	// the expected norm of a row drawn from N(0, .02), 0.02·√d, of which each head's block
-	// has an equal share; padding and items without text are drawn from N(0, .02).
+	// has an equal share; padding and items without text are drawn from N(0, .02·Scale).
 	Table    []float32
 	FromText []bool // [V+1]: rows that come from a text, the others are drawn
 	Record   record.Pretrain
@@ -70,7 +70,7 @@ func Train(ctx context.Context, tc torch.Config, in Input, c Config, progress fu
 		return nil, fmt.Errorf("pretrain: %w", err)
 	}
 	t := &training{in: in, config: c, seed: tc.Seed, items: len(in.HasText) - 1}
-	t.result = &Result{Table: normalTable(t.items, in.Hidden, t.random(streamTable, 0, 0))}
+	t.result = &Result{Table: normalTable(t.items, in.Hidden, c.Scale, t.random(streamTable, 0, 0))}
 	if err := t.divide(); err != nil {
 		return nil, fmt.Errorf("pretrain: %w", err)
 	}

@@ -166,9 +166,15 @@ func TestTable(t *testing.T) {
 		}
 	}
 	c.Start, c.Scale = StartContrast, 3
-	for i, x := range train(t, in, c).Table[16 : 199*16] { // the last item has no text
-		if math.Abs(float64(x-3*tables[StartContrast][16+i])) > 1e-6 {
+	for i, x := range train(t, in, c).Table { // with the last item, which has no text
+		if math.Abs(float64(x-3*tables[StartContrast][i])) > 1e-6 {
 			t.Fatal("three times the scale is not three times the row")
+		}
+	}
+	c.Start = StartRandom
+	for i, x := range train(t, in, c).Table {
+		if math.Abs(float64(x-3*tables[StartRandom][i])) > 1e-6 {
+			t.Fatal("three times the scale is not three times the drawn row")
 		}
 	}
 	random := tables[StartRandom]

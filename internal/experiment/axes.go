@@ -123,17 +123,18 @@ func (c *Config) anyHas(s Suite, a Axis) bool {
 }
 
 // axisPath says where an axis of a suite sets a model's value; ok is false for a
-// model that does not have the setting, or is a variant that fixes it.
+// model that does not have the setting, or is a variant that fixes it or to which it
+// makes no difference.
 func (c *Config) axisPath(s Suite, e Entry, a Axis) (path []string, ok bool) {
 	if e.Neural == nil {
 		return nil, false
 	}
 	parts := strings.Split(strings.TrimPrefix(a.Name, "models."), ".")
 	switch {
-	case parts[0] == "train", parts[0] == "pretrain" && e.Text:
-		return append([]string{"suites", s.Name}, parts...), true
-	case parts[0] == "pretrain":
+	case parts[0] == "pretrain" && !e.starts(parts[len(parts)-1]):
 		return nil, false
+	case parts[0] == "train", parts[0] == "pretrain":
+		return append([]string{"suites", s.Name}, parts...), true
 	case len(parts) == 1:
 		path = []string{"models", e.Name, parts[0]}
 	case parts[0] == e.Name:
@@ -154,6 +155,16 @@ func (c *Config) axisPath(s Suite, e Entry, a Axis) (path []string, ok bool) {
 		}
 	}
 	return path, true
+}
+
+// starts tells whether the model's start from texts depends on a setting: that of a
+// variant without contrast does not depend on the contrast's.
+func (e Entry) starts(key string) bool {
+	s := startDefaults()
+	if e.FixStart != nil {
+		e.FixStart(&s)
+	}
+	return e.Text && !s.ignores(key)
 }
 
 // at is the configuration at a point of a suite's axes.

@@ -78,6 +78,39 @@ func TestAxes(t *testing.T) {
 	}
 }
 
+// A setting of the start is varied for models that start from texts, and for those of
+// their variants to which it makes a difference.
+func TestAxesOfAStart(t *testing.T) {
+	c, err := loadAxes(t, "\n[suites.s.axes]\npretrain.scale = [2.0]\npretrain.temperature = [0.1]\npretrain.pooling = [\"cls\"]\n",
+		`s.models=["fame", "fame-plus", "fame-plus-one-facet", "fame-plus-pca", "fame-plus-random"]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Suite("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const scale, temperature, pooling = "pretrain.scale = 2", "pretrain.temperature = 0.1", "pretrain.pooling = cls"
+	for model, want := range map[string][]string{
+		"fame": {""}, "fame-plus": {"", scale, temperature, pooling}, "fame-plus-one-facet": {"", scale, temperature, pooling},
+		"fame-plus-pca": {"", scale, pooling}, "fame-plus-random": {"", scale},
+	} {
+		e, _ := find(Registry, model)
+		var got []string
+		for _, p := range c.points(s, e) {
+			got = append(got, p.String())
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", model, got, want)
+		}
+	}
+	if _, err := loadAxes(t, "\n[suites.s.axes]\npretrain.temperature = [0.1]\n", `s.models=["fame-plus-random"]`); err == nil || !strings.Contains(err.Error(), "no model of the suite has this setting") {
+		t.Errorf("an axis that makes no difference: %v", err)
+	}
+}
+
 // What a model refuses is skipped and told, and values reach the spec.
 func TestAxesSkipWhatAModelRefuses(t *testing.T) {
 	c, err := loadAxes(t, "\n[suites.s.axes]\nfame.heads = [2, 3]\ntrain.learning_rate = [-1.0]\n", `s.models=["fame"]`)

@@ -69,6 +69,7 @@ var Registry = []Entry{
 	atVersion(2, fame("fame-concat", "no facets: the heads side by side, one projection", func(c *models.FAMEConfig) { c.Gate = models.GateConcat })), // 2: starts at the identity
 	fame("fame-top1-gate", "the head with the highest weight scores alone", func(c *models.FAMEConfig) { c.Gate = models.GateTop1 }),
 	fromText(fameEntry, "fame-plus", "FAME whose item table starts from the items' texts, a facet a head (arXiv 2601.12301)", nil),
+	fromText(fameEntry, "fame-plus-random", "FAME+ without texts: what the scale of the start alone does", func(s *StartConfig) { s.Config.Start = pretrain.StartRandom }),
 	fromText(fameEntry, "fame-plus-pca", "FAME that starts from the texts' principal components", func(s *StartConfig) { s.Config.Start = pretrain.StartPCA }),
 	fromText(fameEntry, "fame-plus-one-facet", "FAME+ whose heads all learn the same labels", func(s *StartConfig) { s.Config.Start = pretrain.StartOneFacet }),
 	fromText(fameEntry, "fame-plus-frozen", "FAME+ whose item table stays as it starts", func(s *StartConfig) { s.Frozen = true }),

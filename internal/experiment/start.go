@@ -230,6 +230,17 @@ func (s StartConfig) learns() bool {
 	return s.Config.Start == pretrain.StartContrast || s.Config.Start == pretrain.StartOneFacet
 }
 
+// ignores tells whether a setting makes no difference to the start.
+func (s StartConfig) ignores(key string) bool {
+	switch {
+	case !s.reads():
+		return !slices.Contains([]string{"start", "scale", "frozen"}, key)
+	case !s.learns():
+		return slices.Contains([]string{"facets", "epochs", "batch", "temperature", "learning_rate", "head", "alternate", "extra_heads", "view_dropout", "shuffled_labels"}, key)
+	}
+	return false
+}
+
 func (s StartConfig) facetsHash(facets []datasets.Facet) string {
 	if !s.learns() {
 		return ""
