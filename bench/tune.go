@@ -24,7 +24,7 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 			return err
 		}
 		if s.TrialEpochs > 0 {
-			fmt.Fprintf(b.stderr, "then the best %d trials of each model on each data set and the configured settings, trained to the end\n", s.Finalists)
+			fmt.Fprintf(b.stderr, "then the best %d of each model's trials on each data set, and the configured settings, are trained to the end\n", s.Finalists)
 		}
 		return nil
 	}
