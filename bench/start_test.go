@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -354,15 +355,21 @@ func TestMissingEncoder(t *testing.T) {
 		t.Errorf("no metadata: %v\n%s%s", err, out, stderr)
 	}
 	// A drawn start reads neither.
-	if _, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame-plus", "-datasets", "tiny", "-set", "pretrain.start=random", "-set", "pretrain.encoder="+none); err != nil {
+	if _, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame-plus", "-datasets", "tiny", "-set", "pretrain.start=random", "-set", "pretrain.encoder="+none, "-set", "pretrain.scale=4"); err != nil {
 		t.Errorf("start = random: %v\n%s", err, stderr)
 	}
 	drawn, err := filepath.Glob(filepath.Join(dir, "results", "runs", "tiny-fame-plus-s0-*.json"))
 	if err != nil || len(drawn) != 1 {
 		t.Fatalf("%q, %v", drawn, err)
 	}
-	if body := read(t, drawn[0]); !strings.Contains(body, `"start": "random"`) || strings.Contains(body, `"encoder"`) || strings.Contains(body, `"texts"`) {
-		t.Errorf("the record of a drawn start:\n%s", body)
+	r, err := (record.Store{Dir: filepath.Join(dir, "results")}).Read(strings.TrimSuffix(filepath.Base(drawn[0]), ".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Epochs of pre-training and the template are set, but make no difference.
+	want := record.Start{Settings: record.Settings{"start": []byte(`"random"`), "scale": []byte("4")}, Version: pretrain.Version}
+	if !reflect.DeepEqual(*r.Result.Spec.Start, want) {
+		t.Errorf("a drawn start: %+v, want %+v", *r.Result.Spec.Start, want)
 	}
 	if _, stderr, err := runBench(t, dir, "-verify", strings.TrimSuffix(filepath.Base(drawn[0]), ".json")); err != nil {
 		t.Errorf("-verify: %v\n%s", err, stderr)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -136,7 +137,8 @@ func (c *Config) encoderDir(s StartConfig) (string, error) {
 // missingError is about something that a run needs and that is not here.
 type missingError struct{ error }
 
-// fillStartSettings adds to a spec the settings of a start.
+// fillStartSettings adds to a spec the settings of a start, without those that make no
+// difference to it.
 func (c *Config) fillStartSettings(spec *record.Spec, e Entry, suite string) (StartConfig, error) {
 	s, err := c.Start(e, spec.Dataset.Name, suite)
 	if err != nil {
@@ -144,6 +146,7 @@ func (c *Config) fillStartSettings(spec *record.Spec, e Entry, suite string) (St
 	}
 	defaults := startDefaults()
 	diff, err := record.Diff(&defaults, &s)
+	maps.DeleteFunc(diff, func(key string, _ json.RawMessage) bool { return s.ignores(key) })
 	spec.Start = &record.Start{Settings: diff, Version: pretrain.Version}
 	return s, err
 }
