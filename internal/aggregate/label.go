@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,10 +34,9 @@ func label(groups []*group, axes []string) (shown [][]string) {
 				return
 			}
 			for k, g := range members {
-				if text := of(g.records[0]); text != "" {
-					g.Label += fmt.Sprintf(" %s=%s", name, text)
-					shown[rows[k]] = append(shown[rows[k]], name)
-				}
+				// A record from before there was the setting does not tell it; it has the default.
+				g.Label += fmt.Sprintf(" %s=%s", name, cmp.Or(of(g.records[0]), "default"))
+				shown[rows[k]] = append(shown[rows[k]], name)
 			}
 		}
 		of := func(name string) func(*record.Record) string {
