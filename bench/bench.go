@@ -226,6 +226,7 @@ func (b *bench) records(ids []string) ([]*record.Record, error) {
 			errs = append(errs, err)
 		default:
 			out = append(out, r)
+			errs = append(errs, experiment.Complete(r))
 		}
 	}
 	return out, errors.Join(errs...)

@@ -303,7 +303,7 @@ func TestLabels(t *testing.T) {
 	for _, r := range rows {
 		got = append(got, r.Label)
 	}
-	want := []string{"fame heads=1", "fame heads=8", "sasrec", "core encoder=default threads=2", "core encoder=ave threads=2", "core encoder=default threads=4"}
+	want := []string{"fame heads=1", "fame heads=8", "sasrec", "core threads=2", "core encoder=ave threads=2", "core threads=4"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -1,7 +1,6 @@
 package aggregate
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,9 +33,10 @@ func label(groups []*group, axes []string) (shown [][]string) {
 				return
 			}
 			for k, g := range members {
-				// A record from before there was the setting does not tell it; it has the default.
-				g.Label += fmt.Sprintf(" %s=%s", name, cmp.Or(of(g.records[0]), "default"))
-				shown[rows[k]] = append(shown[rows[k]], name)
+				if text := of(g.records[0]); text != "" {
+					g.Label += fmt.Sprintf(" %s=%s", name, text)
+					shown[rows[k]] = append(shown[rows[k]], name)
+				}
 			}
 		}
 		of := func(name string) func(*record.Record) string {

@@ -107,3 +107,31 @@ func equalSettings(a, b record.Settings) bool {
 		return err1 == nil && err2 == nil && bytes.Equal(p, q)
 	})
 }
+
+// Complete adds to a record the settings that are younger than it, at their defaults:
+// what runs did before there was the setting. Tables and figures tell rows apart by
+// them.
+func Complete(r *record.Record) error {
+	e, ok := find(Registry, r.Result.Spec.Model)
+	if !ok || r.Resolved == nil {
+		return nil
+	}
+	defaults, err := resolved(e.Defaults, e.trainDefaults())
+	if err != nil {
+		return err
+	}
+	if r.Result.Spec.Start != nil {
+		s := startDefaults()
+		if e.FixStart != nil {
+			e.FixStart(&s)
+		}
+		if defaults["pretrain"], err = record.All(s); err != nil {
+			return err
+		}
+	}
+	for section, settings := range defaults {
+		maps.Copy(settings, r.Resolved[section])
+		r.Resolved[section] = settings
+	}
+	return nil
+}
