@@ -120,6 +120,9 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 			frozen = []string{itemTable}
 		}
 	}
+	if err := scaleItems(model, t.ItemScale); err != nil {
+		return err
+	}
 	out.phase("train")
 	before := model.Params().Tensors()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{

@@ -362,11 +362,33 @@ func encodingsDir() string {
 
 // set puts the start into a model.
 func (s *start) set(m *train.Replicas) error {
+	return changeItems(m, func([]float32) []float32 { return s.Table })
+}
+
+// scaleItems multiplies a model's item table before it is trained.
+func scaleItems(m *train.Replicas, scale float64) error {
+	if scale == 1 {
+		return nil
+	}
+	return changeItems(m, func(table []float32) []float32 {
+		for i := range table {
+			table[i] *= float32(scale)
+		}
+		return table
+	})
+}
+
+// changeItems replaces a model's item table by what change makes of it.
+func changeItems(m *train.Replicas, change func([]float32) []float32) error {
 	all := m.Params().Tensors()
 	old, ok := all[itemTable]
 	if !ok {
-		return fmt.Errorf("the model has no parameter %q to start", itemTable)
+		return fmt.Errorf("the model has no parameter %q", itemTable)
 	}
-	all[itemTable] = safetensors.FromFloat32s(old.Shape, s.Table)
+	values, err := old.Float32s()
+	if err != nil {
+		return err
+	}
+	all[itemTable] = safetensors.FromFloat32s(old.Shape, change(values))
 	return m.Params().Load(all)
 }

@@ -2,12 +2,10 @@ package experiment
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 
 	"famebench/datasets"
-	"famebench/internal/torch/safetensors"
 	"famebench/internal/train"
 )
 
@@ -27,18 +25,14 @@ const nearest = 10
 
 // fillUntrained applies the rule Neighbours to a trained model.
 func (s *start) fillUntrained(m *train.Replicas, split *datasets.Split) error {
-	all := m.Params().Tensors()
-	table, err := all[itemTable].Float32s()
-	if err != nil {
-		return fmt.Errorf("%s: %w", itemTable, err)
-	}
 	trained := make([]bool, split.Data.NumItems+1)
 	for v, n := range split.TrainingCounts() {
 		trained[v] = n > 0
 	}
-	fromNeighbours(table, s.Table, s.FromText, trained, nearest)
-	all[itemTable] = safetensors.FromFloat32s(all[itemTable].Shape, table)
-	return m.Params().Load(all)
+	return changeItems(m, func(table []float32) []float32 {
+		fromNeighbours(table, s.Table, s.FromText, trained, nearest)
+		return table
+	})
 }
 
 // fromNeighbours overwrites, in table [V+1, d], the rows of items that start from a text

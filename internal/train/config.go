@@ -51,6 +51,7 @@ type Config struct {
 	EvalEvery       int     `toml:"eval_every" json:"eval_every"`             // epochs between evaluations
 	LearningRate    float64 `toml:"learning_rate" json:"learning_rate"`       // Adam's
 	WeightDecay     float64 `toml:"weight_decay" json:"weight_decay"`         // Adam's L2
+	ItemScale       float64 `toml:"item_scale" json:"item_scale"`             // the item table at the start, as a multiple of what the model draws; applied before Fit
 	MaxLen          int     `toml:"max_len" json:"max_len"`                   // L: most items of a model input
 	Stride          int     `toml:"stride" json:"stride"`                     // step between the windows of a longer history
 	TimeLimit       float64 `toml:"time_limit" json:"time_limit"`             // seconds of training; 0 none
@@ -72,6 +73,7 @@ func Defaults() Config {
 		Patience:        10,
 		EvalEvery:       1,
 		LearningRate:    1e-3,
+		ItemScale:       1,
 		MaxLen:          50,
 		Stride:          25,
 		CheckpointEvery: 60,
@@ -108,6 +110,8 @@ func (c Config) Validate(items int) error {
 		return bad("learning_rate", c.LearningRate, "more than 0 and below 10")
 	case !(c.WeightDecay >= 0 && c.WeightDecay < 10):
 		return bad("weight_decay", c.WeightDecay, "0 or more and below 10")
+	case !(c.ItemScale > 0 && c.ItemScale <= 1000):
+		return bad("item_scale", c.ItemScale, "more than 0, at most 1,000")
 	case c.MaxLen < 1:
 		return bad("max_len", c.MaxLen, "at least 1")
 	case c.Stride < 1 || c.Stride > c.MaxLen:
