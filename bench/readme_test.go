@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -43,6 +45,50 @@ func TestReadmeShowsTheRecords(t *testing.T) {
 	}
 	if speed := read(t, "../results/tables/speed.md"); !strings.Contains(readme, strings.TrimSpace(speed)) {
 		t.Errorf("the README does not show this table:\n%s", speed)
+	}
+}
+
+// TestReadmeOfFAMEPlus compares the README's table of FAME+'s parts with the suite's.
+func TestReadmeOfFAMEPlus(t *testing.T) {
+	lines, err := csv.NewReader(strings.NewReader(read(t, "../results/tables/pretrain.csv"))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	column := map[string]int{}
+	for i, name := range lines[0] {
+		column[name] = i
+	}
+	shown, seeds := map[string]string{}, map[string]string{} // by rule and model; by model
+	for _, line := range lines[1:] {
+		at := func(name string) string { return line[column[name]] }
+		if at("dataset") != "beauty" || at("metric") != "NDCG@10" {
+			continue
+		}
+		mean, err := strconv.ParseFloat(at("mean"), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown[at("rule")+at("model")] = strings.TrimPrefix(fmt.Sprintf("%.4f", mean), "0")
+		seeds[at("model")] = map[string]string{"1": "one seed", "3": "three seeds"}[at("n")]
+	}
+	_, section, _ := strings.Cut(read(t, "../README.md"), "### FAME+\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows := 0
+	for _, row := range strings.Split(section, "\n") {
+		cells := strings.Split(row, " | ")
+		model, ok := strings.CutPrefix(cells[0], "| `")
+		if !ok || len(cells) != 4 {
+			continue
+		}
+		rows++
+		model = strings.TrimSuffix(model, "`")
+		want := fmt.Sprintf("%s / %s | %s |", shown["removed"+model], shown["kept"+model], seeds[model])
+		if got := strings.Join(cells[2:], " | "); got != want {
+			t.Errorf("%s: the README says %q, results/tables/pretrain.csv %q", model, got, want)
+		}
+	}
+	if rows < 7 {
+		t.Errorf("the README's table of FAME+'s parts has %d rows", rows)
 	}
 }
 
