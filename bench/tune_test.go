@@ -37,7 +37,7 @@ func TestTune(t *testing.T) {
 	dir := tiny(t)
 	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+searchSuites)
 	stdout, stderr, err := runBench(t, dir, "-suite", "search", "-dry-run")
-	if err != nil || strings.Count(stdout, "to run") != 6 || !strings.Contains(stderr, "the best 2 trials") {
+	if err != nil || strings.Count(stdout, "to run") != 6 || !strings.Contains(stderr, "the best 2 of each model's trials") {
 		t.Fatalf("%v\n%s%s", err, stdout, stderr)
 	}
 	if _, _, err := runBench(t, dir, "-suite", "tuned"); err == nil || exitCode(err) != exitUsage {
