@@ -160,11 +160,7 @@ func (c *Config) axisPath(s Suite, e Entry, a Axis) (path []string, ok bool) {
 // starts tells whether the model's start from texts depends on a setting: that of a
 // variant without contrast does not depend on the contrast's.
 func (e Entry) starts(key string) bool {
-	s := startDefaults()
-	if e.FixStart != nil {
-		e.FixStart(&s)
-	}
-	return e.Text && !s.ignores(key)
+	return e.Text && !e.startDefaults().ignores(key)
 }
 
 // at is the configuration at a point of a suite's axes.

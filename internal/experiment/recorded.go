@@ -121,11 +121,7 @@ func Complete(r *record.Record) error {
 		return err
 	}
 	if r.Result.Spec.Start != nil {
-		s := startDefaults()
-		if e.FixStart != nil {
-			e.FixStart(&s)
-		}
-		if defaults["pretrain"], err = record.All(s); err != nil {
+		if defaults["pretrain"], err = record.All(e.startDefaults()); err != nil {
 			return err
 		}
 	}

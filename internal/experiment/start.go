@@ -39,6 +39,15 @@ func startDefaults() StartConfig {
 	return StartConfig{Config: pretrain.Defaults(), TextConfig: pretrain.TextDefaults(), Facets: []string{}, Pooling: string(pretrain.MeanPooling), MaxTokens: 128, Untrained: AsTrained}
 }
 
+// startDefaults are those of a model, with what makes the variant.
+func (e Entry) startDefaults() StartConfig {
+	s := startDefaults()
+	if e.FixStart != nil {
+		e.FixStart(&s)
+	}
+	return s
+}
+
 // itemTable is the parameter that a start sets.
 const itemTable = "item_emb.weight"
 
