@@ -1,6 +1,8 @@
 package datasets
 
 import (
+	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -108,6 +110,7 @@ func TestMissingFiles(t *testing.T) {
 		{Config{Name: "mine", Format: "csv", Path: ".", Columns: Columns{User: "u", Item: "i"}}, []string{"is a folder; format csv needs the path of a file"}},
 		{Config{Name: "mine", Format: "csv", Path: "log.csv", Columns: Columns{User: "u", Item: "i"}, Items: "no.csv", ItemColumns: ItemColumns{Item: "i"}}, []string{"no.csv: no such file"}},
 		{Config{Name: "amazon-toys", Items: "meta.json.gz"}, []string{"meta.json.gz: no such file", "scripts/fetch-data.sh amazon-toys"}},
+		{Config{Name: "mine", Format: "csv", Path: "log.csv", Columns: Columns{User: "u", Item: "i"}, Items: "empty", ItemColumns: ItemColumns{Item: "i"}}, []string{"empty is a folder", "path of a file"}},
 	} {
 		_, err := Open(tc.c, dir)
 		for _, want := range tc.want {
@@ -119,10 +122,17 @@ func TestMissingFiles(t *testing.T) {
 			t.Errorf("%s: a hint to fetch it: %v, want %v: %v", tc.c.Name, !fetched, fetched, err)
 		}
 	}
-	// FAMEBENCH_DATA moves the folder of known sets.
+	// FAMEBENCH_DATA moves data/, and what is not there is told from what is damaged.
 	t.Setenv("FAMEBENCH_DATA", dir)
-	if _, err := Open(Config{Name: "ml-1m"}, "elsewhere"); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "ml-1m")+":") {
-		t.Errorf("%v", err)
+	for path, c := range map[string]Config{
+		"ml-1m":     {Name: "ml-1m"},
+		"x/log.csv": {Name: "mine", Format: "csv", Path: "data/x/log.csv", Columns: Columns{User: "u", Item: "i"}},
+		"x/meta.gz": {Name: "amazon-toys", Items: "data/x/meta.gz"},
+	} {
+		_, err := Open(c, "elsewhere")
+		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), filepath.Join(dir, path)+":") {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
 

@@ -54,9 +54,9 @@ type Filtered struct {
 }
 
 // Open reads and preprocesses the data set that c describes. Relative paths
-// in c start at root. An embedded data set needs neither path nor root; a
-// known downloadable one without a path is looked for where
-// scripts/fetch-data.sh puts it: $FAMEBENCH_DATA or root/data, then its name.
+// in c start at root, and those in data/ at $FAMEBENCH_DATA if it is set. An
+// embedded data set needs neither path nor root; a known downloadable one without
+// a path is looked for where scripts/fetch-data.sh puts it: data/, then its name.
 //
 // Bad input is refused with file, line and reason ([*ParseError]). Whatever
 // can be used but should be known about stands in Dataset.Warnings.

@@ -75,8 +75,12 @@ func locate(c Config, root string) (*source, error) {
 			continue
 		}
 		p := under(root, named.path)
-		if info, err := os.Stat(p); err != nil || info.IsDir() {
-			return nil, fmt.Errorf("datasets: %s: %s: no such file%s", c.Name, p, fetchHint(c))
+		info, err := os.Stat(p)
+		if err != nil {
+			return nil, fmt.Errorf("datasets: %s: %s: %w%s", c.Name, p, cause(err), fetchHint(c))
+		}
+		if info.IsDir() {
+			return nil, fmt.Errorf("datasets: %s: %s is a folder; items and attributes need the path of a file", c.Name, p)
 		}
 		*named.at = &file{os.DirFS(filepath.Dir(p)), filepath.Base(p), p}
 	}
@@ -121,9 +125,14 @@ func dataDir(root string) string {
 	return filepath.Join(root, "data")
 }
 
+// under is where a path of the configuration is: from its folder, but for what
+// is in data/, which may be moved.
 func under(root, p string) string {
 	if filepath.IsAbs(p) {
 		return p
+	}
+	if rest, ok := strings.CutPrefix(filepath.ToSlash(filepath.Clean(p)), "data/"); ok {
+		return filepath.Join(dataDir(root), rest)
 	}
 	return filepath.Join(root, p)
 }
