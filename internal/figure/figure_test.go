@@ -233,6 +233,26 @@ func TestLinesEndTogether(t *testing.T) {
 	}
 }
 
+// TestStylesDiffer: no two rows look alike, as points or as lines, nor does one look
+// like the baseline.
+func TestStylesDiffer(t *testing.T) {
+	points, lines := map[string]int{}, map[string]int{}
+	for i := -1; i < 20; i++ {
+		s := styleOf(i)
+		point, line := fmt.Sprintf("%#v %v", s.glyph.Shape, s.glyph.Color), fmt.Sprint(s.line.Color, s.line.Dashes)
+		if other, ok := points[point]; ok {
+			t.Errorf("points %d and %d look alike: %s", other, i, point)
+		}
+		if other, ok := lines[line]; ok {
+			t.Errorf("lines %d and %d look alike: %s", other, i, line)
+		}
+		if i >= 0 && s.glyph.Shape == styleOf(-1).glyph.Shape {
+			t.Errorf("point %d has the baseline's shape", i)
+		}
+		points[point], lines[line] = i, i
+	}
+}
+
 func BenchmarkSVG(b *testing.B) {
 	for b.Loop() {
 		for _, s := range aggregatetest.Suites() {

@@ -61,7 +61,7 @@ var (
 
 var dashes = [][]vg.Length{nil, {6, 2}, {2, 1.5}, {7, 2, 1.5, 2}, {4, 1.5}, {9, 2.5}, {5, 1.5, 1.5, 1.5, 1.5, 1.5}}
 
-var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamond{}, star{}, inverted{}, ring{}}
+var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamond{}, star{3}, inverted{}, star{2}}
 
 // style is how a row is drawn wherever it is.
 type style struct {
@@ -69,14 +69,15 @@ type style struct {
 	glyph draw.GlyphStyle
 }
 
-// styleOf is the i-th style; a negative one is the baseline's.
+// styleOf is the i-th style; a negative one is the baseline's. The colours begin
+// anew with other dashes and glyphs, so that 49 styles differ.
 func styleOf(i int) style {
 	if i < 0 {
 		return style{draw.LineStyle{Color: ink, Width: 1.4}, draw.GlyphStyle{Color: ink, Radius: 2.6, Shape: ring{}}}
 	}
-	c := colours[i%len(colours)]
-	return style{draw.LineStyle{Color: c, Width: 1.3, Dashes: dashes[i%len(dashes)]},
-		draw.GlyphStyle{Color: c, Radius: 2.6, Shape: glyphs[i%len(glyphs)]}}
+	c, k := colours[i%len(colours)], i+i/len(colours)
+	return style{draw.LineStyle{Color: c, Width: 1.3, Dashes: dashes[k%len(dashes)]},
+		draw.GlyphStyle{Color: c, Radius: 2.6, Shape: glyphs[k%len(glyphs)]}}
 }
 
 // entry is the style's line of the legend, with or without the line itself.
@@ -115,13 +116,13 @@ func (ring) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, p vg.Point) {
 	draw.CircleGlyph{}.DrawGlyph(c, s, p)
 }
 
-// star has three strokes.
-type star struct{}
+// star is so many strokes through a point.
+type star struct{ strokes int }
 
-func (star) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, p vg.Point) {
+func (g star) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, p vg.Point) {
 	style := draw.LineStyle{Color: s.Color, Width: 1.2}
-	for i := range 3 {
-		sin, cos := math.Sincos(math.Pi * (float64(i)/3 + .5))
+	for i := range g.strokes {
+		sin, cos := math.Sincos(math.Pi * (float64(i) + .5) / float64(g.strokes))
 		dx, dy := 1.3*s.Radius*vg.Length(cos), 1.3*s.Radius*vg.Length(sin)
 		c.StrokeLine2(style, p.X-dx, p.Y-dy, p.X+dx, p.Y+dy)
 	}
