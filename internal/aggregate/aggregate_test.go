@@ -3,6 +3,7 @@ package aggregate
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"reflect"
@@ -316,6 +317,43 @@ func TestLabels(t *testing.T) {
 	}
 	if note := rows[2].Notes[0]; note != "not at the default: dropout = 0.2, heads = 2" {
 		t.Errorf("footnote %q", note)
+	}
+}
+
+// Around one row, others tell what they change only; its twin of other threads does not
+// pass for a row of its own. A grid has no such row.
+func TestLabelsOneAtATime(t *testing.T) {
+	at := func(heads, experts, threads int) func(*record.Record) {
+		return func(r *record.Record) {
+			r.Result.Spec.Params = record.Settings{"heads": json.RawMessage(fmt.Sprint(heads)), "experts": json.RawMessage(fmt.Sprint(experts))}
+			maps.Copy(r.Resolved["params"], r.Result.Spec.Params)
+			r.Result.Spec.Threads = threads
+		}
+	}
+	for _, tt := range []struct {
+		rows [][3]int
+		want []string
+	}{
+		{[][3]int{{2, 4, 1}, {4, 4, 1}, {4, 1, 1}, {4, 4, 2}},
+			[]string{"fame heads=2 threads=1", "fame heads=4 experts=4 threads=1", "fame experts=1 threads=1", "fame heads=4 experts=4 threads=2"}},
+		{[][3]int{{2, 4, 1}, {4, 4, 1}, {4, 1, 1}},
+			[]string{"fame heads=2", "fame heads=4 experts=4", "fame experts=1"}},
+		{[][3]int{{2, 4, 1}, {4, 4, 1}, {4, 1, 1}, {2, 1, 1}},
+			[]string{"fame heads=2 experts=4", "fame heads=4 experts=4", "fame heads=4 experts=1", "fame heads=2 experts=1"}},
+		{[][3]int{{2, 4, 1}, {4, 4, 1}}, []string{"fame heads=2", "fame heads=4"}},
+	} {
+		f := newFixture(t)
+		f.Axes = []string{"heads", "experts"}
+		for _, r := range tt.rows {
+			f.add("fame", 0, .1, .1, same(1), at(r[0], r[1], r[2]))
+		}
+		var got []string
+		for _, r := range f.make().Tables[0].Rows {
+			got = append(got, r.Label)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%v: got %q, want %q", tt.rows, got, tt.want)
+		}
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 
 // label names the rows of a table: the model and, where it has more than one row,
 // what tells them apart: axes first, then other settings, then device and threads,
-// each only as far as needed. It gives the settings that stand in each row's label.
+// each only as far as needed. Where one axis at a time leaves a row, that row tells all
+// its values and the others what they change. It gives the settings that stand in each
+// row's label.
 func label(groups []*group, axes []string) (shown [][]string) {
 	shown = make([][]string, len(groups))
 	byModel := map[string][]int{}
@@ -24,39 +26,55 @@ func label(groups []*group, axes []string) (shown [][]string) {
 		for _, i := range rows {
 			members = append(members, groups[i])
 		}
-		add := func(name string, of func(*record.Record) string) {
-			values := map[string]bool{}
-			for _, g := range members {
-				values[of(g.records[0])] = true
+		add := func(k int, name, text string) {
+			if text != "" {
+				members[k].Label += fmt.Sprintf(" %s=%s", name, text)
+				shown[rows[k]] = append(shown[rows[k]], name)
 			}
-			if len(values) < 2 {
-				return
-			}
+		}
+		values := func(of func(*record.Record) string) []string {
+			v := make([]string, len(members))
 			for k, g := range members {
-				if text := of(g.records[0]); text != "" {
-					g.Label += fmt.Sprintf(" %s=%s", name, text)
-					shown[rows[k]] = append(shown[rows[k]], name)
+				v[k] = of(g.records[0])
+			}
+			return v
+		}
+		addVaried := func(name string, of func(*record.Record) string) {
+			if v := values(of); varies(v) {
+				for k := range members {
+					add(k, name, v[k])
 				}
 			}
 		}
 		of := func(name string) func(*record.Record) string {
 			return func(r *record.Record) string { return plain(setting(r, name)) }
 		}
-		var told []string
+		var told, names []string
+		var places [][]string // by axis and row
 		for _, axis := range axes {
 			if name, ok := settingOf(axis, model); ok && !slices.Contains(told, name) {
-				add(name, of(name))
 				told = append(told, name)
+				if v := values(of(name)); varies(v) {
+					names, places = append(names, name), append(places, v)
+				}
+			}
+		}
+		middle := centre(places, len(members))
+		for i, name := range names {
+			for k, text := range places[i] {
+				if middle < 0 || text != places[i][middle] || distance(places, k, middle) == 0 {
+					add(k, name, text)
+				}
 			}
 		}
 		for _, name := range settingNames(members) {
 			if !slices.Contains(told, name) && !distinct(members) {
-				add(name, of(name))
+				addVaried(name, of(name))
 			}
 		}
 		if !distinct(members) {
-			add("device", func(r *record.Record) string { return r.Result.Spec.Device })
-			add("threads", func(r *record.Record) string { return fmt.Sprint(r.Result.Spec.Threads) })
+			addVaried("device", func(r *record.Record) string { return r.Result.Spec.Device })
+			addVaried("threads", func(r *record.Record) string { return fmt.Sprint(r.Result.Spec.Threads) })
 		}
 		seen := map[string]int{}
 		for _, g := range members { // of other versions: Match lets none in
@@ -66,6 +84,40 @@ func label(groups []*group, axes []string) (shown [][]string) {
 		}
 	}
 	return shown
+}
+
+func varies(values []string) bool {
+	return slices.ContainsFunc(values, func(v string) bool { return v != values[0] })
+}
+
+// centre is the row that no other is further from than on one axis, among rows on
+// several axes (places are by axis and row); -1 if there is none. On two axes or more
+// there is one place of that kind at most.
+func centre(places [][]string, rows int) int {
+	if len(places) < 2 {
+		return -1
+	}
+	for middle := range rows {
+		furthest := 0
+		for k := range rows {
+			furthest = max(furthest, distance(places, k, middle))
+		}
+		if furthest < 2 {
+			return middle
+		}
+	}
+	return -1
+}
+
+// distance is the number of axes on which two rows differ.
+func distance(places [][]string, k, l int) int {
+	n := 0
+	for _, v := range places {
+		if v[k] != v[l] {
+			n++
+		}
+	}
+	return n
 }
 
 func distinct(groups []*group) bool {
