@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -89,10 +90,7 @@ func locate(c Config, root string) (*source, error) {
 
 // locateMain finds the file of the interactions on disk.
 func (s *source) locateMain(c Config, root string) error {
-	p := under(root, c.Path)
-	if c.Path == "" {
-		p = filepath.Join(dataDir(root), c.Name)
-	}
+	p := under(root, cmp.Or(c.Path, "data/"+c.Name)) // where scripts/fetch-data.sh puts it
 	info, err := os.Stat(p)
 	if err != nil {
 		return fmt.Errorf("datasets: %s: %s: %w%s", c.Name, p, cause(err), fetchHint(c))
@@ -117,14 +115,6 @@ func (s *source) locateMain(c Config, root string) error {
 	return nil
 }
 
-// dataDir is where scripts/fetch-data.sh puts what it fetches.
-func dataDir(root string) string {
-	if dir := os.Getenv("FAMEBENCH_DATA"); dir != "" {
-		return dir
-	}
-	return filepath.Join(root, "data")
-}
-
 // under is where a path of the configuration is: from its folder, but for what
 // is in data/, which may be moved.
 func under(root, p string) string {
@@ -132,7 +122,9 @@ func under(root, p string) string {
 		return p
 	}
 	if rest, ok := strings.CutPrefix(filepath.ToSlash(filepath.Clean(p)), "data/"); ok {
-		return filepath.Join(dataDir(root), rest)
+		if dir := os.Getenv("FAMEBENCH_DATA"); dir != "" {
+			return filepath.Join(dir, rest)
+		}
 	}
 	return filepath.Join(root, p)
 }
