@@ -75,7 +75,7 @@ func Make(in Input) (*Suite, error) {
 			continue
 		}
 		spec := r.Result.Spec
-		key := strings.Join([]string{spec.Dataset.Name, spec.Dataset.Fingerprint, spec.Protocol}, "\x00")
+		key := strings.Join([]string{spec.Dataset.Name, spec.Dataset.Fingerprint, spec.Protocol, spec.Dataset.Split}, "\x00")
 		if byData[key] == nil {
 			order = append(order, key)
 		}

@@ -91,7 +91,14 @@ func (j Job) load(m *record.Measured, out *emitter) (*datasets.Split, error) {
 	for _, w := range data.Warnings {
 		out.emit(Event{Kind: EventWarning, Message: w})
 	}
-	return datasets.NewSplit(data, j.Spec.Protocol)
+	split, err := datasets.NewSplit(data, j.Spec.Protocol)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := split.Fingerprint(), j.Spec.Dataset.Split; got != want {
+		return nil, fmt.Errorf("the time split of %s is %.8s, the run is about %.8s: its times changed; start the suite again to plan runs on the new split", j.Spec.Dataset.Name, got, want)
+	}
+	return split, nil
 }
 
 func (j Job) datasetConfig() (datasets.Config, error) {

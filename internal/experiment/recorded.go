@@ -31,8 +31,15 @@ func (c *Config) open(name string, dc datasets.Config, o Options) (data *dataset
 	info = Data{Name: name, Stats: data.Stats(), Warnings: data.Warnings}
 	info.Stats.Name = name
 	spec.Protocol = data.Config.Split
-	spec.Dataset, err = datasetSpec(name, dc, info.Stats.Fingerprint)
-	return data, spec, info, err
+	if spec.Dataset, err = datasetSpec(name, dc, info.Stats.Fingerprint); err != nil {
+		return data, spec, info, err
+	}
+	split, err := datasets.NewSplit(data, "") // a split that cannot be made is an error of the plan
+	if err != nil {
+		return data, spec, info, err
+	}
+	spec.Dataset.Split = split.Fingerprint()
+	return data, spec, info, nil
 }
 
 // firstRecorded is the first record that is as is says; nil if there is none, or if
