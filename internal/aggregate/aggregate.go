@@ -37,8 +37,12 @@ type Input struct {
 	Stale         []Stale
 	Skipped       []string // what of the suite cannot be run, and why
 	Datasets      []datasets.Stats
-	Published     *Published   // nil: no numbers to compare with
-	Store         record.Store // where the ranks of the records lie
+	Published     *Published // nil: no numbers to compare with
+	// Code is the hash of the running program's code of each model. A row whose records
+	// were made by other code gets a note. Records that name no code are older than the
+	// hash and get none.
+	Code  map[string]string
+	Store record.Store // where the ranks of the records lie
 
 	// Split opens a data set of the suite by its name and divides it as the records
 	// say, so that users can be grouped; nil: no breakdowns. It is called by Make
@@ -113,7 +117,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	shown := label(groups, in.Axes)
 	for i, g := range groups {
 		g.fill(in.Axes, in.Proposals)
-		g.Notes = g.notes(shown[i])
+		g.Notes = append(g.notes(shown[i]), in.codeNotes(g)...)
 	}
 	for _, metric := range Columns {
 		markBest(groups, func(g *group) map[string]Cell { return g.Removed.Metrics }, metric)

@@ -52,6 +52,20 @@ func (g *group) notes(shown []string) []string {
 	return notes
 }
 
+// codeNotes says which records of a row were not made by the running program's code.
+func (in Input) codeNotes(g *group) []string {
+	other := 0
+	for _, r := range g.records {
+		if made := r.Measured.Code; made != "" && made != in.Code[r.Result.Spec.Model] {
+			other++
+		}
+	}
+	if other == 0 {
+		return nil
+	}
+	return []string{"made before the code of the model changed" + share(other, len(g.records))}
+}
+
 func share(part, of int) string {
 	if of == 1 {
 		return ""

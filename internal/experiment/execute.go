@@ -25,7 +25,7 @@ func execute(ctx context.Context, job Job, e Entry, store record.Store, id strin
 	r := &record.Record{ID: id, Result: record.Result{Spec: job.Spec, Status: record.Done}}
 	m := &r.Measured
 	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), hostname(), cpuModel(), system(), runtime.Version()
-	m.Threads, m.Commit, m.Dirty = job.Spec.Threads, job.Source.Commit, job.Source.Dirty
+	m.Threads, m.Code, m.Commit, m.Dirty = job.Spec.Threads, job.Code, job.Source.Commit, job.Source.Dirty
 
 	params, t, err := job.settings(e)
 	if err != nil {
@@ -201,6 +201,10 @@ func rankTest(ctx context.Context, s rank.Scorer, split *datasets.Split, store r
 	r.Measured.EvalUsersPerSec = float64(len(split.Test)) / r.Measured.RankSeconds
 	r.Result.Users, r.Result.Items = len(split.Test), split.Data.NumItems
 	r.Result.Test = record.Rules{Kept: record.Metrics(got.Kept), Removed: record.Metrics(got.Removed)}
+	// A record that is replaced must not be found next to the new ranks.
+	if err := store.RemoveRecord(r.ID); err != nil {
+		return err
+	}
 	r.Result.RanksSHA256, err = rank.WriteRanks(store.RanksPath(r.ID), got.RanksKept, got.RanksRemoved)
 	return err
 }

@@ -181,6 +181,7 @@ func compareMachines(a, b record.Measured) []string {
 	for _, x := range []struct{ what, old, now string }{
 		{"processor", a.CPU, b.CPU},
 		{"libtorch", a.Libtorch, b.Libtorch},
+		{"code of the model", a.Code, b.Code},
 		{"commit", a.Commit, b.Commit},
 		{"system", a.OS, b.OS},
 		{"Go", a.Go, b.Go},
