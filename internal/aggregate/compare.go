@@ -29,8 +29,13 @@ func compare(groups []*group, baseline string) error {
 			func(g *group) map[string]Cell { return g.Kept.Metrics },
 		} {
 			for metric, c := range cells(g) {
-				if b := cells(groups[base])[metric].Mean; i != base && b > 0 {
+				b := cells(groups[base])[metric].Mean
+				switch {
+				case i == base:
+				case b > 0:
 					c.Gain = 100 * (c.Mean/b - 1)
+				default:
+					c.NoGain = true
 				}
 				cells(g)[metric] = c
 			}
@@ -93,7 +98,7 @@ func tests(values [][][]float64, base int) ([]*Test, error) {
 		if signed[i], err = stats.Wilcoxon(overSeeds(seeds), reference); err != nil {
 			return nil, err
 		}
-		p = append(p, signed[i].P)
+		p = append(p, signed[i].Exact)
 	}
 	corrected, err := stats.Holm(p)
 	if err != nil {
@@ -103,7 +108,7 @@ func tests(values [][][]float64, base int) ([]*Test, error) {
 		if i == base {
 			continue
 		}
-		t := &Test{Difference: intervals[i].Mean, Low: intervals[i].Lo, High: intervals[i].Hi, P: signed[i].P, PHolm: corrected[0]}
+		t := &Test{Difference: intervals[i].Mean, Low: intervals[i].Lo, High: intervals[i].Hi, P: signed[i].Exact, PHolm: corrected[0]}
 		corrected = corrected[1:]
 		t.Significant = significant(t, signed[i].Z)
 		out[i] = t

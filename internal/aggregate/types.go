@@ -71,11 +71,12 @@ type Rule struct {
 // Cell is a metric over the seeds of a row.
 type Cell struct {
 	Mean   float64 `json:"mean"`
-	SD     float64 `json:"sd"`               // sample standard deviation; 0 for one seed
-	N      int     `json:"n"`                // seeds
-	Best   bool    `json:"best,omitempty"`   // the highest mean of its column
-	Second bool    `json:"second,omitempty"` // the second highest
-	Gain   float64 `json:"gain"`             // over the table's baseline in percent of it; 0 without one
+	SD     float64 `json:"sd"`                // sample standard deviation; 0 for one seed
+	N      int     `json:"n"`                 // seeds
+	Best   bool    `json:"best,omitempty"`    // the highest mean of its column
+	Second bool    `json:"second,omitempty"`  // the second highest
+	Gain   float64 `json:"gain"`              // over the table's baseline in percent of it; 0 without one
+	NoGain bool    `json:"no_gain,omitempty"` // the baseline's mean is 0, of which nothing is a percentage
 }
 
 // Test compares the row with the table's baseline: per-user NDCG@10, averaged
@@ -84,7 +85,7 @@ type Test struct {
 	Difference  float64 `json:"difference"` // mean of row - baseline
 	Low         float64 `json:"low"`        // 95 % bootstrap interval over users and seeds
 	High        float64 `json:"high"`
-	P           float64 `json:"p"`      // Wilcoxon signed-rank, two-sided
+	P           float64 `json:"p"`      // Wilcoxon signed-rank, two-sided; exact for few users
 	PHolm       float64 `json:"p_holm"` // corrected for all models of the table under this rule
 	Significant bool    `json:"significant"`
 }
