@@ -171,9 +171,6 @@ func delimitedItems(c Config, src *source, m *metadataBuilder) error {
 	categories, genres := t.place(d.itemColumns.Categories), t.place(d.itemColumns.Genres)
 	seen := make([]int, len(m.known)) // item id → line
 	return t.each(func(f [][]byte) error {
-		if err := t.checkUTF8(f); err != nil {
-			return err
-		}
 		if len(f[item]) == 0 {
 			return t.errorf("the line has no item id")
 		}
@@ -196,16 +193,16 @@ func delimitedItems(c Config, src *source, m *metadataBuilder) error {
 			m.title(id, text)
 		}
 		if brand >= 0 {
-			m.brand(id, label(t.text(f[brand])))
+			m.brand(id, t.text(f[brand]))
 		}
 		if categories >= 0 {
-			m.categories(id, labels(names(t.text(f[categories]), d.categories)))
+			m.categories(id, names(t.text(f[categories]), d.categories))
 		}
 		if description >= 0 {
 			m.description(id, t.text(f[description]))
 		}
 		if genres >= 0 {
-			m.genres(id, labels(names(t.text(f[genres]), d.genres)))
+			m.genres(id, names(t.text(f[genres]), d.genres))
 		}
 		if year >= 0 {
 			v, _ := parseNumber(f[year]) // what is no number is unknown

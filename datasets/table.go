@@ -201,17 +201,6 @@ func (t *table) splitQuoted(line []byte) error {
 	}
 }
 
-// checkUTF8 refuses text in another encoding: its letters would all become the same
-// replacement character, and names that differ in one of them the same name.
-func (t *table) checkUTF8(fields [][]byte) error {
-	for _, f := range fields {
-		if !t.latin1 && !utf8.Valid(f) {
-			return t.errorf("%s is not UTF-8; convert the file, for example with iconv -f ISO-8859-1 -t UTF-8", excerpt(f))
-		}
-	}
-	return nil
-}
-
 // text returns a field as UTF-8.
 func (t *table) text(field []byte) string {
 	if !t.latin1 {
