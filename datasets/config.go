@@ -135,13 +135,6 @@ func (c Config) Resolve() (Config, error) {
 	if err := c.columnDefaults(); err != nil {
 		return fail("%v", err)
 	}
-	for i, k := range c.Columns.list() {
-		for _, other := range c.Columns.list()[:i] {
-			if k.column != "" && k.column == other.column {
-				return fail("%s and %s both name the column %q; expected a column for each", other.key, k.key, k.column)
-			}
-		}
-	}
 	timed := f.ties != "" && (c.Format != "csv" || c.Columns.Time != "")
 	if !timed && c.Ties != "" {
 		return fail("ties is set, but there is no time to tie: set columns.time or remove ties")

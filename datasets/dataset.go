@@ -94,7 +94,6 @@ func load(c Config, src *source) (*Dataset, error) {
 		return nil, fmt.Errorf("cold_items = %v of %d items is not one; raise it, or remove it", c.ColdItems, d.NumItems)
 	}
 	d.fingerprint = d.hash()
-	d.Warnings = append(d.Warnings, lg.warnings...)
 	d.Warnings = append(d.Warnings, tieWarning(d)...)
 	d.Warnings = append(d.Warnings, knownWarnings(d)...)
 	return d, nil

@@ -81,15 +81,10 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 		return t.errorf("min_rating is set, but there is no column of ratings; the header has %s", strings.Join(t.names, ", "))
 	case timed < 0 && c.Ties != "" && c.Ties != formats[c.Format].ties:
 		return t.errorf("ties is set, but there is no column of times to tie; the header has %s", strings.Join(t.names, ", "))
-	case c.Format == "recbole" && t.place("item_id_list") >= 0:
-		return t.errorf("the file has a history in each line (item_id_list), which is not supported; expected one interaction a line: user, item, time")
 	case timed < 0 && c.Split == TimeSplit:
 		return t.errorf("split = %q needs times, but there is no column of times; the header has %s", TimeSplit, strings.Join(t.names, ", "))
 	}
-	if timed < 0 {
-		lg.warnings = append(lg.warnings, orderWarning(c, t)...)
-	}
-	read := func(f [][]byte) error {
+	return t.each(func(f [][]byte) error {
 		for _, place := range [2]int{user, item} {
 			if d.ids {
 				if _, ok := parseID(f[place]); !ok {
@@ -115,13 +110,6 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 		}
 		lg.addAt(f[user], f[item], rating, at)
 		return nil
-	}
-	ids := newIDCheck(lg)
-	return t.each(func(f [][]byte) error {
-		if err := read(f); err != nil {
-			return err
-		}
-		return ids.line(t)
 	})
 }
 

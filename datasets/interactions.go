@@ -16,7 +16,6 @@ type interactions struct {
 	minRating   float64
 	read        int
 	belowRating int
-	warnings    []string // as Dataset.Warnings
 }
 
 func newInteractions(minRating float64) *interactions {

@@ -98,7 +98,7 @@ func (e *ParseError) Error() string {
 const maxLine = 64 << 20
 
 // lines reads a text file, plain or gzip (told by its first bytes), line by
-// line: without byte order marks, line ends (LF or CRLF) and blank lines.
+// line: without byte order mark, line ends (LF or CRLF) and blank lines.
 type lines struct {
 	show string
 	f    fs.File
@@ -121,14 +121,11 @@ func openLines(f file) (*lines, error) {
 		}
 		l.r = bufio.NewReaderSize(z, 1<<18)
 	}
-	if bom, _ := l.r.Peek(3); bytes.Equal(bom, byteOrderMark) {
-		l.r.Discard(3) // what is read as a whole has no lines
+	if bom, _ := l.r.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
+		l.r.Discard(3)
 	}
 	return l, nil
 }
-
-// byteOrderMark is U+FEFF in UTF-8, with which some programs begin a text file.
-var byteOrderMark = []byte("\xef\xbb\xbf")
 
 func (l *lines) Close() error { return l.f.Close() }
 
@@ -147,8 +144,6 @@ func (l *lines) next() ([]byte, error) {
 			return nil, io.EOF
 		}
 		l.n++
-		// Files that were written one after the other into one have a mark each.
-		line = bytes.TrimPrefix(line, byteOrderMark)
 		line = bytes.TrimSuffix(line, []byte{'\n'})
 		line = bytes.TrimSuffix(line, []byte{'\r'})
 		if len(line) > 0 && (line[0] > ' ' || len(bytes.TrimSpace(line)) > 0) {

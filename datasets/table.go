@@ -3,7 +3,6 @@ package datasets
 import (
 	"bytes"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -63,14 +62,11 @@ func openTable(f file, tf tableFormat) (*table, error) {
 	return t, nil
 }
 
-// require checks that every column that a key names is there, once.
+// require checks that every column that a key names is there.
 func (t *table) require(columns []column) error {
 	for _, c := range columns {
 		if c.column != "" && t.place(c.column) < 0 {
 			return t.noColumn(c)
-		}
-		if first := t.place(c.column); c.column != "" && slices.Contains(t.names[min(first+1, len(t.names)):], c.column) {
-			return t.errorf("two columns are called %q, expected one for %s; rename the other", c.column, c.key)
 		}
 	}
 	return nil
