@@ -29,13 +29,8 @@ func compare(groups []*group, baseline string) error {
 			func(g *group) map[string]Cell { return g.Kept.Metrics },
 		} {
 			for metric, c := range cells(g) {
-				b := cells(groups[base])[metric].Mean
-				switch {
-				case i == base:
-				case b > 0:
+				if b := cells(groups[base])[metric].Mean; i != base && b > 0 {
 					c.Gain = 100 * (c.Mean/b - 1)
-				default:
-					c.NoGain = true
 				}
 				cells(g)[metric] = c
 			}

@@ -71,12 +71,11 @@ type Rule struct {
 // Cell is a metric over the seeds of a row.
 type Cell struct {
 	Mean   float64 `json:"mean"`
-	SD     float64 `json:"sd"`                // sample standard deviation; 0 for one seed
-	N      int     `json:"n"`                 // seeds
-	Best   bool    `json:"best,omitempty"`    // the highest mean of its column
-	Second bool    `json:"second,omitempty"`  // the second highest
-	Gain   float64 `json:"gain"`              // over the table's baseline in percent of it; 0 without one
-	NoGain bool    `json:"no_gain,omitempty"` // the baseline's mean is 0, of which nothing is a percentage
+	SD     float64 `json:"sd"`               // sample standard deviation; 0 for one seed
+	N      int     `json:"n"`                // seeds
+	Best   bool    `json:"best,omitempty"`   // the highest mean of its column
+	Second bool    `json:"second,omitempty"` // the second highest
+	Gain   float64 `json:"gain"`             // over the table's baseline in percent of it; 0 without one
 }
 
 // Test compares the row with the table's baseline: per-user NDCG@10, averaged

@@ -42,11 +42,6 @@ func gains(t *aggregate.Table) []*Figure {
 	if base == nil || len(rows) == 0 {
 		return nil
 	}
-	for _, r := range rows { // a percentage of 0 is none
-		if r.Removed.Metrics[metric].NoGain || r.Kept.Metrics[metric].NoGain {
-			return nil
-		}
-	}
 	var out []*Figure
 	n := (len(rows) + mostBars - 1) / mostBars
 	for i := range n {

@@ -126,11 +126,7 @@ func testSheet(axes []string, t *aggregate.Table, place, key, title string, of f
 				s.Foot = append(s.Foot, sheetCell{})
 			}
 			for _, m := range metrics {
-				foot := sheetCell{Text: signed(own.Metrics[m].Gain)}
-				if own.Metrics[m].NoGain {
-					foot.Text = "–"
-				}
-				s.Foot = append(s.Foot, foot)
+				s.Foot = append(s.Foot, sheetCell{Text: signed(own.Metrics[m].Gain)})
 			}
 			s.Foot = append(s.Foot, sheetCell{})
 		}
@@ -167,9 +163,6 @@ func meanText(c aggregate.Cell) string {
 func gainCell(t *aggregate.Table, r *aggregate.Row, own *aggregate.Rule, of func(*aggregate.Row) *aggregate.Rule) sheetCell {
 	if r.Label == t.Baseline {
 		return sheetCell{Text: "baseline", Sort: "0"}
-	}
-	if own.Metrics[aggregate.Tested].NoGain {
-		return sheetCell{Text: "–"}
 	}
 	gain := own.Metrics[aggregate.Tested].Gain
 	cell := sheetCell{Text: signed(gain), Sort: plain(gain, 4)}

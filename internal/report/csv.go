@@ -34,7 +34,7 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 					}
 					c := of.Metrics[metric]
 					line = append(line, metric, number64(c.Mean), number64(c.SD), strconv.Itoa(c.N), t.Baseline)
-					if t.Baseline != "" && row.Label != t.Baseline && !c.NoGain {
+					if t.Baseline != "" && row.Label != t.Baseline {
 						line = append(line, number64(c.Gain))
 					} else {
 						line = append(line, "")

@@ -174,7 +174,7 @@ func comparison(t aggregate.Table) section {
 			if row.Label == t.Proposed && t.Baseline != "" {
 				sh.foot = plain(fmt.Sprintf("%s over %s, %%", t.Proposed, t.Baseline))
 				for _, metric := range aggregate.Columns {
-					sh.foot = append(sh.foot, cell{text: gainText(of.Metrics[metric])})
+					sh.foot = append(sh.foot, cell{text: fmt.Sprintf("%+.1f", of.Metrics[metric].Gain)})
 				}
 				sh.foot = append(sh.foot, cell{})
 			}
@@ -197,19 +197,11 @@ func gain(r aggregate.Rule, isBaseline bool) string {
 	if isBaseline {
 		return "–"
 	}
-	text := gainText(r.Metrics[aggregate.Tested])
+	text := fmt.Sprintf("%+.1f", r.Metrics[aggregate.Tested].Gain)
 	if r.Test != nil && r.Test.Significant {
 		text += "†"
 	}
 	return text
-}
-
-// gainText is a gain in percent; over a baseline of 0 there is none.
-func gainText(c aggregate.Cell) string {
-	if c.NoGain {
-		return "–"
-	}
-	return fmt.Sprintf("%+.1f", c.Gain)
 }
 
 // tests shows what stands behind the marks.
