@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"famebench/internal/atomicfile"
 	"famebench/internal/rank"
@@ -116,6 +117,9 @@ func compare(a, b *record.Record) Verdict {
 	if text := compareCurves(x.Curve, y.Curve); text != "" {
 		add("%s", text)
 	}
+	if !reflect.DeepEqual(x.Pretrain, y.Pretrain) {
+		add("what pre-training came to")
+	}
 	if x.Users != y.Users {
 		add("%d ranked users, now %d", x.Users, y.Users)
 		v.Result = Different
@@ -151,6 +155,14 @@ func compareCurves(a, b []record.Point) string {
 			if a[i].Valid[metric] != b[i].Valid[metric] {
 				return fmt.Sprintf("the training curve first differs in epoch %d: validation %s %.6f, now %.6f",
 					a[i].Epoch, metric, a[i].Valid[metric], b[i].Valid[metric])
+			}
+		}
+		for _, g := range []struct {
+			what     string
+			old, now float64
+		}{{"alignment", a[i].Alignment, b[i].Alignment}, {"uniformity", a[i].Uniformity, b[i].Uniformity}} {
+			if g.old != g.now {
+				return fmt.Sprintf("the training curve first differs in epoch %d: %s of the user vectors %.9g, now %.9g", a[i].Epoch, g.what, g.old, g.now)
 			}
 		}
 	}
