@@ -1,14 +1,9 @@
 package experiment
 
 import (
-	"errors"
-	"io/fs"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
-
-	"famebench/datasets"
 
 	"famebench/internal/record"
 )
@@ -40,45 +35,31 @@ func TestComplete(t *testing.T) {
 // A file that was changed has records of both states. Without it, those of the newest
 // are reported, whichever id comes first.
 func TestNewestRecordedState(t *testing.T) {
-	dc := datasets.Config{Name: "mine", Format: "csv", Path: "log.csv", Columns: datasets.Columns{User: "u", Item: "i"}}
-	out := t.TempDir()
-	store := record.Store{Dir: out}
-	if err := store.Make(); err != nil {
-		t.Fatal(err)
-	}
 	var all []*record.Record
-	for day, fingerprint := range []string{2: "aaaaaaaaaa", 9: "bbbbbbbbbb", 5: "cccccccccc"} {
-		if fingerprint == "" {
-			continue
-		}
-		r := &record.Record{}
-		r.Measured.Started = time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC)
-		var err error
-		if r.Result.Spec.Dataset, err = datasetSpec("mine", dc, fingerprint); err != nil {
-			t.Fatal(err)
-		}
-		if err := record.WriteJSON(store.DatasetPath("mine", fingerprint), datasets.Stats{Fingerprint: fingerprint}); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, r)
+	for _, r := range []struct {
+		day         int
+		fingerprint string
+	}{{2, "a"}, {9, "b"}, {5, "c"}} {
+		made := &record.Record{}
+		made.Measured.Started = time.Date(2026, 1, r.day, 0, 0, 0, 0, time.UTC)
+		made.Result.Spec.Dataset.Fingerprint = r.fingerprint
+		all = append(all, made)
 	}
+	any := func(record.Spec) bool { return true }
 	for range all {
 		all = append(all[1:], all[0]) // every order
-		o := Options{Out: out, Recorded: func() ([]*record.Record, error) { return all, nil }}
-		spec, info, err := o.recordedData("mine", dc, fs.ErrNotExist)
-		if err != nil || spec.Dataset.Fingerprint != "bbbbbbbbbb" || info.Stats.Fingerprint != "bbbbbbbbbb" {
-			t.Errorf("%s, %s, %v; want the data of the newest record", spec.Dataset.Fingerprint, info.Stats.Fingerprint, err)
+		o := Options{Recorded: func() ([]*record.Record, error) { return all, nil }}
+		if got, err := o.lastRecorded(any); err != nil || got == nil || got.Dataset.Fingerprint != "b" {
+			t.Errorf("%+v, %v; want the newest record's", got, err)
+		}
+		if got, err := o.lastRecorded(func(s record.Spec) bool { return s.Dataset.Fingerprint != "b" }); err != nil || got == nil || got.Dataset.Fingerprint != "c" {
+			t.Errorf("%+v, %v; want the newest of those that fit", got, err)
+		}
+		if got, err := o.lastRecorded(func(record.Spec) bool { return false }); err != nil || got != nil {
+			t.Errorf("%+v, %v; want none", got, err)
 		}
 	}
-	o := Options{Out: out, Recorded: func() ([]*record.Record, error) { return all, nil }}
-	if err := record.WriteJSON(store.DatasetPath("mine", "bbbbbbbbbb"), datasets.Stats{Users: 5, Fingerprint: "cccccccccc"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := o.recordedData("mine", dc, fs.ErrNotExist); err == nil || !strings.Contains(err.Error(), "expected those of the data bbbbbbbb, got cccccccc") {
-		t.Errorf("error %v, want one about statistics of other data", err)
-	}
-	dc.KCore = 5 // nothing is recorded of that
-	if _, _, err := o.recordedData("mine", dc, fs.ErrNotExist); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error %v, want that the data is missing", err)
+	if got, err := (Options{}).lastRecorded(any); err != nil || got != nil {
+		t.Errorf("%+v, %v; want none where records are not to be used", got, err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"reflect"
 
 	"famebench/internal/atomicfile"
 	"famebench/internal/rank"
@@ -117,7 +116,7 @@ func compare(a, b *record.Record) Verdict {
 	if text := compareCurves(x.Curve, y.Curve); text != "" {
 		add("%s", text)
 	}
-	if !reflect.DeepEqual(x.Pretrain, y.Pretrain) {
+	if !samePretraining(x.Pretrain, y.Pretrain) {
 		add("what pre-training came to")
 	}
 	if x.Users != y.Users {
@@ -157,13 +156,8 @@ func compareCurves(a, b []record.Point) string {
 					a[i].Epoch, metric, a[i].Valid[metric], b[i].Valid[metric])
 			}
 		}
-		for _, g := range []struct {
-			what     string
-			old, now float64
-		}{{"alignment", a[i].Alignment, b[i].Alignment}, {"uniformity", a[i].Uniformity, b[i].Uniformity}} {
-			if g.old != g.now {
-				return fmt.Sprintf("the training curve first differs in epoch %d: %s of the user vectors %.9g, now %.9g", a[i].Epoch, g.what, g.old, g.now)
-			}
+		if text := compareGeometry(a[i], b[i]); text != "" {
+			return text
 		}
 	}
 	return ""
