@@ -15,7 +15,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: what lies in the cache is then made anew.
-const Version = 5
+const Version = 6
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -287,25 +287,35 @@ func newRun(r *record.Record) Run {
 }
 
 // markBest marks the highest mean of a metric, and in tables of three or more rows
-// the second highest. Equal means share their mark.
+// the second highest. Equal means share their mark; the sums behind them depend on the
+// order of the seeds in their last bits, so means are equal up to sameMean.
 func markBest(groups []*group, cells func(*group) map[string]Cell, metric string) {
 	if len(groups) < 2 {
 		return
 	}
-	best, second := math.Inf(-1), math.Inf(-1)
+	best, second := -1., -1. // below all shares
 	for _, g := range groups {
 		switch mean := cells(g)[metric].Mean; {
+		case equalMeans(mean, best):
 		case mean > best:
 			best, second = mean, best
-		case mean < best && mean > second:
+		case mean > second:
 			second = mean
 		}
 	}
 	for _, g := range groups {
 		c := cells(g)[metric]
-		c.Best, c.Second = c.Mean == best, c.Mean == second && len(groups) > 2
+		c.Best, c.Second = equalMeans(c.Mean, best), equalMeans(c.Mean, second) && len(groups) > 2
 		cells(g)[metric] = c
 	}
+}
+
+// sameMean is how far means over seeds can be apart by rounding, as a share of the
+// larger: a thousand times less than one user's rank makes in a million.
+const sameMean = 1e-12
+
+func equalMeans(a, b float64) bool {
+	return a == b || math.Abs(a-b) <= sameMean*max(math.Abs(a), math.Abs(b))
 }
 
 // bestOnValidation gives the label of the best baseline, or proposal, on the

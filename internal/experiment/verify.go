@@ -116,6 +116,9 @@ func compare(a, b *record.Record) Verdict {
 	if text := compareCurves(x.Curve, y.Curve); text != "" {
 		add("%s", text)
 	}
+	if !samePretraining(x.Pretrain, y.Pretrain) {
+		add("what pre-training came to")
+	}
 	if x.Users != y.Users {
 		add("%d ranked users, now %d", x.Users, y.Users)
 		v.Result = Different
@@ -152,6 +155,9 @@ func compareCurves(a, b []record.Point) string {
 				return fmt.Sprintf("the training curve first differs in epoch %d: validation %s %.6f, now %.6f",
 					a[i].Epoch, metric, a[i].Valid[metric], b[i].Valid[metric])
 			}
+		}
+		if text := compareGeometry(a[i], b[i]); text != "" {
+			return text
 		}
 	}
 	return ""
