@@ -45,8 +45,11 @@ func textFolder(t *testing.T) (dir, encoder string) {
 	some.WriteString("i,t,b\n")
 	for i := range 20 {
 		fmt.Fprintf(&items, "i%d,a red thing %d,brand%d\n", i, i%5, i%3)
-		if i < 11 {
+		switch {
+		case i < 8:
 			fmt.Fprintf(&some, "i%d,a red thing %d,brand%d\n", i, i%5, i%3)
+		case i < 11:
+			fmt.Fprintf(&some, "i%d,a red thing %d,None\n", i, i%5)
 		}
 	}
 	write(t, filepath.Join(dir, "items.csv"), items.String())
@@ -367,7 +370,7 @@ func TestMissingEncoder(t *testing.T) {
 	}
 	// Items without text are counted.
 	_, stderr, err = runBench(t, dir, "-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder="+encoder, "-set", "datasets.texts.items=some.csv", "-out", filepath.Join(dir, "some"))
-	if err != nil || !strings.Contains(stderr, "warning: 8 of 20 items have no text") || !strings.Contains(stderr, `warning: the metadata has several values for 1 items, such as "a thing" and "another thing" for "i19"`) {
+	if err != nil || !strings.Contains(stderr, "warning: 8 of 20 items have no text") || !strings.Contains(stderr, "warning: 3 of 20 items have a text, but no label to learn from") || !strings.Contains(stderr, `warning: the metadata has several values for 1 items, such as "a thing" and "another thing" for "i19"`) {
 		t.Errorf("items without text: %v\n%s", err, stderr)
 	}
 	if table := read(t, filepath.Join(dir, "some", "tables", "text.md")); !strings.Contains(table, "8 of 20 items have no text") || !strings.Contains(table, "the metadata has several values for 1 items") {

@@ -185,9 +185,13 @@ func (m *metadataBuilder) categories(id int32, paths [][]string) {
 // genres takes the names of all lists, each once.
 func (m *metadataBuilder) genres(id int32, lists [][]string) {
 	var names []string
-	for _, name := range slices.Concat(lists...) {
-		if name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
+	seen := map[string]bool{"": true}
+	for _, list := range lists {
+		for _, name := range list {
+			if !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
 		}
 	}
 	put(m, &m.out.Genres, id, m.shareAll(names), slices.Equal)

@@ -89,28 +89,34 @@ func quotedLiteral(s string) (list []string, ok bool) {
 // splitNames divides s at a separator, but not within quotes that begin and end a
 // name, and counts the names in quotes. Missing names are empty.
 func splitNames(s, sep string) (list []string, quoted int) {
+	unclosed := "" // quotes that nothing closes: looking again and again would take long
 	for more := true; more; {
 		s = strings.TrimSpace(s)
-		name, rest, inQuotes, found := cutQuoted(s, sep)
+		var name, rest string
+		inQuotes := strings.ContainsAny(s[:min(1, len(s))], `'"`) && !strings.ContainsAny(s[:1], unclosed)
 		if inQuotes {
+			if name, rest, inQuotes, more = cutQuoted(s, sep); !inQuotes {
+				unclosed += s[:1]
+			}
+		}
+		switch {
+		case inQuotes:
 			quoted++
-		} else if sep != "" {
-			name, rest, found = strings.Cut(s, sep)
-		} else {
-			name, rest, found = s, "", false
+		case sep != "":
+			name, rest, more = strings.Cut(s, sep)
+		default:
+			name, more = s, false
 		}
 		list = append(list, known(name))
-		s, more = rest, found
+		s = rest
 	}
 	return list, quoted
 }
 
-// cutQuoted cuts a name in quotes off s. A quote inside is doubled, escaped, or
-// followed by neither the separator nor the end.
-func cutQuoted(s, sep string) (name, rest string, ok, found bool) {
-	if s == "" || s[0] != '\'' && s[0] != '"' {
-		return "", "", false, false
-	}
+// cutQuoted cuts a name in quotes off s, which begins with one; more is true where a
+// separator follows. A quote inside is doubled, escaped, or followed by neither the
+// separator nor the end.
+func cutQuoted(s, sep string) (name, rest string, ok, more bool) {
 	q := s[:1]
 	for i := 1; i < len(s); i++ {
 		switch {

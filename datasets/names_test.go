@@ -99,6 +99,15 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// A long value of quotes that do not end is read in one pass.
+func TestUnclosedQuotes(t *testing.T) {
+	const n = 100_000
+	list, quoted := splitNames(strings.Repeat(`'a|"b|`, n)+"c", "|")
+	if len(list) != 2*n+1 || quoted != 0 || list[0] != "'a" || list[2*n] != "c" {
+		t.Errorf("%d names, %d in quotes", len(list), quoted)
+	}
+}
+
 // What separates names shows in the column.
 func TestListColumns(t *testing.T) {
 	csv := listColumn{what: "categories", sep: "|"}

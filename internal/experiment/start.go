@@ -300,7 +300,7 @@ func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out 
 		if in, err = j.encode(ctx, s, data, out); err != nil {
 			return nil, err
 		}
-		if warnings, err = warnOfMetadata(data, in, out); err != nil {
+		if warnings, err = s.warnOfMetadata(data, in, out); err != nil {
 			return nil, err
 		}
 	}
@@ -314,25 +314,30 @@ func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out 
 	return &start{s, r, warnings}, err
 }
 
-// warnOfMetadata tells the user what is wrong with the metadata and how many items
-// have no text. It returns the former, for the record, which has the latter in its
-// counts.
-func warnOfMetadata(data *datasets.Dataset, in pretrain.Input, out *emitter) ([]string, error) {
+// warnOfMetadata warns of what is odd about the metadata, and of items without text or
+// label. It returns the former, for the record, which has the latter in its counts.
+func (s StartConfig) warnOfMetadata(data *datasets.Dataset, in pretrain.Input, out *emitter) ([]string, error) {
 	meta, err := data.Metadata()
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range meta.Warnings {
-		out.emit(Event{Kind: EventWarning, Message: w})
-	}
-	without := 0
-	for _, has := range in.HasText[1:] {
-		if !has {
-			without++
+	withoutText, withoutLabels := 0, 0
+	for v := 1; v <= data.NumItems; v++ {
+		if !in.HasText[v] {
+			withoutText++
+		} else if s.learns() && !slices.ContainsFunc(in.Facets, func(f datasets.Facet) bool { return len(f.Labels[v]) > 0 }) {
+			withoutLabels++
 		}
 	}
-	if without > 0 {
-		out.emit(Event{Kind: EventWarning, Message: fmt.Sprintf("%d of %d items have no text", without, data.NumItems)})
+	warnings := slices.Clone(meta.Warnings)
+	if withoutText > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d items have no text", withoutText, data.NumItems))
+	}
+	if withoutLabels > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d items have a text, but no label to learn from", withoutLabels, data.NumItems))
+	}
+	for _, w := range warnings {
+		out.emit(Event{Kind: EventWarning, Message: w})
 	}
 	return meta.Warnings, nil
 }
