@@ -56,6 +56,7 @@ func execute(ctx context.Context, job Job, e Entry, store record.Store, id strin
 			if from, err = job.start(ctx, params, split.Data, out); err != nil {
 				return nil, err
 			}
+			m.Warnings = slices.Concat(m.Warnings, from.warnings)
 			m.PretrainSeconds = time.Since(started).Seconds()
 			if err := from.addTo(r, store); err != nil {
 				return nil, err
