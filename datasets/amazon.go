@@ -14,7 +14,7 @@ func readAmazon(_ Config, src *source, lg *interactions) error {
 	var user, item []byte
 	return eachObject(src.file(src.main), func(p *literal) error {
 		user, item = user[:0], item[:0]
-		rating, at := 0.0, int64(0)
+		rating, at := 0.0, instant{}
 		rated, timed := false, false
 		err := p.dict(func(key []byte) (err error) {
 			switch string(key) {
@@ -44,8 +44,8 @@ func readAmazon(_ Config, src *source, lg *interactions) error {
 				return fmt.Errorf("the review has no %s", field.name)
 			}
 		}
-		lg.addAt(user, item, rating, at)
-		return nil
+		lg.line = p.line
+		return lg.addAt(user, item, rating, at)
 	})
 }
 
@@ -126,7 +126,7 @@ func eachObject(f file, read func(p *literal) error) error {
 		if err != nil {
 			return err
 		}
-		p.b, p.i, p.depth = line, 0, 0
+		p.b, p.i, p.depth, p.line = line, 0, 0, l.n
 		if err = read(p); err == nil {
 			err = p.end()
 		}
@@ -155,15 +155,15 @@ func (p *literal) float() (float64, error) {
 	return v, nil
 }
 
-// time consumes a number of Unix seconds.
-func (p *literal) time() (int64, error) {
+// time consumes a time, a number.
+func (p *literal) time() (instant, error) {
 	text, err := p.number()
 	if err != nil {
-		return 0, err
+		return instant{}, err
 	}
-	at, ok := parseTime(text)
-	if !ok {
-		return 0, p.errorf("time %s is out of range", excerpt(text))
+	at, err := parseInstant(text)
+	if err != nil {
+		return at, p.errorf("time %s %v", excerpt(text), err)
 	}
 	return at, nil
 }

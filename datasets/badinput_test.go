@@ -29,9 +29,9 @@ func TestBadInput(t *testing.T) {
 		{"no item", csv, "log.csv", csvHead + "a,,1,1\n", 2, "no user or no item id"},
 		{"rating", csv, "log.csv", csvHead + "a,b,good,1\n", 2, `rating "good" is not a number`},
 		{"rating NaN", csv, "log.csv", csvHead + "a,b,NaN,1\n", 2, `rating "NaN" is not a number`},
-		{"time", csv, "log.csv", csvHead + "a,b,1,2014-01-30\n", 2, `time "2014-01-30" is not a number of Unix seconds`},
-		{"time too large", csv, "log.csv", csvHead + "a,b,1,1e300\n", 2, "is not a number of Unix seconds"},
-		{"open quote", csv, "log.csv", csvHead + "a,\"b,1,1\n", 2, "a quoted field does not end on its line"},
+		{"time", csv, "log.csv", csvHead + "a,b,1,30.1.2014\n", 2, `time "30.1.2014" is neither a number nor an ISO 8601 date; expected for example 1600000000.25 or 2020-09-13T12:26:40.25Z`},
+		{"time too large", csv, "log.csv", csvHead + "a,b,1,1e300\n", 2, `time "1e300" does not fit into the 18 digits that are kept`},
+		{"open quote", csv, "log.csv", csvHead + "a,\"b,1,1\n", 2, "a quoted field does not end"},
 		{"text after a quote", csv, "log.csv", csvHead + "a,\"b\"c,1,1\n", 2, `expected "," after a quoted field, found "c,1,1"`},
 		{"no such column number", Config{Format: "csv", Path: "log.csv", Header: new(bool), Columns: Columns{User: "1", Item: "3"}}, "log.csv", "a,b\n", 1, "no column 3 for columns.item: the line has 2 fields"},
 
