@@ -85,6 +85,9 @@ func locate(c Config, root string) (*source, error) {
 		if info.IsDir() {
 			return nil, fmt.Errorf("datasets: %s: %s is a folder; items and attributes need the path of a file", c.Name, p)
 		}
+		if what := notAFile(info.Mode()); what != "" {
+			return nil, fmt.Errorf("datasets: %s: %s is %s; expected a regular file", c.Name, p, what)
+		}
 		*named.at = &file{os.DirFS(filepath.Dir(p)), filepath.Base(p), p, src}
 	}
 	return src, nil
