@@ -48,14 +48,14 @@ func describe(c Config) delimited {
 			yearInTitle: true, flags: 6,
 		}
 	case "recbole":
-		atomic := tableFormat{sep: "\t", header: true, typed: true}
+		atomic := tableFormat{sep: "\t", header: true, typed: true, wraps: true}
 		return delimited{
 			log: atomic, columns: c.Columns, items: atomic, itemColumns: c.ItemColumns,
 			genres: " ", categories: ",", // names of categories hold blanks
 			itemFile: func(main string) string { return stem(main, ".inter") + ".item" },
 		}
 	}
-	csv := tableFormat{sep: c.Separator, header: c.header(), quoted: c.Separator != "\t", free: true}
+	csv := tableFormat{sep: c.Separator, header: c.header(), quoted: c.Separator != "\t", wraps: c.Separator == "\t", free: true}
 	return delimited{log: csv, columns: c.Columns, items: csv, itemColumns: c.ItemColumns, genres: "|", categories: "|"}
 }
 

@@ -17,6 +17,7 @@ type tableFormat struct {
 	header bool // the first line names the columns
 	typed  bool // the header has RecBole's ":type" suffixes
 	quoted bool // fields may stand in double quotes, "" inside them for one, and may then hold line breaks (RFC 4180)
+	wraps  bool // a field that is in double quotes as a whole is what they hold; other quotes are text
 	latin1 bool // what is not UTF-8 is ISO 8859-1
 	free   bool // separator and header are keys of the configuration
 }
@@ -325,9 +326,9 @@ func (t *table) open(line []byte, inside bool) bool {
 	}
 }
 
-// skipBlanks cuts blanks before a quote, where they do not separate.
+// skipBlanks cuts blanks before a quote, where they are no separator.
 func (t *table) skipBlanks(line []byte) []byte {
-	if len(line) > 0 && line[0] == ' ' && t.sep[0] != ' ' {
+	if len(line) > 0 && line[0] == ' ' && strings.TrimLeft(t.sep, " ") != "" {
 		return bytes.TrimLeft(line, " ")
 	}
 	return line
@@ -345,13 +346,27 @@ func (t *table) split(line []byte) error {
 	for len(t.fields) <= maxColumns {
 		i := bytes.Index(line, t.sepBytes)
 		if i < 0 {
-			t.fields = append(t.fields, trimBlanks(line))
+			t.fields = append(t.fields, t.unwrap(trimBlanks(line)))
 			return nil
 		}
-		t.fields = append(t.fields, trimBlanks(line[:i]))
+		t.fields = append(t.fields, t.unwrap(trimBlanks(line[:i])))
 		line = line[i+len(t.sepBytes):]
 	}
 	return t.tooWide()
+}
+
+// unwrap takes quotes off a field that is in quotes as a whole, as pandas writes
+// one that holds quotes.
+func (t *table) unwrap(field []byte) []byte {
+	n := len(field)
+	if !t.wraps || n < 2 || field[0] != '"' || field[n-1] != '"' {
+		return field
+	}
+	inner := bytes.ReplaceAll(field[1:n-1], []byte(`""`), []byte{0})
+	if bytes.IndexByte(inner, '"') >= 0 {
+		return field
+	}
+	return bytes.ReplaceAll(inner, []byte{0}, []byte{'"'}) // lines hold no NUL
 }
 
 func (t *table) strayCR() error {
@@ -402,13 +417,18 @@ func (t *table) splitQuoted(line []byte) error {
 			line = line[1:]
 		}
 		t.fields = append(t.fields, trimBlanks(out[begin:len(out):len(out)]))
-		if line = t.skipBlanks(line); len(line) == 0 {
-			return nil
+		next := bytes.Index(line, t.sepBytes)
+		rest := line
+		if next >= 0 {
+			rest = line[:next]
 		}
-		if !bytes.HasPrefix(line, t.sepBytes) {
+		if len(bytes.TrimSpace(rest)) > 0 {
 			return t.errorf("expected %q after a quoted field, found %s", t.sep, excerpt(line))
 		}
-		line = line[len(t.sepBytes):]
+		if next < 0 {
+			return nil
+		}
+		line = line[next+len(t.sepBytes):]
 	}
 	return t.tooWide()
 }
