@@ -28,6 +28,8 @@ func TestBadInput(t *testing.T) {
 		{"too many fields", csv, "log.csv", csvHead + "a,b,1,1,x\n", 2, `5 fields, expected 4`},
 		{"no item", csv, "log.csv", csvHead + "a,,1,1\n", 2, "no user or no item id"},
 		{"rating", csv, "log.csv", csvHead + "a,b,good,1\n", 2, `rating "good" is not a number`},
+		{"rating with a decimal comma", Config{Format: "csv", Path: "log.csv", Separator: ";", Columns: mine}, "log.csv", "u;i;r;t\na;b;3,5;1\n", 2, `rating "3,5" is not a number; decimal commas are not read`},
+		{"amazon blank id", Config{Format: "amazon"}, "reviews_X.json", `{"reviewerID":" ","asin":"B","overall":1,"unixReviewTime":1}`, 1, "the user or item id is blank"},
 		{"rating NaN", csv, "log.csv", csvHead + "a,b,NaN,1\n", 2, `rating "NaN" is not a number`},
 		{"time", csv, "log.csv", csvHead + "a,b,1,30.1.2014\n", 2, `time "30.1.2014" is neither a number nor an ISO 8601 date; expected for example 1600000000.25 or 2020-09-13T12:26:40.25Z`},
 		{"time too large", csv, "log.csv", csvHead + "a,b,1,1e300\n", 2, `time "1e300" does not fit into the 18 digits that are kept`},

@@ -40,7 +40,7 @@ type Config struct {
 	Header *bool `toml:"header" json:"header,omitempty"`
 
 	// UnpackLimit is how much a gzip file of the data set may unpack to, in GiB.
-	// Default 0: 1 GiB or a hundred times the size of the file, whichever is
+	// Default 0: 256 MiB or 50 times the size of the file, whichever is
 	// more. It changes no result, so it is part of no id.
 	UnpackLimit int `toml:"unpack_limit" json:"-"`
 

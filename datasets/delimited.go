@@ -111,7 +111,11 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 		rating, ok := 0.0, true
 		if rated >= 0 {
 			if rating, ok = parseNumber(f[rated]); !ok {
-				return t.errorf("rating %s is not a number", excerpt(f[rated]))
+				hint := ""
+				if bytes.IndexByte(f[rated], ',') >= 0 {
+					hint = "; decimal commas are not read, use a point"
+				}
+				return t.errorf("rating %s is not a number%s", excerpt(f[rated]), hint)
 			}
 		}
 		lg.line = t.n

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"strconv"
 )
@@ -28,6 +29,10 @@ func newInteractions(minRating float64) *interactions {
 
 // add appends an interaction without a time.
 func (l *interactions) add(user, item []byte) error {
+	user, item = trimBlanks(user), trimBlanks(item) // JSON may hold them
+	if len(user) == 0 || len(item) == 0 {
+		return errors.New("the user or item id is blank")
+	}
 	u, known := l.users.index(user)
 	if !known {
 		if err := checkID("user", user); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -122,11 +123,11 @@ func (l *lines) begin(size int64, limitGiB int) error {
 }
 
 // A gzip file may unpack to unpackAtLeast bytes or unpackRatio times its size,
-// whichever is more: text shrinks to a tenth or a twentieth, and only files made
-// for it unpack to a thousandfold.
+// whichever is more: logs shrink to a tenth or a twentieth of their size, and only
+// files made for it to a thousandth.
 const (
-	unpackAtLeast = 1 << 30
-	unpackRatio   = 100
+	unpackAtLeast = 256 << 20
+	unpackRatio   = 50
 )
 
 // limited stops a gzip file that would unpack without end.
@@ -200,7 +201,7 @@ func (l *lines) toUTF8(line []byte) ([]byte, error) {
 		if !valid {
 			l.text = windows1252
 			if !l.latin1 && l.warn != nil {
-				l.warn(fmt.Sprintf("a file is not UTF-8 and is read as Windows-1252 (Latin-1), by line %d: %s; convert it to UTF-8 if characters are wrong", l.read, excerpt(line)))
+				l.warn(fmt.Sprintf("%s is not UTF-8 and is read as Windows-1252 (Latin-1), see line %d: %s; convert it to UTF-8 if characters are wrong", filepath.Base(l.show), l.read, excerpt(line)))
 			}
 		}
 	}

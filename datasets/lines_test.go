@@ -133,7 +133,7 @@ func TestEncodings(t *testing.T) {
 		if got := strings.Join(append(d.UserIDs, d.ItemIDs[1:]...), " "); got != "anna zoë müller apple café naïve’s" {
 			t.Errorf("%s: %s", name, got)
 		}
-		warned := strings.Contains(strings.Join(d.Warnings, "\n"), "read as Windows-1252 (Latin-1), by line 32")
+		warned := strings.Contains(strings.Join(d.Warnings, "\n"), "log.csv is not UTF-8 and is read as Windows-1252 (Latin-1), see line 32")
 		if warned != (name == "Windows-1252") {
 			t.Errorf("%s: warnings %q", name, d.Warnings)
 		}
@@ -159,6 +159,20 @@ func TestEncodings(t *testing.T) {
 			t.Errorf("%s: got  %v\nwant %s", tc.name, err, tc.want)
 		}
 		oneLine(t, err)
+	}
+}
+
+// MovieLens 1M is Latin-1, and copies of it are UTF-8.
+func TestLatin1ByDefinition(t *testing.T) {
+	for _, title := range []string{"Mis\xe9rables, Les", "Misérables, Les"} {
+		d, err := Open(Config{Name: "test", Format: "movielens-1m", Path: "."}, writeFiles(t, map[string]string{
+			"ratings.dat": "1::1::5::978300760\n", "movies.dat": "1::" + title + " (1995)::Drama\n"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := d.Metadata(); err != nil || m.Title[1] != "Misérables, Les" {
+			t.Errorf("%q, %v", m.Title, err)
+		}
 	}
 }
 
@@ -208,7 +222,7 @@ func TestUnpackLimit(t *testing.T) {
 	if string(got) != "12345" || err == nil || !strings.Contains(err.Error(), "x.gz: unpacks to more than 0 MiB") || !strings.Contains(err.Error(), "raise unpack_limit") {
 		t.Errorf("%q, %v", got, err)
 	}
-	// A limit of a GiB lets through what is smaller; its key is part of no id.
+	// A limit of a GiB lets through what is smaller.
 	text := "user,item,time\n" + strings.Repeat("a,b,1\n", 1<<20)
 	fsys := fstest.MapFS{"log.csv": {Data: []byte(gzipped(text))}}
 	for _, gib := range []int{0, 1} {
@@ -323,6 +337,7 @@ func TestIDs(t *testing.T) {
 		{"a control character", "a,x\x01y\n", `log.csv:1: item id "x\x01y" holds a control character`},
 		{"a lost character", "a,caf\ufffd\n", "holds a character that was lost"},
 		{"a mark within", "a,x\n\ufeffa,x\n", "log.csv:2: user id \"\\ufeffa\" holds a byte order mark: were files joined?"},
+		{"no-break spaces", "a,\u00a0\n", "the line has no user or no item id"},
 		{"floats and whole numbers", "1,7\n2,7.0\n", "log.csv: item ids 7 and 7.0 are both in the file and probably mean one item"},
 	} {
 		c := Config{Name: "test", Format: "csv", Path: "log.csv", Header: new(bool), Columns: Columns{User: "1", Item: "2"}}
