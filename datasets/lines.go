@@ -20,9 +20,9 @@ import (
 const maxLine = 64 << 20
 
 // lines reads a text file, plain or gzip, line by line as UTF-8: without byte
-// order mark, line ends (LF or CRLF) and blank lines. What the file is, it finds
-// out by the content, never by the name: gzip, UTF-16 by its byte order mark or
-// its NUL bytes, Windows-1252 (and so Latin-1) by lines that are not UTF-8.
+// order mark, line ends (LF or CRLF) and blank lines. The content decides how it is
+// read, not the name: gzip by its first bytes, UTF-16 by its byte order mark or its
+// NUL bytes, Windows-1252 (and so Latin-1) by lines that are not UTF-8.
 type lines struct {
 	show string
 	f    fs.File
@@ -67,7 +67,7 @@ func openLines(f file) (*lines, error) {
 
 const bufferSize = 1 << 18
 
-// notAFile says what something is that is not a regular file.
+// notAFile names the kind of a file that is not regular; "" for regular files.
 func notAFile(mode fs.FileMode) string {
 	switch {
 	case mode.IsRegular():
@@ -82,7 +82,7 @@ func notAFile(mode fs.FileMode) string {
 	return "a device"
 }
 
-// begin unpacks and decodes, and refuses what is no text.
+// begin unpacks and decodes, and refuses files that are not text.
 func (l *lines) begin(size int64, limitGiB int) error {
 	refuse := func(format string, args ...any) error {
 		return &ParseError{File: l.show, Msg: fmt.Sprintf(format, args...)}

@@ -60,8 +60,8 @@ var markup = []struct{ begin, what string }{
 	{"<!--", "an HTML or XML file; expected lines of text"},
 }
 
-// sniff says what a file is that is no text of lines, by its first bytes; "" if
-// nothing speaks against it.
+// sniff names the kind of a file that does not hold lines of text, by its first
+// bytes, and what to do; "" if it may be text.
 func sniff(head []byte) string {
 	for _, k := range notText {
 		if bytes.HasPrefix(head, []byte(k.magic)) && (k.magic != "ORC" && k.magic != "BZh" || !isText(head)) {
@@ -80,7 +80,7 @@ func sniff(head []byte) string {
 	return ""
 }
 
-// isText tells words that begin like a magic number from the magic number.
+// isText distinguishes text from binary data that begins with the same letters.
 func isText(head []byte) bool {
 	return !bytes.ContainsFunc(head, func(r rune) bool {
 		return r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
@@ -140,7 +140,7 @@ func isASCII(b []byte) bool {
 // text may as well be in another encoding: three letters with accents in a row,
 // as Cyrillic, Greek or Chinese text has them, signs between letters, as Polish
 // text has them, or letters that Icelandic has and Turkish has in their place.
-// surely skips these doubts.
+// With surely, only bytes without a character are refused.
 func decode1252(dst, line []byte, surely bool) (out []byte, ok bool) {
 	run := 0
 	for i, c := range line {

@@ -19,8 +19,8 @@ type instant struct {
 	sci    bool // a number in scientific notation
 }
 
-// timeKind says how a time is written. A column has one kind only: to compare
-// times of two kinds would take a guess.
+// timeKind says how a time is written. A column has one kind only: comparing
+// times of two kinds would need a guess.
 type timeKind string
 
 const (
