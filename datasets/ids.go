@@ -10,8 +10,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// checkID refuses an id that no system gives: what is in it says that the file
-// was joined, cut or converted wrongly.
+// checkID refuses an id whose characters show that the file was joined, cut or
+// converted wrongly.
 func checkID(kind string, id []byte) error {
 	for i := 0; i < len(id); {
 		c, n := utf8.DecodeRune(id[i:])
@@ -37,9 +37,9 @@ var missingValues = map[string]bool{"nan": true, "NaN": true, "NAN": true, "None
 	"<NA>": true, "NA": true, "N/A": true, "n/a": true, "#N/A": true, "NaT": true, "null": true, "NULL": true, "Null": true,
 	"nil": true, "undefined": true, `\N`: true, "-": true}
 
-// checkIDs looks at the distinct ids of the users or the items: two that are
-// surely one are an error, what is probably wrong is a warning. rows holds the
-// id of each interaction.
+// checkIDs looks at the distinct ids of the users or the items. Two that surely
+// mean one are an error; probable mistakes are warnings. rows holds the id of each
+// interaction.
 func checkIDs(kind string, in *interner, rows []int32) (warnings []string, err error) {
 	missing := map[int32]bool{}
 	var names []string
@@ -86,7 +86,7 @@ func checkIDs(kind string, in *interner, rows []int32) (warnings []string, err e
 	return warnings, nil
 }
 
-// fold returns what ids have in common that people take for one.
+// fold returns the same key for ids that people would take for one.
 func fold(id string) string {
 	if isDecimal(id) {
 		return strings.TrimLeft(id[:len(id)-1], "0") + id[len(id)-1:]

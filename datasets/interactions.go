@@ -71,8 +71,8 @@ func (l *interactions) addAt(user, item []byte, rating float64, at instant) erro
 	return l.addRated(user, item, rating)
 }
 
-// check looks at the log as a whole. Of what is wrong it returns the error, with
-// a line where there is one, and of what may be wrong the warnings.
+// check looks at the log as a whole. It returns an error, with a line where
+// there is one, or warnings about probable mistakes.
 func (l *interactions) check(show string) (warnings []string, err error) {
 	if line, problem := l.times.check(); problem != "" {
 		return nil, &ParseError{File: show, Line: line, Msg: problem}

@@ -316,6 +316,10 @@ func TestGivenSplits(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "files of a given split into training, validation and test are not supported") || strings.Contains(err.Error(), "name one of them") {
 		t.Error(err)
 	}
+	other := writeFiles(t, map[string]string{"a-test.inter": log, "b.inter": log})
+	if _, err := Open(Config{Name: "test", Format: "recbole", Path: other}, ""); err == nil || !strings.Contains(err.Error(), "name one of them") {
+		t.Error(err)
+	}
 	d, err := Open(Config{Name: "test", Format: "recbole", Path: filepath.Join(dir, "s.train.inter")}, "")
 	if err != nil || len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "given splits are not supported, so s.train.inter alone is read and split") {
 		t.Errorf("%v", err)

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -67,7 +66,12 @@ func (s *source) find(patterns ...string) (f file, ok bool, err error) {
 	case 1:
 		return s.file(names[0]), true, nil
 	}
-	if slices.ContainsFunc(names, func(name string) bool { return partOfSplit(name) != "" }) {
+	parts := map[string]bool{}
+	for _, name := range names {
+		parts[partOfSplit(name)] = true
+	}
+	delete(parts, "")
+	if len(parts) > 1 {
 		return file{}, false, fmt.Errorf("%s: %s all match: files of a given split into training, validation and test are not supported; expected one file with all interactions, which is then split as %q or %q", s.dir, strings.Join(names, ", "), LeaveOneOut, TimeSplit)
 	}
 	return file{}, false, fmt.Errorf("%s: %s all match; name one of them in the configuration", s.dir, strings.Join(names, ", "))

@@ -17,13 +17,13 @@ type tableFormat struct {
 	header bool // the first line names the columns
 	typed  bool // the header has RecBole's ":type" suffixes
 	quoted bool // fields may stand in double quotes, "" inside them for one, and may then hold line breaks (RFC 4180)
-	wraps  bool // a field that is in double quotes as a whole is what they hold; other quotes are text
+	wraps  bool // double quotes around a whole field are removed, other quotes are text
 	latin1 bool // what is not UTF-8 is ISO 8859-1
 	free   bool // separator and header are keys of the configuration
 }
 
-// table reads a delimited file. All its records have as many fields as the first;
-// blanks around a field are no part of it.
+// table reads a delimited file. All its records have as many fields as the first.
+// Blanks around a field are cut.
 type table struct {
 	*lines
 	tableFormat
@@ -37,7 +37,7 @@ type table struct {
 	unquoted []byte
 }
 
-// maxColumns bounds the width of a table: what has more is no table.
+// maxColumns bounds the width of a table, so that other files are refused quickly.
 const maxColumns = 10_000
 
 // maxRecord bounds a record of several lines, so that a quote that is never closed
@@ -63,7 +63,7 @@ func openTable(f file, tf tableFormat) (*table, error) {
 	return t, nil
 }
 
-// checkSeparator refuses what is no separator: an escape that TOML's single quotes
+// checkSeparator refuses mistaken separators: an escape that TOML's single quotes
 // keep as it is, or the name of a character. It is not part of Config.Resolve, so
 // that a mistake in one data set does not stop suites of others.
 func checkSeparator(sep string) error {
