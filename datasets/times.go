@@ -339,7 +339,7 @@ func (c *timeColumn) warnings() []string {
 	if c.sentinels > 0 && c.sentinels < len(c.values) && c.lineOf(0, 8) == 0 {
 		out = append(out, fmt.Sprintf("%d of %d times are 0 or -1 (the first on line %d) and none of the others is near: if the time is missing there, leave these lines out, they count as the oldest", c.sentinels, len(c.values), c.sentinelAt))
 	}
-	if c.sci > 1 && !c.sciWhole {
+	if c.sci > 0 && !c.sciWhole && len(c.values) > 1 {
 		out = append(out, fmt.Sprintf("%d times are in scientific notation and end in 0 (the first on line %d): if a spreadsheet has cut their last digits, export the file again", c.sci, c.sciAt))
 	}
 	return out
