@@ -105,7 +105,7 @@ func readAmazon(_ Config, src *source, lg *interactions) error {
 	return eachObject(src.file(src.main), func(p *literal) error {
 		var asin []byte
 		user, item = user[:0], item[:0]
-		rating, at := 0.0, int64(0)
+		rating, at := 0.0, instant{}
 		err := r.object(p, func(key []byte) (err error) {
 			switch string(key) {
 			case "reviewerID", "user_id":
@@ -132,12 +132,8 @@ func readAmazon(_ Config, src *source, lg *interactions) error {
 		if r.file != release2023 {
 			item = asin
 		}
-		user, item := bytes.TrimSpace(user), bytes.TrimSpace(item)
-		if len(user) == 0 || len(item) == 0 {
-			return fmt.Errorf("the review has an empty user or item id")
-		}
-		lg.addAt(user, item, rating, at)
-		return nil
+		lg.line = p.line
+		return lg.addAt(user, item, rating, at)
 	})
 }
 
@@ -239,7 +235,7 @@ func eachObject(f file, read func(p *literal) error) error {
 		if err != nil {
 			return err
 		}
-		p.b, p.i, p.depth = line, 0, 0
+		p.b, p.i, p.depth, p.line = line, 0, 0, l.n
 		if err = read(p); err == nil {
 			err = p.end()
 		}
@@ -268,15 +264,15 @@ func (p *literal) float() (float64, error) {
 	return v, nil
 }
 
-// time consumes a number of Unix seconds.
-func (p *literal) time() (int64, error) {
+// time consumes a time, a number.
+func (p *literal) time() (instant, error) {
 	text, err := p.number()
 	if err != nil {
-		return 0, err
+		return instant{}, err
 	}
-	at, ok := parseTime(text)
-	if !ok {
-		return 0, p.errorf("time %s is out of range", excerpt(text))
+	at, err := parseInstant(text)
+	if err != nil {
+		return at, p.errorf("time %s %v", excerpt(text), err)
 	}
 	return at, nil
 }

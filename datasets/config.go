@@ -23,7 +23,7 @@ type Config struct {
 	// data/NAME; else required. Not for embedded.
 	Path string `toml:"path" json:"path,omitempty"`
 	// Items is the file of the item metadata. Default: the format's usual
-	// name beside the interactions, if such a file is there. For s3rec and
+	// name next to the interactions, if such a file is there. For s3rec and
 	// embedded: an Amazon meta_*.json[.gz], joined by ASIN.
 	Items string `toml:"items" json:"items,omitempty"`
 	// Attributes is the item-to-attributes file of s3rec. Default:
@@ -38,6 +38,11 @@ type Config struct {
 	Separator string `toml:"separator" json:"separator,omitempty"`
 	// Header says whether the first line of csv names the columns. Default true.
 	Header *bool `toml:"header" json:"header,omitempty"`
+
+	// UnpackLimit is how much a gzip file of the data set may unpack to, in GiB.
+	// Default 0: 256 MiB or 50 times the size of the file, whichever is
+	// more. It changes no result, so it is part of no id.
+	UnpackLimit int `toml:"unpack_limit" json:"-"`
 
 	// MinRating leaves out interactions rated lower. Default 0: no threshold.
 	MinRating float64 `toml:"min_rating" json:"min_rating,omitempty"`
@@ -69,7 +74,7 @@ type Columns struct {
 	User   string `toml:"user" json:"user,omitempty"`     // csv: required; recbole: "user_id"
 	Item   string `toml:"item" json:"item,omitempty"`     // csv: required; recbole: "item_id"
 	Rating string `toml:"rating" json:"rating,omitempty"` // csv: none; recbole: "rating" if there
-	Time   string `toml:"time" json:"time,omitempty"`     // Unix seconds; csv: none; recbole: "timestamp" if there
+	Time   string `toml:"time" json:"time,omitempty"`     // numbers of one unit, or ISO 8601 dates; csv: none; recbole: "timestamp" if there
 }
 
 // ItemColumns names the columns of a metadata file in the same way. Only Item
@@ -157,6 +162,8 @@ func (c Config) Resolve() (Config, error) {
 		}
 	}
 	switch {
+	case c.UnpackLimit < 0 || c.UnpackLimit > 1<<20:
+		return fail("unpack_limit = %d is not a number of GiB; expected 1 or more, or 0 for the default", c.UnpackLimit)
 	case c.KCore < 0:
 		return fail("k_core = %d is negative; expected the least number of interactions, or 0 for no filter", c.KCore)
 	case c.MaxUsers < 0:
@@ -188,6 +195,14 @@ func (c *Config) columnDefaults() error {
 	}
 	if c.Columns.User == "" || c.Columns.Item == "" {
 		return fmt.Errorf(`columns must name user and item, for example columns = { user = "user_id", item = "item_id", time = "timestamp" }`)
+	}
+	columns := c.Columns.list()
+	for i, a := range columns {
+		for _, b := range columns[:i] {
+			if a.column != "" && a.column == b.column {
+				return fmt.Errorf("%s and %s both name column %q", b.key, a.key, a.column)
+			}
+		}
 	}
 	if c.ItemColumns != (ItemColumns{}) && c.Items == "" {
 		return fmt.Errorf("item_columns is set, but items (the metadata file) is not")

@@ -64,6 +64,8 @@ func TestResolveErrors(t *testing.T) {
 		{Config{Name: "mine", Format: "amazon", Path: "x", Attributes: "y"}, "key attributes is not used"},
 		{csv(func(c *Config) { c.Columns = Columns{User: "u"} }), "columns must name user and item"},
 		{csv(func(c *Config) { c.Separator = "\n" }), "cannot hold quotes or line ends"},
+		{csv(func(c *Config) { c.Columns.Item = "u" }), `columns.user and columns.item both name column "u"`},
+		{csv(func(c *Config) { c.UnpackLimit = -1 }), "unpack_limit = -1 is not a number of GiB"},
 		{csv(func(c *Config) { c.Ties = "hash" }), "ties is set, but there is no time to tie"},
 		{csv(func(c *Config) { c.MinRating = 2 }), "min_rating is set, but there is no rating"},
 		{csv(func(c *Config) { c.MinRating = math.NaN(); c.Columns.Rating = "r" }), "min_rating = NaN"},

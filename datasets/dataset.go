@@ -31,15 +31,23 @@ import (
 type Dataset struct {
 	Name     string
 	Seqs     [][]int32 // [users] items of each user, oldest first, never cut
-	Times    [][]int64 // parallel to Seqs, Unix seconds; nil where the source has none
 	UserIDs  []string  // original ids, by user index
 	ItemIDs  []string  // original ids, by item id; ItemIDs[0] = ""
 	NumItems int       // V, without padding
+
+	// Times are parallel to Seqs; nil where the source has none. Their unit is
+	// that of the file (for dates, seconds since 1970 in UTC) divided by
+	// 10^TimeDigits, the largest number of decimal places of any time, so
+	// that none is rounded: two are equal where they are equal in the file.
+	// TimeText writes one.
+	Times      [][]int64
+	TimeDigits int
 
 	Config   Config   // as resolved: every default filled in
 	Filtered Filtered // what the pipeline left out
 	Warnings []string // for the user, one sentence each; e.g. an unexpected fingerprint
 
+	timeKind    timeKind
 	fingerprint string // computed by Open; empty in hand-made data sets
 	metadata    func() (*Metadata, error)
 }
@@ -85,9 +93,17 @@ func load(c Config, src *source) (*Dataset, error) {
 	if lg.read == 0 {
 		return nil, fmt.Errorf("%s: no interactions in the file", src.display(src.main))
 	}
+	show := src.display(src.main)
+	warnings, err := lg.check(show)
+	if err != nil {
+		return nil, err
+	}
 	d, err := process(c, lg)
 	if err != nil {
 		return nil, err
+	}
+	for _, w := range slices.Concat(src.warnings, warnings) {
+		d.Warnings = append(d.Warnings, d.Name+": "+w)
 	}
 	attachMetadata(d, c, src)
 	if c.ColdItems > 0 && len(d.ColdItems()) == 0 {

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -46,13 +47,13 @@ func describe(c Config) delimited {
 			yearInTitle: true, flags: 6,
 		}
 	case "recbole":
-		atomic := tableFormat{sep: "\t", header: true, typed: true}
+		atomic := tableFormat{sep: "\t", header: true, typed: true, wraps: true}
 		return delimited{
 			log: atomic, columns: c.Columns, items: atomic, itemColumns: c.ItemColumns,
 			itemFile: func(main string) string { return stem(main, ".inter") + ".item" },
 		}
 	}
-	csv := tableFormat{sep: c.Separator, header: c.header(), quoted: c.Separator != "\t"}
+	csv := tableFormat{sep: c.Separator, header: c.header(), quoted: c.Separator != "\t", wraps: c.Separator == "\t", free: true}
 	return delimited{log: csv, columns: c.Columns, items: csv, itemColumns: c.ItemColumns, genres: "|", categories: "|"}
 }
 
@@ -67,6 +68,9 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 	}
 	defer t.Close()
 	if c.Format == "recbole" {
+		if t.place("item_id_list") >= 0 {
+			return t.errorf("the file has a sequence and a target a line (item_id_list): files of a given split are not supported; expected one with an interaction a line")
+		}
 		d.columns = recboleColumns(d.columns, t)
 	}
 	// What the configuration names has to be there.
@@ -77,13 +81,17 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 	rated, timed := t.place(d.columns.Rating), t.place(d.columns.Time)
 	switch {
 	case rated < 0 && c.MinRating != 0:
-		return t.errorf("min_rating is set, but there is no column of ratings; the header has %s", strings.Join(t.names, ", "))
+		return t.errorf("min_rating is set, but there is no column of ratings; the header has %s", t.nameList())
 	case timed < 0 && c.Ties != "" && c.Ties != formats[c.Format].ties:
-		return t.errorf("ties is set, but there is no column of times to tie; the header has %s", strings.Join(t.names, ", "))
+		return t.errorf("ties is set, but there is no column of times to tie; the header has %s", t.nameList())
 	case timed < 0 && c.Split == TimeSplit:
-		return t.errorf("split = %q needs times, but there is no column of times; the header has %s", TimeSplit, strings.Join(t.names, ", "))
+		return t.errorf("split = %q needs times, but there is no column of times; the header has %s", TimeSplit, t.nameList())
 	}
-	return t.each(func(f [][]byte) error {
+	if timed < 0 {
+		src.warnings = append(src.warnings, unusedTimes(t)...)
+	}
+	first := firstRow{t: t, user: user, item: item}
+	err = t.each(func(f [][]byte) error {
 		for _, place := range [2]int{user, item} {
 			if d.ids {
 				if _, ok := parseID(f[place]); !ok {
@@ -93,23 +101,120 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 				return t.errorf("the line has no user or no item id")
 			}
 		}
+		if t.free && !t.header {
+			if err := first.check(f); err != nil {
+				return err
+			}
+		}
 		rating, ok := 0.0, true
 		if rated >= 0 {
 			if rating, ok = parseNumber(f[rated]); !ok {
-				return t.errorf("rating %s is not a number", excerpt(f[rated]))
+				hint := ""
+				if bytes.IndexByte(f[rated], ',') >= 0 {
+					hint = "; decimal commas are not read, use a point"
+				}
+				return t.errorf("rating %s is not a number%s", excerpt(f[rated]), hint)
 			}
 		}
+		lg.line = t.n
 		if timed < 0 {
-			lg.addRated(f[user], f[item], rating)
-			return nil
+			err = lg.addRated(f[user], f[item], rating)
+		} else {
+			at, problem := parseInstant(f[timed])
+			if problem != nil {
+				return t.errorf("time %s %v", excerpt(f[timed]), problem)
+			}
+			err = lg.addAt(f[user], f[item], rating, at)
 		}
-		at, ok := parseTime(f[timed])
-		if !ok {
-			return t.errorf("time %s is not a number of Unix seconds", excerpt(f[timed]))
+		if err != nil {
+			return t.errorf("%v", err)
 		}
-		lg.addAt(f[user], f[item], rating, at)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return first.end()
+}
+
+// unusedTimes warns of a column of times by its name, where none is configured.
+func unusedTimes(t *table) []string {
+	for _, name := range t.names {
+		switch strings.ToLower(name) {
+		case "time", "timestamp", "unixtime", "datetime", "date", "event_time", "ts":
+			return []string{fmt.Sprintf("the file has a column %q, but columns.time is not set: interactions are taken in the order of the file", name)}
+		}
+	}
+	return nil
+}
+
+// firstRow guards a file that the configuration says has no header: its first
+// line may be one, and without names nothing shows that the separator is another.
+type firstRow struct {
+	t          *table
+	user, item int
+	rows       int
+	words      bool // the first user and item are no numbers
+	numbers    bool // all that follow are
+	line       int
+	text       string
+	other      string // separator that divides every line so far into otherFields
+	fields     int
+}
+
+// check looks at the fields of the next row.
+func (r *firstRow) check(f [][]byte) error {
+	r.rows++
+	digits := isDecimal(string(f[r.user])) && isDecimal(string(f[r.item]))
+	if r.rows == 1 {
+		r.line, r.text = r.t.n, fmt.Sprintf("user %s, item %s", excerpt(f[r.user]), excerpt(f[r.item]))
+		r.words, r.numbers = !isDecimal(string(f[r.user])) && !isDecimal(string(f[r.item])), true
+		if isIDName(f[r.user]) && isIDName(f[r.item]) {
+			return r.isHeader()
+		}
+	} else {
+		r.numbers = r.numbers && digits
+	}
+	const enough = 100
+	if r.rows > enough {
+		return nil
+	}
+	joined := bytes.Join(f, r.t.sepBytes)
+	if r.rows == 1 {
+		for _, sep := range []string{"\t", ";", "|", "::", ","} {
+			if n := bytes.Count(joined, []byte(sep)) + 1; sep != r.t.sep && n > r.t.width && n > r.fields {
+				r.other, r.fields = sep, n
+			}
+		}
+	} else if r.other != "" && bytes.Count(joined, []byte(r.other))+1 != r.fields {
+		r.other = ""
+	}
+	return nil
+}
+
+// end looks at all rows.
+func (r *firstRow) end() error {
+	switch {
+	case r.rows > 1 && r.words && r.numbers:
+		return r.isHeader()
+	case r.other != "":
+		return &ParseError{File: r.t.show, Msg: fmt.Sprintf("%q divides every line into %d fields, the separator %q into %d: set separator = %q, or give the file a header with names of columns", r.other, r.fields, r.t.sep, r.t.width, r.other)}
+	}
+	return nil
+}
+
+func (r *firstRow) isHeader() error {
+	return &ParseError{File: r.t.show, Line: r.line, Msg: "expected data, since header = false is set, got what looks like names of columns: " + r.text + "; set header = true"}
+}
+
+// isIDName tells the usual names of the columns of users and items.
+func isIDName(field []byte) bool {
+	name := strings.NewReplacer("_", "", "-", "", " ", "", ":token", "").Replace(strings.ToLower(string(field)))
+	switch strings.TrimSuffix(strings.TrimSuffix(name, "id"), "s") {
+	case "user", "customer", "session", "visitor", "reviewer", "member", "item", "product", "movie", "article", "book", "song", "track", "game", "sku", "asin", "u", "i":
+		return true
+	}
+	return false
 }
 
 // recboleColumns fills in the names that RecBole's own data sets use.

@@ -58,7 +58,7 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 
 // locate finds the files of a resolved configuration.
 func locate(c Config, root string) (*source, error) {
-	src := &source{}
+	src := &source{unpackLimit: c.UnpackLimit}
 	if c.Format == "embedded" {
 		sub, err := fs.Sub(embedded, "data/"+c.Name)
 		if err != nil {
@@ -67,6 +67,8 @@ func locate(c Config, root string) (*source, error) {
 		src.fsys, src.dir, src.main = sub, "embedded "+c.Name, "sequences.txt.gz"
 	} else if err := src.locateMain(c, root); err != nil {
 		return nil, err
+	} else {
+		src.warnings = src.splitWarning()
 	}
 	for _, named := range []struct {
 		path string
@@ -83,7 +85,10 @@ func locate(c Config, root string) (*source, error) {
 		if info.IsDir() {
 			return nil, fmt.Errorf("datasets: %s: %s is a folder; items and attributes need the path of a file", c.Name, p)
 		}
-		*named.at = &file{os.DirFS(filepath.Dir(p)), filepath.Base(p), p}
+		if what := notAFile(info.Mode()); what != "" {
+			return nil, fmt.Errorf("datasets: %s: %s is %s; expected a regular file", c.Name, p, what)
+		}
+		*named.at = &file{os.DirFS(filepath.Dir(p)), filepath.Base(p), p, src}
 	}
 	return src, nil
 }

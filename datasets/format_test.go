@@ -228,7 +228,7 @@ func TestTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(d.Times); got != "[[1000000000 2000000000] [3]]" {
+	if got := fmt.Sprint(d.Times, d.TimeDigits); got != "[[10000000005 20000000000] [30]] 1" {
 		t.Error(got)
 	}
 	d, err = Open(Config{Name: "test", Format: "recbole", Path: "."}, writeFiles(t, formatCases[5].files))

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"strconv"
 )
@@ -11,7 +12,8 @@ import (
 type interactions struct {
 	users, items interner
 	user, item   []int32
-	time         []int64 // empty where the source has no times
+	times        timeColumn // without values where the source has no times
+	line         int        // of the interaction that is read, for messages that name two lines
 
 	minRating   float64
 	read        int
@@ -26,29 +28,68 @@ func newInteractions(minRating float64) *interactions {
 }
 
 // add appends an interaction without a time.
-func (l *interactions) add(user, item []byte) {
+func (l *interactions) add(user, item []byte) error {
+	user, item = trimBlanks(user), trimBlanks(item) // JSON may hold them
+	if len(user) == 0 || len(item) == 0 {
+		return errors.New("the user or item id is blank")
+	}
+	u, known := l.users.index(user)
+	if !known {
+		if err := checkID("user", user); err != nil {
+			return err
+		}
+	}
+	v, known := l.items.index(item)
+	if !known {
+		if err := checkID("item", item); err != nil {
+			return err
+		}
+	}
 	l.read++
-	l.user = append(l.user, l.users.index(user))
-	l.item = append(l.item, l.items.index(item))
+	l.user = append(l.user, u)
+	l.item = append(l.item, v)
+	return nil
 }
 
-// addRated appends an interaction unless it is rated below the threshold, and
-// says whether it did.
-func (l *interactions) addRated(user, item []byte, rating float64) bool {
+// addRated appends an interaction unless it is rated below the threshold.
+func (l *interactions) addRated(user, item []byte, rating float64) error {
 	if rating < l.minRating {
 		l.read++
 		l.belowRating++
-		return false
+		return nil
 	}
-	l.add(user, item)
-	return true
+	return l.add(user, item)
 }
 
 // addAt does the same for an interaction at a time.
-func (l *interactions) addAt(user, item []byte, rating float64, t int64) {
-	if l.addRated(user, item, rating) {
-		l.time = append(l.time, t)
+func (l *interactions) addAt(user, item []byte, rating float64, at instant) error {
+	if rating >= l.minRating {
+		if err := l.times.add(at, l.line); err != nil {
+			return err
+		}
 	}
+	return l.addRated(user, item, rating)
+}
+
+// check looks at the log as a whole. It returns an error, with a line where
+// there is one, or warnings about probable mistakes.
+func (l *interactions) check(show string) (warnings []string, err error) {
+	if line, problem := l.times.check(); problem != "" {
+		return nil, &ParseError{File: show, Line: line, Msg: problem}
+	}
+	warnings = l.times.warnings()
+	for _, ids := range []struct {
+		kind string
+		in   *interner
+		rows []int32
+	}{{"user", &l.users, l.user}, {"item", &l.items, l.item}} {
+		more, err := checkIDs(ids.kind, ids.in, ids.rows)
+		if err != nil {
+			return nil, &ParseError{File: show, Msg: err.Error()}
+		}
+		warnings = append(warnings, more...)
+	}
+	return warnings, nil
 }
 
 // interner numbers strings from 0 in the order of their first appearance.
@@ -60,19 +101,20 @@ type interner struct {
 
 func newInterner() interner { return interner{ids: map[string]int32{}, last: -1} }
 
-func (in *interner) index(name []byte) int32 {
+// index returns the number of a name, and whether it had one already.
+func (in *interner) index(name []byte) (id int32, known bool) {
 	if in.last >= 0 && in.names[in.last] == string(name) {
-		return in.last
+		return in.last, true
 	}
-	id, ok := in.ids[string(name)]
-	if !ok {
+	id, known = in.ids[string(name)]
+	if !known {
 		id = int32(len(in.names))
 		s := string(name)
 		in.ids[s] = id
 		in.names = append(in.names, s)
 	}
 	in.last = id
-	return id
+	return id, known
 }
 
 // parseNumber parses a finite decimal number; short plain ones without
@@ -108,15 +150,6 @@ func parseFloat(b []byte) (float64, bool) {
 	}
 	v, err := strconv.ParseFloat(string(bytes.TrimSpace(b)), 64)
 	return v, err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
-}
-
-// parseTime parses Unix seconds; a fraction is cut off.
-func parseTime(b []byte) (int64, bool) {
-	v, ok := parseNumber(b)
-	if !ok || math.Abs(v) > 1<<53 {
-		return 0, false
-	}
-	return int64(math.Floor(v)), true
 }
 
 // parseID parses a positive id below 2^31.

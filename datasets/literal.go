@@ -17,6 +17,7 @@ type literal struct {
 	b     []byte
 	i     int
 	depth int
+	line  int    // of the file that b is
 	buf   []byte // the last string, if it had escapes
 }
 

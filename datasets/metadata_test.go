@@ -155,7 +155,7 @@ func TestAmazonMixtures(t *testing.T) {
 		{swap(review2018, "overall", "stars"), "", 1, "no overall; by its other fields it is of the release of 2018"},
 		{`{"a": 1}`, "", 1, "the review has no reviewerID (releases of 2014 and 2018) and no user_id (release of 2023)"},
 		{swap(review2018, `"style"`, `"asin"`), "", 1, "the field asin is there twice"},
-		{swap(review2018, `"U"`, `" "`), "", 1, "empty user or item id"},
+		{swap(review2018, `"U"`, `" "`), "", 1, "the user or item id is blank"},
 		{review2018, item2018 + item2014, 2, "the field categories is of the release of 2014 or 2023, what is before it of that of 2018"},
 		{review2018, item2018 + item2023, 2, "of that of 2018"},
 		{review2023, swap(item2023, "parent_asin", "asin"), 1, "the item has no parent_asin; by its other fields it is of the release of 2023"},

@@ -19,11 +19,15 @@ func process(c Config, lg *interactions) (*Dataset, error) {
 	d := &Dataset{Name: c.Name, Config: c}
 	d.Filtered.Read = lg.read
 	d.Filtered.BelowRating = lg.belowRating
+	d.TimeDigits, d.timeKind = lg.times.digits, lg.times.first.kind
 
 	s := group(lg)
-	lg.user, lg.item, lg.time = nil, nil, nil
+	lg.user, lg.item, lg.times.values = nil, nil, nil
 	if s.times != nil {
 		sortByTime(s, tieKeys(c.Ties, lg))
+		if c.Duplicates == "keep" {
+			d.Warnings = s.repeatWarning(d.Name, len(lg.items.names))
+		}
 	} else {
 		d.Config.Ties = "" // nothing to tie
 	}
@@ -50,8 +54,8 @@ func group(lg *interactions) *sequences {
 	for u := 1; u < len(s.off); u++ {
 		s.off[u] += s.off[u-1]
 	}
-	if len(lg.time) > 0 {
-		s.times = make([]int64, len(lg.time))
+	if len(lg.times.values) > 0 {
+		s.times = make([]int64, len(lg.times.values))
 	}
 	next := slices.Clone(s.off)
 	for i, u := range lg.user {
@@ -59,7 +63,7 @@ func group(lg *interactions) *sequences {
 		next[u]++
 		s.items[p] = lg.item[i]
 		if s.times != nil {
-			s.times[p] = lg.time[i]
+			s.times[p] = lg.times.values[i]
 		}
 	}
 	return s
@@ -94,6 +98,26 @@ func sortByTime(s *sequences, key func(user int, item int32) uint64) {
 			items[i], times[i] = e.item, e.time
 		}
 	}
+}
+
+// repeatWarning warns of interactions that are in the file twice: of the same
+// user with the same item at the same time. A few may be so.
+func (s *sequences) repeatWarning(name string, numItems int) []string {
+	repeats := 0
+	last := make([]int, numItems) // position of the item's last interaction, + 1
+	for u := range len(s.off) - 1 {
+		for p := s.off[u]; p < s.off[u+1]; p++ {
+			v := s.items[p]
+			if q := last[v] - 1; q >= s.off[u] && s.times[q] == s.times[p] {
+				repeats++
+			}
+			last[v] = p + 1
+		}
+	}
+	if repeats*100 < len(s.items) || repeats < 2 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: %d of %d interactions repeat another one: same user, item and time; if the file holds copies, set duplicates = \"first\" or remove them", name, repeats, len(s.items))}
 }
 
 // retain keeps the interactions for which keep says so, in place, and returns

@@ -30,7 +30,7 @@ func readS3Rec(_ Config, src *source, lg *interactions) error {
 			return l.errorf("user id %s is not a positive whole number", excerpt(user))
 		}
 		if first, dup := seen[string(user)]; dup {
-			return l.errorf("user %s was already on line %d; a line holds all items of a user", user, first)
+			return l.errorf("user %s was already on line %d; a line holds all items of a user", printable(user), first)
 		}
 		seen[string(user)] = l.n
 		if len(rest) == 0 {
@@ -42,7 +42,9 @@ func readS3Rec(_ Config, src *source, lg *interactions) error {
 			if _, ok := parseID(item); !ok {
 				return l.errorf("item id %s is not a positive whole number (0 is padding)", excerpt(item))
 			}
-			lg.add(user, item)
+			if err := lg.add(user, item); err != nil {
+				return l.errorf("%v", err)
+			}
 		}
 	}
 	// Ids of the study become the original ids of the source.
@@ -86,13 +88,13 @@ func readASINs(src *source, each func(item, asin, title []byte)) error {
 			return t.errorf("item id %s is not a positive whole number (0 is padding)", excerpt(item))
 		}
 		if len(asin) == 0 {
-			return t.errorf("item %s has no ASIN", item)
+			return t.errorf("item %s has no ASIN", printable(item))
 		}
 		if first, dup := items[string(item)]; dup {
-			return t.errorf("item %s was already on line %d", item, first)
+			return t.errorf("item %s was already on line %d", printable(item), first)
 		}
 		if first, dup := asins[string(asin)]; dup {
-			return t.errorf("ASIN %s was already on line %d", asin, first)
+			return t.errorf("ASIN %s was already on line %d", printable(asin), first)
 		}
 		items[string(item)], asins[string(asin)] = t.n, t.n
 		var title []byte

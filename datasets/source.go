@@ -1,17 +1,12 @@
 package datasets
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"path/filepath"
 	"strings"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 // source is the folder that holds a data set's files: on disk, embedded, or
@@ -22,6 +17,9 @@ type source struct {
 	main  string // file of the interactions, within fsys
 	items *file  // metadata file that the configuration names, nil if none
 	attrs *file  // attribute file that the configuration names, nil if none
+
+	unpackLimit int      // Config.UnpackLimit
+	warnings    []string // about the files, as they are read
 }
 
 // file is one file in some folder.
@@ -29,9 +27,10 @@ type file struct {
 	fsys fs.FS
 	name string
 	show string // how messages name it
+	src  *source
 }
 
-func (s *source) file(name string) file { return file{s.fsys, name, s.display(name)} }
+func (s *source) file(name string) file { return file{s.fsys, name, s.display(name), s} }
 
 func (s *source) display(name string) string {
 	if s.dir == "" {
@@ -70,7 +69,52 @@ func (s *source) find(patterns ...string) (f file, ok bool, err error) {
 	case 1:
 		return s.file(names[0]), true, nil
 	}
+	parts := map[string]bool{}
+	for _, name := range names {
+		parts[partOfSplit(name)] = true
+	}
+	delete(parts, "")
+	if len(parts) > 1 {
+		return file{}, false, fmt.Errorf("%s: %s all match: files of a given split into training, validation and test are not supported; expected one file with all interactions, which is then split as %q or %q", s.dir, strings.Join(names, ", "), LeaveOneOut, TimeSplit)
+	}
 	return file{}, false, fmt.Errorf("%s: %s all match; name one of them in the configuration", s.dir, strings.Join(names, ", "))
+}
+
+// partOfSplit returns which part of a split a file is by its name, such as "train"
+// for shop.train.inter; "" for others.
+func partOfSplit(name string) string {
+	words := strings.FieldsFunc(strings.ToLower(path.Base(name)), func(r rune) bool { return strings.ContainsRune("._- ", r) })
+	for _, w := range words {
+		switch w {
+		case "train", "training":
+			return "train"
+		case "valid", "validation", "val", "dev":
+			return "valid"
+		case "test", "testing":
+			return "test"
+		}
+	}
+	return ""
+}
+
+// splitWarning warns of a file of interactions that is one part of a given split:
+// the other parts are not read.
+func (s *source) splitWarning() []string {
+	part := partOfSplit(s.main)
+	if part == "" {
+		return nil
+	}
+	entries, err := fs.ReadDir(s.fsys, ".")
+	if err != nil {
+		return nil
+	}
+	suffix := path.Ext(strings.TrimSuffix(s.main, ".gz"))
+	for _, e := range entries {
+		if other := partOfSplit(e.Name()); other != "" && other != part && path.Ext(strings.TrimSuffix(e.Name(), ".gz")) == suffix {
+			return []string{fmt.Sprintf("%s looks like one part of a given split, as does %s: given splits are not supported, so %s alone is read and split", s.main, e.Name(), s.main)}
+		}
+	}
+	return nil
 }
 
 // glob quotes a literal file name for use in a pattern.
@@ -97,116 +141,6 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
 }
 
-// maxLine bounds a line, so that a file that is no text cannot fill the memory.
-const maxLine = 64 << 20
-
-// lines reads a text file, plain or gzip (told by its first bytes), line by
-// line: without byte order mark, line ends (LF or CRLF) and blank lines.
-type lines struct {
-	show string
-	f    fs.File
-	r    *bufio.Reader
-	n    int    // number of the current line
-	long []byte // holds lines longer than the reader's buffer
-}
-
-func openLines(f file) (*lines, error) {
-	h, err := f.fsys.Open(f.name)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.show, cause(err))
-	}
-	l := &lines{show: f.show, f: h, r: bufio.NewReaderSize(h, 1<<18)}
-	if magic, _ := l.r.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(l.r)
-		if err != nil {
-			h.Close()
-			return nil, l.damaged(err)
-		}
-		l.r = bufio.NewReaderSize(z, 1<<18)
-	}
-	if bom, _ := l.r.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
-		l.r.Discard(3)
-	}
-	return l, nil
-}
-
-func (l *lines) Close() error { return l.f.Close() }
-
-// next returns the next line that is not blank, valid until the next call;
-// io.EOF at the end.
-func (l *lines) next() ([]byte, error) {
-	for {
-		line, err := l.r.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
-			line, err = l.rest(line)
-		}
-		if err != nil && err != io.EOF {
-			return nil, l.damaged(err)
-		}
-		if len(line) == 0 {
-			return nil, io.EOF
-		}
-		l.n++
-		line = bytes.TrimSuffix(line, []byte{'\n'})
-		line = bytes.TrimSuffix(line, []byte{'\r'})
-		if len(line) > 0 && (line[0] > ' ' || len(bytes.TrimSpace(line)) > 0) {
-			return line, nil
-		}
-	}
-}
-
-// all returns the whole text that is left.
-func (l *lines) all() ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(l.r, maxText+1))
-	if err != nil {
-		return nil, l.damaged(err)
-	}
-	if len(text) > maxText {
-		return nil, l.errorf("longer than %d MiB", maxText>>20)
-	}
-	return text, nil
-}
-
-// maxText bounds files that are read as a whole.
-const maxText = 1 << 30
-
-// rest completes a line whose beginning filled the reader's buffer.
-func (l *lines) rest(begin []byte) ([]byte, error) {
-	l.long = append(l.long[:0], begin...)
-	for {
-		more, err := l.r.ReadSlice('\n')
-		l.long = append(l.long, more...)
-		if err != bufio.ErrBufferFull {
-			return l.long, err
-		}
-		if len(l.long) > maxLine {
-			l.n++
-			return nil, l.errorf("line longer than %d MiB; is this a text file?", maxLine>>20)
-		}
-	}
-}
-
-// errorf reports a problem in the current line.
-func (l *lines) errorf(format string, args ...any) error {
-	return &ParseError{File: l.show, Line: l.n, Msg: fmt.Sprintf(format, args...)}
-}
-
-// damaged explains an error of the reader below, most often a broken gzip.
-func (l *lines) damaged(err error) error {
-	var p *ParseError
-	if errors.As(err, &p) {
-		return err
-	}
-	msg := err.Error()
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		msg = "gzip data ends too early: the file is truncated; fetch it again"
-	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), strings.Contains(msg, "flate:"):
-		msg = "damaged gzip data (" + msg + "); fetch it again"
-	}
-	return &ParseError{File: l.show, Line: l.n + 1, Msg: msg}
-}
-
 // cause drops the file name that a PathError repeats.
 func cause(err error) error {
 	var p *fs.PathError
@@ -216,11 +150,12 @@ func cause(err error) error {
 	return err
 }
 
+const excerptLimit = 60
+
 // excerpt quotes the beginning of bad input for a message.
 func excerpt(b []byte) string {
-	const limit = 60
-	if len(b) > limit {
-		return fmt.Sprintf("%q…", b[:limit])
+	if len(b) > excerptLimit {
+		return fmt.Sprintf("%q…", b[:excerptLimit])
 	}
 	return fmt.Sprintf("%q", b)
 }

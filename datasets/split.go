@@ -22,7 +22,7 @@ type Split struct {
 	Valid []Case    // by ascending user, at most one a user
 	Test  []Case    // the same; histories include the validation item
 
-	// ValidFrom and TestFrom are the boundaries of a time split, Unix seconds:
+	// ValidFrom and TestFrom are the boundaries of a time split, in the unit of Data.Times:
 	// the period from ValidFrom up to but without TestFrom validates, what is
 	// later tests. Zero for leave-one-out.
 	ValidFrom, TestFrom int64
@@ -34,9 +34,9 @@ type Split struct {
 // validates, the rest trains. A user with fewer than 3 interactions is in
 // training only, with all of them (Stats.ShortUsers counts these).
 //
-// "time": one timeline for all users. The boundaries are the times below
-// which 80 % and 90 % of all interactions lie; what is before the first
-// boundary trains. A user's case is the first interaction in the validation
+// "time": one timeline for all users. The boundaries are the times of the
+// interactions at 80 % and 90 % in the order of time, so at most 80 % lie before
+// the first, fewer where others have its very time; what is before it trains. A user's case is the first interaction in the validation
 // or test period, with everything before it as its history; a user without
 // history has none. Nothing that a model is trained on is later than what it
 // is asked for.
@@ -69,6 +69,9 @@ func NewSplit(d *Dataset, kind string) (*Split, error) {
 		s.takeOut(cold)
 	}
 	if len(s.Test) == 0 || len(s.Valid) == 0 {
+		if why := s.coarse(); why != "" {
+			return nil, fmt.Errorf("datasets: %s: %s; use finer times or split = %q", d.Name, why, LeaveOneOut)
+		}
 		return nil, fmt.Errorf("datasets: %s: the %s split has %d validation and %d test cases; it needs some of both: use more data or fewer filters", d.Name, s.Kind, len(s.Valid), len(s.Test))
 	}
 	return s, nil
@@ -108,6 +111,36 @@ func (s *Split) byTime() {
 			s.addCase(&s.Test, u, test)
 		}
 	}
+}
+
+// coarse says why a time split has no cases, if times that are equal too often
+// are the reason; else "".
+func (s *Split) coarse() string {
+	if s.Kind != TimeSplit {
+		return ""
+	}
+	at := func(boundary int64) (share float64, first bool) {
+		equal, total := 0, 0
+		first = true
+		for _, times := range s.Data.Times {
+			total += len(times)
+			for _, t := range times {
+				if t == boundary {
+					equal++
+				}
+				first = first && t >= boundary
+			}
+		}
+		return 100 * float64(equal) / float64(total), first
+	}
+	share, first := at(s.ValidFrom)
+	switch {
+	case s.ValidFrom == s.TestFrom:
+		return fmt.Sprintf("both boundaries of the time split fall on %s, since %.0f %% of the interactions have this time: times are too coarse", s.Data.TimeText(s.ValidFrom), share)
+	case first:
+		return fmt.Sprintf("nothing is before the first boundary of the time split, %s, since %.0f %% of the interactions have this time: times are too coarse", s.Data.TimeText(s.ValidFrom), share)
+	}
+	return ""
 }
 
 // takeOut removes items from training and validation.

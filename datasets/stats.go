@@ -18,9 +18,9 @@ type Stats struct {
 	Timed        bool    `json:"timed"`          // whether the source has times; without, the rest is zero
 	Ties         string  `json:"ties,omitempty"` // the tie rule
 
-	Tied          int     `json:"tied"`            // interactions whose user has another one at the same second
+	Tied          int     `json:"tied"`            // interactions whose user has another one at the very same time
 	TiedShare     float64 `json:"tied_share"`      // of all interactions
-	TiedTestUsers int     `json:"tied_test_users"` // users whose last item shares its second with the one before
+	TiedTestUsers int     `json:"tied_test_users"` // users whose last item has the very time of the one before
 	// Leak is the share of leave-one-out's training interactions that are
 	// later than the median test interaction: what models learn from the
 	// future of half of the test cases.

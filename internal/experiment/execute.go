@@ -105,6 +105,7 @@ func (j Job) load(m *record.Measured, out *emitter) (*datasets.Split, error) {
 func (j Job) datasetConfig() (datasets.Config, error) {
 	var c datasets.Config
 	err := j.Spec.Dataset.Config.Apply(&c)
+	c.UnpackLimit = j.UnpackLimit
 	return c, err
 }
 

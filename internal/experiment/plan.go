@@ -43,6 +43,8 @@ type Job struct {
 	Code string `json:"-"`
 	// Again: a record made by other code is replaced. Without, it is used.
 	Again bool `json:"again,omitempty"`
+	// UnpackLimit is that of the data set; like Local it takes no part in the id.
+	UnpackLimit int `json:"unpack_limit,omitempty"`
 	// Encoder is the folder of the text encoder of a run with a start; "" is where
 	// scripts/fetch-encoder.sh puts it.
 	Encoder string `json:"encoder,omitempty"`
@@ -135,7 +137,7 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 		p.Data = append(p.Data, info)
 		for _, model := range s.Models {
 			e, _ := find(c.registry, model)
-			job := Job{Kind: s.Kind, Device: o.Device, Root: c.Root, Out: o.Out, Source: o.Source, Spec: base}
+			job := Job{Kind: s.Kind, Device: o.Device, Root: c.Root, Out: o.Out, Source: o.Source, UnpackLimit: dc.UnpackLimit, Spec: base}
 			job.Spec.Model, job.Spec.Device, job.Spec.Threads = model, class, o.Threads
 			version, err := e.code()
 			if err != nil {

@@ -1,0 +1,129 @@
+package datasets
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// checkID refuses an id whose characters show that the file was joined, cut or
+// converted wrongly.
+func checkID(kind string, id []byte) error {
+	for i := 0; i < len(id); {
+		c, n := utf8.DecodeRune(id[i:])
+		switch {
+		case c == utf8.RuneError:
+			return fmt.Errorf("%s id %s holds a character that was lost in a conversion (U+FFFD), so different ids may have become one", kind, excerpt(id))
+		case c == '\ufeff':
+			return fmt.Errorf("%s id %s holds a byte order mark: were files joined? remove it", kind, excerpt(id))
+		case c == '\n' || c == '\r':
+			return fmt.Errorf("%s id %s holds a line break", kind, excerpt(id))
+		case c == '\t':
+			return fmt.Errorf("%s id %s holds a tab: is the separator right?", kind, excerpt(id))
+		case unicode.IsControl(c):
+			return fmt.Errorf("%s id %s holds a control character", kind, excerpt(id))
+		}
+		i += n
+	}
+	return nil
+}
+
+// missingValues are what tables write for a missing value.
+var missingValues = map[string]bool{"nan": true, "NaN": true, "NAN": true, "None": true, "none": true, "NONE": true,
+	"<NA>": true, "NA": true, "N/A": true, "n/a": true, "#N/A": true, "NaT": true, "null": true, "NULL": true, "Null": true,
+	"nil": true, "undefined": true, `\N`: true, "-": true}
+
+// checkIDs looks at the distinct ids of the users or the items. Two that surely
+// mean one are an error; probable mistakes are warnings. rows holds the id of each
+// interaction.
+func checkIDs(kind string, in *interner, rows []int32) (warnings []string, err error) {
+	missing := map[int32]bool{}
+	var names []string
+	cut, alike := 0, 0
+	var example string
+	folded := make(map[string]int32, len(in.names))
+	for i, name := range in.names {
+		if missingValues[name] {
+			missing[int32(i)] = true
+			names = append(names, fmt.Sprintf("%q", name))
+		}
+		if whole, ok := strings.CutSuffix(name, ".0"); ok && isDecimal(whole) {
+			if _, both := in.ids[whole]; both {
+				return nil, fmt.Errorf("%s ids %s and %s are both in the file and probably mean one %s; write whole numbers without a decimal point", kind, whole, name, kind)
+			}
+		}
+		if scientific(name) {
+			cut++
+		}
+		key := fold(name)
+		if first, dup := folded[key]; dup {
+			if alike++; alike == 1 {
+				example = fmt.Sprintf("%s and %s", printable([]byte(in.names[first])), printable([]byte(name)))
+			}
+		} else {
+			folded[key] = int32(i)
+		}
+	}
+	if len(missing) > 0 {
+		n := 0
+		for _, id := range rows {
+			if missing[id] {
+				n++
+			}
+		}
+		warnings = append(warnings, fmt.Sprintf("the %s id of %d of %d interactions is %s: if it is missing there, leave these lines out, they count as one %s", kind, n, len(rows), strings.Join(names, " or "), kind))
+	}
+	if cut > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d %s ids are in scientific notation, as a spreadsheet writes long numbers: ids with the same first digits have become one; export the file with ids as text", cut, kind))
+	}
+	if alike > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d %s ids differ from another one only in case, blanks, leading zeros or Unicode form (%s); they count as different", alike, kind, example))
+	}
+	return warnings, nil
+}
+
+// fold returns the same key for ids that people would take for one.
+func fold(id string) string {
+	if isDecimal(id) {
+		return strings.TrimLeft(id[:len(id)-1], "0") + id[len(id)-1:]
+	}
+	ascii := true
+	for i := range len(id) {
+		ascii = ascii && id[i] < utf8.RuneSelf
+	}
+	if !ascii {
+		id = norm.NFKC.String(id)
+	}
+	if strings.ContainsAny(id, " \t\u00a0") {
+		id = strings.Join(strings.Fields(id), " ")
+	}
+	return strings.ToLower(id)
+}
+
+func isDecimal(s string) bool {
+	_, ok := decimal(s)
+	return ok
+}
+
+// scientific tells whether an id is a number such as 1.23457E+12.
+func scientific(id string) bool {
+	mantissa, exponent, ok := strings.Cut(id, "E+")
+	if !ok {
+		mantissa, exponent, ok = strings.Cut(id, "e+")
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	return ok && len(whole) == 1 && isDecimal(whole) && (fraction == "" || isDecimal(fraction)) && isDecimal(exponent)
+}
+
+// printable returns a name for a message: as it is if it is short and plain,
+// else quoted and cut.
+func printable(b []byte) string {
+	if len(b) == 0 || len(b) > excerptLimit || bytes.ContainsFunc(b, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
+		return excerpt(b)
+	}
+	return string(b)
+}
