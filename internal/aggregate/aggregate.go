@@ -15,7 +15,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: what lies in the cache is then made anew.
-const Version = 5
+const Version = 6
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -139,6 +139,9 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		t.Rows = append(t.Rows, g.Row)
 	}
 	t.Notes = tableNotes(records)
+	if t.Baseline != "" {
+		t.Notes = append(t.Notes, gainNotes(groups, t.Baseline)...)
+	}
 	if err := in.pictures(&t, groups); err != nil {
 		return t, nil, err
 	}

@@ -163,7 +163,7 @@ func TestCheckChoosesTheRow(t *testing.T) {
 
 func TestVerdict(t *testing.T) {
 	e := func(data, rule string, gain float64, significant bool, seeds int) ClaimEvidence {
-		return ClaimEvidence{Dataset: data, Rule: rule, Gain: gain, Significant: significant, Seeds: seeds}
+		return ClaimEvidence{Dataset: data, Rule: rule, Gain: &gain, Significant: significant, Seeds: seeds}
 	}
 	for _, tt := range []struct {
 		name  string
@@ -196,7 +196,7 @@ func TestClaims(t *testing.T) {
 			f.add("fame", int64(seed), .2, .11, same(2), nil)
 		}
 		c := f.make().Claims[0]
-		if c.Verdict != want || len(c.Found) != 2 || math.Abs(c.Found[0].Gain-10) > 1e-9 || !c.Found[1].Significant || c.Found[0].Seeds != seeds {
+		if c.Verdict != want || len(c.Found) != 2 || math.Abs(*c.Found[0].Gain-10) > 1e-9 || !c.Found[1].Significant || c.Found[0].Seeds != seeds {
 			t.Errorf("%d seeds: %+v, want %s", seeds, c, want)
 		}
 	}

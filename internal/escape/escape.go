@@ -11,6 +11,7 @@ package escape
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -89,9 +90,8 @@ func isNumber(s string) bool {
 	return err == nil
 }
 
-// Markdown is text for a paragraph, a list item or a table cell of GitHub's Markdown:
-// none of it becomes a tag, an entity, a link, emphasis, code, a formula, a heading or
-// another cell.
+// Markdown is text within a line of GitHub's Markdown, such as the cell of a table: none
+// of it becomes a tag, an entity, a link, emphasis, code, a formula or another cell.
 func Markdown(s string) string {
 	s = Line(s)
 	var out strings.Builder
@@ -100,15 +100,12 @@ func Markdown(s string) string {
 		case r == '<':
 			out.WriteString("&lt;")
 			continue
-		case r == '&':
+		case r == '&' && entity.MatchString(s[i:]):
 			out.WriteString("&amp;")
 			continue
 		case strings.ContainsRune("\\|*`[]~$", r),
 			r == '_' && !insideWord(s, i),                                                                             // GitHub takes no emphasis from within a word
-			r == ':' && strings.HasPrefix(s[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www"), // links without brackets
-			strings.ContainsRune("#>", r) && begins(s, i),                                          // heading, quote
-			strings.ContainsRune("+-", r) && begins(s, i) && strings.ContainsAny(next(s, i), " -"), // list, rule
-			strings.ContainsRune(".)", r) && ordinal(s[:i]) && next(s, i) == " ":                   // numbered list
+			r == ':' && strings.HasPrefix(s[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www"): // links without brackets
 			out.WriteByte('\\')
 		}
 		out.WriteRune(r)
@@ -116,19 +113,26 @@ func Markdown(s string) string {
 	return out.String()
 }
 
-func begins(s string, i int) bool { return strings.TrimLeft(s[:i], " ") == "" }
+// entity is how a character is named in HTML.
+var entity = regexp.MustCompile(`^&#?[0-9A-Za-z]+;`)
 
-// next is the character after an ASCII one; at the end a space, like the line break.
-func next(s string, i int) string { return (s + " ")[i+1 : i+2] }
+// Paragraph is text that begins a paragraph or an item of a list in Markdown: it does not
+// become a heading, a quote, a rule or a list either.
+func Paragraph(s string) string {
+	s = strings.TrimLeft(Markdown(s), " ")
+	if i := block.FindStringSubmatchIndex(s); i != nil {
+		at := max(i[2], i[4], i[6]) // -1: not this one
+		return s[:at] + `\` + s[at:]
+	}
+	return s
+}
+
+// block is what begins another block; the group is the character to escape.
+var block = regexp.MustCompile(`^(?:([#>])|([+-])(?:[ -]|$)|[0-9]+([.)])(?: |$))`)
 
 func insideWord(s string, i int) bool {
 	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 	before, _ := utf8.DecodeLastRuneInString(s[:i])
 	after, _ := utf8.DecodeRuneInString(s[i+1:])
 	return word(before) && word(after)
-}
-
-// ordinal tells whether a text is digits alone.
-func ordinal(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
 }

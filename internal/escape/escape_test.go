@@ -57,7 +57,7 @@ func TestMarkdown(t *testing.T) {
 	for s, want := range map[string]string{
 		"a|b":                   `a\|b`,
 		"<script>":              "&lt;script>",
-		"&lt;":                  "&amp;lt;",
+		"&lt; A & B &#x3c;":     "&amp;lt; A & B &amp;#x3c;",
 		"[x](http://y)":         `\[x\](http\://y)`,
 		"![x](y)":               `!\[x\](y)`,
 		"www.example.org":       `www\.example.org`,
@@ -65,13 +65,7 @@ func TestMarkdown(t *testing.T) {
 		`\|`:                    `\\\|`,
 		"a_b _c_ __d":           `a_b \_c\_ \_\_d`,
 		"*a* ~~b~~ $c$":         `\*a\* \~\~b\~\~ \$c\$`,
-		"# a #":                 `\# a #`,
-		"> a":                   `\> a`,
-		"- a - b":               `\- a - b`,
-		"---":                   `\---`,
-		"-":                     `\-`,
-		"1. a":                  `1\. a`,
-		"1) a":                  `1\) a`,
+		"# a #":                 "# a #",
 		"-.0044 to -.0008":      "-.0044 to -.0008",
 		"train.batch_targets 1": "train.batch_targets 1",
 		"a\nb":                  `a\\nb`,
@@ -79,6 +73,14 @@ func TestMarkdown(t *testing.T) {
 	} {
 		if got := Markdown(s); got != want {
 			t.Errorf("%q: got %q, want %q", s, got, want)
+		}
+	}
+	for s, want := range map[string]string{
+		"# a #": `\# a #`, "> a": `\> a`, "- a - b": `\- a - b`, "---": `\---`, "-": `\-`, "+ a": `\+ a`, "1. a": `1\. a`, "  12) a": `12\) a`,
+		"-5.3": "-5.3", "1.5 of 2": "1.5 of 2", "a # b": "a # b", "–: none": "–: none", "*": `\*`,
+	} {
+		if got := Paragraph(s); got != want {
+			t.Errorf("paragraph %q: got %q, want %q", s, got, want)
 		}
 	}
 }
@@ -111,7 +113,7 @@ func FuzzEscape(f *testing.F) {
 	f.Add(nasty)
 	f.Add("\xe2\x80")
 	f.Fuzz(func(t *testing.T, s string) {
-		for name, safe := range map[string]func(string) string{"line": Line, "csv": CSV, "markdown": Markdown, "xml": XML, "latex": Latex} {
+		for name, safe := range map[string]func(string) string{"line": Line, "csv": CSV, "markdown": Markdown, "paragraph": Paragraph, "xml": XML, "latex": Latex} {
 			got := safe(s)
 			if !utf8.ValidString(got) {
 				t.Errorf("%s: %q became %q, which is not UTF-8", name, s, got)
@@ -125,7 +127,6 @@ func FuzzEscape(f *testing.F) {
 		}
 	})
 }
-
 
 type broken struct{}
 

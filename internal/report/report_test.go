@@ -14,6 +14,7 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/aggregate"
+	"famebench/internal/escape"
 	"famebench/internal/record"
 )
 
@@ -27,7 +28,7 @@ func example() *aggregate.Suite {
 	rule := func(v, sd, gain float64, n int, best, second bool, test *aggregate.Test) aggregate.Rule {
 		r := aggregate.Rule{Metrics: map[string]aggregate.Cell{}, Test: test}
 		for i, name := range aggregate.Columns {
-			r.Metrics[name] = aggregate.Cell{Mean: v + float64(i)/1000, SD: sd, N: n, Best: best, Second: second, Gain: gain}
+			r.Metrics[name] = aggregate.Cell{Mean: v + float64(i)/1000, SD: sd, N: n, Best: best, Second: second, Gain: &gain}
 		}
 		return r
 	}
@@ -102,8 +103,8 @@ func example() *aggregate.Suite {
 		Claims: []aggregate.Claim{
 			{Paper: "arXiv 2411.01457", Text: "FAME: HR@20 +4.2 % to +8.9 %", Model: "fame", Metric: "HR@20", Low: 4.2, High: 8.9, Verdict: "not reproduced",
 				Found: []aggregate.ClaimEvidence{
-					{Dataset: "beauty", Rule: "removed", Baseline: "sasrec", Gain: 13.53, Significant: true, Seeds: 3},
-					{Dataset: "beauty", Rule: "kept", Baseline: "sasrec", Gain: 2, Seeds: 3}}},
+					{Dataset: "beauty", Rule: "removed", Baseline: "sasrec", Gain: new(13.53), Significant: true, Seeds: 3},
+					{Dataset: "beauty", Rule: "kept", Baseline: "sasrec", Gain: new(2.), Seeds: 3}}},
 			{Paper: "arXiv 2601.12301", Text: "FAME+: NDCG@20 +3.98 % to +12.97 %", Model: "fame-plus", Metric: "NDCG@20", Low: 3.98, High: 12.97, Verdict: "not run"},
 		},
 		Notes: []string{"missing: 2 of 11 runs: sasrec on ml-100k (seeds 0, 1)", "stale, in no table (model version 1, now 2): beauty-fame-s0-00000000, beauty-fame-s1-00000000, beauty-fame-s2-00000000"},
@@ -233,7 +234,7 @@ func TestEscapeLatex(t *testing.T) {
 		`\{x}^2~$#`:           `\textbackslash{}\{x\}\textasciicircum{}2\textasciitilde{}\$\#`,
 		"p < .05 – ±1† | \"a": `p $<$ .05 -- $\pm$1$^\dagger$ $|$ ''a`,
 	} {
-		if got := escapeLatex(in); got != want {
+		if got := escape.Latex(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
