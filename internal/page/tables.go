@@ -433,7 +433,7 @@ func claims(from *aggregate.Suite, place int) []claim {
 		}
 		for _, e := range c.Found {
 			ref := refer(from, place, e.Dataset, e.Rule, c.Metric, func(r *aggregate.Row, own aggregate.Cell) bool {
-				return r.Model == c.Model && gained(own.Gain) == gained(e.Gain)
+				return r.Model == c.Model && sameGain(own.Gain, e.Gain)
 			})
 			pc.Found = append(pc.Found, evidence{e, percentage(e.Gain), ref})
 		}
@@ -503,6 +503,8 @@ func newFootnotes(t *aggregate.Table) *footnotes {
 	}
 	return n
 }
+
+func sameGain(a, b *float64) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
 
 // gained writes a gain; a note of the table says why there is none.
 func gained(gain *float64) string {
