@@ -3,6 +3,7 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -119,6 +120,8 @@ func assign(n *Node, value any, v reflect.Value) error {
 		}
 	case int64:
 		switch {
+		case v.Kind() == reflect.Int && (x > mostInt || x < -mostInt):
+			return n.Errorf("%d is too large: expected an integer up to %d", x, mostInt)
 		case v.CanInt() && !v.OverflowInt(x):
 			v.SetInt(x)
 			return nil
@@ -128,11 +131,17 @@ func assign(n *Node, value any, v reflect.Value) error {
 		}
 	case float64:
 		if v.CanFloat() {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				return n.Errorf("expected a finite number, got %v", x)
+			}
 			v.SetFloat(x)
 			return nil
 		}
 	case []any:
 		if v.Kind() == reflect.Slice {
+			if len(x) > MostValues {
+				return n.Errorf("expected a list of at most %d values, got %d", MostValues, len(x))
+			}
 			s := reflect.MakeSlice(v.Type(), len(x), len(x))
 			for i := range x {
 				if err := assign(n, x[i], s.Index(i)); err != nil {
@@ -145,6 +154,10 @@ func assign(n *Node, value any, v reflect.Value) error {
 	}
 	return n.Errorf("expected %s, got %s", expected(v.Type()), describe(value))
 }
+
+// mostInt bounds sizes and counts, so that sums and products of a few do not overflow.
+// Seeds, which only begin a stream of random numbers, are of another type and have no bound.
+const mostInt = 1<<31 - 1
 
 func expected(t reflect.Type) string {
 	switch t.Kind() {
@@ -165,7 +178,7 @@ func expected(t reflect.Type) string {
 func describe(value any) string {
 	switch x := value.(type) {
 	case string:
-		return fmt.Sprintf("the string %q", x)
+		return "the string " + quoted(x)
 	case int64:
 		return fmt.Sprintf("the integer %d", x)
 	case float64:
