@@ -455,9 +455,9 @@ func thousands(n int) string {
 	return s
 }
 
-// rounded writes a number without decimals.
+// rounded writes a speed without decimals; 0 is one that the clock could not tell.
 func rounded(v float64) string {
-	if !finite(v) {
+	if !finite(v) || v == 0 {
 		return "–"
 	}
 	return thousands(int(v + .5))
