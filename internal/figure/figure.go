@@ -69,6 +69,7 @@ func Of(s *aggregate.Suite) []*Figure {
 				f.Name = unsafe.ReplaceAllString(f.Name, "-")
 			}
 			f.Dataset, f.Table = t.Dataset, i
+			f.picture.clean()
 			// The names of data sets differ, also in lower case, but beauty-x-gains may be of
 			// beauty-x, or of x-gains on beauty.
 			for n := 2; slices.ContainsFunc(append(out, figures[:k]...), func(g *Figure) bool { return strings.EqualFold(g.Name, f.Name) }); n++ {
