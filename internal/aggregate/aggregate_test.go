@@ -496,3 +496,31 @@ func TestCache(t *testing.T) {
 		t.Error("half a file was loaded")
 	}
 }
+
+// Nothing is a percentage of 0: a baseline that hits nobody leaves no gains, in numbers or
+// JSON, and a note says so.
+func TestNoGainOverZero(t *testing.T) {
+	f := newFixture(t)
+	f.add("sasrec", 0, .09, 0, same(30), nil)
+	f.add("fame", 0, .10, .05, same(3), nil)
+	s := f.make()
+	table := s.Tables[0]
+	if table.Baseline != "sasrec" {
+		t.Fatalf("baseline %q", table.Baseline)
+	}
+	for _, r := range table.Rows {
+		if c := r.Removed.Metrics[Tested]; c.Gain != nil {
+			t.Errorf("%s: a gain of %v over 0", r.Label, *c.Gain)
+		}
+	}
+	if test := table.Rows[1].Removed.Test; test == nil || test.Difference <= 0 {
+		t.Errorf("the difference is a number: %+v", test)
+	}
+	if notes := strings.Join(table.Notes, "\n"); !strings.Contains(notes, "gain –: sasrec has 0 in") || !strings.Contains(notes, Tested) {
+		t.Errorf("notes %q", notes)
+	}
+	text, err := json.Marshal(s)
+	if err != nil || strings.Contains(string(text), `"gain"`) {
+		t.Errorf("%v: JSON with a gain:\n%s", err, text)
+	}
+}

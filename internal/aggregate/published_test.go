@@ -219,3 +219,19 @@ func TestClaims(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// A gain over a baseline that has 0 proves no claim, and a model that is no better
+// disproves it all the same.
+func TestVerdictWithoutGain(t *testing.T) {
+	none := ClaimEvidence{Dataset: "toys", Significant: true, Seeds: 3}
+	some := ClaimEvidence{Dataset: "beauty", Gain: new(5.), Significant: true, Seeds: 3}
+	worse := ClaimEvidence{Dataset: "toys", Seeds: 3}
+	for want, found := range map[string][]ClaimEvidence{NotRun: {some, none}, NotReproduced: {some, none, worse}, Reproduced: {some}} {
+		if got := verdict(found, 4.2); got != want {
+			t.Errorf("%+v: got %s, want %s", found, got, want)
+		}
+	}
+	if got := verdict([]ClaimEvidence{none}, 4.2); got != NotRun {
+		t.Errorf("only no gain: %s", got)
+	}
+}

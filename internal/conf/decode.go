@@ -68,7 +68,12 @@ func decodeStruct(n *Node, v reflect.Value) error {
 			errs = append(errs, child.Errorf("unknown key%s", Hint(key, names)))
 			continue
 		}
-		errs = append(errs, decodeNode(child, known[i].value))
+		to := known[i].value
+		err := decodeNode(child, to)
+		if err == nil && to.CanFloat() && (math.IsNaN(to.Float()) || math.IsInf(to.Float(), 0)) {
+			err = child.Errorf("expected a finite number, got %v", to.Float())
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -131,9 +136,6 @@ func assign(n *Node, value any, v reflect.Value) error {
 		}
 	case float64:
 		if v.CanFloat() {
-			if math.IsNaN(x) || math.IsInf(x, 0) {
-				return n.Errorf("expected a finite number, got %v", x)
-			}
 			v.SetFloat(x)
 			return nil
 		}

@@ -123,6 +123,9 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		}
 	}
 	if s.Kind == KindTune {
+		if name == "published" {
+			errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: results/published.toml holds the numbers of others, and a search would write its own there", place.Where, name))
+		}
 		for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
 			if n < 1 {
 				errs = append(errs, at(key).Errorf("%d: want at least 1", n))

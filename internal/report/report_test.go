@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -286,5 +287,53 @@ func TestNumbers(t *testing.T) {
 	got := fmt.Sprint(decimals(.05551), decimals(1), " ", signed(.003), signed(-.05), signed(0), " ", probability(.0009), probability(.0123), probability(1))
 	if want := ".05551.0000 +.0030-.0500+.0000 <.001.0121.000"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// What is no number is shown as a dash, and is no cell of a CSV file.
+func TestNoNumber(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, v := range []float64{nan, inf, -inf} {
+		for name, got := range map[string]string{"decimals": decimals(v), "percent": percent(v), "millibits": millibits(v), "number": number(v), "rounded": rounded(v), "signed": signed(v)} {
+			if got != "–" {
+				t.Errorf("%s of %v: %q", name, v, got)
+			}
+		}
+		if got := number64(v); got != "" {
+			t.Errorf("CSV of %v: %q", v, got)
+		}
+	}
+	s := example()
+	s.Checks, s.Claims = nil, nil // gains of theirs are numbers
+	for rule := range 2 {
+		for i := range s.Tables[0].Rows {
+			metrics := []aggregate.Rule{s.Tables[0].Rows[i].Removed, s.Tables[0].Rows[i].Kept}[rule].Metrics
+			for name, c := range metrics {
+				c.Gain = nil
+				metrics[name] = c
+			}
+		}
+	}
+	s.Tables[0].Notes = append(s.Tables[0].Notes, "gain –: sasrec has 0")
+	var b bytes.Buffer
+	if err := WriteSuite(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	MarkdownSuite(&b, s)
+	LatexSuite(&b, s)
+	b.Write(ComparisonCSV(s))
+	for _, bad := range []string{"NaN", "Inf", "+0.0 ", "%!"} {
+		if i := strings.Index(b.String(), bad); i >= 0 {
+			t.Errorf("the report has %s: %q", bad, b.String()[max(0, i-100):i+20])
+		}
+	}
+}
+
+// A formula in a label stays text.
+func TestCSVHasNoFormulas(t *testing.T) {
+	s := example()
+	s.Tables[0].Rows[0].Label = `=HYPERLINK("http://example.org","x")`
+	if text := string(ComparisonCSV(s)); strings.Contains(text, ",\"=") || !strings.Contains(text, `,"'=HYPERLINK(""`) {
+		t.Errorf("got\n%s", text)
 	}
 }
