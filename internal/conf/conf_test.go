@@ -162,7 +162,8 @@ func TestLimits(t *testing.T) {
 		{"UTF-16", "\xff\xfea\x00", "x.toml:1: expected UTF-8, got UTF-16: save the file as UTF-8"},
 		{"Latin-1", "epochs = 1\nloss = \"\xe9\"", "x.toml:2: expected UTF-8, got the byte 0xe9: save the file as UTF-8"},
 		{"a key with control characters", `"a\u001b[2J\nb" = 1`, `x.toml:1: a\u001b[2J\nb: unknown key; known: epochs, learning_rate, loss, cased, seeds, names, header, inner`},
-		{"a long string", `epochs = "` + strings.Repeat("x", 5000) + `"`, `x.toml:1: epochs: expected an integer, got the string "` + strings.Repeat("x", 60) + `"...`},
+		{"a long string", `epochs = "` + strings.Repeat("x", 5000) + `"`, `x.toml:1: epochs: expected an integer, got the string "` + strings.Repeat("x", 60) + `..."`},
+		{"a long key", strings.Repeat("k", 500_000) + " = 1", "x.toml:1: " + strings.Repeat("k", 200) + "...: unknown key; known: epochs, learning_rate, loss, cased, seeds, names, header, inner"},
 	} {
 		n, err := Parse("x.toml", []byte(tt.src))
 		if err == nil {

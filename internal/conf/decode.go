@@ -180,7 +180,7 @@ func expected(t reflect.Type) string {
 func describe(value any) string {
 	switch x := value.(type) {
 	case string:
-		return "the string " + quoted(x)
+		return "the string " + Quote(x)
 	case int64:
 		return fmt.Sprintf("the integer %d", x)
 	case float64:

@@ -99,14 +99,15 @@ func place(where, path string) string {
 	if path == "" {
 		return escape.Line(where) + ": "
 	}
-	return escape.Line(where) + ": " + escape.Line(path) + ": "
+	return escape.Line(where) + ": " + shorten(escape.Line(path), 200) + ": "
 }
 
-// quoted is a string of the document in a message, not all of it if it is long.
-func quoted(s string) string {
-	const most = 60
+func shorten(s string, most int) string {
 	if r := []rune(s); len(r) > most {
-		return fmt.Sprintf("%q...", string(r[:most]))
+		return string(r[:most]) + "..."
 	}
-	return fmt.Sprintf("%q", s)
+	return s
 }
+
+// Quote is a string of the document in a message, not all of it if it is long.
+func Quote(s string) string { return fmt.Sprintf("%q", shorten(s, 60)) }

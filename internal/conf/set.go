@@ -20,6 +20,9 @@ func (n *Node) Set(assignment string, expand func(path []string) ([]string, erro
 		where = string(r[:80]) + "..."
 	}
 	where = escape.Line(where)
+	if strings.Count(strings.SplitN(assignment, "=", 2)[0], ".") >= mostDepth {
+		return fmt.Errorf("%s: expected a dotted key of at most %d parts", where, mostDepth)
+	}
 	if len(assignment) > mostBytes {
 		return fmt.Errorf("%s: expected at most 1 MiB, got %d bytes", where, len(assignment))
 	}

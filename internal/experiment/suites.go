@@ -106,7 +106,7 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	}
 	var errs []error
 	if !slices.Contains(kinds, s.Kind) {
-		errs = append(errs, at("kind").Errorf("unknown kind %q%s", s.Kind, conf.Hint(s.Kind, kinds)))
+		errs = append(errs, at("kind").Errorf("unknown kind %s%s", conf.Quote(s.Kind), conf.Hint(s.Kind, kinds)))
 	}
 	for _, key := range slices.Sorted(maps.Keys(kindKeys)) {
 		if n := at(key); n != place && s.Kind != kindKeys[key] {
@@ -163,7 +163,7 @@ func checkNames(n *conf.Node, what string, given, known []string) error {
 	}
 	for i, name := range given {
 		if !slices.Contains(known, name) {
-			return n.Errorf("unknown %s %q%s", what, name, conf.Hint(name, known))
+			return n.Errorf("unknown %s %s%s", what, conf.Quote(name), conf.Hint(name, known))
 		}
 		if slices.Contains(given[:i], name) {
 			return n.Errorf("%s %q stands there twice", what, name)
