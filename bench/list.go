@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"famebench/datasets"
+	"famebench/internal/escape"
 	"famebench/internal/experiment"
 )
 
@@ -53,7 +54,7 @@ func (b *bench) list() error {
 	w := tabwriter.NewWriter(b.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "Suites (bench -suite NAME)")
 	for _, s := range l.Suites {
-		fmt.Fprintf(w, "  %s\t%s\n", s.Name, s.Summary)
+		fmt.Fprintf(w, "  %s\t%s\n", s.Name, escape.Line(s.Summary))
 		fmt.Fprintf(w, "  \t%s on %s, %s\n", strings.Join(s.Models, ", "), strings.Join(s.Datasets, ", "), seedText(s.Seeds))
 	}
 	fmt.Fprintln(w, "\nModels (-models A,B)")
@@ -70,12 +71,12 @@ func (b *bench) list() error {
 	for _, d := range l.Datasets {
 		text := d.Format + ", fetched by scripts/fetch-data.sh"
 		if d.Path != "" {
-			text = fmt.Sprintf("%s, read from %s", d.Format, d.Path)
+			text = fmt.Sprintf("%s, read from %s", d.Format, escape.Line(d.Path))
 		}
 		if d.Users > 0 {
 			text = fmt.Sprintf("embedded, %d users, %d items, %d interactions", d.Users, d.Items, d.Interactions)
 			if d.Texts != "" {
-				text += ", texts read from " + d.Texts
+				text += ", texts read from " + escape.Line(d.Texts)
 			}
 		}
 		fmt.Fprintf(w, "  %s\t%s\n", d.Name, text)
@@ -164,7 +165,7 @@ func (b *bench) dryRun(plan *experiment.Plan) error {
 		if r.Seconds > 0 {
 			expected = "about " + time.Duration(r.Seconds*float64(time.Second)).Round(time.Second).String()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, r.At, state, expected)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, escape.Line(r.At), escape.Line(state), expected)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -173,7 +174,7 @@ func (b *bench) dryRun(plan *experiment.Plan) error {
 		fmt.Fprintln(b.stdout, strings.TrimRight(line, " \n"))
 	}
 	fmt.Fprintf(b.stdout, "suite %s: %d runs, %d done already; device %s, threads %d; results in %s\n",
-		plan.Suite.Name, len(runs), counts[experiment.StateDone], b.device, plan.Threads, b.store.Dir)
+		plan.Suite.Name, len(runs), counts[experiment.StateDone], b.device, plan.Threads, escape.Line(b.store.Dir))
 	if left.runs > 0 && plan.Suite.Kind != experiment.KindCost {
 		fmt.Fprintln(b.stdout, left)
 	}

@@ -26,6 +26,7 @@ import (
 	"sync"
 	"syscall"
 
+	"famebench/internal/escape"
 	"famebench/internal/experiment"
 )
 
@@ -74,17 +75,31 @@ func main() {
 		<-signals
 		os.Exit(exitInterrupted)
 	}()
+	// Without this, writing to a closed pipe would end the process before its files are
+	// written; now the write fails, which run reports.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	err := run(ctx, kill, os.Args[1:], os.Stdout, os.Stderr)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		fmt.Fprintf(&escape.Writer{To: os.Stderr}, "bench: %v\n", err)
 	}
 	os.Exit(exitCode(err))
 }
 
 // run does what the command line asks for. Tables and JSON go to stdout,
 // everything else to stderr. Cancelling ctx stops after the current step;
-// closing kill ends a child that does not.
+// closing kill ends a child that does not. Where nothing can be written to stdout,
+// all else is done, and the error says so.
 func run(ctx context.Context, kill <-chan struct{}, args []string, stdout, stderr io.Writer) error {
+	out, messages := &escape.Writer{To: stdout}, &escape.Writer{To: stderr}
+	err := dispatch(ctx, kill, args, out, messages)
+	_ = messages.Err() // nowhere is left to complain about it
+	if failed := out.Err(); failed != nil {
+		err = errors.Join(err, fmt.Errorf("standard output is incomplete: %w", failed))
+	}
+	return err
+}
+
+func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, stderr io.Writer) error {
 	o, err := parseFlags(args, stdout)
 	if err != nil || o.help {
 		return err

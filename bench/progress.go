@@ -10,6 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"famebench/internal/escape"
 	"famebench/internal/experiment"
 	"famebench/internal/record"
 )
@@ -49,9 +50,9 @@ func newProgress(w io.Writer, store record.Store, expected []time.Duration, jobs
 	for _, d := range expected {
 		p.runs = append(p.runs, runProgress{expected: d})
 	}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f := terminal(w); f != nil {
 		p.bar = progressbar.NewOptions(barSteps,
-			progressbar.OptionSetWriter(w),
+			progressbar.OptionSetWriter(f),
 			progressbar.OptionSetWidth(12),
 			progressbar.OptionShowDescriptionAtLineEnd(),
 			progressbar.OptionSetPredictTime(false), // training knows its own
@@ -60,6 +61,17 @@ func newProgress(w io.Writer, store record.Store, expected []time.Duration, jobs
 			progressbar.OptionSetRenderBlankState(true))
 	}
 	return p
+}
+
+// terminal gives the terminal that w writes to; nil if it writes elsewhere.
+func terminal(w io.Writer) *os.File {
+	if safe, ok := w.(*escape.Writer); ok { // the bar draws with control characters
+		w = safe.To
+	}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
 }
 
 // observe is told every event of every run.
@@ -201,15 +213,13 @@ func (p *progress) show(text string) {
 		return
 	}
 	// Long lines would wrap and leave a trail of bars.
-	if f, ok := p.w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			if room := width - 24; room > 0 && len(text) > room {
-				text = text[:room]
-			}
+	if width, _, err := term.GetSize(int(terminal(p.w).Fd())); err == nil {
+		if room := width - 24; room > 0 && len(text) > room {
+			text = text[:room]
 		}
 	}
 	_ = p.bar.Set(int(p.whole() * (barSteps - 1))) // a full bar would end itself
-	p.bar.Describe(text)
+	p.bar.Describe(escape.Line(text))
 }
 
 func (p *progress) line(format string, args ...any) {

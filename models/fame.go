@@ -54,8 +54,8 @@ func FAMEDefaults() *FAMEConfig {
 func (c *FAMEConfig) Validate() error {
 	gates, routers, starts := []string{GateLearned, GateAverage, GateStatic, GateTop1, GateConcat}, []string{RouterDense, RouterTopK, RouterUniform}, []string{FacetsSelect, FacetsNormal}
 	switch {
-	case c.Experts < 1:
-		return fmt.Errorf("experts = %d: want at least 1", c.Experts)
+	case c.Experts < 1 || c.Experts > maxLayers:
+		return fmt.Errorf("experts = %d: want 1 to %d", c.Experts, maxLayers)
 	case !slices.Contains(routers, c.Router):
 		return fmt.Errorf("router = %q: want one of %q", c.Router, routers)
 	case c.Router == RouterTopK && (c.TopK < 1 || c.TopK > c.Experts):

@@ -58,6 +58,8 @@ func TransformerDefaults() TransformerConfig {
 // Validate names the first value that cannot be.
 func (c TransformerConfig) Validate() error {
 	switch {
+	case c.Hidden > maxWidth || c.Inner > maxWidth || c.Layers > maxLayers:
+		return fmt.Errorf("hidden = %d, inner = %d, layers = %d: want at most %d, %d and %d", c.Hidden, c.Inner, c.Layers, maxWidth, maxWidth, maxLayers)
 	case c.Hidden < 1 || c.Layers < 1 || c.Heads < 1 || c.Inner < 0:
 		return fmt.Errorf("hidden = %d, layers = %d, heads = %d: want at least 1 each, inner = %d at least 0", c.Hidden, c.Layers, c.Heads, c.Inner)
 	case c.Hidden%c.Heads != 0:
@@ -67,6 +69,12 @@ func (c TransformerConfig) Validate() error {
 	}
 	return nil
 }
+
+// Sizes beyond these are slips of the pen that would be noticed late, with the memory full.
+const (
+	maxWidth  = 65_536
+	maxLayers = 1000
+)
 
 // InitStd is the standard deviation of every weight at the start; biases start
 // at 0, LayerNorm at gain 1 and bias 0 (RecBole's and BERT's rule).

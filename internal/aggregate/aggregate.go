@@ -143,6 +143,9 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		t.Rows = append(t.Rows, g.Row)
 	}
 	t.Notes = tableNotes(records)
+	if t.Baseline != "" {
+		t.Notes = append(t.Notes, gainNotes(groups, t.Baseline)...)
+	}
 	if err := in.pictures(&t, groups); err != nil {
 		return t, nil, err
 	}

@@ -123,10 +123,10 @@ func TestMakeByHand(t *testing.T) {
 	c := sasrec.Removed.Metrics[Tested]
 	near(t, "mean", c.Mean, .06)
 	near(t, "deviation", c.SD, .01)
-	near(t, "gain", c.Gain, 20) // of .06 over .05
-	near(t, "gain, kept", sasrec.Kept.Metrics[Tested].Gain, 20)
-	near(t, "gain of another metric", fame.Removed.Metrics["HR@20"].Gain, 10)
-	near(t, "gain of the baseline", core.Removed.Metrics[Tested].Gain, 0)
+	near(t, "gain", *c.Gain, 20) // of .06 over .05
+	near(t, "gain, kept", *sasrec.Kept.Metrics[Tested].Gain, 20)
+	near(t, "gain of another metric", *fame.Removed.Metrics["HR@20"].Gain, 10)
+	near(t, "gain of the baseline", *core.Removed.Metrics[Tested].Gain, 0)
 	near(t, "validation", core.Valid.Mean, .09)
 	if c.N != 3 || !c.Best || c.Second || fame.Removed.Metrics[Tested].Best || !fame.Removed.Metrics[Tested].Second {
 		t.Errorf("best %+v, second %+v", c, fame.Removed.Metrics[Tested])
@@ -174,7 +174,7 @@ func TestSuiteWithoutFAMEOrWithoutBaselines(t *testing.T) {
 	f = newFixture(t)
 	f.add("fame", 0, .1, .1, same(2), nil)
 	f.add("markov", 0, 0, .1, same(2), nil)
-	if table := f.make().Tables[0]; table.Baseline != "" || table.Rows[0].Removed.Test != nil || table.Rows[0].Removed.Metrics[Tested].Gain != 0 {
+	if table := f.make().Tables[0]; table.Baseline != "" || table.Rows[0].Removed.Test != nil || table.Rows[0].Removed.Metrics[Tested].Gain != nil {
 		t.Errorf("a floor has no validation, so nothing is tested: %+v", table)
 	}
 }
@@ -500,5 +500,33 @@ func TestCache(t *testing.T) {
 	}
 	if Load(path, s.Key) != nil {
 		t.Error("half a file was loaded")
+	}
+}
+
+// Nothing is a percentage of 0: a baseline that hits nobody leaves no gains, in numbers or
+// JSON, and a note says so.
+func TestNoGainOverZero(t *testing.T) {
+	f := newFixture(t)
+	f.add("sasrec", 0, .09, 0, same(30), nil)
+	f.add("fame", 0, .10, .05, same(3), nil)
+	s := f.make()
+	table := s.Tables[0]
+	if table.Baseline != "sasrec" {
+		t.Fatalf("baseline %q", table.Baseline)
+	}
+	for _, r := range table.Rows {
+		if c := r.Removed.Metrics[Tested]; c.Gain != nil {
+			t.Errorf("%s: a gain of %v over 0", r.Label, *c.Gain)
+		}
+	}
+	if test := table.Rows[1].Removed.Test; test == nil || test.Difference <= 0 {
+		t.Errorf("the difference is a number: %+v", test)
+	}
+	if notes := strings.Join(table.Notes, "\n"); !strings.Contains(notes, "gain –: sasrec has 0 in") || !strings.Contains(notes, Tested) {
+		t.Errorf("notes %q", notes)
+	}
+	text, err := json.Marshal(s)
+	if err != nil || strings.Contains(string(text), `"gain"`) {
+		t.Errorf("%v: JSON with a gain:\n%s", err, text)
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"famebench/internal/rank"
+	"famebench/internal/record"
 	"famebench/internal/stats"
 )
 
@@ -29,8 +31,8 @@ func compare(groups []*group, baseline string) error {
 			func(g *group) map[string]Cell { return g.Kept.Metrics },
 		} {
 			for metric, c := range cells(g) {
-				if b := cells(groups[base])[metric].Mean; i != base && b > 0 {
-					c.Gain = 100 * (c.Mean/b - 1)
+				if b := cells(groups[base])[metric].Mean; b > 0 {
+					c.Gain = new(100 * (c.Mean/b - 1))
 				}
 				cells(g)[metric] = c
 			}
@@ -54,6 +56,32 @@ func compare(groups []*group, baseline string) error {
 		g.Removed.Test, g.Kept.Test = testsRemoved[i], testsKept[i]
 	}
 	return nil
+}
+
+// gainNotes say why rows have no gain: the baseline has 0.
+func gainNotes(groups []*group, baseline string) []string {
+	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })
+	if len(groups) < 2 {
+		return nil
+	}
+	var notes []string
+	for _, rule := range []struct {
+		name     string
+		of       Rule
+		measured record.Metrics
+	}{
+		{"removed", groups[base].Removed, groups[base].records[0].Result.Test.Removed},
+		{"kept", groups[base].Kept, groups[base].records[0].Result.Test.Kept},
+	} {
+		none := slices.DeleteFunc(slices.Clone(Columns), func(metric string) bool {
+			_, measured := rule.measured[metric]
+			return !measured || rule.of.Metrics[metric].Mean > 0
+		})
+		if len(none) > 0 {
+			notes = append(notes, fmt.Sprintf("gain –: %s has 0 in %s with seen items %s, and nothing is a percentage of 0", baseline, strings.Join(none, ", "), rule.name))
+		}
+	}
+	return notes
 }
 
 // readRanks fills in the users' ranks of all rows.

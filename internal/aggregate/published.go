@@ -300,17 +300,23 @@ func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group)
 // reproduced if, on every data set that model and baseline were run on with FewSeeds
 // seeds or more, under both rules, the gain over the baseline that is best on
 // validation is at least the lowest claimed one, and the model is significantly
-// better in NDCG@10. With fewer seeds everywhere it is not run.
+// better in NDCG@10. With fewer seeds everywhere it is not run; nor is it where the
+// baseline has 0, over which no gain is a number.
 func verdict(found []ClaimEvidence, low float64) string {
-	out := NotRun
+	enough, open := false, false
 	for _, e := range found {
 		switch {
 		case e.Seeds < FewSeeds:
-		case e.Gain < low || !e.Significant:
+		case !e.Significant || e.Gain != nil && *e.Gain < low:
 			return NotReproduced
+		case e.Gain == nil:
+			open = true
 		default:
-			out = Reproduced
+			enough = true
 		}
 	}
-	return out
+	if enough && !open {
+		return Reproduced
+	}
+	return NotRun
 }

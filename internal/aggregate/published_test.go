@@ -163,7 +163,7 @@ func TestCheckChoosesTheRow(t *testing.T) {
 
 func TestVerdict(t *testing.T) {
 	e := func(data, rule string, gain float64, significant bool, seeds int) ClaimEvidence {
-		return ClaimEvidence{Dataset: data, Rule: rule, Gain: gain, Significant: significant, Seeds: seeds}
+		return ClaimEvidence{Dataset: data, Rule: rule, Gain: &gain, Significant: significant, Seeds: seeds}
 	}
 	for _, tt := range []struct {
 		name  string
@@ -196,7 +196,7 @@ func TestClaims(t *testing.T) {
 			f.add("fame", int64(seed), .2, .11, same(2), nil)
 		}
 		c := f.make().Claims[0]
-		if c.Verdict != want || len(c.Found) != 2 || math.Abs(c.Found[0].Gain-10) > 1e-9 || !c.Found[1].Significant || c.Found[0].Seeds != seeds {
+		if c.Verdict != want || len(c.Found) != 2 || math.Abs(*c.Found[0].Gain-10) > 1e-9 || !c.Found[1].Significant || c.Found[0].Seeds != seeds {
 			t.Errorf("%d seeds: %+v, want %s", seeds, c, want)
 		}
 	}
@@ -217,5 +217,21 @@ func TestClaims(t *testing.T) {
 	f.Planned = append(f.Planned, Planned{Spec: spec}) // asked for, without a record
 	if c := f.make().Claims[0]; c.Verdict != NotRun || c.Found != nil {
 		t.Errorf("%+v", c)
+	}
+}
+
+// A gain over a baseline that has 0 proves no claim, and a model that is no better
+// disproves it all the same.
+func TestVerdictWithoutGain(t *testing.T) {
+	none := ClaimEvidence{Dataset: "toys", Significant: true, Seeds: 3}
+	some := ClaimEvidence{Dataset: "beauty", Gain: new(5.), Significant: true, Seeds: 3}
+	worse := ClaimEvidence{Dataset: "toys", Seeds: 3}
+	for want, found := range map[string][]ClaimEvidence{NotRun: {some, none}, NotReproduced: {some, none, worse}, Reproduced: {some}} {
+		if got := verdict(found, 4.2); got != want {
+			t.Errorf("%+v: got %s, want %s", found, got, want)
+		}
+	}
+	if got := verdict([]ClaimEvidence{none}, 4.2); got != NotRun {
+		t.Errorf("only no gain: %s", got)
 	}
 }

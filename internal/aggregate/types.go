@@ -75,7 +75,9 @@ type Cell struct {
 	N      int     `json:"n"`                // seeds
 	Best   bool    `json:"best,omitempty"`   // the highest mean of its column
 	Second bool    `json:"second,omitempty"` // the second highest
-	Gain   float64 `json:"gain"`             // over the table's baseline in percent of it; 0 without one
+	// Gain is over the table's baseline in percent of it. It is nil without a baseline and
+	// where the baseline has 0: nothing is a percentage of that.
+	Gain *float64 `json:"gain,omitempty"`
 }
 
 // Test compares the row with the table's baseline: per-user NDCG@10, averaged
@@ -221,10 +223,10 @@ type Claim struct {
 
 // ClaimEvidence is a data set's part of a claim.
 type ClaimEvidence struct {
-	Dataset     string  `json:"dataset"`
-	Rule        string  `json:"rule"`
-	Baseline    string  `json:"baseline"`
-	Gain        float64 `json:"gain"` // percent
-	Significant bool    `json:"significant"`
-	Seeds       int     `json:"seeds"`
+	Dataset     string   `json:"dataset"`
+	Rule        string   `json:"rule"`
+	Baseline    string   `json:"baseline"`
+	Gain        *float64 `json:"gain,omitempty"` // percent, as Cell.Gain
+	Significant bool     `json:"significant"`
+	Seeds       int      `json:"seeds"`
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"famebench/internal/escape"
 )
 
 // Node is a table (Table is not nil) or a value of a TOML document.
@@ -35,14 +37,18 @@ func NewTable(name string) *Node {
 
 // Parse reads a TOML document. name is what errors call it.
 func Parse(name string, src []byte) (*Node, error) {
+	src, err := check(name, src)
+	if err != nil {
+		return nil, err
+	}
 	var values map[string]any
 	if err := toml.Unmarshal(src, &values); err != nil {
 		var de *toml.DecodeError
 		if errors.As(err, &de) {
 			line, column := de.Position()
-			return nil, fmt.Errorf("%s:%d:%d: %s", name, line, column, strings.TrimPrefix(de.Error(), "toml: "))
+			return nil, fmt.Errorf("%s:%d:%d: %s", name, line, column, escape.Line(strings.TrimPrefix(de.Error(), "toml: ")))
 		}
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %s", name, escape.Line(err.Error()))
 	}
 	p := positions{name: name, lines: map[string]int{}}
 	if err := p.read(src); err != nil {
@@ -178,9 +184,5 @@ func (n *Node) Without(keys ...string) *Node {
 
 // Errorf makes an error that begins with the node's place and path.
 func (n *Node) Errorf(format string, args ...any) error {
-	prefix := n.Where + ": "
-	if n.Path != "" {
-		prefix += n.Path + ": "
-	}
-	return fmt.Errorf(prefix+format, args...)
+	return fmt.Errorf("%s%w", place(n.Where, n.Path), fmt.Errorf(format, args...))
 }

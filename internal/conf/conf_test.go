@@ -146,6 +146,50 @@ func TestEditDistance(t *testing.T) {
 	}
 }
 
+// A document is refused at once where it would take long, or the whole stack.
+func TestLimits(t *testing.T) {
+	for _, tt := range []struct{ name, src, want string }{
+		{"lists", "a = 1\nb = " + strings.Repeat("[", 400_000), "x.toml:2: expected lists, tables and dotted keys of at most 32 levels"},
+		{"closed lists", "b = " + strings.Repeat("[", 33) + strings.Repeat("]", 33), "x.toml:1: expected lists, tables and dotted keys of at most 32 levels"},
+		{"tables", strings.Repeat("a={", 33) + strings.Repeat("}", 33), "x.toml:1: expected lists, tables and dotted keys of at most 32 levels"},
+		{"a key", strings.Repeat("a.", 100_000) + "a = 1", "x.toml:1: expected lists, tables and dotted keys of at most 32 levels"},
+		{"a table's key", "\n[" + strings.Repeat("a.", 100_000) + "a]", "x.toml:2: expected lists, tables and dotted keys of at most 32 levels"},
+		{"size", strings.Repeat("#", 1<<20+1), "x.toml: expected a configuration of at most 1 MiB, got 1048577 bytes"},
+		{"values", "seeds = [" + strings.Repeat("1,", 10_001) + "]", "x.toml:1: seeds: expected a list of at most 10000 values, got 10001"},
+		{"a number", "epochs = 2147483648", "x.toml:1: epochs: 2147483648 is too large: expected an integer up to 2147483647"},
+		{"no number", "learning_rate = nan", "x.toml:1: learning_rate: expected a finite number, got NaN"},
+		{"infinite", "\nlearning_rate = -inf", "x.toml:2: learning_rate: expected a finite number, got -Inf"},
+		{"UTF-16", "\xff\xfea\x00", "x.toml:1: expected UTF-8, got UTF-16: save the file as UTF-8"},
+		{"Latin-1", "epochs = 1\nloss = \"\xe9\"", "x.toml:2: expected UTF-8, got the byte 0xe9: save the file as UTF-8"},
+		{"a key with control characters", `"a\u001b[2J\nb" = 1`, `x.toml:1: a\u001b[2J\nb: unknown key; known: epochs, learning_rate, loss, cased, seeds, names, header, inner`},
+		{"a long string", `epochs = "` + strings.Repeat("x", 5000) + `"`, `x.toml:1: epochs: expected an integer, got the string "` + strings.Repeat("x", 60) + `..."`},
+		{"a long key", strings.Repeat("k", 500_000) + " = 1", "x.toml:1: " + strings.Repeat("k", 200) + "...: unknown key; known: epochs, learning_rate, loss, cased, seeds, names, header, inner"},
+	} {
+		n, err := Parse("x.toml", []byte(tt.src))
+		if err == nil {
+			err = Decode(n, &settings{})
+		}
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("%s: got  %.200v\nwant %s", tt.name, err, tt.want)
+		}
+	}
+	for name, src := range map[string]string{
+		"byte order mark": "\ufeffepochs = 3", "carriage returns": "epochs = 3\r\nloss = \"a\"\r\n",
+		"brackets in strings":      "epochs = 3\nloss = \"" + strings.Repeat("[", 50) + `\"` + "\"\nnames = { a = '" + strings.Repeat("{", 50) + "' } # " + strings.Repeat("[{.", 50),
+		"brackets in long strings": "epochs = 3\nloss = \"\"\"\n" + strings.Repeat("[\n", 50) + "\"\"\"\n",
+		"many dots":                "epochs = 3\n[names]\n" + strings.Join(strings.Split("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN", ""), " = \"x.y\"\n") + " = \"z\"",
+	} {
+		n, err := Parse("x.toml", []byte(src))
+		var s settings
+		if err == nil {
+			err = Decode(n, &s)
+		}
+		if err != nil || s.Epochs != 3 {
+			t.Errorf("%s: %v, %+v", name, err, s)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("a = 1\n[b]\nc.d = { e = [1, 2] }\n"))
 	f.Add([]byte("[[a]]\nb = 1979-05-27"))

@@ -3,6 +3,7 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -67,7 +68,12 @@ func decodeStruct(n *Node, v reflect.Value) error {
 			errs = append(errs, child.Errorf("unknown key%s", Hint(key, names)))
 			continue
 		}
-		errs = append(errs, decodeNode(child, known[i].value))
+		to := known[i].value
+		err := decodeNode(child, to)
+		if err == nil && to.CanFloat() && (math.IsNaN(to.Float()) || math.IsInf(to.Float(), 0)) {
+			err = child.Errorf("expected a finite number, got %v", to.Float())
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -119,6 +125,8 @@ func assign(n *Node, value any, v reflect.Value) error {
 		}
 	case int64:
 		switch {
+		case v.Kind() == reflect.Int && (x > mostInt || x < -mostInt):
+			return n.Errorf("%d is too large: expected an integer up to %d", x, mostInt)
 		case v.CanInt() && !v.OverflowInt(x):
 			v.SetInt(x)
 			return nil
@@ -133,6 +141,9 @@ func assign(n *Node, value any, v reflect.Value) error {
 		}
 	case []any:
 		if v.Kind() == reflect.Slice {
+			if len(x) > MostValues {
+				return n.Errorf("expected a list of at most %d values, got %d", MostValues, len(x))
+			}
 			s := reflect.MakeSlice(v.Type(), len(x), len(x))
 			for i := range x {
 				if err := assign(n, x[i], s.Index(i)); err != nil {
@@ -145,6 +156,10 @@ func assign(n *Node, value any, v reflect.Value) error {
 	}
 	return n.Errorf("expected %s, got %s", expected(v.Type()), describe(value))
 }
+
+// mostInt bounds sizes and counts, so that sums and products of a few do not overflow.
+// Seeds, which only begin a stream of random numbers, are of another type and have no bound.
+const mostInt = 1<<31 - 1
 
 func expected(t reflect.Type) string {
 	switch t.Kind() {
@@ -165,7 +180,7 @@ func expected(t reflect.Type) string {
 func describe(value any) string {
 	switch x := value.(type) {
 	case string:
-		return fmt.Sprintf("the string %q", x)
+		return "the string " + Quote(x)
 	case int64:
 		return fmt.Sprintf("the integer %d", x)
 	case float64:

@@ -5,11 +5,18 @@ import (
 	"strings"
 )
 
+// longestName is more than any known name has; distances take time and memory in
+// proportion to both names.
+const longestName = 200
+
 // Hint returns the end of an "unknown name" message: the nearest known name if
 // one is near, else the list of known names.
 func Hint(name string, known []string) string {
 	if len(known) == 0 {
 		return "; nothing may stand here"
+	}
+	if len(name) > longestName {
+		return "; known: " + strings.Join(known, ", ")
 	}
 	best, distance := "", len(name)/3+2
 	for _, k := range known {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"famebench/internal/escape"
 )
 
 // Set stores an assignment from the command line, "train.epochs=2", in a tree.
@@ -14,6 +16,16 @@ import (
 // of the same key wins. expand may lengthen a short path before it is stored.
 func (n *Node) Set(assignment string, expand func(path []string) ([]string, error)) error {
 	where := "-set " + assignment
+	if r := []rune(where); len(r) > 80 {
+		where = string(r[:80]) + "..."
+	}
+	where = escape.Line(where)
+	if strings.Count(strings.SplitN(assignment, "=", 2)[0], ".") >= mostDepth {
+		return fmt.Errorf("%s: expected a dotted key of at most %d parts", where, mostDepth)
+	}
+	if len(assignment) > mostBytes {
+		return fmt.Errorf("%s: expected at most 1 MiB, got %d bytes", where, len(assignment))
+	}
 	key, text, ok := strings.Cut(assignment, "=")
 	key = strings.TrimSpace(key)
 	path := strings.Split(key, ".")
@@ -51,6 +63,9 @@ func (n *Node) Put(path []string, where string, value any) error {
 }
 
 func parseValue(text string) any {
+	if checkDepth("", []byte(text)) != nil {
+		return text
+	}
 	var doc struct{ V any }
 	if err := toml.Unmarshal([]byte("V = "+text), &doc); err == nil && doc.V != nil && !strings.Contains(text, "\n") {
 		if _, table := doc.V.(map[string]any); !table {

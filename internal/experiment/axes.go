@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"famebench/internal/conf"
+	"famebench/internal/train"
 )
 
 // Axis is a setting that a suite varies. Its name is that of a hyper-parameter,
@@ -17,6 +18,9 @@ type Axis struct {
 	Values []any  `json:"values"`
 	where  string // in the configuration
 }
+
+// mostValues is how many values an axis may have; each is checked for every model.
+const mostValues = 100
 
 // point is a place on a suite's axes: values for some of them. The zero point
 // leaves everything as it is configured.
@@ -76,14 +80,20 @@ func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 	if !ok || len(list) == 0 {
 		return n.Errorf("an axis is a list of one value or more, as in heads = [1, 2, 4]")
 	}
-	for i, v := range list {
-		if slices.ContainsFunc(list[:i], func(w any) bool { return fmt.Sprint(w) == fmt.Sprint(v) }) {
+	if len(list) > mostValues {
+		return n.Errorf("expected an axis of at most %d values, got %d", mostValues, len(list))
+	}
+	seen := map[string]bool{}
+	for _, v := range list {
+		text := fmt.Sprint(v)
+		if seen[text] {
 			return n.Errorf("the value %v stands there twice", v)
 		}
+		seen[text] = true
 	}
 	a.Values = list
 	if !c.anyHas(s, *a) {
-		return n.Errorf("no model of the suite has this setting; name one that bench -list shows, as in heads, duorec.temperature or train.learning_rate")
+		return n.Errorf("no model of the suite has this setting%s", c.nearest(s, a.Name))
 	}
 	// Whether values are of the right type is known now. Whether a model takes them
 	// is asked for each combination, by the plan.
@@ -111,6 +121,21 @@ func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 		}
 	}
 	return nil
+}
+
+// nearest names the setting of a suite's models that an axis may mean, or says where all are.
+func (c *Config) nearest(s Suite, axis string) string {
+	var known []string
+	for _, model := range s.Models {
+		e, _ := find(c.registry, model)
+		known = append(known, e.Settings()...)
+	}
+	defaults := train.Defaults()
+	known = append(known, conf.Names(&defaults)...)
+	if hint := conf.Hint(axis[strings.LastIndex(axis, ".")+1:], known); strings.HasPrefix(hint, "; did") {
+		return hint
+	}
+	return "; name one that bench -list shows, as in heads, duorec.temperature or train.learning_rate"
 }
 
 // anyHas tells whether a model of the suite has the setting of an axis.

@@ -17,7 +17,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 
 	"famebench/datasets"
 	"famebench/internal/conf"
@@ -106,7 +108,7 @@ func (c *Config) Abs(path string) string {
 // "suites.sweep.grid".
 func (c *Config) expand(path []string) ([]string, error) {
 	if slices.Contains(sections, path[0]) {
-		return path, nil
+		return path, c.checkNamed(path)
 	}
 	if _, ok := find(c.registry, path[0]); ok {
 		return append([]string{"models"}, path...), nil
@@ -120,6 +122,19 @@ func (c *Config) expand(path []string) ([]string, error) {
 	}
 	known := slices.Concat(sections, names(c.registry), suites.Keys())
 	return nil, fmt.Errorf("%q is no section, model or suite%s", path[0], conf.Hint(path[0], known))
+}
+
+// checkNamed makes sure that -set changes a suite or a data set of the file.
+func (c *Config) checkNamed(path []string) error {
+	kind := map[string]string{"suites": "suite", "datasets": "data set"}[path[0]]
+	if kind == "" || len(path) < 2 {
+		return nil
+	}
+	n, err := c.file.Sub(path[0])
+	if err == nil && !slices.Contains(n.Keys(), path[1]) {
+		err = fmt.Errorf("unknown %s %q%s", kind, path[1], conf.Hint(path[1], n.Keys()))
+	}
+	return err
 }
 
 // layers are all sources of values, weaker first.
@@ -141,15 +156,59 @@ func (c *Config) check() error {
 		}
 	}
 	if errs != nil {
-		return errors.Join(errs...)
+		return once(errs)
+	}
+	if err := c.checkFileNames(); err != nil {
+		return err
 	}
 	errs = append(errs, c.checkTrain("train"), c.checkStarts(), c.checkModels())
 	for _, name := range c.Datasets() {
 		_, err := c.Dataset(name)
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, c.readSuites())...)
+	if errs := errors.Join(errs...); errs != nil {
+		return once([]error{errs}) // suites would repeat these, each in its way
+	}
+	return c.readSuites()
 }
+
+// once joins errors so that one mistake is one line. Equal lines are: a table is decoded
+// for every layer and every suite that it takes part in. And so is a model or a data set
+// of a misspelt name, however many suites have it.
+func once(errs []error) error {
+	var lines []string
+	more := map[string]int{}
+	seen := map[string]bool{}
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			if seen[line] {
+				continue
+			}
+			seen[line] = true
+			if name := unknownName.FindString(line); name != "" {
+				if more[name]++; more[name] > 1 {
+					continue
+				}
+			}
+			lines = append(lines, line)
+		}
+	}
+	if lines == nil {
+		return nil
+	}
+	for i, line := range lines {
+		if n := more[unknownName.FindString(line)]; n > 1 {
+			lines[i] += fmt.Sprintf(" (and in %d more suites)", n-1)
+		}
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// unknownName is what checkNames says of a name.
+var unknownName = regexp.MustCompile(`: unknown (model|data set) ".*`)
 
 // checkTrain decodes a table of training settings in every layer.
 func (c *Config) checkTrain(path ...string) error {

@@ -76,7 +76,7 @@ func measureCost(ctx context.Context, job Job, e Entry, out *emitter) (*record.C
 		if r.Status != train.StopEpochs {
 			return fmt.Errorf("training ended by %s within the measured epoch", r.Status)
 		}
-		c.TargetsPerSecond = float64(r.Targets) / (r.Seconds - r.EvalSeconds)
+		c.TargetsPerSecond = train.PerSecond(r.Targets, r.Seconds-r.EvalSeconds)
 		return measureRanking(ctx, c, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, job.Spec.Threads, out)
 	})
 	return c, err
@@ -93,7 +93,7 @@ func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *d
 	if err != nil {
 		return err
 	}
-	c.EvalUsersPerSec = float64(len(split.Valid)) / time.Since(start).Seconds()
+	c.EvalUsersPerSec = train.PerSecond(int64(len(split.Valid)), time.Since(start).Seconds())
 
 	out.phase("latency")
 	var ms []float64

@@ -151,7 +151,7 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 		return fmt.Errorf("training ended (%s) before any validation, so there are no weights to rank", fit.Status)
 	}
 	m.TrainSeconds = fit.Seconds
-	m.TargetsPerSecond = float64(fit.Targets) / (fit.Seconds - fit.EvalSeconds)
+	m.TargetsPerSecond = train.PerSecond(fit.Targets, fit.Seconds-fit.EvalSeconds)
 	res.Status, res.Epochs, res.BestEpoch, res.Targets = record.Status(fit.Status), len(fit.Curve), fit.BestEpoch, fit.Targets
 	for _, p := range fit.Curve {
 		res.Curve = append(res.Curve, record.Point{
@@ -200,7 +200,7 @@ func rankTest(ctx context.Context, s rank.Scorer, split *datasets.Split, store r
 		return err
 	}
 	r.Measured.RankSeconds = time.Since(start).Seconds()
-	r.Measured.EvalUsersPerSec = float64(len(split.Test)) / r.Measured.RankSeconds
+	r.Measured.EvalUsersPerSec = train.PerSecond(int64(len(split.Test)), r.Measured.RankSeconds)
 	r.Result.Users, r.Result.Items = len(split.Test), split.Data.NumItems
 	r.Result.Test = record.Rules{Kept: record.Metrics(got.Kept), Removed: record.Metrics(got.Removed)}
 	// A record that is replaced must not be found next to the new ranks.

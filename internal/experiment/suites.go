@@ -68,7 +68,7 @@ func (c *Config) readSuites() error {
 		errs = append(errs, err)
 		c.suites = append(c.suites, s)
 	}
-	return errors.Join(errs...)
+	return once(errs)
 }
 
 func (c *Config) readSuite(name string) (Suite, error) {
@@ -106,7 +106,7 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	}
 	var errs []error
 	if !slices.Contains(kinds, s.Kind) {
-		errs = append(errs, at("kind").Errorf("unknown kind %q%s", s.Kind, conf.Hint(s.Kind, kinds)))
+		errs = append(errs, at("kind").Errorf("unknown kind %s%s", conf.Quote(s.Kind), conf.Hint(s.Kind, kinds)))
 	}
 	for _, key := range slices.Sorted(maps.Keys(kindKeys)) {
 		if n := at(key); n != place && s.Kind != kindKeys[key] {
@@ -117,7 +117,15 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		checkNames(at("models"), "model", s.Models, names(c.registry)),
 		checkNames(at("datasets"), "data set", s.Datasets, c.Datasets()),
 		checkSeeds(at("seeds"), s.Seeds))
+	for key, path := range map[string]string{"tuned": s.Tuned, "expected": s.Expected} {
+		if n, _ := c.file.Sub("suites", name); n != nil && n.Table[key] == at(key) {
+			errs = append(errs, checkPath(at(key), path))
+		}
+	}
 	if s.Kind == KindTune {
+		if name == "published" {
+			errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: results/published.toml holds the numbers of others, and a search would write its own there", place.Where, name))
+		}
 		for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
 			if n < 1 {
 				errs = append(errs, at(key).Errorf("%d: want at least 1", n))
@@ -143,6 +151,9 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
 		err = place.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
 	}
+	if err == nil {
+		err = c.checkSize(place, s)
+	}
 	return s, err
 }
 
@@ -152,7 +163,7 @@ func checkNames(n *conf.Node, what string, given, known []string) error {
 	}
 	for i, name := range given {
 		if !slices.Contains(known, name) {
-			return n.Errorf("unknown %s %q%s", what, name, conf.Hint(name, known))
+			return n.Errorf("unknown %s %s%s", what, conf.Quote(name), conf.Hint(name, known))
 		}
 		if slices.Contains(given[:i], name) {
 			return n.Errorf("%s %q stands there twice", what, name)
@@ -165,13 +176,48 @@ func checkSeeds(n *conf.Node, seeds []int64) error {
 	if len(seeds) == 0 {
 		return n.Errorf("the suite has no seed: it would run nothing")
 	}
-	for i, s := range seeds {
+	if len(seeds) > conf.MostValues {
+		return n.Errorf("expected at most %d seeds, got %d", conf.MostValues, len(seeds))
+	}
+	seen := map[int64]bool{}
+	for _, s := range seeds {
 		if s < 0 {
 			return n.Errorf("seed %d is negative", s)
 		}
-		if slices.Contains(seeds[:i], s) {
+		if seen[s] {
 			return n.Errorf("seed %d stands there twice", s)
 		}
+		seen[s] = true
+	}
+	return nil
+}
+
+// MostRuns is how many runs a suite may have: more than any machine does, and few enough
+// that a plan is made in seconds.
+const MostRuns = 100_000
+
+// checkSize counts a suite's runs without listing them.
+func (c *Config) checkSize(n *conf.Node, s Suite) error {
+	var runs float64 // never overflows: axes are few and short
+	for _, model := range s.Models {
+		e, _ := find(c.registry, model)
+		points := 1.
+		for _, a := range s.Axes {
+			switch _, ok := c.axisPath(s, e, a); {
+			case !ok:
+			case s.Grid:
+				points *= float64(len(a.Values))
+			default:
+				points += float64(len(a.Values))
+			}
+		}
+		if e.Floor == nil {
+			points *= float64(len(s.Seeds))
+		}
+		runs += points * float64(len(s.Datasets))
+	}
+	if runs > MostRuns {
+		return n.Errorf("the suite amounts to %.7g runs; expected at most %d: give it fewer seeds, or its axes fewer values", runs, MostRuns)
 	}
 	return nil
 }
@@ -212,5 +258,5 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 	}
 	// An axis of models that were not chosen has nothing to vary.
 	s.Axes = slices.DeleteFunc(slices.Clone(s.Axes), func(a Axis) bool { return !c.anyHas(s, a) })
-	return s, nil
+	return s, c.checkSize(&conf.Node{Where: "suite " + s.Name}, s)
 }

@@ -22,6 +22,9 @@ import (
 func facets(t *aggregate.Table) []*Figure {
 	var out []*Figure
 	for _, p := range t.Pictures {
+		if len(p.Items) == 0 {
+			continue
+		}
 		labels := common(p, len(colours)-1)
 		pic := picture{height: 235}
 		for _, side := range []struct {

@@ -22,6 +22,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"gonum.org/v1/plot/font"
@@ -32,6 +33,8 @@ import (
 
 	"famebench/internal/aggregate"
 	"famebench/internal/atomicfile"
+	"famebench/internal/escape"
+	"famebench/internal/record"
 )
 
 // Figure is a picture of one data set of a suite.
@@ -60,16 +63,25 @@ func Of(s *aggregate.Suite) []*Figure {
 		if slices.ContainsFunc(s.Tables[:i], func(u aggregate.Table) bool { return u.Dataset == t.Dataset }) {
 			name += fmt.Sprintf("-%d", i+1) // the same data, but cut in another way
 		}
-		for _, f := range figures {
-			f.Name = unsafe.ReplaceAllString(name+"-"+f.Name, "-")
+		for k, f := range figures {
+			f.Name = name + "-" + unsafe.ReplaceAllString(f.Name, "-")
+			if record.CheckName("data set", t.Dataset) != nil { // of no configuration of today
+				f.Name = unsafe.ReplaceAllString(f.Name, "-")
+			}
 			f.Dataset, f.Table = t.Dataset, i
+			f.picture.clean()
+			// The names of data sets differ, also in lower case, but beauty-x-gains may be of
+			// beauty-x, or of x-gains on beauty.
+			for n := 2; slices.ContainsFunc(append(out, figures[:k]...), func(g *Figure) bool { return strings.EqualFold(g.Name, f.Name) }); n++ {
+				f.Name = fmt.Sprintf("%s-%d", strings.TrimSuffix(f.Name, fmt.Sprintf("-%d", n-1)), n)
+			}
 		}
 		out = append(out, figures...)
 	}
 	return out
 }
 
-// unsafe is what a file name should not have.
+// unsafe is what a file name should not have, such as the space in a facet's name.
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
 // part names the i-th of n figures of a kind.
@@ -107,6 +119,7 @@ type svgCanvas struct {
 
 // FillString writes a text.
 func (c *svgCanvas) FillString(f font.Face, at vg.Point, text string) {
+	text = escape.XML(text)
 	c.lengths = append(c.lengths, f.Width(text))
 	c.Canvas.FillString(f, at, text)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image/png"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 
 	"famebench/internal/aggregate"
 	"famebench/internal/aggregate/aggregatetest"
+	"famebench/internal/record"
 )
 
 func names(s *aggregate.Suite) []string {
@@ -269,5 +271,67 @@ func BenchmarkPNG(b *testing.B) {
 		if err := Each(figures, func(_ int, f *Figure) error { _, err := f.PNG(); return err }); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Data sets whose names differ in a dot have figures of their own, and names that come out
+// equal get numbers.
+func TestFileNamesDiffer(t *testing.T) {
+	s := aggregatetest.Suites()[0]
+	a, b, c := s.Tables[0], s.Tables[0], s.Tables[0]
+	a.Dataset, b.Dataset, c.Dataset = "x.y", "x-y", "X-Y"
+	seen := map[string]bool{}
+	for _, name := range names(&aggregate.Suite{Name: "x", Tables: []aggregate.Table{a, b, c}}) {
+		if name = strings.ToLower(name); seen[name] {
+			t.Errorf("%s twice", name)
+		}
+		seen[name] = true
+	}
+	if !seen["x.y-gains"] || !seen["x-y-gains"] || !seen["x-y-gains-2"] {
+		t.Errorf("got %v", seen)
+	}
+}
+
+// Rows that a setting besides the axes tells apart have one place on an axis; a baseline
+// of 0 leaves no gains; labels may hold anything. All of it draws numbers, in XML.
+func TestDrawsNumbers(t *testing.T) {
+	sweep := aggregatetest.Suites()[1]
+	table := sweep.Tables[0]
+	table.Rows = slices.Clone(table.Rows)
+	for i := range table.Rows {
+		r := &table.Rows[i]
+		r.Label += "\x1b\x00\ufffe\u202e<"
+		r.At = maps.Clone(r.At)
+		if r.At != nil {
+			r.At["fame.heads"] = 4.
+		}
+		for _, rule := range []*aggregate.Rule{&r.Removed, &r.Kept} {
+			rule.Metrics = maps.Clone(rule.Metrics)
+			for name, c := range rule.Metrics {
+				c.Gain, c.Mean, c.SD = nil, 0, 0
+				rule.Metrics[name] = c
+			}
+		}
+	}
+	table.Baseline += "\x1b\x00\ufffe\u202e<"
+	table.Pictures = []record.Picture{{Facet: "brand"}}
+	n := 0
+	for _, f := range Of(&aggregate.Suite{Name: "x", Axes: sweep.Axes, Tables: []aggregate.Table{table}}) {
+		svg, err := f.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := xml.Unmarshal(svg, new(struct{})); err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+		for _, bad := range []string{"NaN", "Inf"} {
+			if strings.Contains(string(svg), bad) {
+				t.Errorf("%s has %s", f.Name, bad)
+			}
+		}
+		n++
+	}
+	if n < 4 {
+		t.Errorf("%d figures", n)
 	}
 }

@@ -17,6 +17,7 @@ import (
 type gain struct {
 	label            string
 	value, low, high float64
+	none             bool // the baseline has 0
 	tested, sure     bool
 }
 
@@ -47,19 +48,24 @@ func gains(t *aggregate.Table) []*Figure {
 	for i := range n {
 		pic := picture{}
 		some := rows[i*len(rows)/n : (i+1)*len(rows)/n]
-		tested, untested := false, false
+		tested, untested, none := false, false, false
 		low, high, lines := 0., 0., 1
 		for k, rule := range seenRules {
 			b := bars{}
 			for _, r := range some {
 				own := rule.of(r)
-				g := gain{label: wrap(r.Label, labelWidth), value: own.Metrics[metric].Gain}
+				g := gain{label: wrap(r.Label, labelWidth)}
+				if v := own.Metrics[metric].Gain; v != nil {
+					g.value = *v
+				} else {
+					g.none = true
+				}
 				lines = max(lines, 1+strings.Count(g.label, "\n"))
 				if m := rule.of(base).Metrics[metric].Mean; own.Test != nil && m > 0 {
 					g.low, g.high = 100*own.Test.Low/m, 100*own.Test.High/m
 					g.tested, g.sure = true, own.Test.Significant
 				}
-				tested, untested = tested || g.tested, untested || !g.tested
+				tested, untested, none = tested || g.tested, untested || !g.tested && !g.none, none || g.none
 				b = append(b, g)
 			}
 			pic.panels = append(pic.panels, b.panel(t.Dataset+", "+rule.title, "gain in NDCG@10, %", k == 0))
@@ -75,6 +81,9 @@ func gains(t *aggregate.Table) []*Figure {
 		if tested {
 			f.picture.legend = append(f.picture.legend, gain{tested: true, sure: true}.entry("significant"), gain{tested: true}.entry("not significant"))
 			f.Caption += " Whiskers: 95 % bootstrap interval over users and seeds. Significant: p < .05 by Wilcoxon's signed-rank test over users, after Holm's correction for all models of the table, and the interval leaves out 0."
+		}
+		if none {
+			f.Caption += fmt.Sprintf(" –: %s has 0, and nothing is a percentage of that.", base.Label)
 		}
 		if untested {
 			f.picture.legend = append(f.picture.legend, gain{}.entry("not tested"))
@@ -122,6 +131,10 @@ func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&c)
 	for i, g := range b {
 		mid := y(b.at(i))
+		if g.none {
+			write(c, textStyle(8), draw.XLeft, vg.Point{X: x(0) + 4, Y: mid}, "–")
+			continue
+		}
 		half := min(5, (y(1)-y(0))*.3)
 		g.fill(c, x(0), x(g.value), mid-half, mid+half)
 		end, start := max(g.value, 0), min(g.value, 0)

@@ -12,6 +12,8 @@ import (
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"famebench/internal/escape"
 )
 
 // picture is what is drawn: a legend above one or two panels side by side.
@@ -185,6 +187,25 @@ func align(s text.Style, x text.XAlignment, y text.YAlignment) text.Style {
 func write(c draw.Canvas, s text.Style, x text.XAlignment, at vg.Point, line string) {
 	at.Y += s.Font.Size / 9
 	c.FillText(align(s, x, draw.YCenter), at, line)
+}
+
+// clean makes texts from data safe before their widths decide where things are: labels
+// of items, and settings in the names of rows.
+func (p *picture) clean() {
+	for i := range p.legend {
+		p.legend[i].text = escape.XML(p.legend[i].text)
+	}
+	for _, panel := range p.panels {
+		panel.Title.Text = escape.XML(panel.Title.Text)
+		for _, a := range []*plot.Axis{&panel.X, &panel.Y} {
+			a.Label.Text = escape.XML(a.Label.Text)
+			if m, ok := a.Tick.Marker.(marks); ok {
+				for i := range m {
+					m[i].Label = escape.Controls(m[i].Label) // may have two lines
+				}
+			}
+		}
+	}
 }
 
 // size of the picture in points.

@@ -72,11 +72,18 @@ func (s scale) axis(a *plot.Axis) {
 		m = append(m, plot.Tick{Value: s.at(v), Label: show(v)})
 	}
 	room := .08 * (m[len(m)-1].Value - m[0].Value)
+	if len(m) == 1 {
+		room = 1
+	}
 	a.Min, a.Max, a.Tick.Marker = m[0].Value-room, m[len(m)-1].Value+room, m
 }
 
-// closest is the least distance of two values on the panel's axis.
+// closest is the least distance of two values on the panel's axis; 1 where there is one
+// value.
 func (s scale) closest() float64 {
+	if len(s.values) == 1 {
+		return 1
+	}
 	d := math.Inf(1)
 	for i := 1; i < len(s.values); i++ {
 		d = min(d, s.at(s.values[i])-s.at(s.values[i-1]))

@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/escape"
 	"famebench/internal/figure"
 )
 
@@ -50,7 +51,12 @@ func Write(w io.Writer, suites []*aggregate.Suite) error {
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
-	if err := t.Execute(w, p); err != nil {
+	var b strings.Builder
+	if err := t.Execute(&b, p); err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	// The template knows markup, but lets through what reorders or hides text.
+	if _, err := io.WriteString(w, escape.Controls(b.String())); err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
 	return nil

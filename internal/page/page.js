@@ -33,11 +33,18 @@
     table.tBodies[0].append(...original);
   }
 
+  // visible writes control characters, and those that hide or reorder text, as Go's
+  // escape.Line does: in JSON they are what they are.
+  function visible(text) {
+    return text.replace(/(?![\uFE00-\uFE0F])[\p{C}\p{Zl}\p{Zp}\p{DI}]/gu, c =>
+      [...Array(c.length).keys()].map(i => "\\u" + c.charCodeAt(i).toString(16).padStart(4, "0")).join(""));
+  }
+
   // element makes an element with attributes and children (text or elements).
   function element(name, attributes, ...children) {
     const e = document.createElement(name);
-    for (const [k, v] of Object.entries(attributes ?? {})) if (v !== undefined) e.setAttribute(k, v);
-    e.append(...children);
+    for (const [k, v] of Object.entries(attributes ?? {})) if (v !== undefined) e.setAttribute(k, visible(v));
+    e.append(...children.map(c => typeof c === "string" ? visible(c) : c));
     return e;
   }
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/aggregate/aggregatetest"
@@ -153,5 +154,44 @@ func TestGroupsAndHeads(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
+	}
+}
+
+// TestPageShows: what a browser would not show, or would let reorder the text, is written
+// out; without a gain there is a dash.
+func TestPageShows(t *testing.T) {
+	const hidden = "a\x1b\u202eb\u200b\x00c\u009b"
+	s := aggregatetest.Suites()[0]
+	s.Summary = hidden
+	row := &s.Tables[0].Rows[6]
+	row.Runs[0].CPU = hidden
+	for _, metrics := range []map[string]aggregate.Cell{row.Removed.Metrics, row.Kept.Metrics} {
+		for name, c := range metrics {
+			c.Gain = nil
+			metrics[name] = c
+		}
+	}
+	s.Claims[0].Found = []aggregate.ClaimEvidence{{Dataset: "beauty", Rule: "kept", Baseline: "duorec", Seeds: 3}}
+	page := html(t, []*aggregate.Suite{s})
+	for _, r := range page {
+		if unicode.Is(unicode.C, r) && r != '\n' && r != '\t' {
+			t.Fatalf("the page has %q", r)
+		}
+	}
+	for _, want := range []string{`A\u001b\u202eb\u200b`, "no gain to state"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	for _, bad := range []string{"NaN", "Inf", "%!"} {
+		if _, table, _ := strings.Cut(page, "<main"); strings.Contains(strings.SplitN(table, "<script", 2)[0], bad) {
+			t.Errorf("the page has %s", bad)
+		}
+	}
+	_, text, _ := strings.Cut(page, `<script id="data" type="application/json">`)
+	text, _, _ = strings.Cut(text, "</script>")
+	var d data
+	if err := json.Unmarshal([]byte(text), &d); err != nil || !strings.Contains(d.Runs[row.Runs[0].ID].Machine, hidden) {
+		t.Errorf("%v: machine %q", err, d.Runs[row.Runs[0].ID].Machine)
 	}
 }

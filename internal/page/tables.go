@@ -126,7 +126,7 @@ func testSheet(axes []string, t *aggregate.Table, place, key, title string, of f
 				s.Foot = append(s.Foot, sheetCell{})
 			}
 			for _, m := range metrics {
-				s.Foot = append(s.Foot, sheetCell{Text: signed(own.Metrics[m].Gain)})
+				s.Foot = append(s.Foot, sheetCell{Text: gained(own.Metrics[m].Gain)})
 			}
 			s.Foot = append(s.Foot, sheetCell{})
 		}
@@ -135,7 +135,7 @@ func testSheet(axes []string, t *aggregate.Table, place, key, title string, of f
 }
 
 func valueCell(c aggregate.Cell) sheetCell {
-	if c.N == 0 {
+	if c.N == 0 || !finite(c.Mean) {
 		return sheetCell{Text: "–"}
 	}
 	out := sheetCell{Text: decimals(c.Mean), Sort: plain(c.Mean, 6)}
@@ -165,7 +165,10 @@ func gainCell(t *aggregate.Table, r *aggregate.Row, own *aggregate.Rule, of func
 		return sheetCell{Text: "baseline", Sort: "0"}
 	}
 	gain := own.Metrics[aggregate.Tested].Gain
-	cell := sheetCell{Text: signed(gain), Sort: plain(gain, 4)}
+	if gain == nil {
+		return sheetCell{Text: "–"}
+	}
+	cell := sheetCell{Text: signed(*gain), Sort: plain(*gain, 4)}
 	if own.Test == nil {
 		return cell
 	}
@@ -201,6 +204,9 @@ func trainingSheet(axes []string, t *aggregate.Table, place string, notes *footn
 }
 
 func countCell(v float64) sheetCell {
+	if !finite(v) {
+		return sheetCell{Text: "–"}
+	}
 	return sheetCell{Text: thousands(int(math.Round(v))), Sort: plain(v, 1)}
 }
 
@@ -360,6 +366,9 @@ func dataSheet(from *aggregate.Suite) *sheet {
 }
 
 func fixedCell(v float64, decimals int) sheetCell {
+	if !finite(v) {
+		return sheetCell{Text: "–"}
+	}
 	return sheetCell{Text: strconv.FormatFloat(v, 'f', decimals, 64), Sort: plain(v, decimals)}
 }
 
@@ -423,8 +432,10 @@ func claims(from *aggregate.Suite, place int) []claim {
 			pc.Claimed = signed(c.Low) + " to " + signed(c.High) + " %"
 		}
 		for _, e := range c.Found {
-			ref := refer(from, place, e.Dataset, e.Rule, c.Metric, func(r *aggregate.Row, own aggregate.Cell) bool { return r.Model == c.Model && own.Gain == e.Gain })
-			pc.Found = append(pc.Found, evidence{e, signed(e.Gain) + " %", ref})
+			ref := refer(from, place, e.Dataset, e.Rule, c.Metric, func(r *aggregate.Row, own aggregate.Cell) bool {
+				return r.Model == c.Model && sameGain(own.Gain, e.Gain)
+			})
+			pc.Found = append(pc.Found, evidence{e, percentage(e.Gain), ref})
 		}
 		out = append(out, pc)
 	}
@@ -451,7 +462,15 @@ func refer(s *aggregate.Suite, place int, data, rule, metric string, from func(*
 }
 
 // decimals writes a share as the papers do: .0555.
-func decimals(v float64) string { return strings.TrimPrefix(fmt.Sprintf("%.4f", v), "0") }
+func decimals(v float64) string {
+	if !finite(v) {
+		return "–"
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%.4f", v), "0")
+}
+
+// finite tells numbers from what a division by zero leaves; the latter are shown as –.
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // thousands writes 22363 as 22,363.
 func thousands(n int) string {
@@ -485,8 +504,28 @@ func newFootnotes(t *aggregate.Table) *footnotes {
 	return n
 }
 
+func sameGain(a, b *float64) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
+
+// gained writes a gain; a note of the table says why there is none.
+func gained(gain *float64) string {
+	if gain == nil {
+		return "–"
+	}
+	return signed(*gain)
+}
+
+func percentage(gain *float64) string {
+	if gain == nil {
+		return "no gain to state, as the baseline has 0,"
+	}
+	return signed(*gain) + " %"
+}
+
 // signed writes a percentage with its sign: +1.6, −0.8, 0.0.
 func signed(v float64) string {
+	if !finite(v) {
+		return "–"
+	}
 	if math.Abs(v) < .05 {
 		return "0.0"
 	}

@@ -81,13 +81,14 @@ func WriteQrels(path string, d *datasets.Dataset, cases []datasets.Case) error {
 }
 
 // trecField is a string as one field of a line whose fields are separated by
-// white space. White space of any script, control characters, bytes that are not
+// white space. White space of any script, control characters, characters that have no
+// width or set the direction (a byte order mark among them), bytes that are not
 // UTF-8, and "%" are written as in a URL, "%20" for a space, so that different ids
 // stay different and url.PathUnescape gives the id back. Ids without these stand as
 // they are.
 func trecField(s string) string {
 	plain := func(r rune, size int) bool {
-		return r != '%' && !unicode.IsSpace(r) && !unicode.IsControl(r) && (r != utf8.RuneError || size > 1)
+		return r != '%' && !unicode.IsSpace(r) && !unicode.IsControl(r) && !unicode.Is(unicode.Cf, r) && (r != utf8.RuneError || size > 1)
 	}
 	var out strings.Builder
 	for i := 0; i < len(s); {

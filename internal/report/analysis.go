@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"famebench/internal/analysis"
+	"famebench/internal/escape"
 )
 
 // WriteAnalyses renders analyses for a terminal, and, where there are several, a
@@ -28,7 +28,7 @@ func WriteAnalyses(w io.Writer, all []*analysis.Analysis) error {
 
 // WriteAnalysis renders an analysis for a terminal.
 func WriteAnalysis(w io.Writer, a *analysis.Analysis) error {
-	fmt.Fprintf(w, "\n%s: %s validation users\n", a.ID, thousands(a.Users))
+	fmt.Fprintf(w, "\n%s: %s validation users\n", escape.Line(a.ID), thousands(a.Users))
 	if a.MoELayers > 1 {
 		fmt.Fprintf(w, "Experts and attention are those of the last of %d layers of experts alone.\n", a.MoELayers)
 	}
@@ -153,7 +153,7 @@ func writeFacets(w io.Writer, a *analysis.Analysis) error {
 func writeSummaries(w io.Writer, all []analysis.Summary) error {
 	var rows [][]string
 	for _, s := range all {
-		label := slices.Concat(wrapLabel(s.Dataset, labelWidth), wrapLabel(s.Model, labelWidth), wrapLabel(s.At, labelWidth), []string{fmt.Sprintf("%d seeds", s.Seeds)})
+		label := slices.Concat(wrapLabel(escape.Line(s.Dataset), labelWidth), wrapLabel(escape.Line(s.Model), labelWidth), wrapLabel(escape.Line(s.At), labelWidth), []string{fmt.Sprintf("%d seeds", s.Seeds)})
 		if s.Seeds == 1 {
 			label[len(label)-1] = "1 seed"
 		}
@@ -175,7 +175,7 @@ func writeSummaries(w io.Writer, all []analysis.Summary) error {
 
 // WriteExplanation renders an explanation for a terminal.
 func WriteExplanation(w io.Writer, e *analysis.Explanation) error {
-	fmt.Fprintf(w, "\nUser %s, %d past items, the last ones:\n", e.User, len(e.History))
+	fmt.Fprintf(w, "\nUser %s, %d past items, the last ones:\n", escape.Line(e.User), len(e.History))
 	for _, it := range e.History[max(0, len(e.History)-5):] {
 		fmt.Fprintf(w, "  %s\n", clip(itemText(it), 96))
 	}
@@ -220,16 +220,22 @@ const labelLen = 20
 
 // number writes a share as tables do: .123, and – where there is none.
 func number(x float64) string {
-	if math.IsNaN(x) {
+	if !finite(x) {
 		return "–"
 	}
 	return strings.TrimPrefix(fmt.Sprintf("%.3f", x), "0")
 }
 
-func millibits(x float64) string { return fmt.Sprintf("%.1f", 1000*x) }
+func millibits(x float64) string {
+	if !finite(x) {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f", 1000*x)
+}
 
-// clip shortens a text to so many characters.
+// clip shortens a text from the data to so many characters of one line.
 func clip(s string, n int) string {
+	s = escape.Line(s)
 	r := []rune(s)
 	if len(r) <= n {
 		return s

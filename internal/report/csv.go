@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"math"
 	"strconv"
 
 	"famebench/datasets"
 	"famebench/internal/aggregate"
+	"famebench/internal/escape"
 	"famebench/internal/record"
 )
 
 // CSV files hold all that tables show, unrounded, a header line first. A field that
-// does not apply is empty.
+// does not apply is empty. Text that a spreadsheet would take for a formula begins with
+// an apostrophe (escape.CSV).
 
 // ComparisonCSV has a line for each data set, seen-item rule, row and metric. Tests
 // stand in the lines of the metric that is tested.
@@ -35,7 +38,7 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 					c := of.Metrics[metric]
 					line = append(line, metric, number64(c.Mean), number64(c.SD), strconv.Itoa(c.N), t.Baseline)
 					if t.Baseline != "" && row.Label != t.Baseline {
-						line = append(line, number64(c.Gain))
+						line = append(line, gain64(c.Gain))
 					} else {
 						line = append(line, "")
 					}
@@ -155,7 +158,7 @@ func ClaimsCSV(claims []aggregate.Claim) []byte {
 			lines = append(lines, append(claim, "", "", "", "", "", ""))
 		}
 		for _, e := range c.Found {
-			lines = append(lines, append(claim[:len(claim):len(claim)], e.Dataset, e.Rule, e.Baseline, number64(e.Gain), strconv.FormatBool(e.Significant), strconv.Itoa(e.Seeds)))
+			lines = append(lines, append(claim[:len(claim):len(claim)], e.Dataset, e.Rule, e.Baseline, gain64(e.Gain), strconv.FormatBool(e.Significant), strconv.Itoa(e.Seeds)))
 		}
 	}
 	return csvText(lines)
@@ -175,11 +178,30 @@ func CostsCSV(costs []record.Cost) []byte {
 	return csvText(lines)
 }
 
-func number64(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+func gain64(gain *float64) string {
+	if gain == nil {
+		return ""
+	}
+	return number64(*gain)
+}
+
+func number64(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return ""
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
+}
 
 func csvText(lines [][]string) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	_ = w.WriteAll(lines) // a buffer takes everything
+	for _, line := range lines {
+		safe := make([]string, len(line))
+		for i, text := range line {
+			safe[i] = escape.CSV(text)
+		}
+		_ = w.Write(safe) // a buffer takes everything
+	}
+	w.Flush()
 	return b.Bytes()
 }

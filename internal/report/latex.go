@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/escape"
 	"famebench/internal/record"
 )
 
@@ -23,11 +24,11 @@ func LatexCosts(w io.Writer, suite string, costs []record.Cost) {
 }
 
 func latexSections(w io.Writer, suite string, all []section) {
-	fmt.Fprintf(w, "%% Tables of the suite %s, written by bench. Needs \\usepackage{booktabs}.\n", oneLine(suite))
+	fmt.Fprintf(w, "%% Tables of the suite %s, written by bench. Needs \\usepackage{booktabs}.\n", escape.Line(suite))
 	number := 0
 	for _, s := range all {
 		if len(s.source) > 0 {
-			fmt.Fprintf(w, "\n%% Records: %s\n", strings.Join(s.source, ", "))
+			fmt.Fprintf(w, "\n%% Records: %s\n", escape.Line(strings.Join(s.source, ", ")))
 		}
 		for _, sh := range s.sheets {
 			number++
@@ -35,7 +36,7 @@ func latexSections(w io.Writer, suite string, all []section) {
 		}
 		if len(s.sheets) == 0 {
 			for _, text := range s.notes {
-				fmt.Fprintf(w, "\n%% %s: %s\n", s.title, oneLine(text))
+				fmt.Fprintf(w, "\n%% %s: %s\n", escape.Line(s.title), escape.Line(text))
 			}
 		}
 	}
@@ -54,10 +55,10 @@ func latexTable(w io.Writer, s section, sh sheet, label string) {
 			a = "l"
 		}
 		align += a
-		titles = append(titles, escapeLatex(oneLine(title)))
+		titles = append(titles, escape.Latex(oneLine(title)))
 	}
 	fmt.Fprintf(w, "\n\\begin{table*}[t]\n\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}\n\\caption{%s.}\\label{%s}\n\\begin{tabular}{%s}\n\\toprule\n%s \\\\\n\\midrule\n",
-		escapeLatex(caption), label, align, strings.Join(titles, " & "))
+		escape.Latex(caption), label, align, strings.Join(titles, " & "))
 	var used []int
 	line := func(row []cell) {
 		var cells []string
@@ -78,7 +79,7 @@ func latexTable(w io.Writer, s section, sh sheet, label string) {
 	var below []string
 	for i, text := range s.refs {
 		if slices.Contains(used, i+1) {
-			below = append(below, fmt.Sprintf("\\textsuperscript{%d} %s.", i+1, escapeLatex(text)))
+			below = append(below, fmt.Sprintf("\\textsuperscript{%d} %s.", i+1, escape.Latex(text)))
 		}
 	}
 	if sh.ranked {
@@ -86,7 +87,7 @@ func latexTable(w io.Writer, s section, sh sheet, label string) {
 	}
 	for _, text := range append([]string{s.marks}, append(slices.Clone(sh.about), s.notes...)...) {
 		if text != "" {
-			below = append(below, escapeLatex(sentence(text))+".")
+			below = append(below, escape.Latex(sentence(text))+".")
 		}
 	}
 	if below != nil {
@@ -96,7 +97,7 @@ func latexTable(w io.Writer, s section, sh sheet, label string) {
 }
 
 func latexCell(c cell) string {
-	text := minus.ReplaceAllString(escapeLatex(c.text), "$1$$-$$$2")
+	text := minus.ReplaceAllString(escape.Latex(c.text), "$1$$-$$$2")
 	switch {
 	case c.best:
 		text = `\textbf{` + text + `}`
@@ -104,7 +105,7 @@ func latexCell(c cell) string {
 		text = `\underline{` + text + `}`
 	}
 	if c.sd != "" {
-		text += `{\scriptsize$\pm$` + escapeLatex(c.sd) + `}`
+		text += `{\scriptsize$\pm$` + escape.Latex(c.sd) + `}`
 	}
 	if len(c.refs) > 0 {
 		text += `\textsuperscript{` + joinInts(c.refs) + `}`
@@ -114,13 +115,3 @@ func latexCell(c cell) string {
 
 // minus is the hyphen before a number, which is not set as one.
 var minus = regexp.MustCompile(`(^| )-([.0-9])`)
-
-// escapeLatex writes any text so that LaTeX prints it; of characters outside ASCII,
-// those that reports use.
-func escapeLatex(s string) string { return latexEscaper.Replace(s) }
-
-var latexEscaper = strings.NewReplacer(
-	`\`, `\textbackslash{}`, `{`, `\{`, `}`, `\}`, `~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`,
-	`&`, `\&`, `%`, `\%`, `$`, `\$`, `#`, `\#`, `_`, `\_`, `<`, `$<$`, `>`, `$>$`, `|`, `$|$`, `"`, `''`,
-	`±`, `$\pm$`, `–`, `--`, `†`, `$^\dagger$`, `×`, `$\times$`, `…`, `\dots{}`, "\n", " ",
-)

@@ -9,33 +9,34 @@ import (
 	"unicode/utf8"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/escape"
 	"famebench/internal/record"
 )
 
 // MarkdownSuite renders a suite as Markdown.
 func MarkdownSuite(w io.Writer, s *aggregate.Suite) {
-	fmt.Fprintf(w, "# Suite %s\n\n%s\n\n", s.Name, escapeMarkdown(s.Summary))
+	fmt.Fprintf(w, "# Suite %s\n\n%s\n\n", escape.Markdown(s.Name), escape.Paragraph(s.Summary))
 	markdownSections(w, sections(s, false))
 }
 
 // MarkdownCosts renders the cost table of a suite as Markdown.
 func MarkdownCosts(w io.Writer, suite, summary string, costs []record.Cost) {
-	fmt.Fprintf(w, "# Suite %s\n\n%s\n\n", suite, escapeMarkdown(summary))
+	fmt.Fprintf(w, "# Suite %s\n\n%s\n\n", escape.Markdown(suite), escape.Paragraph(summary))
 	markdownSections(w, []section{costSection(costs)})
 }
 
 func markdownSections(w io.Writer, all []section) {
 	for _, s := range all {
-		fmt.Fprintf(w, "## %s\n\n", escapeMarkdown(s.title))
+		fmt.Fprintf(w, "## %s\n\n", escape.Markdown(s.title))
 		ranked := false
 		for _, sh := range s.sheets {
 			ranked = ranked || sh.ranked
 			if sh.caption != "" {
-				fmt.Fprintf(w, "**%s**\n\n", escapeMarkdown(sentence(sh.caption)))
+				fmt.Fprintf(w, "**%s**\n\n", escape.Markdown(sentence(sh.caption)))
 			}
 			markdownTable(w, sh)
 		}
-		item := func(text string) { fmt.Fprintf(w, "- %s\n", escapeMarkdown(text)) }
+		item := func(text string) { fmt.Fprintf(w, "- %s\n", escape.Paragraph(text)) }
 		if ranked {
 			item("bold: best; italic: second best")
 		}
@@ -48,7 +49,7 @@ func markdownSections(w io.Writer, all []section) {
 			}
 		}
 		for i, text := range s.refs {
-			item(fmt.Sprintf("[%d] %s", i+1, text))
+			fmt.Fprintf(w, "- [%d] %s\n", i+1, escape.Markdown(text))
 		}
 		for _, text := range s.notes {
 			item(text)
@@ -64,7 +65,7 @@ func markdownTable(w io.Writer, sh sheet) {
 	line := func(cells []string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
 	var titles, under []string
 	for i, title := range sh.head {
-		titles = append(titles, escapeMarkdown(oneLine(title)))
+		titles = append(titles, escape.Markdown(oneLine(title)))
 		rule := "---:"
 		if i == 0 || slices.Contains(sh.left, i) {
 			rule = "---"
@@ -86,7 +87,7 @@ func markdownTable(w io.Writer, sh sheet) {
 }
 
 func markdownCell(c cell) string {
-	text := escapeMarkdown(c.text)
+	text := escape.Markdown(c.text)
 	if c.sd != "" {
 		text += " ± " + c.sd
 	}
@@ -100,11 +101,6 @@ func markdownCell(c cell) string {
 		text += " " + mark
 	}
 	return text
-}
-
-// escapeMarkdown keeps what would end a cell, begin a tag or start emphasis.
-func escapeMarkdown(s string) string {
-	return strings.NewReplacer(`|`, `\|`, `<`, `&lt;`, `*`, `\*`, "`", "\\`").Replace(s)
 }
 
 // oneLine undoes the breaks that keep columns narrow.

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/aggregate"
+	"famebench/internal/escape"
 	"famebench/internal/record"
 )
 
@@ -27,7 +29,7 @@ func example() *aggregate.Suite {
 	rule := func(v, sd, gain float64, n int, best, second bool, test *aggregate.Test) aggregate.Rule {
 		r := aggregate.Rule{Metrics: map[string]aggregate.Cell{}, Test: test}
 		for i, name := range aggregate.Columns {
-			r.Metrics[name] = aggregate.Cell{Mean: v + float64(i)/1000, SD: sd, N: n, Best: best, Second: second, Gain: gain}
+			r.Metrics[name] = aggregate.Cell{Mean: v + float64(i)/1000, SD: sd, N: n, Best: best, Second: second, Gain: &gain}
 		}
 		return r
 	}
@@ -102,8 +104,8 @@ func example() *aggregate.Suite {
 		Claims: []aggregate.Claim{
 			{Paper: "arXiv 2411.01457", Text: "FAME: HR@20 +4.2 % to +8.9 %", Model: "fame", Metric: "HR@20", Low: 4.2, High: 8.9, Verdict: "not reproduced",
 				Found: []aggregate.ClaimEvidence{
-					{Dataset: "beauty", Rule: "removed", Baseline: "sasrec", Gain: 13.53, Significant: true, Seeds: 3},
-					{Dataset: "beauty", Rule: "kept", Baseline: "sasrec", Gain: 2, Seeds: 3}}},
+					{Dataset: "beauty", Rule: "removed", Baseline: "sasrec", Gain: new(13.53), Significant: true, Seeds: 3},
+					{Dataset: "beauty", Rule: "kept", Baseline: "sasrec", Gain: new(2.), Seeds: 3}}},
 			{Paper: "arXiv 2601.12301", Text: "FAME+: NDCG@20 +3.98 % to +12.97 %", Model: "fame-plus", Metric: "NDCG@20", Low: 3.98, High: 12.97, Verdict: "not run"},
 		},
 		Notes: []string{"missing: 2 of 11 runs: sasrec on ml-100k (seeds 0, 1)", "stale, in no table (model version 1, now 2): beauty-fame-s0-00000000, beauty-fame-s1-00000000, beauty-fame-s2-00000000"},
@@ -233,7 +235,7 @@ func TestEscapeLatex(t *testing.T) {
 		`\{x}^2~$#`:           `\textbackslash{}\{x\}\textasciicircum{}2\textasciitilde{}\$\#`,
 		"p < .05 – ±1† | \"a": `p $<$ .05 -- $\pm$1$^\dagger$ $|$ ''a`,
 	} {
-		if got := escapeLatex(in); got != want {
+		if got := escape.Latex(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
@@ -285,5 +287,53 @@ func TestNumbers(t *testing.T) {
 	got := fmt.Sprint(decimals(.05551), decimals(1), " ", signed(.003), signed(-.05), signed(0), " ", probability(.0009), probability(.0123), probability(1))
 	if want := ".05551.0000 +.0030-.0500+.0000 <.001.0121.000"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// What is no number is shown as a dash, and is no cell of a CSV file.
+func TestNoNumber(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, v := range []float64{nan, inf, -inf} {
+		for name, got := range map[string]string{"decimals": decimals(v), "percent": percent(v), "millibits": millibits(v), "number": number(v), "rounded": rounded(v), "signed": signed(v)} {
+			if got != "–" {
+				t.Errorf("%s of %v: %q", name, v, got)
+			}
+		}
+		if got := number64(v); got != "" {
+			t.Errorf("CSV of %v: %q", v, got)
+		}
+	}
+	s := example()
+	s.Checks, s.Claims = nil, nil // gains of theirs are numbers
+	for rule := range 2 {
+		for i := range s.Tables[0].Rows {
+			metrics := []aggregate.Rule{s.Tables[0].Rows[i].Removed, s.Tables[0].Rows[i].Kept}[rule].Metrics
+			for name, c := range metrics {
+				c.Gain = nil
+				metrics[name] = c
+			}
+		}
+	}
+	s.Tables[0].Notes = append(s.Tables[0].Notes, "gain –: sasrec has 0")
+	var b bytes.Buffer
+	if err := WriteSuite(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	MarkdownSuite(&b, s)
+	LatexSuite(&b, s)
+	b.Write(ComparisonCSV(s))
+	for _, bad := range []string{"NaN", "Inf", "+0.0 ", "%!"} {
+		if i := strings.Index(b.String(), bad); i >= 0 {
+			t.Errorf("the report has %s: %q", bad, b.String()[max(0, i-100):i+20])
+		}
+	}
+}
+
+// A formula in a label stays text.
+func TestCSVHasNoFormulas(t *testing.T) {
+	s := example()
+	s.Tables[0].Rows[0].Label = `=HYPERLINK("http://example.org","x")`
+	if text := string(ComparisonCSV(s)); strings.Contains(text, ",\"=") || !strings.Contains(text, `,"'=HYPERLINK(""`) {
+		t.Errorf("got\n%s", text)
 	}
 }

@@ -12,6 +12,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -105,7 +106,7 @@ func dataSection(stats []datasets.Stats) section {
 			rule, tied, tests, leak = s.Ties, percent(s.TiedShare), thousands(s.TiedTestUsers), percent(s.Leak)
 		}
 		sh.rows = append(sh.rows, plain(s.Name, thousands(s.Users), thousands(s.Items), thousands(s.Interactions),
-			fmt.Sprintf("%.3f", 100*s.Density), fmt.Sprintf("%.1f", s.AvgLength), rule, tied, tests, leak))
+			formatted("%.3f", 100*s.Density), formatted("%.1f", s.AvgLength), rule, tied, tests, leak))
 	}
 	sh.about = []string{
 		"tied: interactions whose user has another one at the same second; tied tests: users whose test item shares its second with the one before it; tie rule: what orders those",
@@ -174,7 +175,7 @@ func comparison(t aggregate.Table) section {
 			if row.Label == t.Proposed && t.Baseline != "" {
 				sh.foot = plain(fmt.Sprintf("%s over %s, %%", t.Proposed, t.Baseline))
 				for _, metric := range aggregate.Columns {
-					sh.foot = append(sh.foot, cell{text: fmt.Sprintf("%+.1f", of.Metrics[metric].Gain)})
+					sh.foot = append(sh.foot, cell{text: gained(of.Metrics[metric].Gain)})
 				}
 				sh.foot = append(sh.foot, cell{})
 			}
@@ -197,11 +198,19 @@ func gain(r aggregate.Rule, isBaseline bool) string {
 	if isBaseline {
 		return "–"
 	}
-	text := fmt.Sprintf("%+.1f", r.Metrics[aggregate.Tested].Gain)
+	text := gained(r.Metrics[aggregate.Tested].Gain)
 	if r.Test != nil && r.Test.Significant {
 		text += "†"
 	}
 	return text
+}
+
+// gained writes a gain in percent; a note of the table says why there is none.
+func gained(gain *float64) string {
+	if gain == nil {
+		return "–"
+	}
+	return formatted("%+.1f", *gain)
 }
 
 // tests shows what stands behind the marks.
@@ -243,7 +252,7 @@ func heads(t aggregate.Table) sheet {
 			for _, c := range head.Cells() {
 				text := "–"
 				if c.N > 0 {
-					text = fmt.Sprintf("%.3f", c.Mean)
+					text = formatted("%.3f", c.Mean)
 				}
 				cells = append(cells, cell{text: text})
 			}
@@ -332,7 +341,7 @@ func published(checks []aggregate.Check, brief bool) []section {
 				}
 			}
 			if c.Comparable {
-				diff = fmt.Sprintf("%+.1f", c.Percent)
+				diff = formatted("%+.1f", c.Percent)
 			}
 			cells := plain(c.Model, c.Rule, c.Loss, c.ColdItems, c.Metric, decimals(c.Published), ours, diff, inside(c))
 			cells[5].refs = []int{s.refer(source)}
@@ -379,7 +388,7 @@ func claims(all []aggregate.Claim) section {
 			if e.Significant {
 				better = "yes"
 			}
-			found.rows = append(found.rows, plain(c.Model, e.Dataset, e.Rule, c.Metric, e.Baseline, fmt.Sprintf("%+.1f", e.Gain), better, strconv.Itoa(e.Seeds)))
+			found.rows = append(found.rows, plain(c.Model, e.Dataset, e.Rule, c.Metric, e.Baseline, gained(e.Gain), better, strconv.Itoa(e.Seeds)))
 		}
 	}
 	s.sheets = []sheet{verdicts}
@@ -394,10 +403,10 @@ func costSection(costs []record.Cost) section {
 	for _, c := range costs {
 		batch, rate, params := "–", "–", "–"
 		if c.BatchTargets > 0 {
-			batch, rate, params = thousands(c.BatchTargets), thousands(int(c.TargetsPerSecond+.5)), thousands(int(c.Parameters))
+			batch, rate, params = thousands(c.BatchTargets), rounded(c.TargetsPerSecond), thousands(int(c.Parameters))
 		}
-		sh.rows = append(sh.rows, plain(c.Model, c.Dataset, batch, rate, thousands(int(c.EvalUsersPerSec+.5)),
-			milliseconds(c.Latency.P50), milliseconds(c.Latency.P95), milliseconds(c.Latency.P99), params, fmt.Sprintf("%.0f", c.PeakRSSMB)))
+		sh.rows = append(sh.rows, plain(c.Model, c.Dataset, batch, rate, rounded(c.EvalUsersPerSec),
+			milliseconds(c.Latency.P50), milliseconds(c.Latency.P95), milliseconds(c.Latency.P99), params, formatted("%.0f", c.PeakRSSMB)))
 	}
 	sh.about = []string{
 		"batch: targets of a training step; targets/s: training, validation left out; users/s: full ranking under both seen-item rules; ms: from one user's history to the scores of all items; peak: most memory that the process held",
@@ -409,21 +418,32 @@ func milliseconds(ms float64) string {
 	if ms < 0.005 {
 		return "<0.01"
 	}
-	return fmt.Sprintf("%.2f", ms)
+	return formatted("%.2f", ms)
+}
+
+// finite tells numbers from what a division by zero leaves; the latter are shown as –.
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// formatted writes a number in a format of package fmt.
+func formatted(format string, v float64) string {
+	if !finite(v) {
+		return "–"
+	}
+	return fmt.Sprintf(format, v)
 }
 
 // decimals writes a share as the papers do: .0555.
-func decimals(v float64) string { return strings.TrimPrefix(fmt.Sprintf("%.4f", v), "0") }
+func decimals(v float64) string { return strings.TrimPrefix(formatted("%.4f", v), "0") }
 
 // signed writes a difference of shares: +.0030.
-func signed(v float64) string { return strings.Replace(fmt.Sprintf("%+.4f", v), "0.", ".", 1) }
+func signed(v float64) string { return strings.Replace(formatted("%+.4f", v), "0.", ".", 1) }
 
 // probability writes a p-value.
 func probability(p float64) string {
 	if p < .001 {
 		return "<.001"
 	}
-	return strings.TrimPrefix(fmt.Sprintf("%.3f", p), "0")
+	return strings.TrimPrefix(formatted("%.3f", p), "0")
 }
 
 // thousands writes 22363 as 22,363.
@@ -435,7 +455,15 @@ func thousands(n int) string {
 	return s
 }
 
-func percent(share float64) string { return fmt.Sprintf("%.1f", 100*share) }
+// rounded writes a speed without decimals; 0 is one that the clock could not tell.
+func rounded(v float64) string {
+	if !finite(v) || v == 0 {
+		return "–"
+	}
+	return thousands(int(v + .5))
+}
+
+func percent(share float64) string { return formatted("%.1f", 100*share) }
 
 func addNew(list []string, s string) []string {
 	for _, t := range list {

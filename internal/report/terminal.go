@@ -11,6 +11,7 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/escape"
 	"famebench/internal/record"
 )
 
@@ -32,12 +33,12 @@ func WriteCosts(w io.Writer, costs []record.Cost) error {
 
 func writeSections(w io.Writer, all []section) error {
 	for _, s := range all {
-		fmt.Fprintf(w, "\n%s\n", s.title)
+		fmt.Fprintf(w, "\n%s\n", escape.Line(s.title))
 		ranked := false
 		for _, sh := range s.sheets {
 			ranked = ranked || sh.ranked
 			if sh.caption != "" {
-				fmt.Fprintf(w, "%s\n", sh.caption)
+				fmt.Fprintf(w, "%s\n", escape.Line(sh.caption))
 			}
 			var rows [][]string
 			for _, row := range append(slices.Clone(sh.rows), sh.foot) {
@@ -83,7 +84,7 @@ func writeSections(w io.Writer, all []section) error {
 // terminalCell breaks a text at the width, and puts the deviation on a line of its
 // own: eight metrics with their deviations side by side would need 120 columns.
 func terminalCell(c cell, width int) string {
-	text := strings.Join(wrapLabel(c.text, width), "\n")
+	text := strings.Join(wrapLabel(escape.Line(c.text), width), "\n")
 	if mark := references(c.refs); mark != "" {
 		last := text[strings.LastIndex(text, "\n")+1:]
 		if utf8.RuneCountInString(last+" "+mark) > width {
@@ -153,7 +154,7 @@ func wrapLabel(text string, width int) []string {
 // writeWrapped breaks a text at spaces; all lines but the first are indented.
 func writeWrapped(w io.Writer, text, indent string) {
 	line := ""
-	for i, word := range strings.Split(text, " ") {
+	for i, word := range strings.Split(escape.Line(text), " ") {
 		if i > 0 && utf8.RuneCountInString(line+" "+word) > lineWidth {
 			fmt.Fprintln(w, line)
 			line = indent + word

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/escape"
 	"famebench/internal/record"
 )
 
@@ -17,7 +18,7 @@ func WriteTrials(w io.Writer, trials []record.Trial) error {
 
 // MarkdownTrials renders the trials of a search as Markdown.
 func MarkdownTrials(w io.Writer, suite, summary string, trials []record.Trial) {
-	fmt.Fprintf(w, "# Suite %s\n\n%s\n\n", suite, escapeMarkdown(summary))
+	fmt.Fprintf(w, "# Suite %s\n\n%s\n\n", escape.Markdown(suite), escape.Paragraph(summary))
 	markdownSections(w, []section{trialSection(trials)})
 }
 

@@ -203,7 +203,7 @@ func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 		clock.tick()
 		f.report(Progress{
 			Step: st.Batch, Steps: len(batches), Loss: st.LossSum / float64(st.EpochTarget),
-			TargetsPerSecond: float64(st.EpochTarget-startTargets) / time.Since(started).Seconds(),
+			TargetsPerSecond: PerSecond(st.EpochTarget-startTargets, time.Since(started).Seconds()),
 		})
 
 		var status Status
@@ -224,7 +224,7 @@ func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 		}
 	}
 	st.Curve = append(st.Curve, EpochPoint{Epoch: number, Steps: st.Steps, Loss: st.LossSum / float64(st.EpochTarget)})
-	st.Times = append(st.Times, epochTime{TargetsPerSecond: float64(st.EpochTarget-startTargets) / time.Since(started).Seconds()})
+	st.Times = append(st.Times, epochTime{TargetsPerSecond: PerSecond(st.EpochTarget-startTargets, time.Since(started).Seconds())})
 	st.Epoch, st.Batch, st.LossSum, st.EpochTarget = number, 0, 0, 0
 	return "", nil
 }
@@ -369,4 +369,13 @@ func (s *stopwatch) tick() {
 type epochTime struct {
 	TargetsPerSecond float64 `json:"targets_per_s"`
 	EvalSeconds      float64 `json:"eval_s"`
+}
+
+// PerSecond is a speed; 0 where the clock is too coarse to tell, as nothing is divided by
+// no time.
+func PerSecond(n int64, seconds float64) float64 {
+	if seconds <= 0 {
+		return 0
+	}
+	return float64(n) / seconds
 }

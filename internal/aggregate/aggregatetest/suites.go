@@ -66,7 +66,7 @@ func comparison() *aggregate.Suite {
 		table("toys", 19412, 11924, 1.08, compared, []int64{0, 1, 2}, "sasrec"))
 	s.Tables[0].Notes = []string{"records of different commits: a60c01e8, adbff78d"}
 	ours := func(t, row int) aggregate.Cell { return s.Tables[t].Rows[row].Kept.Metrics["NDCG@10"] }
-	gain := func(t int) float64 { return s.Tables[t].Rows[6].Kept.Metrics["NDCG@10"].Gain }
+	gain := func(t int) *float64 { return s.Tables[t].Rows[6].Kept.Metrics["NDCG@10"].Gain }
 	for i := range s.Tables {
 		s.Tables[i].Proposed = "fame"
 	}
@@ -238,7 +238,7 @@ func compare(t *aggregate.Table, rule func(*aggregate.Row) *aggregate.Rule) {
 	for i := range t.Rows {
 		own := rule(&t.Rows[i])
 		for name, c := range own.Metrics {
-			c.Gain = 100 * (c.Mean/base.Metrics[name].Mean - 1)
+			c.Gain = new(100 * (c.Mean/base.Metrics[name].Mean - 1))
 			own.Metrics[name] = c
 		}
 		if own == base {

@@ -1,0 +1,113 @@
+package conf
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+
+	"famebench/internal/escape"
+)
+
+// Limits of a document. They are far above what a configuration needs, and low enough that
+// no document takes the parser more than a moment or its whole stack.
+const (
+	mostBytes = 1 << 20
+	mostDepth = 32 // of lists and tables within each other, and parts of a dotted key
+)
+
+// MostValues is how many values a list may have.
+const MostValues = 10_000
+
+// check refuses a document that is too large, too deep or no UTF-8 text, and returns it
+// without its byte order mark.
+func check(name string, src []byte) ([]byte, error) {
+	if len(src) > mostBytes {
+		return nil, fmt.Errorf("%s: expected a configuration of at most 1 MiB, got %d bytes", name, len(src))
+	}
+	if bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff")) {
+		return nil, fmt.Errorf("%s:1: expected UTF-8, got UTF-16: save the file as UTF-8", name)
+	}
+	src = bytes.TrimPrefix(src, []byte("\ufeff"))
+	line := 1
+	for text := src; len(text) > 0; {
+		r, size := utf8.DecodeRune(text)
+		if r == utf8.RuneError && size == 1 {
+			return nil, fmt.Errorf("%s:%d: expected UTF-8, got the byte 0x%02x: save the file as UTF-8", name, line, text[0])
+		}
+		if r == '\n' {
+			line++
+		}
+		text = text[size:]
+	}
+	return src, checkDepth(name, src)
+}
+
+// checkDepth looks at brackets and dots outside of strings and comments.
+func checkDepth(name string, src []byte) error {
+	line, depth, dots := 1, 0, 0
+	for i := 0; i < len(src); i++ {
+		switch c := src[i]; c {
+		case '\n':
+			line++
+			dots = 0
+		case '#':
+			for i+1 < len(src) && src[i+1] != '\n' {
+				i++
+			}
+		case '"', '\'':
+			end := stringEnd(src, i)
+			line += bytes.Count(src[i:end], []byte("\n"))
+			i = end - 1
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(0, depth-1)
+		case '=', ',':
+			dots = 0
+		case '.':
+			dots++
+		}
+		if depth > mostDepth || dots > mostDepth {
+			return fmt.Errorf("%s:%d: expected lists, tables and dotted keys of at most %d levels", name, line, mostDepth)
+		}
+	}
+	return nil
+}
+
+// stringEnd is the index behind a string that begins at i, the end of its line or of the
+// document where it is not closed: the parser says so.
+func stringEnd(src []byte, i int) int {
+	quote := src[i : i+1]
+	if triple := bytes.Repeat(quote, 3); bytes.HasPrefix(src[i:], triple) {
+		quote = triple
+	}
+	for k := i + len(quote); k < len(src); k++ {
+		switch {
+		case bytes.HasPrefix(src[k:], quote):
+			return k + len(quote)
+		case src[k] == '\\' && quote[0] == '"':
+			k++
+		case src[k] == '\n' && len(quote) == 1:
+			return k
+		}
+	}
+	return len(src)
+}
+
+// place is where an error points: file and line, or the assignment of -set, and the key.
+func place(where, path string) string {
+	if path == "" {
+		return escape.Line(where) + ": "
+	}
+	return escape.Line(where) + ": " + shorten(escape.Line(path), 200) + ": "
+}
+
+func shorten(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return s
+}
+
+// Quote is a string of the document in a message, not all of it if it is long.
+func Quote(s string) string { return fmt.Sprintf("%q", shorten(s, 60)) }
