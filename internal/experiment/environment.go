@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -35,7 +36,7 @@ func isEnvironment(err error) bool {
 // no memory. Go's runtime and an uncaught C++ exception end the process with it.
 var outOfMemory = []string{
 	"out of memory", "cannot allocate memory", "can't allocate memory", "std::bad_alloc", "pthread_create failed",
-	"failed to reserve", "failed to create new OS thread", "newosproc", "failed to map segment",
+	"no memory for", "could not create a primitive", "failed to reserve", "failed to create new OS thread", "newosproc", "failed to map segment",
 }
 
 // OutOfMemory tells whether a message or the last words of a process speak of memory that
@@ -56,6 +57,7 @@ type ending struct {
 	reason      string // why it did not do its job; "" if it did
 	environment bool   // the reason is the environment's, not the run's
 	stderr      string // its last lines
+	crash       string // the line that says why it crashed, "" if none does
 }
 
 // notStarted is the ending of a child that could not be started.
@@ -89,7 +91,7 @@ func (e *ending) explain(state *os.ProcessState, waitErr error) {
 		peak = fmt.Sprintf("; it had used up to %d MB of memory", maxRSS(u)>>20)
 	}
 	ws, _ := state.Sys().(syscall.WaitStatus)
-	crash := crashLine(e.stderr)
+	crash := e.crash
 	switch {
 	case OutOfMemory(crash):
 		e.reason, e.environment = "out of memory: "+crash+peak, true
@@ -111,23 +113,17 @@ func (e *ending) explain(state *os.ProcessState, waitErr error) {
 	}
 }
 
-// crashLine is the line of a process's last words that says why it crashed, "" if none
-// does.
-func crashLine(stderr string) string {
-	first := ""
-	for line := range strings.Lines(stderr) {
-		line = strings.TrimSpace(line)
-		for _, start := range []string{"panic: ", "fatal error: ", "runtime: ", "runtime/cgo: ", "terminate called", "what(): "} {
-			if !strings.HasPrefix(line, start) {
-				continue
-			}
-			if OutOfMemory(line) {
-				return line
-			}
-			if first == "" && (start == "panic: " || start == "fatal error: ") {
-				first = line
-			}
-		}
+// crashStarts begin the lines in which Go's runtime and the C++ library say why they end a
+// process. The trace that follows is longer than the last lines that are kept.
+var crashStarts = []string{"panic: ", "fatal error: ", "runtime: ", "runtime/cgo: ", "terminate called", "what(): "}
+
+// crashLine gives the line that explains a crash best, of one seen before and the next one:
+// the first, unless only the other speaks of memory.
+func crashLine(before, line string) string {
+	line = strings.TrimSpace(line)
+	starts := slices.ContainsFunc(crashStarts, func(s string) bool { return strings.HasPrefix(line, s) })
+	if starts && (before == "" || OutOfMemory(line) && !OutOfMemory(before)) {
+		return line
 	}
-	return first
+	return before
 }

@@ -234,7 +234,7 @@ func (r *Runner) child(ctx context.Context, index int, run Run) (e ending) {
 	}
 	err := cmd.Wait()
 	close(stopped)
-	e.stderr = stderr.String()
+	e.stderr, e.crash = stderr.String(), stderr.crash
 	e.explain(cmd.ProcessState, err)
 	return e
 }
@@ -255,12 +255,24 @@ func (r *Runner) forwardStop(ctx context.Context, child *os.Process, stopped <-c
 	}
 }
 
-// tailWriter keeps the last lines of what is written to it.
-type tailWriter struct{ buf []byte }
+// tailWriter keeps the last lines of what is written to it, and the one that says why the
+// process crashed.
+type tailWriter struct {
+	buf   []byte
+	line  []byte // not ended yet
+	crash string
+}
 
 const tailBytes = 8 << 10
 
 func (t *tailWriter) Write(p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		t.line = append(t.line, line[:min(len(line), tailBytes-len(t.line))]...)
+		if line[len(line)-1] == '\n' {
+			t.crash = crashLine(t.crash, string(t.line))
+			t.line = t.line[:0]
+		}
+	}
 	t.buf = append(t.buf, p...)
 	if len(t.buf) > 2*tailBytes {
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-tailBytes:]...)
