@@ -56,6 +56,7 @@ type ending struct {
 	last        Event
 	reason      string // why it did not do its job; "" if it did
 	environment bool   // the reason is the environment's, not the run's
+	signaled    bool   // a signal ended it, caught or not
 	stderr      string // its last lines
 	crash       string // the line that says why it crashed, "" if none does
 }
@@ -80,7 +81,7 @@ func (e *ending) explain(state *os.ProcessState, waitErr error) {
 		e.reason, e.environment = e.last.Message, e.last.Environment
 		return
 	case e.last.Kind == EventInterrupted:
-		e.reason, e.environment = "the child process was interrupted by a signal", true
+		e.reason, e.environment, e.signaled = "the child process was interrupted by a signal", true, true
 		return
 	case state == nil:
 		e.reason, e.environment = waitErr.Error(), true
@@ -91,6 +92,7 @@ func (e *ending) explain(state *os.ProcessState, waitErr error) {
 		peak = fmt.Sprintf("; it had used up to %d MB of memory", maxRSS(u)>>20)
 	}
 	ws, _ := state.Sys().(syscall.WaitStatus)
+	e.signaled = ws.Signaled()
 	crash := e.crash
 	switch {
 	case OutOfMemory(crash):

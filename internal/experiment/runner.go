@@ -112,7 +112,7 @@ func (r *Runner) one(ctx context.Context, index int, run Run) (o Outcome, busy b
 		}
 	}
 	e := r.child(ctx, index, run)
-	if e.last.Kind == EventInterrupted { // a terminal sends Ctrl-C to the child too, which may have been faster
+	if e.signaled { // a terminal sends Ctrl-C to the child too, which may have been faster
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
