@@ -285,6 +285,8 @@ func (b *bench) repeat(ctx context.Context, original *record.Record) (experiment
 	defer p.finish()
 	v, o, err := b.runner(p).Verify(ctx, original, b.recordedJob(original))
 	switch {
+	case err != nil && v.Result != "": // compared, but the weights could not be put back
+		fmt.Fprintf(b.stderr, "warning: the weights of %s were not kept: %v\n", original.ID, err)
 	case err != nil:
 		return v, err
 	case o.Status == experiment.OutcomeInterrupted, ctx.Err() != nil:

@@ -28,9 +28,11 @@ func limited(t *testing.T, limit, dir string, args ...string) *exec.Cmd {
 const eatMemory = "BENCH_TEST_EAT_MEMORY"
 
 func eat() {
-	for all := [][]byte(nil); ; {
-		all = append(all, make([]byte, 256<<20)) // untouched: address space, no memory
+	var all [1 << 20][]byte
+	for i := range all {
+		all[i] = make([]byte, 256<<20) // untouched: address space, no memory
 	}
+	runtime.KeepAlive(&all)
 }
 
 // Go's runtime would print a trace and end with exit code 2, "nothing ran".

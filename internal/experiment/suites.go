@@ -165,13 +165,15 @@ func checkSeeds(n *conf.Node, seeds []int64) error {
 	if len(seeds) == 0 {
 		return n.Errorf("the suite has no seed: it would run nothing")
 	}
-	for i, s := range seeds {
+	seen := map[int64]bool{} // a list may be long
+	for _, s := range seeds {
 		if s < 0 {
 			return n.Errorf("seed %d is negative", s)
 		}
-		if slices.Contains(seeds[:i], s) {
+		if seen[s] {
 			return n.Errorf("seed %d stands there twice", s)
 		}
+		seen[s] = true
 	}
 	return nil
 }
