@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -147,37 +146,5 @@ func TestTwoProcesses(t *testing.T) {
 	}
 	if outs[0].String() != outs[1].String() || !strings.Contains(outs[0].String(), "│ sasrec") {
 		t.Errorf("the tables differ:\n%s\n%s", &outs[0], &outs[1])
-	}
-}
-
-// What is complete is rendered again in a folder that cannot be written to. Root can write
-// everywhere, so the test looks whether anything was.
-func TestRenderingAgainWritesNothing(t *testing.T) {
-	dir := tiny(t)
-	args := []string{"-models", "popularity"}
-	if _, stderr, err := runBench(t, dir, args...); err != nil {
-		t.Fatalf("%v\n%s", err, stderr)
-	}
-	files := func() (all []os.FileInfo) {
-		err := filepath.Walk(filepath.Join(dir, "results"), func(_ string, info os.FileInfo, err error) error {
-			all = append(all, info)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return all
-	}
-	before := files()
-	for _, more := range [][]string{nil, {"-report"}} {
-		if _, stderr, err := runBench(t, dir, slices.Concat(args, more)...); err != nil {
-			t.Fatalf("%v\n%s", err, stderr)
-		}
-	}
-	after := files()
-	for i, info := range after {
-		if i >= len(before) || !os.SameFile(info, before[i]) {
-			t.Errorf("%s was written again", info.Name())
-		}
 	}
 }

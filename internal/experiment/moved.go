@@ -35,8 +35,8 @@ func (j Job) open() (*datasets.Dataset, error) {
 	}
 	moved, err2 := j.openAt(j.Moved)
 	if err2 != nil {
-		return nil, fmt.Errorf("the data of %s are not here: where the record says: %w; where data set %s of %s is: %w",
-			j.Spec.Model, err, j.Spec.Dataset.Name, j.Config, err2)
+		return nil, fmt.Errorf("the data of the record are in neither place: as the record says: %w; as data set %s of %s says: %w",
+			err, j.Spec.Dataset.Name, j.Config, err2)
 	}
 	return moved, nil
 }

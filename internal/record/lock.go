@@ -74,14 +74,13 @@ func lockFile(path string) *flock.Flock {
 
 // lockError says what to do where a lock cannot be taken.
 func lockError(path string, err error) error {
-	advice := ""
 	switch {
-	case errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EINVAL):
-		advice = ": " + needLocks
 	case errors.Is(err, syscall.ELOOP):
-		advice = ": it is a symbolic link; delete it"
+		return fmt.Errorf("record: lock %s is a symbolic link, expected a file: remove it", path)
+	case errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EINVAL):
+		return fmt.Errorf("record: lock %s: %w: %s", path, err, needLocks)
 	}
-	return fmt.Errorf("record: lock %s: %w%s", path, err, advice)
+	return fmt.Errorf("record: lock %s: %w", path, err)
 }
 
 const needLocks = "the file system of the results folder has no working locks (flock), which keep two processes from doing the same run; " +
@@ -159,7 +158,7 @@ func (s Store) Busy(id string) (bool, Holder, error) {
 	if _, err := os.Stat(path); err != nil {
 		return false, Holder{}, nil
 	}
-	probe := flock.New(path)
+	probe := flock.New(path, flock.SetFlag(os.O_RDONLY|syscall.O_NOFOLLOW))
 	ok, err := probe.TryRLock()
 	if err != nil {
 		return false, Holder{}, lockError(path, err)

@@ -179,7 +179,7 @@ func TestLockFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(target, s.lockPath("run")); err != nil {
 		t.Fatal(err)
 	}
-	if l, _, err := s.Lock("run"); l != nil || err == nil || !strings.Contains(err.Error(), "it is a symbolic link; delete it") {
+	if l, _, err := s.Lock("run"); l != nil || err == nil || !strings.Contains(err.Error(), "is a symbolic link, expected a file: remove it") {
 		t.Errorf("lock %v, %v", l, err)
 	}
 	if b, err := os.ReadFile(target); err != nil || string(b) != "mine" {

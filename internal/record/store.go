@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -183,5 +184,8 @@ func WriteJSON(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("record: %s: %w", path, err)
 	}
-	return atomicfile.Update(path, pretty(bytes.TrimSpace(b))) // the folder may be read-only, and complete
+	return atomicfile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(pretty(bytes.TrimSpace(b)))
+		return err
+	})
 }
