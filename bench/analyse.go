@@ -65,7 +65,7 @@ func isFAME(r *record.Record) bool {
 
 // withFAME calls f with the model of a run of FAME.
 func (b *bench) withFAME(r *record.Record, f func(experiment.Trained, *models.FAME) error) error {
-	return experiment.WithTrained(r, b.store, b.config.Root, experiment.Registry, func(t experiment.Trained) error {
+	return experiment.WithTrained(r, b.recordedJob(r), experiment.Registry, func(t experiment.Trained) error {
 		return f(t, t.Model.(*models.FAME))
 	})
 }
@@ -111,4 +111,9 @@ func (b *bench) readRecord(id string) (*record.Record, error) {
 		return nil, usageError{fmt.Errorf("no record %q in %s; the names of the files there, without .json, are the ids", id, filepath.Join(b.store.Dir, "runs"))}
 	}
 	return r, err
+}
+
+// recordedJob is the job that uses a recorded run again.
+func (b *bench) recordedJob(r *record.Record) experiment.Job {
+	return b.config.RecordedJob(r, b.store.Dir, b.source)
 }

@@ -73,7 +73,7 @@ func TestAnalyseAndExplain(t *testing.T) {
 		`no user "nobody"`:     {"-explain", "nobody", "-run", id},
 		"no record":            {"-explain", "u7", "-run", "tiny-fame-s9-00000000"},
 		"go together":          {"-explain", "u7"},
-		"exclude each other":   {"-analyse", "-report"},
+		"does not use -analys": {"-analyse", "-report"},
 		"-analyse: no run her": {"-models", "popularity", "-analyse"},
 		"is a run of sasrec, which has no heads to explain": notFAME("sasrec"),
 		"is a run of markov, which has no heads to explain": notFAME("markov"),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,6 +50,9 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 	if b.store.Dir, err = filepath.Abs(out); err != nil {
 		return nil, err
 	}
+	if info, err := os.Stat(b.store.Dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("-out: %s is a file, expected a folder for results", b.store.Dir)
+	}
 	if b.published, err = aggregate.ReadPublished(filepath.Join(b.config.Root, "results", "published.toml")); err != nil {
 		return nil, err
 	}
@@ -72,6 +76,9 @@ func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
 	if err != nil {
 		return err
 	}
+	if ctx.Err() != nil { // who asked to stop waits for no table
+		return b.verdictOn(ctx, outcomes)
+	}
 	at := map[string]string{} // place on the axes, by id
 	for _, o := range outcomes {
 		at[o.Run.ID] = o.Run.At
@@ -85,7 +92,7 @@ func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
 		err = errors.Join(err, failed)
 	}
 	err = errors.Join(err, b.render(plan, records, stale, outcomes, analyses))
-	if verdict := b.verdictOn(outcomes); err != nil || verdict != nil {
+	if verdict := b.verdictOn(ctx, outcomes); err != nil || verdict != nil {
 		return errors.Join(err, verdict)
 	}
 	if plan.Suite.Kind == experiment.KindCI {
@@ -104,6 +111,9 @@ func (b *bench) runs(ctx context.Context, plan *experiment.Plan) ([]experiment.O
 		return nil, err
 	}
 	if left.runs > 0 {
+		if err := b.store.CheckLocks(); err != nil {
+			return nil, err
+		}
 		fmt.Fprintln(b.stderr, left)
 	}
 	if left.time > longest && !b.yes {
@@ -111,6 +121,8 @@ func (b *bench) runs(ctx context.Context, plan *experiment.Plan) ([]experiment.O
 	}
 	p := newProgress(b.stderr, b.store, left.each, b.jobs)
 	defer p.finish()
+	working.Lock()
+	defer working.Unlock()
 	return b.runner(p).Run(ctx, plan.Runs), nil
 }
 
@@ -187,8 +199,8 @@ func (b *bench) checkExpected(plan *experiment.Plan) error {
 
 // verdictOn tells what went wrong, and returns the error that decides the exit
 // code.
-func (b *bench) verdictOn(outcomes []experiment.Outcome) error {
-	var failed, interrupted int
+func (b *bench) verdictOn(ctx context.Context, outcomes []experiment.Outcome) error {
+	var failed, interrupted, kept int
 	for _, o := range outcomes {
 		switch o.Status {
 		case experiment.OutcomeFailed:
@@ -201,13 +213,22 @@ func (b *bench) verdictOn(outcomes []experiment.Outcome) error {
 					fmt.Fprintf(b.stderr, "  | %s\n", line)
 				}
 			}
+		case experiment.OutcomeEnvironment:
+			kept++
+			fmt.Fprintf(b.stderr, "not done: %s: %s\n", o.Run.ID, o.Reason)
 		case experiment.OutcomeInterrupted:
 			interrupted++
 		}
 	}
 	switch {
 	case interrupted > 0:
-		return fmt.Errorf("%d of %d runs are not done: %w", interrupted+failed, len(outcomes), errInterrupted)
+		return fmt.Errorf("%d of %d runs are not done: %w", interrupted+failed+kept, len(outcomes), errInterrupted)
+	case ctx.Err() != nil:
+		return errInterrupted
+	case failed > 0 && kept > 0:
+		return fmt.Errorf("%d of %d runs failed; -retry-failed tries them again. %d could not be done here; the same command tries them again", failed, len(outcomes), kept)
+	case kept > 0:
+		return fmt.Errorf("%d of %d runs could not be done here; the same command tries them again", kept, len(outcomes))
 	case failed > 0:
 		return fmt.Errorf("%d of %d runs failed; -retry-failed tries them again", failed, len(outcomes))
 	}
@@ -232,30 +253,48 @@ func (b *bench) records(ids []string) ([]*record.Record, error) {
 	return out, errors.Join(errs...)
 }
 
-// verify repeats a recorded run.
+// verify repeats a recorded run. Whatever kept it from a comparison is a usageError, so
+// that exit code 1 means a different result and nothing else.
 func (b *bench) verify(ctx context.Context) error {
 	original, err := b.readRecord(b.options.verify)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
-	p := newProgress(b.stderr, b.store, make([]time.Duration, 1), 1)
-	v, o, err := b.runner(p).Verify(ctx, original, b.config.Root, b.source)
-	p.finish()
+	v, err := b.repeat(ctx, original)
 	if err != nil {
-		return err
-	}
-	if o.Status != experiment.OutcomeDone {
-		return b.verdictOn([]experiment.Outcome{o})
+		return usageError{fmt.Errorf("-verify: %s was not compared: %w", original.ID, err)}
 	}
 	if b.json {
 		err = b.writeJSON(v)
 	} else {
 		experiment.WriteVerdict(b.stdout, v)
 	}
-	if err == nil && v.Result == experiment.Different {
-		err = fmt.Errorf("%s: the result is different", v.ID)
+	if err != nil {
+		return usageError{err}
 	}
-	return err
+	if v.Result == experiment.Different {
+		return fmt.Errorf("%s: the result is different", v.ID)
+	}
+	return nil
+}
+
+func (b *bench) repeat(ctx context.Context, original *record.Record) (experiment.Verdict, error) {
+	working.Lock() // also for the temporary folder, which a signal would leave behind
+	defer working.Unlock()
+	p := newProgress(b.stderr, b.store, make([]time.Duration, 1), 1)
+	defer p.finish()
+	v, o, err := b.runner(p).Verify(ctx, original, b.recordedJob(original))
+	switch {
+	case err != nil && v.Result != "": // compared, but the weights could not be put back
+		fmt.Fprintf(b.stderr, "warning: the weights of %s were not kept: %v\n", original.ID, err)
+	case err != nil:
+		return v, err
+	case o.Status == experiment.OutcomeInterrupted, ctx.Err() != nil:
+		return v, errInterrupted
+	case o.Status != experiment.OutcomeDone:
+		return v, errors.New(o.Reason)
+	}
+	return v, nil
 }
 
 func (b *bench) writeJSON(v any) error {

@@ -23,6 +23,7 @@ type options struct {
 	dryRun, list, json, report, help   bool
 	analyse, strict, yes, again        bool
 	retryFailed, expect                bool
+	given                              map[string]bool // the flags on the command line
 }
 
 const helpText = `bench trains and ranks sequential recommenders and prints comparison tables.
@@ -66,12 +67,18 @@ Results go to results/ beside experiments.toml, or to -out:
   weights/, state/, aggregates/   best weights; checkpoints and locks; a cache (not for git)
 Tables are printed on stdout, progress on stderr.
 
-Ctrl-C stops after the current step and keeps a checkpoint; a second one stops at once.
+Ctrl-C, SIGTERM and SIGHUP stop training after the current step and keep a checkpoint; a
+second one stops at once. Outside training the first one does.
+A run that the machine kept from ending (disk full, no memory, killed) is tried again by the
+same command, one that failed by itself only with -retry-failed.
+A flag that a mode does not use is an error.
 
 Exit codes of the built binary ("go run" turns every failure into 1):
   0    all runs done; with -verify: equal or within tolerance
-  1    a run failed, or -verify found a different result
-  2    wrong flags or configuration; nothing ran
+  1    a run failed, or was kept from ending by the machine; with -verify: the result is
+       different
+  2    wrong flags, configuration or input, nothing ran; with -verify: nothing was compared,
+       as when the data are not here
   130  interrupted
 `
 
@@ -109,7 +116,8 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same; keeps its weights if there are none")
 	fs.StringVar(&o.trec, "trec", "", "write what the recorded run `ID` recommends to the test users as TREC run and qrels files")
 	fs.IntVar(&o.top, "top", defaultTop, fmt.Sprintf("`NUMBER` of items a user that -trec writes, 1 to %d", maxTop))
-	err := fs.Parse(args)
+	given, err := parseOnce(fs, args)
+	o.given = given
 	if errors.Is(err, flag.ErrHelp) {
 		io.WriteString(w, helpText)
 		fs.SetOutput(w)
@@ -143,38 +151,20 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 	if !devicePattern.MatchString(o.device) {
 		return fmt.Errorf("-device: %q is unknown; expected cpu, cuda or cuda:N", o.device)
 	}
-	if o.jobs < 1 {
-		return fmt.Errorf("-jobs: %d; expected 1 run at a time or more", o.jobs)
+	if o.jobs < 1 || o.jobs > most {
+		return fmt.Errorf("-jobs: expected 1 to %d runs at a time, got %d", most, o.jobs)
 	}
-	if o.threads < 0 {
-		return fmt.Errorf("-threads: %d is negative; expected a number of threads, or 0 for all cores", o.threads)
-	}
-	var modes []string
-	for _, m := range []struct {
-		on   bool
-		name string
-	}{{o.dryRun, "-dry-run"}, {o.list, "-list"}, {o.report, "-report"}, {o.verify != "", "-verify"}, {o.explain != "", "-explain"}, {o.trec != "", "-trec"}} {
-		if m.on {
-			modes = append(modes, m.name)
-		}
-	}
-	if len(modes) > 1 {
-		return fmt.Errorf("%s exclude each other", strings.Join(modes, " and "))
-	}
-	if (o.explain == "") != (o.run == "") {
-		return errors.New("-explain USER and -run ID go together")
-	}
-	if o.trec == "" && o.top != defaultTop {
-		return errors.New("-top goes with -trec ID")
+	if o.threads < 0 || o.threads > most {
+		return fmt.Errorf("-threads: expected 1 to %d threads, or 0 for all cores, got %d", most, o.threads)
 	}
 	if o.top < 1 || o.top > maxTop {
 		return fmt.Errorf("-top: %d is not in 1…%d", o.top, maxTop)
 	}
-	if o.analyse && len(modes) > 0 {
-		return fmt.Errorf("-analyse and %s exclude each other", modes[0])
-	}
-	return nil
+	return o.checkMode()
 }
+
+// most is far above what any machine has a use for: a typing error, not a wish.
+const most = 1024
 
 // splitList splits a comma-separated flag; nil when it was not given.
 func splitList(s string) []string {

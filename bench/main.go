@@ -38,7 +38,8 @@ const (
 	exitInterrupted = 130
 )
 
-// usageError is a fault in the command line or the configuration: nothing ran.
+// usageError is a fault in the command line, the configuration or what they name: nothing
+// ran, and -verify compared nothing.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -60,29 +61,16 @@ func exitCode(err error) int {
 }
 
 func main() {
+	signal.Ignore(syscall.SIGXFSZ) // a write beyond "ulimit -f" is then an error like that of a full disk
 	if len(os.Args) > 1 && os.Args[1] == experiment.ChildCommand {
 		os.Exit(experiment.RunChild(os.Stdin, os.Stdout, experiment.Registry))
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	kill := make(chan struct{})
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
-		cancel() // the child keeps a checkpoint and ends
-		<-signals
-		close(kill) // it is told to end at once
-		<-signals
-		os.Exit(exitInterrupted)
-	}()
 	// Without this, writing to a closed pipe would end the process before its files are
 	// written; now the write fails, which run reports.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	err := run(ctx, kill, os.Args[1:], os.Stdout, os.Stderr)
-	if err != nil {
-		fmt.Fprintf(&escape.Writer{To: os.Stderr}, "bench: %v\n", err)
-	}
-	os.Exit(exitCode(err))
+	stderr := standardError()
+	ctx, kill := catchSignals(stderr)
+	end(run(ctx, kill, os.Args[1:], os.Stdout, stderr), stderr)
 }
 
 // run does what the command line asks for. Tables and JSON go to stdout,
@@ -125,8 +113,8 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	if suite, err = b.config.Choose(suite, o.models, o.datasets, o.seeds); err != nil {
 		return usageError{err}
 	}
-	if o.expect && suite.Kind != experiment.KindCI {
-		return usageError{fmt.Errorf("-expect: suite %s is of kind %q; only those of kind %q have expectations", suite.Name, suite.Kind, experiment.KindCI)}
+	if err := o.checkKind(suite); err != nil {
+		return usageError{err}
 	}
 	place := experiment.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict, Again: o.again}
 	if o.report {

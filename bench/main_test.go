@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +24,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // TestMain lets the test binary be the command, for exit codes and signals, and
 // a child of it.
 func TestMain(m *testing.M) {
+	if os.Getenv(eatMemory) != "" {
+		eat()
+	}
 	if os.Getenv("BENCH_TEST_MAIN") != "" || len(os.Args) > 1 && os.Args[1] == experiment.ChildCommand {
 		main()
 	}
@@ -88,7 +92,13 @@ func write(t *testing.T, path, text string) {
 func runBench(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	args = append([]string{"-config", filepath.Join(dir, experiment.FileName), "-threads", "1"}, args...)
+	first := []string{"-config", filepath.Join(dir, experiment.FileName)}
+	if !slices.ContainsFunc(args, func(a string) bool {
+		return slices.Contains([]string{"-threads", "-list", "-verify", "-explain", "-trec"}, a)
+	}) {
+		first = append(first, "-threads", "1")
+	}
+	args = append(first, args...)
 	err = run(context.Background(), nil, args, &out, &errs)
 	return out.String(), errs.String(), err
 }
@@ -276,7 +286,7 @@ func TestExitCodes(t *testing.T) {
 		{"no such seed", []string{"-seeds", "0,x"}, 2, `-seeds: "x" is no integer`},
 		{"a seed twice", []string{"-seeds", "1,1"}, 2, `seed 1 stands there twice`},
 		{"no such device", []string{"-device", "gpu"}, 2, `-device: "gpu" is unknown`},
-		{"threads", []string{"-threads", "-1"}, 2, `-threads: -1 is negative`},
+		{"threads", []string{"-threads", "-1"}, 2, `-threads: expected 1 to 1024 threads, or 0 for all cores, got -1`},
 		{"no such setting", []string{"-set", "train.epoch=2"}, 2, `did you mean "epochs"?`},
 		{"no such file", []string{"-config", "no.toml"}, 2, "no.toml"},
 		{"data that is not there", []string{"-suite", "empty-handed"}, 2, "missing.csv"},

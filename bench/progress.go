@@ -113,7 +113,11 @@ func (p *progress) observe(index int, run experiment.Run, e experiment.Event) {
 		r.over = true
 		p.line("%s: failed: %s%s", name, e.Message, p.left())
 	case experiment.EventInterrupted:
-		p.line("%s: stopped, checkpoint kept", name)
+		kept := "stopped; it had no checkpoint to keep yet"
+		if _, err := os.Stat(p.store.CheckpointPath(run.ID)); err == nil {
+			kept = "stopped, checkpoint kept"
+		}
+		p.line("%s: %s", name, kept)
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -78,7 +76,11 @@ func (b *bench) planned(plan *experiment.Plan) ([]aggregate.Planned, error) {
 		if err != nil {
 			return nil, err
 		}
-		if f != nil {
+		switch {
+		case f != nil && f.Environment:
+			// The reason may hold paths of that machine, which have no place in a table.
+			p.Failure = "the machine kept it from ending, see runs/" + r.ID + ".failed.json; the same command tries it again"
+		case f != nil:
 			p.Failure = f.Reason
 		}
 		out = append(out, p)
@@ -238,16 +240,14 @@ func (b *bench) writeTables(suite string, files []tableFile) error {
 	for _, f := range files {
 		path := b.store.TablePath(suite, f.ext)
 		if f.text == nil {
-			if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-				errs = append(errs, err)
+			// A read-only folder refuses to remove what does not exist, too.
+			if _, err := os.Lstat(path); err == nil {
+				errs = append(errs, os.Remove(path))
 			}
 			continue
 		}
 		text := append(bytes.TrimRight(f.text, "\n"), '\n')
-		errs = append(errs, atomicfile.Write(path, func(w io.Writer) error {
-			_, err := w.Write(text)
-			return err
-		}))
+		errs = append(errs, atomicfile.Update(path, text))
 	}
 	err := errors.Join(errs...)
 	if err == nil {
@@ -258,16 +258,15 @@ func (b *bench) writeTables(suite string, files []tableFile) error {
 
 // cost measures the models of a suite and writes cost.json and a table.
 func (b *bench) cost(ctx context.Context, plan *experiment.Plan) error {
-	if b.options.report {
-		return usageError{fmt.Errorf("-report: a cost is measured, not recorded; run the suite without it")}
-	}
 	if err := b.store.Make(); err != nil {
 		return err
 	}
 	p := newProgress(b.stderr, b.store, make([]time.Duration, len(plan.Runs)), 1)
 	runner := b.runner(p)
 	runner.Jobs = 1 // two at a time would measure each other
+	working.Lock()
 	outcomes := runner.Run(ctx, plan.Runs)
+	working.Unlock()
 	p.finish()
 	costs := []record.Cost{}
 	for _, o := range outcomes {
@@ -275,7 +274,7 @@ func (b *bench) cost(ctx context.Context, plan *experiment.Plan) error {
 			costs = append(costs, *o.Cost)
 		}
 	}
-	if err := b.verdictOn(outcomes); err != nil {
+	if err := b.verdictOn(ctx, outcomes); err != nil {
 		return err
 	}
 	path := filepath.Join(b.store.Dir, "cost.json")

@@ -144,6 +144,9 @@ func TestStartFromTexts(t *testing.T) {
 
 	// A record says all that is needed to do it again, but for the folder.
 	id := of["fame-plus"].ID
+	if out, stderr, err := runBench(t, dir, "-verify", id, "-set", "pretrain.encoder="+encoder); err != nil || !strings.Contains(out, "equal") {
+		t.Errorf("verify with the configured encoder: %v\n%s%s", err, out, stderr)
+	}
 	t.Setenv("FAMEBENCH_ENCODER", encoder)
 	if out, stderr, err := runBench(t, dir, "-verify", id); err != nil || !strings.Contains(out, "equal") {
 		t.Errorf("verify: %v\n%s%s", err, out, stderr)

@@ -75,7 +75,7 @@ func (b *bench) trec(ctx context.Context) error {
 		}
 		return rank.WriteQrels(e.Qrels, data, cases)
 	}
-	err = experiment.WithScorer(r, b.store, b.config.Root, experiment.Registry, rankAndWrite)
+	err = experiment.WithScorer(r, b.recordedJob(r), experiment.Registry, rankAndWrite)
 	p.finish()
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("-trec: %w", errInterrupted)

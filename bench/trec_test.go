@@ -275,10 +275,10 @@ func TestTRECRefuses(t *testing.T) {
 		{[]string{"-trec", "tiny-x-s0-00000000"}, `no record "tiny-x-s0-00000000"`},
 		{[]string{"-trec", trial.ID}, "ranks no test items"},
 		{[]string{"-trec", id, "-verify", id}, "-verify and -trec exclude each other"},
-		{[]string{"-trec", id, "-analyse"}, "-analyse and -trec exclude each other"},
+		{[]string{"-trec", id, "-analyse"}, "-trec does not use -analyse"},
 		{[]string{"-trec", id, "-top", "0"}, "-top: 0 is not in 1…1000"},
 		{[]string{"-trec", id, "-top", "1001"}, "-top: 1001 is not in"},
-		{[]string{"-top", "5"}, "-top goes with -trec"},
+		{[]string{"-top", "5"}, "-top (it goes with -trec)"},
 	} {
 		if _, _, err := runBench(t, dir, tt.args...); exitCode(err) != exitUsage || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v: %v, want %q and exit code 2", tt.args, err, tt.want)

@@ -37,7 +37,7 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 	} else {
 		trials, err = b.search(s, o, first, experiment.FindIn(b.store), func(plan *experiment.Plan) error {
 			outcomes, err := b.runs(ctx, plan)
-			return errors.Join(err, b.verdictOn(outcomes))
+			return errors.Join(err, b.verdictOn(ctx, outcomes))
 		})
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // Write creates or replaces the file at path with what write writes. The writer
@@ -25,11 +26,12 @@ func Write(path string, write func(io.Writer) error) (err error) {
 	}
 	// The leading dot keeps a file left by a killed process out of patterns
 	// such as *.json.
-	f, err := os.CreateTemp(dir, "."+base+".tmp*")
+	f, err := temporary(dir, "."+base+".tmp*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	defer func() {
+		defer forget(f.Name())
 		if err != nil {
 			f.Close() // a second Close is harmless
 			os.Remove(f.Name())
@@ -56,6 +58,37 @@ func Write(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// unfinished are the temporary files of the writes under way.
+var (
+	mu         sync.Mutex
+	unfinished = map[string]bool{}
+)
+
+func temporary(dir, pattern string) (*os.File, error) {
+	mu.Lock()
+	defer mu.Unlock()
+	f, err := os.CreateTemp(dir, pattern)
+	if err == nil {
+		unfinished[f.Name()] = true
+	}
+	return f, err
+}
+
+func forget(name string) {
+	mu.Lock()
+	defer mu.Unlock()
+	delete(unfinished, name)
+}
+
+// Abandon removes the temporary files of the writes under way, for a process that ends
+// without waiting for them. No write begins after it.
+func Abandon() {
+	mu.Lock() // for good
+	for name := range unfinished {
+		os.Remove(name)
+	}
 }
 
 // Update makes content the file's content. A file that has it already is left

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -99,5 +100,26 @@ func TestUpdateLeavesEqualContentAlone(t *testing.T) {
 	}
 	if os.SameFile(infos[1], infos[2]) {
 		t.Error("other content was not written to a file of its own")
+	}
+}
+
+// A process that ends in the middle of a write leaves neither a temporary file nor half a
+// target.
+func TestAbandon(t *testing.T) {
+	if dir := os.Getenv("ATOMICFILE_TEST_ABANDON"); dir != "" {
+		_ = Write(filepath.Join(dir, "x"), func(w io.Writer) error {
+			Abandon()
+			os.Exit(0)
+			return nil
+		})
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestAbandon$")
+	cmd.Env = append(os.Environ(), "ATOMICFILE_TEST_ABANDON="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Errorf("left: %v, %v", files, err)
 	}
 }

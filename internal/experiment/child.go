@@ -9,8 +9,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
+	"famebench/internal/atomicfile"
 	"famebench/internal/record"
 )
 
@@ -29,11 +31,10 @@ const (
 // process that works, and nothing large crosses the pipe. What the parent writes
 // is the one thing that a child cannot: its own death.
 func RunChild(stdin io.Reader, stdout io.Writer, registry []Entry) int {
-	// The first signal asks for a clean stop; later ones change nothing, since a
-	// terminal sends Ctrl-C to the child too and the parent forwards its own.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	out := newEmitter(stdout)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go stopWhenAsked(cancel, out)
 	in := bufio.NewReader(stdin)
 	line, err := in.ReadBytes('\n')
 	var job Job
@@ -46,6 +47,37 @@ func RunChild(stdin io.Reader, stdout io.Writer, registry []Entry) int {
 	}
 	go dieWithParent(in)
 	return runJob(ctx, job, registry, out)
+}
+
+// training is held while there is a checkpoint to keep. A child process does one run, so
+// it has one.
+var training sync.Mutex
+
+// stopWhenAsked waits for the first signal. In training that asks for a checkpoint; at any
+// other time, as when data are read, there is nothing to keep, and the process ends at once.
+// Later signals change nothing, since a terminal sends Ctrl-C to the child too and the
+// parent forwards its own.
+func stopWhenAsked(cancel context.CancelFunc, out *emitter) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, StopSignals()...)
+	<-signals
+	cancel() // first: what holds the lock now looks at the context when it lets go
+	if training.TryLock() {
+		atomicfile.Abandon()
+		out.emit(Event{Kind: EventInterrupted})
+		os.Exit(exitInterrupted)
+	}
+}
+
+// StopSignals are the signals that ask to stop. One that was ignored from the start, as
+// nohup ignores SIGHUP, stays ignored; but not Ctrl-C, which shells ignore for jobs in the
+// background of a script.
+func StopSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // dieWithParent ends the process when its standard input does: the parent keeps
@@ -68,7 +100,7 @@ func runJob(ctx context.Context, job Job, registry []Entry, out *emitter) int {
 		out.emit(Event{Kind: EventInterrupted})
 		return exitInterrupted
 	}
-	out.emit(Event{Kind: EventFailed, Message: err.Error()})
+	out.emit(Event{Kind: EventFailed, Message: err.Error(), Environment: isEnvironment(err)})
 	return exitFailed
 }
 

@@ -16,6 +16,8 @@ type Event struct {
 	Message  string       `json:"message,omitempty"`  // of EventWarning, EventFailed, EventBusy
 	Progress *Progress    `json:"progress,omitempty"` // of EventProgress
 	Cost     *record.Cost `json:"cost,omitempty"`     // of EventCost
+	// Environment: EventFailed is not the run's fault, see isEnvironment.
+	Environment bool `json:"environment,omitempty"`
 }
 
 // Kinds of event. A child's last event is one of the last five; a child that
@@ -28,7 +30,7 @@ const (
 	EventCost        = "cost"        // the measurement of a cost job
 	EventBusy        = "busy"        // another process holds the run's lock
 	EventFailed      = "failed"      // with a reason
-	EventInterrupted = "interrupted" // asked to stop; a checkpoint is kept
+	EventInterrupted = "interrupted" // asked to stop; a checkpoint is kept if training had begun
 )
 
 // Progress tells how far a run is. A value that is not known yet is zero.

@@ -77,36 +77,15 @@ func execute(ctx context.Context, job Job, e Entry, store record.Store, id strin
 
 // load opens the data of a job and makes sure that it is what was planned.
 func (j Job) load(m *record.Measured, out *emitter) (*datasets.Split, error) {
-	c, err := j.datasetConfig()
+	split, err := j.open()
 	if err != nil {
-		return nil, err
+		return nil, environmentError{err} // nothing that the run did
 	}
-	data, err := datasets.Open(c, j.Root)
-	if err != nil {
-		return nil, err
-	}
-	if got, want := data.Fingerprint(), j.Spec.Dataset.Fingerprint; got != want {
-		return nil, fmt.Errorf("data set %s has fingerprint %s, the run is about %s: the data changed", j.Spec.Dataset.Name, got, want)
-	}
-	m.Warnings = data.Warnings
-	for _, w := range data.Warnings {
+	m.Warnings = split.Data.Warnings
+	for _, w := range m.Warnings {
 		out.emit(Event{Kind: EventWarning, Message: w})
 	}
-	split, err := datasets.NewSplit(data, j.Spec.Protocol)
-	if err != nil {
-		return nil, err
-	}
-	if got, want := split.Fingerprint(), j.Spec.Dataset.Split; got != want {
-		return nil, fmt.Errorf("the time split of %s is %.8s, the run is about %.8s: its times changed; start the suite again to plan runs on the new split", j.Spec.Dataset.Name, got, want)
-	}
 	return split, nil
-}
-
-func (j Job) datasetConfig() (datasets.Config, error) {
-	var c datasets.Config
-	err := j.Spec.Dataset.Config.Apply(&c)
-	c.UnpackLimit = j.UnpackLimit
-	return c, err
 }
 
 // executeNeural trains a model, keeps its best weights and ranks with them.
@@ -134,11 +113,13 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 	}
 	out.phase("train")
 	before := model.Params().Tensors()
+	training.Lock()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{
 		Frozen: frozen,
 		Seed:   res.Spec.Seed, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
 		Progress: func(p train.Progress) { out.progress(Progress(p)) },
 	})
+	training.Unlock()
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,23 @@ var testRegistry = []Entry{
 	}},
 	{Name: "panics", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) { panic("no such thing") }},
 	{Name: "fails", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) { return nil, errors.New("cannot count") }},
+	{Name: "full-disk", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+		return nil, fmt.Errorf("writing: %w", &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC})
+	}},
+	{Name: "big", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+		return nil, &torch.Error{Op: "zeros", Reason: "no memory for 51539607552 bytes"}
+	}},
+	{Name: "out-of-memory", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+		// As Go's runtime does it: the trace is longer than the last lines that are kept.
+		fmt.Fprint(os.Stderr, "runtime: out of memory: cannot allocate 4194304-byte block\nfatal error: out of memory\n", strings.Repeat("goroutine 1 [running]:\n", 2000))
+		os.Exit(2)
+		return nil, nil
+	}},
+	{Name: "bad-alloc", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+		fmt.Fprint(os.Stderr, "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\nSIGABRT: abort\n")
+		os.Exit(2)
+		return nil, nil
+	}},
 	{Name: "stubborn", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
 		fmt.Printf("{\"kind\":%q,\"message\":\"%d\"}\n", EventWarning, os.Getpid())
 		select {}
@@ -124,7 +141,10 @@ seeds = [0, 1]
 [suites.neural.train]
 epochs = 2
 [suites.bad]
-models = ["killed", "panics", "fails", "diverges", "popularity"]
+models = ["panics", "fails", "diverges", "popularity"]
+datasets = ["tiny"]
+[suites.environment]
+models = ["full-disk", "big", "out-of-memory", "bad-alloc", "killed", "popularity"]
 datasets = ["tiny"]
 [suites.stubborn]
 models = ["stubborn"]

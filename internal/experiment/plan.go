@@ -45,6 +45,10 @@ type Job struct {
 	Again bool `json:"again,omitempty"`
 	// UnpackLimit is that of the data set; like Local it takes no part in the id.
 	UnpackLimit int `json:"unpack_limit,omitempty"`
+	// Moved says how to open the data of a recorded run where Spec's way does not: it is
+	// what Config, the file, says of the data set of that name.
+	Moved  record.Settings `json:"moved,omitempty"`
+	Config string          `json:"config,omitempty"`
 	// Encoder is the folder of the text encoder of a run with a start; "" is where
 	// scripts/fetch-encoder.sh puts it.
 	Encoder string `json:"encoder,omitempty"`
@@ -356,6 +360,9 @@ func (r Run) State(s record.Store) (State, error) {
 	if f != nil {
 		return State{StateFailed, f.Reason}, nil
 	}
+	if f, _ := s.ReadFailure(r.ID); f != nil && f.Environment { // one that cannot be read is an error above
+		return State{StateToRun, "last attempt: " + f.Reason}, nil
+	}
 	return State{Status: StateToRun}, nil
 }
 
@@ -385,7 +392,7 @@ func (j Job) record(s record.Store, id string) (*record.Record, error) {
 // it may be otherwise now.
 func (j Job) failure(s record.Store, id string) (*record.Failure, error) {
 	f, err := s.ReadFailure(id)
-	if f == nil || err != nil {
+	if f == nil || err != nil || f.Environment {
 		return nil, err
 	}
 	if f.TimeLimit > 0 {

@@ -12,9 +12,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"famebench/internal/record"
@@ -44,15 +42,24 @@ type Runner struct {
 type Outcome struct {
 	Run    Run
 	Status string
-	Reason string       // of OutcomeFailed
+	Reason string       // of OutcomeFailed and OutcomeEnvironment
 	Cost   *record.Cost // of a cost job
+}
+
+// fail is the outcome of a run that could not be begun.
+func (o *Outcome) fail(err error) {
+	o.Status, o.Reason = OutcomeFailed, err.Error()
+	if isEnvironment(err) {
+		o.Status = OutcomeEnvironment
+	}
 }
 
 // The ways a run can end for its parent.
 const (
 	OutcomeDone        = "done"        // a new record
 	OutcomeReused      = "reused"      // there was a record already
-	OutcomeFailed      = "failed"      // see Reason
+	OutcomeFailed      = "failed"      // the run itself, see Reason
+	OutcomeEnvironment = "environment" // what the run needs of the machine, see Reason; the same command tries it again
 	OutcomeInterrupted = "interrupted" // or not begun
 )
 
@@ -100,54 +107,72 @@ func (r *Runner) one(ctx context.Context, index int, run Run) (o Outcome, busy b
 		return o, false
 	}
 	if run.Job.Kind != KindCost {
-		done, err := run.Job.record(r.Store, run.ID)
-		if err != nil {
-			o.Status, o.Reason = OutcomeFailed, err.Error()
-			return o, false
-		}
-		if done != nil {
-			o.Status = OutcomeReused
-			return o, false
-		}
-		held, holder, err := r.Store.Busy(run.ID)
-		if err == nil && held {
-			r.observe(index, run, Event{Kind: EventBusy, Message: holder.String()})
-			return o, true
-		}
-		if !r.Retry {
-			f, err := run.Job.failure(r.Store, run.ID)
-			if f != nil || err != nil {
-				o.Status = OutcomeFailed
-				if err != nil {
-					o.Reason = err.Error()
-				} else {
-					o.Reason = "failed before, see -retry-failed: " + f.Reason
-				}
-				return o, false
-			}
+		if busy = r.before(index, &o); busy || o.Status != "" {
+			return o, busy
 		}
 	}
-	last, reason, tail := r.child(ctx, index, run)
+	e := r.child(ctx, index, run)
+	if e.signaled { // a terminal sends Ctrl-C to the child too, which may have been faster
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 	switch {
-	case reason == "" && last.Kind == EventBusy:
+	case e.reason == "" && e.last.Kind == EventBusy:
 		return o, true
-	case reason == "":
-		o.Status, o.Cost = OutcomeDone, last.Cost
+	case e.reason == "":
+		o.Status, o.Cost = OutcomeDone, e.last.Cost
+		return o, false
 	case ctx.Err() != nil: // it stopped because it was asked to, or killed for not stopping
 		o.Status = OutcomeInterrupted
-	default:
-		o.Status, o.Reason = OutcomeFailed, reason
-		if run.Job.Kind != KindCost {
-			f := record.Failure{ID: run.ID, Spec: run.Job.Spec, Reason: reason, Stderr: tail, Host: hostname(), Time: time.Now()}
-			limit, err := run.Job.timeLimit()
-			f.TimeLimit = limit
-			if err := errors.Join(err, r.Store.WriteFailure(f)); err != nil {
-				o.Reason += fmt.Sprintf(" (and it could not be recorded: %v)", err)
-			}
-		}
-		r.observe(index, run, Event{Kind: EventFailed, Message: reason})
+		return o, false
 	}
+	o.Status, o.Reason = OutcomeFailed, e.reason
+	if e.environment {
+		o.Status = OutcomeEnvironment
+	}
+	if run.Job.Kind != KindCost {
+		f := record.Failure{ID: run.ID, Spec: run.Job.Spec, Reason: e.reason, Environment: e.environment, Stderr: e.stderr, Host: hostname(), Time: time.Now()}
+		limit, err := run.Job.timeLimit()
+		f.TimeLimit = limit
+		if err := errors.Join(err, r.Store.WriteFailure(f)); err != nil && !e.environment { // a full disk cannot be noted on it
+			o.Reason += fmt.Sprintf(" (and it could not be recorded: %v)", err)
+		}
+	}
+	r.observe(index, run, Event{Kind: EventFailed, Message: e.reason})
 	return o, false
+}
+
+// before looks whether a run needs to be done: it fills in the outcome if not, and tells
+// whether another process is at it.
+func (r *Runner) before(index int, o *Outcome) (busy bool) {
+	run := o.Run
+	done, err := run.Job.record(r.Store, run.ID)
+	if err != nil {
+		o.fail(err)
+		return false
+	}
+	if done != nil {
+		o.Status = OutcomeReused
+		return false
+	}
+	held, holder, err := r.Store.Busy(run.ID)
+	if err == nil && held {
+		r.observe(index, run, Event{Kind: EventBusy, Message: holder.String()})
+		return true
+	}
+	if r.Retry {
+		return false
+	}
+	f, err := run.Job.failure(r.Store, run.ID)
+	switch {
+	case err != nil:
+		o.fail(err)
+	case f != nil:
+		o.Status, o.Reason = OutcomeFailed, "failed before, see -retry-failed: "+f.Reason
+	}
+	return false
 }
 
 func (r *Runner) observe(index int, run Run, e Event) {
@@ -159,9 +184,8 @@ func (r *Runner) observe(index int, run Run, e Event) {
 	r.Observe(index, run, e)
 }
 
-// child starts a child process for a run and follows it to its end. An empty
-// reason means that it did its job; tail is the end of its standard error.
-func (r *Runner) child(ctx context.Context, index int, run Run) (last Event, reason, tail string) {
+// child starts a child process for a run and follows it to its end.
+func (r *Runner) child(ctx context.Context, index int, run Run) (e ending) {
 	// Pdeathsig counts the death of the thread that forked, not of the process.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -170,7 +194,7 @@ func (r *Runner) child(ctx context.Context, index int, run Run) (last Event, rea
 	if command == nil {
 		exe, err := os.Executable()
 		if err != nil {
-			return last, fmt.Sprintf("finding this program: %v", err), ""
+			return notStarted("finding this program", err)
 		}
 		command = []string{exe, ChildCommand}
 	}
@@ -181,10 +205,10 @@ func (r *Runner) child(ctx context.Context, index int, run Run) (last Event, rea
 	stdin, err1 := cmd.StdinPipe()
 	stdout, err2 := cmd.StdoutPipe()
 	if err := errors.Join(err1, err2); err != nil {
-		return last, err.Error(), ""
+		return notStarted("starting a child process", err)
 	}
 	if err := cmd.Start(); err != nil {
-		return last, fmt.Sprintf("starting a child process: %v", err), ""
+		return notStarted("starting a child process", err)
 	}
 	stopped := make(chan struct{})
 	go r.forwardStop(ctx, cmd.Process, stopped)
@@ -195,11 +219,11 @@ func (r *Runner) child(ctx context.Context, index int, run Run) (last Event, rea
 	lines := bufio.NewReader(stdout)
 	for {
 		line, err := lines.ReadBytes('\n')
-		var e Event
-		if json.Unmarshal(line, &e) == nil && e.Kind != "" {
-			last = e
-			if e.Kind != EventFailed { // reported once, by one
-				r.observe(index, run, e)
+		var event Event
+		if json.Unmarshal(line, &event) == nil && event.Kind != "" {
+			e.last = event
+			if event.Kind != EventFailed { // reported once, by one
+				r.observe(index, run, event)
 			}
 		} else {
 			stderr.Write(line) // a library that prints
@@ -210,7 +234,9 @@ func (r *Runner) child(ctx context.Context, index int, run Run) (last Event, rea
 	}
 	err := cmd.Wait()
 	close(stopped)
-	return last, deathReason(cmd.ProcessState, last, err, stderr.String()), stderr.String()
+	e.stderr, e.crash = stderr.String(), stderr.crash
+	e.explain(cmd.ProcessState, err)
+	return e
 }
 
 // forwardStop passes a request to stop on to the child, and a second one as a
@@ -229,50 +255,24 @@ func (r *Runner) forwardStop(ctx context.Context, child *os.Process, stopped <-c
 	}
 }
 
-// deathReason says in words why a child did not do its job, "" if it did.
-func deathReason(state *os.ProcessState, last Event, waitErr error, stderr string) string {
-	if waitErr == nil {
-		switch last.Kind {
-		case EventDone, EventBusy, EventCost:
-			return ""
-		}
-		return "the child process ended without a result"
-	}
-	if last.Kind == EventFailed {
-		return last.Message
-	}
-	if last.Kind == EventInterrupted {
-		return "interrupted by a signal of its own"
-	}
-	if state == nil {
-		return waitErr.Error()
-	}
-	ws, _ := state.Sys().(syscall.WaitStatus)
-	if !ws.Signaled() {
-		reason := fmt.Sprintf("the child process ended with exit code %d", state.ExitCode())
-		for line := range strings.Lines(stderr) {
-			if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
-				return reason + ": " + strings.TrimSpace(line)
-			}
-		}
-		return reason
-	}
-	reason := fmt.Sprintf("the child process was killed by signal %d (%v)", ws.Signal(), ws.Signal())
-	if u, ok := state.SysUsage().(*syscall.Rusage); ok {
-		reason += fmt.Sprintf("; it had used up to %d MB of memory", maxRSS(u)>>20)
-	}
-	if ws.Signal() == syscall.SIGKILL {
-		reason += "; if nobody killed it, the machine ran out of memory"
-	}
-	return reason
+// tailWriter keeps the last lines of what is written to it, and the one that says why the
+// process crashed.
+type tailWriter struct {
+	buf   []byte
+	line  []byte // not ended yet
+	crash string
 }
-
-// tailWriter keeps the last lines of what is written to it.
-type tailWriter struct{ buf []byte }
 
 const tailBytes = 8 << 10
 
 func (t *tailWriter) Write(p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		t.line = append(t.line, line[:min(len(line), tailBytes-len(t.line))]...)
+		if line[len(line)-1] == '\n' {
+			t.crash = crashLine(t.crash, string(t.line))
+			t.line = t.line[:0]
+		}
+	}
 	t.buf = append(t.buf, p...)
 	if len(t.buf) > 2*tailBytes {
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-tailBytes:]...)

@@ -101,15 +101,17 @@ func TestDeathsAreRecordedAndOthersGoOn(t *testing.T) {
 	dir := tinyFolder(t)
 	p, r := tinyPlan(t, dir, "bad")
 	outcomes := r.Run(context.Background(), p.Runs)
-	if got, want := statuses(outcomes), "killed failed, panics failed, fails failed, diverges failed, popularity done"; got != want {
+	if got, want := statuses(outcomes), "panics failed, fails failed, diverges failed, popularity done"; got != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
 	for i, want := range []struct{ reason, stderr string }{
-		{"killed by signal 9", "about to run out of memory"},
 		{"exit code 2: panic: no such thing", "goroutine"},
 		{"cannot count", ""},
 		{"the loss became NaN or infinite in epoch 1", ""},
 	} {
+		if f, err := r.Store.ReadFailure(outcomes[i].Run.ID); err == nil && f != nil && f.Environment {
+			t.Errorf("%s: the run's own failure is said to be the environment's", f.ID)
+		}
 		f, err := r.Store.ReadFailure(outcomes[i].Run.ID)
 		if err != nil || f == nil {
 			t.Fatalf("no failure record of %s: %v", outcomes[i].Run.ID, err)
@@ -120,6 +122,35 @@ func TestDeathsAreRecordedAndOthersGoOn(t *testing.T) {
 		st, err := p.Runs[i].State(r.Store)
 		if err != nil || st.Status != StateFailed {
 			t.Errorf("state of %s: %+v, %v", f.ID, st, err)
+		}
+	}
+	for _, o := range r.Run(context.Background(), p.Runs)[:3] {
+		if o.Status != OutcomeFailed || !strings.HasPrefix(o.Reason, "failed before, see -retry-failed: ") {
+			t.Errorf("%s is tried again without being asked for: %s, %s", o.Run.ID, o.Status, o.Reason)
+		}
+	}
+}
+
+// What the machine did is not the run's failure: the same command tries it again.
+func TestFailuresOfTheEnvironment(t *testing.T) {
+	dir := tinyFolder(t)
+	p, r := tinyPlan(t, dir, "environment")
+	for _, last := range []string{"popularity done", "popularity reused"} {
+		outcomes := r.Run(context.Background(), p.Runs)
+		if got, want := statuses(outcomes), "full-disk environment, big environment, out-of-memory environment, bad-alloc environment, killed environment, "+last; got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+		for i, want := range []string{
+			"no space left on device", "no memory for 51539607552 bytes", "out of memory: runtime: out of memory: cannot allocate 4194304-byte block",
+			"out of memory: terminate called after throwing an instance of 'std::bad_alloc'", "killed by signal 9 (killed); it had used up to ",
+		} {
+			f, err := r.Store.ReadFailure(outcomes[i].Run.ID)
+			if err != nil || f == nil || !f.Environment || f.Reason != outcomes[i].Reason || !strings.Contains(f.Reason, want) || strings.Contains(f.Reason, "\n") {
+				t.Errorf("%+v, %v; want %q", f, err, want)
+			}
+			if st, err := p.Runs[i].State(r.Store); err != nil || st.Status != StateToRun || !strings.HasPrefix(st.Comment, "last attempt: ") {
+				t.Errorf("state of %s: %+v, %v", p.Runs[i].ID, st, err)
+			}
 		}
 	}
 }
@@ -277,7 +308,7 @@ func TestKilledRunResumesToTheSameRecord(t *testing.T) {
 		t.Setenv(fragileMarker, marker)
 		p, r := tinyPlan(t, dir, "fragile")
 		if killed {
-			if got := statuses(r.Run(context.Background(), p.Runs)); got != "fragile failed" {
+			if got := statuses(r.Run(context.Background(), p.Runs)); got != "fragile environment" {
 				t.Fatalf("got %s, want it killed", got)
 			}
 			if _, err := os.Stat(r.Store.CheckpointPath(p.Runs[0].ID)); err != nil {
@@ -285,13 +316,6 @@ func TestKilledRunResumesToTheSameRecord(t *testing.T) {
 			}
 		} else {
 			write(t, marker, "")
-		}
-		if killed {
-			o := r.Run(context.Background(), p.Runs)[0]
-			if o.Status != OutcomeFailed || !strings.Contains(o.Reason, "-retry-failed") {
-				t.Fatalf("a failed run is tried again without being asked for: %s, %s", o.Status, o.Reason)
-			}
-			r.Retry = true
 		}
 		if o := r.Run(context.Background(), p.Runs)[0]; o.Status != OutcomeDone {
 			t.Fatalf("%s: %s", o.Status, o.Reason)

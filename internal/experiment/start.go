@@ -350,10 +350,10 @@ func (j Job) encode(ctx context.Context, s StartConfig, data *datasets.Dataset, 
 		return in, err
 	}
 	if got := pretrain.TextsHash(texts); got != j.Spec.Start.Texts {
-		return in, fmt.Errorf("the texts of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)
+		return in, environmentError{fmt.Errorf("the texts of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)}
 	}
 	if got := s.facetsHash(facets); got != j.Spec.Start.Facets {
-		return in, fmt.Errorf("the labels of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)
+		return in, environmentError{fmt.Errorf("the labels of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)}
 	}
 	dir := j.Encoder
 	if dir == "" { // a recorded run: the spec has the fingerprint only
@@ -366,7 +366,7 @@ func (j Job) encode(ctx context.Context, s StartConfig, data *datasets.Dataset, 
 		return in, err
 	}
 	if encoder.Fingerprint != j.Spec.Start.Encoder {
-		return in, fmt.Errorf("the encoder in %s has fingerprint %.8s, the run's is %.8s", dir, encoder.Fingerprint, j.Spec.Start.Encoder)
+		return in, environmentError{fmt.Errorf("the encoder in %s has fingerprint %.8s, the run's is %.8s", dir, encoder.Fingerprint, j.Spec.Start.Encoder)}
 	}
 	out.phase("encode")
 	vectors, err := encoder.Encode(ctx, texts, pretrain.EncodeOptions{

@@ -179,7 +179,7 @@ func checkSeeds(n *conf.Node, seeds []int64) error {
 	if len(seeds) > conf.MostValues {
 		return n.Errorf("expected at most %d seeds, got %d", conf.MostValues, len(seeds))
 	}
-	seen := map[int64]bool{}
+	seen := map[int64]bool{} // a list may be long
 	for _, s := range seeds {
 		if s < 0 {
 			return n.Errorf("seed %d is negative", s)

@@ -60,7 +60,7 @@ datasets = ["mine"]
 		t.Errorf("the sequences are equal, but their fingerprints %s and %s differ", a, b)
 	}
 	// A job that was planned on the first split does not run on the second.
-	if _, err := jobs[0].load(&record.Measured{}, newEmitter(os.Stderr)); err == nil || !strings.Contains(err.Error(), "its times changed") {
+	if _, err := jobs[0].load(&record.Measured{}, newEmitter(os.Stderr)); err == nil || !strings.Contains(err.Error(), "the data changed") {
 		t.Errorf("a run on changed times: %v", err)
 	}
 }

@@ -25,9 +25,9 @@ type Trained struct {
 	Train   train.Config
 }
 
-// WithTrained calls f with the model of a record.
-func WithTrained(r *record.Record, store record.Store, root string, registry []Entry, f func(Trained) error) error {
-	k, err := openRecorded(r, store, root, registry)
+// WithTrained calls f with the model of a record, opened by its RecordedJob.
+func WithTrained(r *record.Record, job Job, registry []Entry, f func(Trained) error) error {
+	k, err := openRecorded(r, job, registry)
 	if err != nil {
 		return err
 	}
@@ -49,8 +49,8 @@ func WithTrained(r *record.Record, store record.Store, root string, registry []E
 // WithScorer calls f with what ranks in a recorded run, and the data that it is
 // about. A floor counts again; a model has its best weights, and computes on as many
 // threads as when it was recorded, so that it gives the scores that it gave then.
-func WithScorer(r *record.Record, store record.Store, root string, registry []Entry, f func(rank.Scorer, *datasets.Split) error) error {
-	k, err := openRecorded(r, store, root, registry)
+func WithScorer(r *record.Record, job Job, registry []Entry, f func(rank.Scorer, *datasets.Split) error) error {
+	k, err := openRecorded(r, job, registry)
 	if err != nil {
 		return err
 	}
@@ -84,9 +84,8 @@ type recorded struct {
 	weights *safetensors.File // nil for a floor
 }
 
-func openRecorded(r *record.Record, store record.Store, root string, registry []Entry) (*recorded, error) {
-	job := RecordedJob(r, root, store.Dir, Source{})
-	k := &recorded{torch: torch.Config{Device: job.Device, Threads: job.Spec.Threads}, path: store.WeightsPath(r.ID)}
+func openRecorded(r *record.Record, job Job, registry []Entry) (*recorded, error) {
+	k := &recorded{torch: torch.Config{Device: job.Device, Threads: job.Spec.Threads}, path: record.Store{Dir: job.Out}.WeightsPath(r.ID)}
 	var err error
 	if k.entry, err = job.entry(registry); err != nil {
 		return nil, err

@@ -41,10 +41,10 @@ func RecordedJob(r *record.Record, root, out string, source Source) Job {
 	return Job{Kind: KindCompare, Spec: r.Result.Spec, Device: r.Result.Spec.Device, Root: root, Out: out, Source: source}
 }
 
-// Verify repeats a recorded run, with its own spec, in a folder of its own and
-// compares. The original record is not touched; its weights, which git does not
+// Verify repeats a recorded run by its RecordedJob, with its own spec, in a folder of its
+// own, and compares. The original record is not touched; its weights, which git does not
 // keep, are put back where they are missing.
-func (r *Runner) Verify(ctx context.Context, original *record.Record, root string, source Source) (Verdict, Outcome, error) {
+func (r *Runner) Verify(ctx context.Context, original *record.Record, job Job) (Verdict, Outcome, error) {
 	dir, err := os.MkdirTemp("", "famebench-verify-")
 	if err != nil {
 		return Verdict{}, Outcome{}, err
@@ -54,7 +54,11 @@ func (r *Runner) Verify(ctx context.Context, original *record.Record, root strin
 	if err := again.Store.Make(); err != nil {
 		return Verdict{}, Outcome{}, err
 	}
-	o := again.Run(ctx, []Run{{ID: original.ID, Job: RecordedJob(original, root, dir, source)}})[0]
+	if err := again.Store.CheckLocks(); err != nil {
+		return Verdict{}, Outcome{}, err
+	}
+	job.Out = dir
+	o := again.Run(ctx, []Run{{ID: original.ID, Job: job}})[0]
 	if o.Status != OutcomeDone {
 		return Verdict{}, o, nil
 	}

@@ -2,8 +2,11 @@ package record
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -12,9 +15,10 @@ import (
 // Heartbeat is how often the holder of a lock says that it is alive.
 const Heartbeat = 10 * time.Second
 
-// Holder tells who works on a run. It is information for people: the kernel's
-// lock on the file decides, and frees itself when its process dies however it
-// dies. The heartbeat tells a live holder on another host of a shared folder.
+// Holder tells who works on a run. On one host it is information for people: the kernel's
+// lock on the file decides, and frees itself when its process dies however it dies. Some
+// file systems keep such locks to one host, though. So a holder on another host counts as
+// long as its heartbeat is fresh.
 type Holder struct {
 	Host      string    `json:"host"`
 	PID       int       `json:"pid"`
@@ -29,6 +33,13 @@ func (h Holder) String() string {
 	return fmt.Sprintf("process %d on %s (last sign of life %s)", h.PID, h.Host, h.Heartbeat.Format(time.TimeOnly))
 }
 
+// elsewhere tells whether a holder on another host gave a sign of life of late. Three
+// heartbeats allow for a slow file system, and for clocks that differ a little.
+func (h Holder) elsewhere() bool {
+	host, _ := os.Hostname()
+	return h.PID != 0 && h.Host != host && time.Since(h.Heartbeat).Abs() < 3*Heartbeat
+}
+
 // Lock is the exclusive right to work on a run.
 type Lock struct {
 	file *flock.Flock
@@ -41,18 +52,60 @@ type Lock struct {
 // waits on a removed file would hold a lock that nobody else sees.
 func (s Store) Lock(id string) (*Lock, Holder, error) {
 	path := s.lockPath(id)
-	l := &Lock{file: flock.New(path, flock.SetPermissions(0o644)), stop: make(chan struct{}), done: make(chan struct{})}
+	l := &Lock{file: lockFile(path), stop: make(chan struct{}), done: make(chan struct{})}
 	ok, err := l.file.TryLock()
 	if err != nil {
-		return nil, Holder{}, fmt.Errorf("record: lock %s: %w", path, err)
+		return nil, Holder{}, lockError(path, err)
 	}
-	if !ok {
-		return nil, readHolder(path), nil
+	if old := readHolder(path); !ok || old.elsewhere() {
+		return nil, old, l.file.Unlock()
 	}
 	host, _ := os.Hostname()
 	h := Holder{Host: host, PID: os.Getpid(), Started: time.Now()}
 	go l.beat(path, h)
 	return l, Holder{}, nil
+}
+
+// lockFile never follows a symbolic link: heartbeats would overwrite the file that it
+// points to.
+func lockFile(path string) *flock.Flock {
+	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o644))
+}
+
+// lockError says what to do where a lock cannot be taken.
+func lockError(path string, err error) error {
+	switch {
+	case errors.Is(err, syscall.ELOOP):
+		return fmt.Errorf("record: lock %s is a symbolic link, expected a file: remove it", path)
+	case errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EINVAL):
+		return fmt.Errorf("record: lock %s: %w: %s", path, err, needLocks)
+	}
+	return fmt.Errorf("record: lock %s: %w", path, err)
+}
+
+const needLocks = "the file system of the results folder has no working locks (flock), which keep two processes from doing the same run; " +
+	"name a folder on a local disk with -out, or mount the file system with locks (Lustre: -o flock; NFS: without nolock)"
+
+// CheckLocks makes sure that the locks of the results folder hold: a second attempt to
+// take what is held must be refused. It is for the time before the first run.
+func (s Store) CheckLocks() error {
+	return checkLocks(filepath.Join(s.Dir, "state", "probe.lock"), (*flock.Flock).TryLock)
+}
+
+func checkLocks(path string, try func(*flock.Flock) (bool, error)) error {
+	first, second := lockFile(path), lockFile(path) // flock is of an open file, so one process can do both
+	defer first.Close()
+	defer second.Close()
+	ok, err := try(first)
+	if err == nil && ok { // otherwise another process is at it: locks hold
+		if ok, err = try(second); ok {
+			return fmt.Errorf("record: lock %s: it was taken twice at the same time: %s", path, needLocks)
+		}
+	}
+	if err != nil {
+		return lockError(path, err)
+	}
+	return nil
 }
 
 func (l *Lock) beat(path string, h Holder) {
@@ -64,14 +117,24 @@ func (l *Lock) beat(path string, h Holder) {
 		if b, err := json.Marshal(h); err == nil {
 			// In place: a rename would put a file without a lock there. A lost
 			// heartbeat loses no lock, so the error does not matter.
-			_ = os.WriteFile(path, append(b, '\n'), 0o644)
+			_ = writeHolder(path, append(b, '\n'))
 		}
 		select {
 		case <-l.stop:
+			_ = writeHolder(path, nil) // nobody needs to wait for the heartbeat to age
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+func writeHolder(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
 }
 
 // Release frees the lock.
@@ -95,13 +158,17 @@ func (s Store) Busy(id string) (bool, Holder, error) {
 	if _, err := os.Stat(path); err != nil {
 		return false, Holder{}, nil
 	}
-	probe := flock.New(path)
+	probe := flock.New(path, flock.SetFlag(os.O_RDONLY|syscall.O_NOFOLLOW))
 	ok, err := probe.TryRLock()
 	if err != nil {
-		return false, Holder{}, fmt.Errorf("record: lock %s: %w", path, err)
+		return false, Holder{}, lockError(path, err)
 	}
-	if ok {
-		return false, Holder{}, probe.Unlock()
+	holder := readHolder(path)
+	if !ok {
+		return true, holder, nil
 	}
-	return true, readHolder(path), nil
+	if err := probe.Unlock(); err != nil || !holder.elsewhere() {
+		return false, Holder{}, err
+	}
+	return true, holder, nil
 }

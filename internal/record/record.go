@@ -103,7 +103,8 @@ type Measured struct {
 }
 
 // Failure is the file runs/ID.failed.json: why a run left no record. The run is
-// tried again only when that is asked for; success removes the file.
+// tried again only when that is asked for, unless the environment was the reason; success
+// removes the file.
 type Failure struct {
 	ID     string    `json:"id"`
 	Spec   Spec      `json:"spec"`
@@ -114,4 +115,7 @@ type Failure struct {
 	// TimeLimit was in force, seconds of training: with more time the run is tried
 	// again.
 	TimeLimit float64 `json:"time_limit,omitempty"`
+	// Environment: the machine was the reason (a full disk, no memory, a kill), not the
+	// run. The same command tries the run again.
+	Environment bool `json:"environment,omitempty"`
 }

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"famebench/internal/experiment"
+)
+
+// A flag that a mode does not use is an error: ignored, it would make a user believe that
+// the answer is about what it says.
+
+// mode is what a command line asks for: the flag that chooses it, "" for running a suite.
+type mode string
+
+// Flags that several modes use. Those of every mode: -config, -set, -json.
+const (
+	chooseRuns = "suite datasets models seeds device threads strict "
+	carryOut   = "jobs retry-failed yes expect "
+)
+
+// uses lists the flags of each mode.
+var uses = map[mode]string{
+	"":        chooseRuns + carryOut + "out analyse",
+	"dry-run": chooseRuns + carryOut + "out", // what would the command do without -dry-run?
+	"report":  chooseRuns + "out",
+	"list":    "",
+	"verify":  "out",
+	"explain": "out run",
+	"trec":    "out top",
+}
+
+// unusedBy lists the flags of running a suite that one of a kind does not use.
+var unusedBy = map[string]string{
+	experiment.KindCompare: "expect",
+	experiment.KindCI:      "",
+	experiment.KindTune:    "expect analyse",
+	experiment.KindCost:    "expect analyse jobs retry-failed yes report",
+}
+
+// checkMode finds the mode of a command line, and refuses flags that it does not use.
+func (o *options) checkMode() error {
+	var modes []string
+	for _, m := range []mode{"dry-run", "list", "report", "verify", "explain", "trec"} {
+		if o.given[string(m)] {
+			modes = append(modes, "-"+string(m))
+		}
+	}
+	if len(modes) > 1 {
+		return fmt.Errorf("%s exclude each other", strings.Join(modes, " and "))
+	}
+	m, what := mode(""), "running a suite"
+	if len(modes) == 1 {
+		m, what = mode(modes[0][1:]), modes[0]
+	}
+	used := strings.Fields(uses[m] + " config set json help h " + string(m))
+	var unused []string
+	for _, name := range slices.Sorted(maps.Keys(o.given)) {
+		if !slices.Contains(used, name) {
+			unused = append(unused, "-"+name+goesWith(name))
+		}
+	}
+	if len(unused) > 0 {
+		return fmt.Errorf("%s does not use %s: leave it out", what, strings.Join(unused, ", "))
+	}
+	if m == "explain" && !o.given["run"] {
+		return fmt.Errorf("-explain USER and -run ID go together")
+	}
+	if strings.Contains(uses[m], "suite") {
+		return nil
+	}
+	for _, s := range o.sets { // the settings of a recorded run are those of its record
+		key, _, _ := strings.Cut(s, "=")
+		if m != "list" && !strings.HasPrefix(key, "datasets.") && !strings.HasSuffix(key, "pretrain.encoder") {
+			return fmt.Errorf("%s does not use -set %s: it takes the settings of the record, so only datasets.NAME.KEY and pretrain.encoder, which say where files are, may be set", what, s)
+		}
+	}
+	return nil
+}
+
+// goesWith names the one mode that uses a flag; "" if there are several.
+func goesWith(name string) string {
+	var with []mode
+	for m, flags := range uses {
+		if slices.Contains(strings.Fields(flags), name) {
+			with = append(with, m)
+		}
+	}
+	if len(with) != 1 || with[0] == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (it goes with -%s)", with[0])
+}
+
+// checkKind refuses flags that suites of a kind do not use.
+func (o *options) checkKind(s experiment.Suite) error {
+	if s.Kind == experiment.KindCost && len(o.seeds) > 1 {
+		return fmt.Errorf("-seeds: suite %s is of kind %q, which measures with one seed, got %d", s.Name, s.Kind, len(o.seeds))
+	}
+	var unused []string
+	for _, name := range strings.Fields(unusedBy[s.Kind]) {
+		if o.given[name] {
+			unused = append(unused, "-"+name)
+		}
+	}
+	if len(unused) > 0 {
+		return fmt.Errorf("suite %s is of kind %q, which does not use %s: leave it out", s.Name, s.Kind, strings.Join(unused, ", "))
+	}
+	return nil
+}
+
+// once is the value of a flag that may not be given twice with different values: the first
+// one would be ignored.
+type once struct {
+	flag.Value
+	given bool
+	text  string
+}
+
+func (v *once) Set(s string) error {
+	if v.given && v.text != s {
+		return fmt.Errorf("it is given twice, before as %q; expected one value (a list has commas)", v.text)
+	}
+	v.given, v.text = true, s
+	if s == "" {
+		return fmt.Errorf("the value is empty; leave the flag out, or check the variable that it comes from")
+	}
+	return v.Value.Set(s)
+}
+
+// IsBoolFlag is how package flag knows that -yes needs no value.
+func (v *once) IsBoolFlag() bool {
+	b, ok := v.Value.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
+}
+
+// parseOnce parses a command line in which only -set may be repeated, and returns the flags
+// that it gives. A flag that is switched off, as in -json=false, is not given.
+func parseOnce(fs *flag.FlagSet, args []string) (map[string]bool, error) {
+	plain := map[*flag.Flag]flag.Value{}
+	fs.VisitAll(func(f *flag.Flag) {
+		if f.Name != "set" {
+			plain[f] = f.Value
+			f.Value = &once{Value: f.Value}
+		}
+	})
+	err := fs.Parse(args)
+	for f, v := range plain { // the help prints defaults by the type of the value
+		f.Value = v
+	}
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) {
+		if f.Value.String() != "false" {
+			given[f.Name] = true
+		}
+	})
+	return given, err
+}
