@@ -45,6 +45,9 @@ func (b *bench) analyseOne(r *record.Record, at string) (*analysis.Analysis, err
 		if err != nil {
 			return err
 		}
+		for _, w := range meta.Warnings {
+			fmt.Fprintf(b.stderr, "warning: %s\n", w)
+		}
 		a, err = analysis.Of(t.Runtime, m, t.Split, meta.Facets(), t.Train.MaxLen)
 		return err
 	})

@@ -21,7 +21,7 @@ type options struct {
 	sets                               []string
 	jobs                               int
 	dryRun, list, json, report, help   bool
-	analyse, strict, yes               bool
+	analyse, strict, yes, again        bool
 	retryFailed, expect                bool
 	given                              map[string]bool // the flags on the command line
 }
@@ -102,6 +102,7 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	})
 	fs.IntVar(&o.jobs, "jobs", 1, "`NUMBER` of runs at a time; give each fewer -threads then")
 	fs.BoolVar(&o.retryFailed, "retry-failed", false, "try runs again that failed before")
+	fs.BoolVar(&o.again, "again", false, "train runs again whose records were made by other code than this program's")
 	fs.BoolVar(&o.strict, "strict", false, "a data set that is not there is an error; otherwise it is skipped")
 	fs.BoolVar(&o.yes, "yes", false, "start even if it will take more than 12 hours")
 	fs.BoolVar(&o.expect, "expect", false, "suites of kind ci: write what the runs give as their expectation")

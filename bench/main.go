@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -100,7 +101,7 @@ func run(ctx context.Context, kill <-chan struct{}, args []string, stdout, stder
 	if err := o.checkKind(suite); err != nil {
 		return usageError{err}
 	}
-	place := experiment.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict}
+	place := experiment.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict, Again: o.again}
 	if o.report {
 		place.Recorded = sync.OnceValues(b.recorded)
 	}
@@ -129,6 +130,9 @@ func (b *bench) announce(plan *experiment.Plan) {
 		for _, w := range d.Warnings {
 			fmt.Fprintf(b.stderr, "warning: %s\n", w)
 		}
+	}
+	if len(plan.Changed) > 0 && !b.options.report {
+		fmt.Fprintf(b.stderr, "note: uncommitted changes in %s: records that other code made are not used, and these runs are trained again\n", strings.Join(plan.Changed, ", "))
 	}
 	for _, s := range plan.Skipped {
 		fmt.Fprintf(b.stderr, "skipped: %s: %s\n", s.What, s.Reason)

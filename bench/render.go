@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,6 +107,7 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 	}
 	var stats []datasets.Stats
 	var axes, skipped, proposals []string
+	code := map[string]string{}
 	for _, d := range plan.Data {
 		stats = append(stats, d.Stats)
 		if d.Recorded {
@@ -121,14 +124,18 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 		skipped = append(skipped, k.What+": "+k.Reason)
 	}
 	for _, name := range plan.Suite.Models {
+		if code[name], err = experiment.CodeOf(experiment.Registry, name); err != nil {
+			return nil, err
+		}
 		if experiment.Proposed(experiment.Registry, name) {
 			proposals = append(proposals, name)
 		}
 	}
 	in := aggregate.Input{
 		Name: plan.Suite.Name, Summary: plan.Suite.Summary, Axes: axes, Proposals: proposals, Planned: planned, Records: records,
-		Stale: stale, Skipped: skipped, Datasets: stats, Published: b.published, Store: b.store, Split: b.split,
+		Stale: stale, Skipped: skipped, Datasets: stats, Published: b.published, Store: b.store, Split: b.split, Code: code,
 	}
+	b.announceCode(in)
 	key, err := in.Key()
 	if err != nil {
 		return nil, err
@@ -143,6 +150,23 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 		return nil, err
 	}
 	return s, s.Save(path)
+}
+
+// announceCode says, in one line, which records were made by other code.
+func (b *bench) announceCode(in aggregate.Input) {
+	var made []string
+	models := map[string]bool{}
+	for _, r := range in.Records {
+		if c := r.Measured.Code; c != "" && c != in.Code[r.Result.Spec.Model] {
+			made = append(made, r.ID)
+			models[r.Result.Spec.Model] = true
+		}
+	}
+	if made == nil {
+		return
+	}
+	fmt.Fprintf(b.stderr, "note: the code of %s has changed since %d of %d records were made, such as %s; -again trains them again, -verify ID compares\n",
+		strings.Join(slices.Sorted(maps.Keys(models)), ", "), len(made), len(in.Records), made[0])
 }
 
 // split opens a data set and divides it as its configuration says.

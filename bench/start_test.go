@@ -40,12 +40,21 @@ datasets = ["texts"]
 func textFolder(t *testing.T) (dir, encoder string) {
 	t.Helper()
 	dir = tiny(t)
-	var items strings.Builder
+	var items, some strings.Builder
 	items.WriteString("i,t,b\n")
+	some.WriteString("i,t,b\n")
 	for i := range 20 {
 		fmt.Fprintf(&items, "i%d,a red thing %d,brand%d\n", i, i%5, i%3)
+		switch {
+		case i < 8:
+			fmt.Fprintf(&some, "i%d,a red thing %d,brand%d\n", i, i%5, i%3)
+		case i < 11:
+			fmt.Fprintf(&some, "i%d,a red thing %d,None\n", i, i%5)
+		}
 	}
 	write(t, filepath.Join(dir, "items.csv"), items.String())
+	write(t, filepath.Join(dir, "foreign.csv"), strings.ReplaceAll(items.String(), "\ni", "\nj"))
+	write(t, filepath.Join(dir, "some.csv"), some.String()+"i19,a thing,brand0\ni19,another thing,brand0\n")
 	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+textConfig)
 	encoder, err := filepath.Abs("../internal/oracle/testdata/text_tiny_bert/model")
 	if err != nil {
@@ -356,6 +365,19 @@ func TestMissingEncoder(t *testing.T) {
 	out, stderr, err = runBench(t, dir, "-suite", "text", "-dry-run", "-datasets", "tiny", "-set", "pretrain.encoder="+encoder)
 	if err != nil || strings.Count(out, "to run\n") != 1 || strings.Count(stderr, "needs the items' metadata") != 4 {
 		t.Errorf("no metadata: %v\n%s%s", err, out, stderr)
+	}
+	// Metadata of other items is a mistake, which skips nothing.
+	_, _, err = runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", "datasets.texts.items=foreign.csv")
+	if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "none of the 20 items of the log is in") {
+		t.Errorf("metadata of other items: %v", err)
+	}
+	// Items without text are counted.
+	_, stderr, err = runBench(t, dir, "-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder="+encoder, "-set", "datasets.texts.items=some.csv", "-out", filepath.Join(dir, "some"))
+	if err != nil || !strings.Contains(stderr, "warning: 8 of 20 items have no text") || !strings.Contains(stderr, "warning: 3 of 20 items have a text, but no label to learn from") || !strings.Contains(stderr, `warning: the metadata has several values for 1 items, such as "a thing" and "another thing" for "i19"`) {
+		t.Errorf("items without text: %v\n%s", err, stderr)
+	}
+	if table := read(t, filepath.Join(dir, "some", "tables", "text.md")); !strings.Contains(table, "8 of 20 items have no text") || !strings.Contains(table, "the metadata has several values for 1 items") {
+		t.Errorf("the table does not say what the metadata lacks:\n%s", table)
 	}
 	// A drawn start reads neither.
 	if _, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame-plus", "-datasets", "tiny", "-set", "pretrain.start=random", "-set", "pretrain.encoder="+none, "-set", "pretrain.scale=4"); err != nil {

@@ -2,61 +2,154 @@ package datasets
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html"
 	"io"
 	"strings"
 )
 
-// readAmazon reads reviews of the UCSD Amazon 2014 release: a JSON object a
-// line, of which reviewerID, asin, overall and unixReviewTime matter.
+// releases is a set of the releases of UCSD's Amazon data.
+type releases uint
+
+const (
+	release2014 releases = 1 << iota
+	release2018
+	release2023
+	anyRelease = release2014 | release2018 | release2023
+)
+
+func (r releases) String() string {
+	var names []string
+	for i, name := range []string{"2014", "2018", "2023"} {
+		if r&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " or ")
+}
+
+// reviewFields and itemFields tell the releases apart: which of them have a field.
+var (
+	reviewFields = map[string]releases{
+		"reviewerID": release2014 | release2018, "overall": release2014 | release2018, "unixReviewTime": release2014 | release2018,
+		"helpful": release2014, "verified": release2018,
+		"asin": anyRelease, "user_id": release2023, "parent_asin": release2023, "rating": release2023, "timestamp": release2023,
+	}
+	itemFields = map[string]releases{
+		"asin": anyRelease, "brand": anyRelease, "title": anyRelease, "description": anyRelease, "details": anyRelease,
+		"categories": release2014 | release2023, "category": release2018,
+		"parent_asin": release2023, "store": release2023, "main_category": release2023,
+	}
+)
+
+// releaseReader reads the objects of a file and finds out of which release it is.
+type releaseReader struct {
+	fields map[string]releases
+	file   releases // of which the file so far can be
+	seen   map[string]bool
+}
+
+// object calls value for each key of an object; value must consume the key's value.
+func (r *releaseReader) object(p *literal, value func(key []byte) error) error {
+	clear(r.seen)
+	return p.dict(func(key []byte) error {
+		of, ok := r.fields[string(key)]
+		if !ok {
+			return value(key)
+		}
+		if r.seen[string(key)] {
+			return p.errorf("the field %s is there twice", key)
+		}
+		if r.file&of == 0 {
+			return p.errorf("the field %s is of the release of %s, what is before it of that of %s; expected one release in a file", key, of, r.file)
+		}
+		r.seen[string(key)] = true
+		r.file &= of
+		return value(key)
+	})
+}
+
+// require names the first of the fields that the object lacks. A field may have two
+// names: that of the releases of 2014 and 2018, and that of the release of 2023. Only
+// that of 2023 has parent_asin, and it always has.
+func (r *releaseReader) require(what string, fields [][2]string) error {
+	if r.seen["asin"] && !r.seen["parent_asin"] && r.file != release2023 {
+		r.file &= release2014 | release2018
+	}
+	for _, f := range fields {
+		name := f[0]
+		switch {
+		case r.file == release2023:
+			name = f[1]
+		case r.file == anyRelease && f[0] != f[1]:
+			name += " (releases of 2014 and 2018) and no " + f[1] + " (release of 2023)"
+		}
+		switch {
+		case r.seen[name]:
+		case r.file == anyRelease:
+			return fmt.Errorf("the %s has no %s", what, name)
+		default:
+			return fmt.Errorf("the %s has no %s; by its other fields it is of the release of %s", what, name, r.file)
+		}
+	}
+	return nil
+}
+
+// readAmazon reads reviews of UCSD's Amazon releases of 2014, 2018 and 2023, a JSON
+// object a line. Times are in seconds, in the release of 2023 in milliseconds. The
+// item of a review of 2023 is its parent_asin, which is the id in the metadata.
 func readAmazon(_ Config, src *source, lg *interactions) error {
 	var user, item []byte
+	r := &releaseReader{fields: reviewFields, file: anyRelease, seen: map[string]bool{}}
 	return eachObject(src.file(src.main), func(p *literal) error {
+		var asin []byte
 		user, item = user[:0], item[:0]
 		rating, at := 0.0, int64(0)
-		rated, timed := false, false
-		err := p.dict(func(key []byte) (err error) {
+		err := r.object(p, func(key []byte) (err error) {
 			switch string(key) {
-			case "reviewerID":
+			case "reviewerID", "user_id":
 				user, err = p.appendStr(user)
-			case "asin":
+			case "parent_asin":
 				item, err = p.appendStr(item)
-			case "overall":
+			case "asin":
+				asin, err = p.appendStr(asin)
+			case "overall", "rating":
 				rating, err = p.float()
-				rated = true
-			case "unixReviewTime":
+			case "unixReviewTime", "timestamp":
 				at, err = p.time()
-				timed = true
 			default:
 				err = p.skip()
 			}
 			return err
 		})
+		if err == nil {
+			err = r.require("review", [][2]string{{"reviewerID", "user_id"}, {"asin", "parent_asin"}, {"overall", "rating"}, {"unixReviewTime", "timestamp"}})
+		}
 		if err != nil {
 			return err
 		}
-		for _, field := range []struct {
-			name    string
-			missing bool
-		}{{"reviewerID", len(user) == 0}, {"asin", len(item) == 0}, {"overall", !rated}, {"unixReviewTime", !timed}} {
-			if field.missing {
-				return fmt.Errorf("the review has no %s", field.name)
-			}
+		if r.file != release2023 {
+			item = asin
+		}
+		user, item := bytes.TrimSpace(user), bytes.TrimSpace(item)
+		if len(user) == 0 || len(item) == 0 {
+			return fmt.Errorf("the review has an empty user or item id")
 		}
 		lg.addAt(user, item, rating, at)
 		return nil
 	})
 }
 
-// amazonItems reads meta_X.json[.gz] beside reviews_X_5.json[.gz], or the
-// file that the configuration names.
+// amazonItems reads the file that the configuration names, or the metadata file of
+// the same category next to the reviews: meta_Beauty.json for reviews_Beauty_5.json
+// (2014) or Beauty_5.json (2018), meta_All_Beauty.jsonl for All_Beauty.jsonl (2023).
 func amazonItems(_ Config, src *source, m *metadataBuilder) error {
 	f := src.items
 	if f == nil {
-		category := strings.TrimPrefix(stem(src.main, ".json"), "reviews_")
-		category = strings.TrimSuffix(category, "_5")
-		found, ok, err := src.find("meta_" + glob(category) + ".json")
+		category := strings.TrimSuffix(stem(src.main, ".json"), ".jsonl")
+		category = glob(strings.TrimSuffix(strings.TrimPrefix(category, "reviews_"), "_5"))
+		found, ok, err := src.find("meta_"+category+".json", "meta_"+category+".jsonl")
 		if err != nil || !ok {
 			return err
 		}
@@ -65,48 +158,68 @@ func amazonItems(_ Config, src *source, m *metadataBuilder) error {
 	return readAmazonMeta(*f, m)
 }
 
-// readAmazonMeta reads metadata of the same release: a Python dict a line.
-// Items without a title, brand, … keep theirs empty; entities of HTML in
-// texts are resolved.
+// readAmazonMeta reads metadata of the same releases, an object a line: a Python
+// dict in the release of 2014, JSON in the others. Entities of HTML in texts are
+// resolved.
 func readAmazonMeta(f file, m *metadataBuilder) error {
-	var asin []byte
-	var title, brand, description string
-	var path []string
-	return eachObject(f, func(p *literal) error {
-		asin, title, brand, description, path = asin[:0], "", "", "", path[:0]
-		err := p.dict(func(key []byte) (err error) {
+	var asin, parent []byte
+	r := &releaseReader{fields: itemFields, file: anyRelease, seen: map[string]bool{}}
+	m.open(f.show)
+	err := eachObject(f, func(p *literal) error {
+		asin, parent = asin[:0], parent[:0]
+		var title, brand, store, maker, description string
+		var paths [][]string
+		err := r.object(p, func(key []byte) (err error) {
 			switch string(key) {
 			case "asin":
 				asin, err = p.appendStr(asin)
+			case "parent_asin":
+				parent, err = p.appendStr(parent)
 			case "title":
 				title, err = p.text()
 			case "brand":
 				brand, err = p.text()
+			case "store":
+				store, err = p.text()
+			case "details":
+				maker, err = p.maker()
 			case "description":
 				description, err = p.text()
-			case "categories":
-				path, err = p.firstPath(path)
+			case "categories", "category":
+				paths, err = p.paths()
 			default:
 				err = p.skip()
 			}
 			return err
 		})
+		if err == nil {
+			err = r.require("item", [][2]string{{"asin", "parent_asin"}})
+		}
 		if err != nil {
 			return err
 		}
-		if len(asin) == 0 {
-			return fmt.Errorf("the item has no asin")
+		if r.file == release2023 {
+			asin = parent
+			brand = cmp.Or(brand, store, maker)
 		}
-		id, ok := m.index[string(asin)]
+		asin := bytes.TrimSpace(asin)
+		if len(asin) == 0 {
+			return fmt.Errorf("the item has an empty id")
+		}
+		id, ok := m.find(asin)
 		if !ok {
 			return nil // not in the log
 		}
 		m.title(id, title)
 		m.brand(id, brand)
 		m.description(id, description)
-		m.categories(id, path)
+		m.categories(id, paths)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return m.close()
 }
 
 // eachObject calls read for each line of a file of JSON objects or Python
@@ -168,39 +281,75 @@ func (p *literal) time() (int64, error) {
 	return at, nil
 }
 
-// text consumes a string, or anything else as no text, and resolves HTML
-// entities.
+// text consumes a string, a number or a list of texts, or anything else as no text,
+// and resolves HTML entities.
 func (p *literal) text() (string, error) {
-	p.peek()
-	if !p.atString() {
-		return "", p.skip()
-	}
-	s, err := p.str()
-	if err != nil {
-		return "", err
-	}
-	return html.UnescapeString(string(bytes.TrimSpace(s))), nil
-}
-
-// firstPath consumes [[category, subcategory, …], …] and appends the first
-// path to dst: the one under which the item is filed first.
-func (p *literal) firstPath(dst []string) ([]string, error) {
-	if c := p.peek(); c != '[' && c != '(' {
-		return dst, p.skip()
-	}
-	n := 0
-	err := p.list(func() error {
-		if n++; n > 1 {
-			return p.skip()
-		}
-		if c := p.peek(); c != '[' && c != '(' {
-			return p.skip()
-		}
-		return p.list(func() error {
+	switch c := p.peek(); {
+	case p.atString():
+		s, err := p.str()
+		return value(html.UnescapeString(string(s))), err
+	case c >= '0' && c <= '9':
+		n, err := p.number()
+		return string(n), err
+	case c == '[' || c == '(':
+		var texts []string
+		err := p.list(func() error {
 			s, err := p.text()
-			dst = append(dst, s)
+			texts = append(texts, s)
 			return err
 		})
+		return joinTexts(texts), err
+	}
+	return "", p.skip()
+}
+
+// paths consumes a category path [category, subcategory, …], or a list of them.
+func (p *literal) paths() (paths [][]string, err error) {
+	if c := p.peek(); c != '[' && c != '(' {
+		name, err := p.text()
+		return [][]string{{name}}, err
+	}
+	var path []string
+	err = p.list(func() error {
+		if c := p.peek(); c == '[' || c == '(' {
+			var inner []string
+			err := p.list(func() error {
+				name, err := p.text()
+				inner = append(inner, name)
+				return err
+			})
+			paths = append(paths, inner)
+			return err
+		}
+		name, err := p.text()
+		path = append(path, name)
+		return err
 	})
-	return dst, err
+	return append([][]string{path}, paths...), err
+}
+
+// maker consumes the details of an item, a dict or the JSON text of one, and returns
+// the brand that they name.
+func (p *literal) maker() (brand string, err error) {
+	c := p.peek()
+	if p.atString() {
+		text, err := p.str()
+		if err != nil {
+			return "", err
+		}
+		inner := &literal{b: bytes.Clone(text)}
+		brand, _ := inner.maker() // any other text names none
+		return brand, nil
+	}
+	if c != '{' {
+		return "", p.skip()
+	}
+	err = p.dict(func(key []byte) (err error) {
+		if string(key) != "Brand" {
+			return p.skip()
+		}
+		brand, err = p.text()
+		return err
+	})
+	return brand, err
 }

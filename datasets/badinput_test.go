@@ -115,7 +115,6 @@ func TestBadMetadata(t *testing.T) {
 		{"attribute 0", "s3rec", map[string]string{"sequences.txt": "1 1 2\n", "item2attributes.json": "{\"1\": [1],\n \"2\": [0]}"}, 2, `attribute id "0" is not a positive`},
 		{"attributes of item 0", "s3rec", map[string]string{"sequences.txt": "1 1 2\n", "item2attributes.json": `{"0": [1]}`}, 1, `item id "0" is not`},
 		{"attributes empty", "s3rec", map[string]string{"sequences.txt": "1 1 2\n", "item2attributes.json": ""}, 1, "a dict was expected"},
-		{"movie twice", "movielens-20m", map[string]string{"ratings.csv": "userId,movieId,rating,timestamp\n1,1,1,1\n", "movies.csv": "movieId,title,genres\n1,a,b\n1,c,d\n"}, 3, "item 1 was already on line 2"},
 		{"u.item too narrow", "movielens-100k", map[string]string{"u.data": "1\t1\t1\t1\n", "u.item": "1|a\n"}, 1, "2 fields, expected 24"},
 		{"u.item flag", "movielens-100k", map[string]string{"u.data": "1\t1\t1\t1\n", "u.item": "1|a||||2" + strings.Repeat("|0", 18) + "\n"}, 1, `genre flag "2" is neither 0 nor 1`},
 		{"meta without asin", "amazon", map[string]string{"reviews_X_5.json": `{"reviewerID":"A","asin":"B","overall":1,"unixReviewTime":1}`, "meta_X.json": "{'title': 'x'}\n"}, 1, "the item has no asin"},

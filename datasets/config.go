@@ -78,9 +78,9 @@ type ItemColumns struct {
 	Item        string `toml:"item" json:"item,omitempty"`
 	Title       string `toml:"title" json:"title,omitempty"`
 	Brand       string `toml:"brand" json:"brand,omitempty"`
-	Categories  string `toml:"categories" json:"categories,omitempty"` // broad to narrow, joined by "|"
+	Categories  string `toml:"categories" json:"categories,omitempty"` // broad to narrow: a list or joined by "|", see docs/datasets.md
 	Description string `toml:"description" json:"description,omitempty"`
-	Genres      string `toml:"genres" json:"genres,omitempty"` // joined by "|"
+	Genres      string `toml:"genres" json:"genres,omitempty"` // the same
 	Year        string `toml:"year" json:"year,omitempty"`
 }
 

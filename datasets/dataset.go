@@ -1,7 +1,7 @@
 // Package datasets turns public interaction logs into the sequences that
 // sequential recommenders are trained on and ranked by.
 //
-// Every format (UCSD Amazon 2014, MovieLens, RecBole atomic files, S3-Rec,
+// Every format (UCSD Amazon, MovieLens, RecBole atomic files, S3-Rec,
 // generic CSV/TSV) is read in one streaming pass into a log of user, item and
 // time. One pipeline then does the same for all of them, in this order: rating
 // threshold, order by time with a stated rule for equal timestamps, duplicates

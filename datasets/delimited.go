@@ -1,7 +1,7 @@
 package datasets
 
 import (
-	"slices"
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -49,7 +49,6 @@ func describe(c Config) delimited {
 		atomic := tableFormat{sep: "\t", header: true, typed: true}
 		return delimited{
 			log: atomic, columns: c.Columns, items: atomic, itemColumns: c.ItemColumns,
-			genres: " ", categories: ",", // names of categories hold blanks
 			itemFile: func(main string) string { return stem(main, ".inter") + ".item" },
 		}
 	}
@@ -157,19 +156,17 @@ func delimitedItems(c Config, src *source, m *metadataBuilder) error {
 	item, title, year := t.place(d.itemColumns.Item), t.place(d.itemColumns.Title), t.place(d.itemColumns.Year)
 	brand, description := t.place(d.itemColumns.Brand), t.place(d.itemColumns.Description)
 	categories, genres := t.place(d.itemColumns.Categories), t.place(d.itemColumns.Genres)
-	seen := make([]int, len(m.known)) // item id → line
-	return t.each(func(f [][]byte) error {
-		if len(f[item]) == 0 {
+	paths, tags := d.listColumn("categories", t, categories), d.listColumn("genres", t, genres)
+	m.open(f.show)
+	err = t.each(func(f [][]byte) error {
+		name := bytes.TrimSpace(f[item])
+		if len(name) == 0 {
 			return t.errorf("the line has no item id")
 		}
-		id, ok := m.index[string(f[item])]
+		id, ok := m.find(name)
 		if !ok {
 			return nil // not in the log
 		}
-		if seen[id] > 0 {
-			return t.errorf("item %s was already on line %d", f[item], seen[id])
-		}
-		seen[id] = t.n
 		m.known[id] = true
 		if title >= 0 {
 			text := t.text(f[title])
@@ -183,41 +180,51 @@ func delimitedItems(c Config, src *source, m *metadataBuilder) error {
 		if brand >= 0 {
 			m.brand(id, t.text(f[brand]))
 		}
-		if categories >= 0 {
-			m.categories(id, names(t.text(f[categories]), d.categories))
-		}
 		if description >= 0 {
 			m.description(id, t.text(f[description]))
 		}
-		if genres >= 0 {
-			m.genres(id, names(t.text(f[genres]), d.genres))
-		}
 		if year >= 0 {
-			v, _ := parseNumber(f[year]) // what is no number is unknown
-			m.year(id, int32(max(0, min(v, 9999))))
+			m.date(id, t.text(f[year]))
 		}
 		if d.flags > 0 {
 			names, err := flagged(t, f[d.flags-1:])
 			if err != nil {
 				return err
 			}
-			m.genres(id, names)
+			m.genres(id, [][]string{names})
+		}
+		for _, list := range []struct {
+			place int
+			*listColumn
+		}{{categories, paths}, {genres, tags}} {
+			if list.place >= 0 {
+				if err := list.add(id, t.n, t.text(f[list.place])); err != nil {
+					return t.errorf("%v", err)
+				}
+			}
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	m.warn(paths.finish(m.categories)...)
+	m.warn(tags.finish(m.genres)...)
+	return m.close()
 }
 
-// names splits a list of categories or genres, perhaps in Python's brackets
-// and quotes.
-func names(s, sep string) []string {
-	if s == "(no genres listed)" {
-		return nil
+// listColumn prepares to read categories or genres from a column.
+func (d delimited) listColumn(what string, t *table, place int) *listColumn {
+	c := &listColumn{what: what, sep: d.genres}
+	if what == "categories" {
+		c.sep = d.categories
 	}
-	list := strings.Split(s, sep)
-	for i := range list {
-		list[i] = strings.Trim(list[i], " []'\"")
+	if t.typed && place >= 0 {
+		if c.seq = t.types[place] != "token"; !c.seq {
+			c.sep = ""
+		}
 	}
-	return slices.DeleteFunc(list, isEmpty)
+	return c
 }
 
 // recboleItemColumns finds columns by the names that RecBole's data sets use.

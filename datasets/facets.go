@@ -1,6 +1,9 @@
 package datasets
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Facet is one way to sort items: by brand, by category, by genre, by decade.
 type Facet struct {
@@ -67,7 +70,8 @@ func (m *Metadata) Facets() []Facet {
 		add("brand", len(m.Brand), func(i int) []string { return m.Brand[i : i+1] })
 	}
 	paths := m.Categories
-	if m.Brand == nil && m.Categories == nil && m.Attributes != nil {
+	named := slices.ContainsFunc(m.Brand, func(s string) bool { return s != "" }) || slices.ContainsFunc(m.Categories, func(path []string) bool { return len(path) > 0 })
+	if !named && m.Attributes != nil {
 		var brands []string
 		brands, paths = splitAttributes(m.Attributes)
 		add("brand", len(brands), func(i int) []string { return brands[i : i+1] })

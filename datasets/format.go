@@ -33,7 +33,7 @@ func init() {
 			keys: []string{"path", "items", "attributes"}, main: []string{"sequences.txt"}, read: readS3Rec, items: s3recItems,
 		},
 		"amazon": {
-			keys: rated, main: []string{"reviews_*.json"}, ties: "hash", read: readAmazon, items: amazonItems,
+			keys: rated, main: []string{"reviews_*.json", "*_5.json", "*.jsonl"}, ties: "hash", read: readAmazon, items: amazonItems,
 		},
 		"movielens-20m": {
 			keys: rated, main: []string{"ratings.csv"}, ties: "hash", read: readDelimited, items: delimitedItems,

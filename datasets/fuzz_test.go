@@ -156,3 +156,27 @@ func FuzzLiteral(f *testing.F) {
 		}
 	})
 }
+
+func FuzzValues(f *testing.F) {
+	f.Add(`['Home', "Pots, Pans"]`, "|", true)
+	f.Add(`'Women's', 'Men's'`, ",", false)
+	f.Add(`frozenset({'a', nan, [1]})`, "", true)
+	f.Add("01-Jan-1980", " ", false)
+	f.Fuzz(func(t *testing.T, text, sep string, seq bool) {
+		value(text)
+		parseYear(text)
+		c := &listColumn{what: "categories", sep: sep, seq: seq}
+		if c.add(1, 1, text) != nil {
+			return
+		}
+		c.finish(func(_ int32, paths [][]string) {
+			for _, path := range paths {
+				for _, name := range path {
+					if name != known(name) {
+						t.Errorf("%q of %q is not tidy", name, text)
+					}
+				}
+			}
+		})
+	})
+}

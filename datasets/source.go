@@ -42,7 +42,7 @@ func (s *source) display(name string) string {
 
 // find returns the one file of the folder that matches any of the patterns,
 // plain or with .gz added; ok is false where none does. A plain file goes
-// before its own .gz.
+// before its own .gz. Metadata files are found only by a pattern that asks for them.
 func (s *source) find(patterns ...string) (f file, ok bool, err error) {
 	found := map[string]string{} // name without .gz → name
 	var names []string
@@ -53,6 +53,9 @@ func (s *source) find(patterns ...string) (f file, ok bool, err error) {
 				return file{}, false, err
 			}
 			for _, m := range matches {
+				if strings.HasPrefix(m, "meta_") && !strings.HasPrefix(p, "meta_") {
+					continue
+				}
 				plain := strings.TrimSuffix(m, ".gz")
 				if _, dup := found[plain]; !dup {
 					found[plain] = m

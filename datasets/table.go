@@ -23,6 +23,7 @@ type table struct {
 	tableFormat
 	sepBytes []byte
 	names    []string // of the columns; nil without a header
+	types    []string // of the columns, RecBole's; empty where the header has none
 	width    int      // number of fields
 	first    []byte   // without a header: the first line, not yet handed out
 	fields   [][]byte
@@ -54,10 +55,12 @@ func openTable(f file, tf tableFormat) (*table, error) {
 	}
 	for _, name := range t.fields {
 		s := strings.TrimSpace(string(name))
+		kind := ""
 		if tf.typed {
-			s, _, _ = strings.Cut(s, ":")
+			s, kind, _ = strings.Cut(s, ":")
 		}
 		t.names = append(t.names, s)
+		t.types = append(t.types, kind)
 	}
 	return t, nil
 }

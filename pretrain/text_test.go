@@ -76,3 +76,26 @@ func TestTextErrors(t *testing.T) {
 		}
 	}
 }
+
+// Reading metadata differently would change what the committed records are about:
+// these hashes are theirs.
+func TestBeautyIsAsRecorded(t *testing.T) {
+	d, err := datasets.Open(datasets.Config{Name: "amazon-beauty"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := d.Metadata()
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts, err := TextDefaults().Texts(m, d.NumItems)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := TextsHash(texts); got != "9da50ec5f46c37d2507bbec423915f74972aad4cfb8fe92e8d04ccff5388b689" {
+		t.Errorf("texts %s", got)
+	}
+	if got := FacetsHash(m.Facets()); got != "cd512273c07e88daee8bb17ffdfdc493fd99f1d3bb5af7c4d8d760f5b83962a8" || m.Warnings != nil {
+		t.Errorf("facets %s, warnings %q", got, m.Warnings)
+	}
+}

@@ -15,7 +15,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: what lies in the cache is then made anew.
-const Version = 5
+const Version = 6
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -37,8 +37,12 @@ type Input struct {
 	Stale         []Stale
 	Skipped       []string // what of the suite cannot be run, and why
 	Datasets      []datasets.Stats
-	Published     *Published   // nil: no numbers to compare with
-	Store         record.Store // where the ranks of the records lie
+	Published     *Published // nil: no numbers to compare with
+	// Code is the hash of the running program's code of each model. A row whose records
+	// were made by other code gets a note. Records that name no code are older than the
+	// hash and get none.
+	Code  map[string]string
+	Store record.Store // where the ranks of the records lie
 
 	// Split opens a data set of the suite by its name and divides it as the records
 	// say, so that users can be grouped; nil: no breakdowns. It is called by Make
@@ -75,7 +79,7 @@ func Make(in Input) (*Suite, error) {
 			continue
 		}
 		spec := r.Result.Spec
-		key := strings.Join([]string{spec.Dataset.Name, spec.Dataset.Fingerprint, spec.Protocol}, "\x00")
+		key := strings.Join([]string{spec.Dataset.Name, spec.Dataset.Fingerprint, spec.Protocol, spec.Dataset.Split}, "\x00")
 		if byData[key] == nil {
 			order = append(order, key)
 		}
@@ -113,7 +117,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	shown := label(groups, in.Axes)
 	for i, g := range groups {
 		g.fill(in.Axes, in.Proposals)
-		g.Notes = g.notes(shown[i])
+		g.Notes = append(g.notes(shown[i]), in.codeNotes(g)...)
 	}
 	for _, metric := range Columns {
 		markBest(groups, func(g *group) map[string]Cell { return g.Removed.Metrics }, metric)
@@ -283,25 +287,35 @@ func newRun(r *record.Record) Run {
 }
 
 // markBest marks the highest mean of a metric, and in tables of three or more rows
-// the second highest. Equal means share their mark.
+// the second highest. Equal means share their mark; the sums behind them depend on the
+// order of the seeds in their last bits, so means are equal up to sameMean.
 func markBest(groups []*group, cells func(*group) map[string]Cell, metric string) {
 	if len(groups) < 2 {
 		return
 	}
-	best, second := math.Inf(-1), math.Inf(-1)
+	best, second := -1., -1. // below all shares
 	for _, g := range groups {
 		switch mean := cells(g)[metric].Mean; {
+		case equalMeans(mean, best):
 		case mean > best:
 			best, second = mean, best
-		case mean < best && mean > second:
+		case mean > second:
 			second = mean
 		}
 	}
 	for _, g := range groups {
 		c := cells(g)[metric]
-		c.Best, c.Second = c.Mean == best, c.Mean == second && len(groups) > 2
+		c.Best, c.Second = equalMeans(c.Mean, best), equalMeans(c.Mean, second) && len(groups) > 2
 		cells(g)[metric] = c
 	}
+}
+
+// sameMean is how far means over seeds can be apart by rounding, as a share of the
+// larger: a thousand times less than one user's rank makes in a million.
+const sameMean = 1e-12
+
+func equalMeans(a, b float64) bool {
+	return a == b || math.Abs(a-b) <= sameMean*max(math.Abs(a), math.Abs(b))
 }
 
 // bestOnValidation gives the label of the best baseline, or proposal, on the

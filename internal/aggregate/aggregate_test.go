@@ -252,6 +252,12 @@ func TestFootnotes(t *testing.T) {
 			r.Result.Spec.Train = record.Settings{"epochs": json.RawMessage("3")}
 		}, []string{"not at the default: loss = bce, train.epochs = 3"}},
 		{"a dead part", 3, func(r *record.Record) { r.Result.Still = []string{"gate.bias"} }, []string{"parameters that training did not move: gate.bias"}},
+		{"items without text", 3, func(r *record.Record) {
+			r.Result.Pretrain = &record.Pretrain{Items: 14, WithoutText: 7, WithoutLabels: 2}
+		},
+			[]string{"7 of 14 items have no text", "2 of 14 items have a text, but no label to learn from"}},
+		{"all items with text", 3, func(r *record.Record) { r.Result.Pretrain = &record.Pretrain{Items: 14} }, nil},
+		{"random, which reads no texts", 3, func(r *record.Record) { r.Result.Pretrain = &record.Pretrain{Items: 14, WithoutText: 14} }, nil},
 		{"a floor of a dirty tree", 1, func(r *record.Record) { r.Result.Spec.Floor, r.Measured.Dirty = true, true },
 			[]string{"made with uncommitted changes"}},
 	} {

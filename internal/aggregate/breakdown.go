@@ -100,6 +100,9 @@ func (in Input) breakdowns(t Table, groups []*group) ([]Breakdown, error) {
 		return nil, fmt.Errorf("%s is not the data of its records: %s split, %d test users, fingerprint %.8s; the records say %s, %d, %.8s",
 			t.Dataset, s.Kind, len(s.Test), got, t.Protocol, t.Users, spec.Dataset.Fingerprint)
 	}
+	if got := s.Fingerprint(); got != spec.Dataset.Split {
+		return nil, fmt.Errorf("%s is not the data of its records: its times differ, so the time split is %.8s; the records say %.8s", t.Dataset, got, spec.Dataset.Split)
+	}
 	var out []Breakdown
 	for _, bins := range breakdowns {
 		b := Breakdown{By: bins.by}

@@ -41,7 +41,8 @@ func (in Input) Key() (string, error) {
 		Skipped         []string
 		Datasets        []datasets.Stats
 		Published       string
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, in.Stale, in.Skipped, in.Datasets, published})
+		Code            map[string]string
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, in.Stale, in.Skipped, in.Datasets, published, in.Code})
 	if err != nil {
 		return "", err
 	}

@@ -93,7 +93,7 @@ func tests(values [][][]float64, base int) ([]*Test, error) {
 		if signed[i], err = stats.Wilcoxon(overSeeds(seeds), reference); err != nil {
 			return nil, err
 		}
-		p = append(p, signed[i].P)
+		p = append(p, signed[i].Exact)
 	}
 	corrected, err := stats.Holm(p)
 	if err != nil {
@@ -103,7 +103,7 @@ func tests(values [][][]float64, base int) ([]*Test, error) {
 		if i == base {
 			continue
 		}
-		t := &Test{Difference: intervals[i].Mean, Low: intervals[i].Lo, High: intervals[i].Hi, P: signed[i].P, PHolm: corrected[0]}
+		t := &Test{Difference: intervals[i].Mean, Low: intervals[i].Lo, High: intervals[i].Hi, P: signed[i].Exact, PHolm: corrected[0]}
 		corrected = corrected[1:]
 		t.Significant = significant(t, signed[i].Z)
 		out[i] = t

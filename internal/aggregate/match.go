@@ -56,7 +56,7 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 }
 
 func unversioned(s record.Spec) record.Spec {
-	s.Dataset.Fingerprint, s.Versions = "", record.Versions{}
+	s.Dataset.Fingerprint, s.Dataset.Split, s.Versions = "", "", record.Versions{}
 	if s.Start != nil {
 		s.Start = &record.Start{Settings: s.Start.Settings}
 	}
@@ -80,6 +80,7 @@ func difference(old, now record.Spec) string {
 		}
 	}
 	differ("data", old.Dataset.Fingerprint, now.Dataset.Fingerprint)
+	differ("time split", old.Dataset.Split, now.Dataset.Split)
 	if old.Start != nil && now.Start != nil {
 		version("pre-training", old.Start.Version, now.Start.Version)
 		differ("texts", old.Start.Texts, now.Start.Texts)

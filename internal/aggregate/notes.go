@@ -33,6 +33,7 @@ func (g *group) notes(shown []string) []string {
 	if still != nil {
 		notes = append(notes, "parameters that training did not move: "+list(still))
 	}
+	notes = append(notes, unlabelled(g.records[0].Result.Pretrain)...)
 	if atBudget > 0 {
 		notes = append(notes, fmt.Sprintf("stopped at the epoch budget of %d, not by patience%s", epochs, share(atBudget, n)))
 	}
@@ -48,6 +49,35 @@ func (g *group) notes(shown []string) []string {
 	}
 	if len(commits) > 1 {
 		notes = append(notes, "seeds of different commits: "+strings.Join(commits, ", "))
+	}
+	return notes
+}
+
+// codeNotes says which records of a row were not made by the running program's code.
+func (in Input) codeNotes(g *group) []string {
+	other := 0
+	for _, r := range g.records {
+		if made := r.Measured.Code; made != "" && made != in.Code[r.Result.Spec.Model] {
+			other++
+		}
+	}
+	if other == 0 {
+		return nil
+	}
+	return []string{"made before the code of the model changed" + share(other, len(g.records))}
+}
+
+// unlabelled says how many items pre-training knew little of. It is noted however few
+// they are: rows that have the note in common share it.
+func unlabelled(p *record.Pretrain) (notes []string) {
+	if p == nil || p.WithoutText == p.Items { // random initialisation reads no texts
+		return nil
+	}
+	if p.WithoutText > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %d items have no text", p.WithoutText, p.Items))
+	}
+	if p.WithoutLabels > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %d items have a text, but no label to learn from", p.WithoutLabels, p.Items))
 	}
 	return notes
 }

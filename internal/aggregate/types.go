@@ -84,7 +84,7 @@ type Test struct {
 	Difference  float64 `json:"difference"` // mean of row - baseline
 	Low         float64 `json:"low"`        // 95 % bootstrap interval over users and seeds
 	High        float64 `json:"high"`
-	P           float64 `json:"p"`      // Wilcoxon signed-rank, two-sided
+	P           float64 `json:"p"`      // Wilcoxon signed-rank, two-sided; exact for few users
 	PHolm       float64 `json:"p_holm"` // corrected for all models of the table under this rule
 	Significant bool    `json:"significant"`
 }

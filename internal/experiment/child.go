@@ -111,6 +111,11 @@ func doJob(ctx context.Context, job Job, registry []Entry, out *emitter) error {
 	if err != nil {
 		return err
 	}
+	version, err := entry.code()
+	if err != nil {
+		return err
+	}
+	job.Code = version.Hash
 	if job.Kind == KindCost {
 		cost, err := measureCost(ctx, job, entry, out)
 		if err == nil {

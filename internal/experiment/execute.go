@@ -25,7 +25,7 @@ func execute(ctx context.Context, job Job, e Entry, store record.Store, id strin
 	r := &record.Record{ID: id, Result: record.Result{Spec: job.Spec, Status: record.Done}}
 	m := &r.Measured
 	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), hostname(), cpuModel(), system(), runtime.Version()
-	m.Threads, m.Commit, m.Dirty = job.Spec.Threads, job.Source.Commit, job.Source.Dirty
+	m.Threads, m.Code, m.Commit, m.Dirty = job.Spec.Threads, job.Code, job.Source.Commit, job.Source.Dirty
 
 	params, t, err := job.settings(e)
 	if err != nil {
@@ -56,6 +56,7 @@ func execute(ctx context.Context, job Job, e Entry, store record.Store, id strin
 			if from, err = job.start(ctx, params, split.Data, out); err != nil {
 				return nil, err
 			}
+			m.Warnings = slices.Concat(m.Warnings, from.warnings)
 			m.PretrainSeconds = time.Since(started).Seconds()
 			if err := from.addTo(r, store); err != nil {
 				return nil, err
@@ -84,7 +85,14 @@ func (j Job) load(m *record.Measured, out *emitter) (*datasets.Split, error) {
 	for _, w := range data.Warnings {
 		out.emit(Event{Kind: EventWarning, Message: w})
 	}
-	return datasets.NewSplit(data, j.Spec.Protocol)
+	split, err := datasets.NewSplit(data, j.Spec.Protocol)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := split.Fingerprint(), j.Spec.Dataset.Split; got != want {
+		return nil, environmentError{fmt.Errorf("the time split of %s is %.8s, the run is about %.8s: its times changed; start the suite again to plan runs on the new split", j.Spec.Dataset.Name, got, want)}
+	}
+	return split, nil
 }
 
 // executeNeural trains a model, keeps its best weights and ranks with them.
@@ -183,6 +191,10 @@ func rankTest(ctx context.Context, s rank.Scorer, split *datasets.Split, store r
 	r.Measured.EvalUsersPerSec = float64(len(split.Test)) / r.Measured.RankSeconds
 	r.Result.Users, r.Result.Items = len(split.Test), split.Data.NumItems
 	r.Result.Test = record.Rules{Kept: record.Metrics(got.Kept), Removed: record.Metrics(got.Removed)}
+	// A record that is replaced must not be found next to the new ranks.
+	if err := store.RemoveRecord(r.ID); err != nil {
+		return err
+	}
 	r.Result.RanksSHA256, err = rank.WriteRanks(store.RanksPath(r.ID), got.RanksKept, got.RanksRemoved)
 	return err
 }

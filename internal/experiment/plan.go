@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,11 @@ type Job struct {
 	// what Config, the file, says of the data set of that name.
 	Moved  record.Settings `json:"moved,omitempty"`
 	Config string          `json:"config,omitempty"`
+	// Code is the hash of the sources that decide the model's results. The child is the
+	// same program and computes it itself.
+	Code string `json:"-"`
+	// Again: a record made by other code is replaced. Without, it is used.
+	Again bool `json:"again,omitempty"`
 	// Encoder is the folder of the text encoder of a run with a start; "" is where
 	// scripts/fetch-encoder.sh puts it.
 	Encoder string `json:"encoder,omitempty"`
@@ -66,6 +72,8 @@ type Plan struct {
 	Runs    []Run
 	Data    []Data
 	Skipped []Skip
+	// Changed names the sources of the plan's models that have uncommitted changes.
+	Changed []string
 }
 
 // Skip is something that the suite names and that cannot be run here.
@@ -82,6 +90,7 @@ type Options struct {
 	Out     string // results folder
 	Source  Source
 	Strict  bool // a data set that is not there is an error
+	Again   bool // runs whose records were made by other code are done again
 
 	// Recorded gives the records that a report may use: a data set or a text encoder
 	// that is not here is then taken to be what a record says of it. nil: runs are
@@ -132,6 +141,17 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 			e, _ := find(c.registry, model)
 			job := Job{Kind: s.Kind, Device: o.Device, Root: c.Root, Out: o.Out, Source: o.Source, Spec: base}
 			job.Spec.Model, job.Spec.Device, job.Spec.Threads = model, class, o.Threads
+			version, err := e.code()
+			if err != nil {
+				return nil, err
+			}
+			changed := o.Source.changedFiles(version)
+			job.Code, job.Again = version.Hash, o.Again || len(changed) > 0
+			for _, file := range changed {
+				if !slices.Contains(p.Changed, file) {
+					p.Changed = append(p.Changed, file)
+				}
+			}
 			for _, at := range points(e, name) {
 				runs, err := c.runsAt(s, e, job, data, at, o)
 				what := model + " on " + name
@@ -345,7 +365,8 @@ func (r Run) State(s record.Store) (State, error) {
 }
 
 // record returns the record of a job if there is no need to do it again, nil
-// otherwise. A run that a time limit stopped goes on when there is more time.
+// otherwise. A run that a time limit stopped goes on when there is more time. A record
+// that other code made does not count if the job says so.
 func (j Job) record(s record.Store, id string) (*record.Record, error) {
 	r, err := s.Read(id)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -353,6 +374,9 @@ func (j Job) record(s record.Store, id string) (*record.Record, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if j.Again && r.Measured.Code != j.Code {
+		return nil, nil
 	}
 	if r.Result.Status == record.Time {
 		if more, err := j.moreTime(r.Measured.TimeLimit); more || err != nil {

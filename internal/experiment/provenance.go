@@ -16,6 +16,8 @@ import (
 type Source struct {
 	Commit string `json:"commit,omitempty"` // empty: not a git checkout, or no git
 	Dirty  bool   `json:"dirty,omitempty"`  // uncommitted changes, those in the results folder left out
+	// Changed are the files that have them, slash-separated, from the top of the checkout.
+	Changed []string `json:"-"`
 }
 
 // ReadSource asks git about the tree at root. Whatever goes wrong, there is no
@@ -24,14 +26,14 @@ func ReadSource(root, out string) Source {
 	git := func(args ...string) (string, error) {
 		cmd := exec.Command("git", append([]string{"-C", root}, args...)...)
 		b, err := cmd.Output()
-		return strings.TrimSpace(string(b)), err
+		return strings.TrimRight(string(b), "\n"), err
 	}
 	commit, err := git("rev-parse", "HEAD")
 	if err != nil {
 		return Source{}
 	}
 	// The harness's own output is no change of the source, wherever it goes.
-	args := []string{"status", "--porcelain", "--", ":/", ":(top,exclude)results"}
+	args := []string{"status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", ":/", ":(top,exclude)results"}
 	if top, err := git("rev-parse", "--show-toplevel"); err == nil {
 		if abs, err := filepath.Abs(out); err == nil {
 			if rel, err := filepath.Rel(top, abs); err == nil && rel != "." && !strings.HasPrefix(rel, "..") {
@@ -40,7 +42,13 @@ func ReadSource(root, out string) Source {
 		}
 	}
 	changes, err := git(args...)
-	return Source{Commit: commit, Dirty: err != nil || changes != ""}
+	s := Source{Commit: commit, Dirty: err != nil || changes != ""}
+	for entry := range strings.SplitSeq(changes, "\x00") {
+		if len(entry) > 3 { // "XY path"
+			s.Changed = append(s.Changed, entry[3:])
+		}
+	}
+	return s
 }
 
 // hostname, cpuModel and system describe the machine.

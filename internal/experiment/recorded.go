@@ -31,13 +31,22 @@ func (c *Config) open(name string, dc datasets.Config, o Options) (data *dataset
 	info = Data{Name: name, Stats: data.Stats(), Warnings: data.Warnings}
 	info.Stats.Name = name
 	spec.Protocol = data.Config.Split
-	spec.Dataset, err = datasetSpec(name, dc, info.Stats.Fingerprint)
-	return data, spec, info, err
+	if spec.Dataset, err = datasetSpec(name, dc, info.Stats.Fingerprint); err != nil {
+		return data, spec, info, err
+	}
+	split, err := datasets.NewSplit(data, "") // a split that cannot be made is an error of the plan
+	if err != nil {
+		return data, spec, info, err
+	}
+	spec.Dataset.Split = split.Fingerprint()
+	return data, spec, info, nil
 }
 
-// firstRecorded is the first record that is as is says; nil if there is none, or if
-// records are not to be used.
-func (o Options) firstRecorded(is func(record.Spec) bool) (*record.Spec, error) {
+// lastRecorded is the spec of the newest record that is as is says; nil if there is
+// none, or if records are not to be used. There may be records of several states of a
+// file that was changed: without the file nothing else says which one is meant, and the
+// records of the others are then named as stale.
+func (o Options) lastRecorded(is func(record.Spec) bool) (*record.Spec, error) {
 	if o.Recorded == nil {
 		return nil, nil
 	}
@@ -45,12 +54,16 @@ func (o Options) firstRecorded(is func(record.Spec) bool) (*record.Spec, error) 
 	if err != nil {
 		return nil, err
 	}
+	var last *record.Record
 	for _, r := range all {
-		if is(r.Result.Spec) {
-			return &r.Result.Spec, nil
+		if is(r.Result.Spec) && (last == nil || r.Measured.Started.After(last.Measured.Started)) {
+			last = r
 		}
 	}
-	return nil, nil
+	if last == nil {
+		return nil, nil
+	}
+	return &last.Result.Spec, nil
 }
 
 // recordedData takes a data set that is missing from a record of its name and
@@ -60,7 +73,7 @@ func (o Options) recordedData(name string, dc datasets.Config, missing error) (s
 	if err != nil {
 		return spec, info, err
 	}
-	found, err := o.firstRecorded(func(s record.Spec) bool {
+	found, err := o.lastRecorded(func(s record.Spec) bool {
 		return s.Dataset.Name == name && equalSettings(s.Dataset.Config, want.Config)
 	})
 	if err != nil {
@@ -86,7 +99,7 @@ func (o Options) recordedData(name string, dc datasets.Config, missing error) (s
 // record of the same data and settings of pre-training; without one the error stays
 // what it was.
 func (o Options) recordedStart(spec *record.Spec, missing error) error {
-	found, err := o.firstRecorded(func(s record.Spec) bool {
+	found, err := o.lastRecorded(func(s record.Spec) bool {
 		return s.Start != nil && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Start.Version == spec.Start.Version && equalSettings(s.Start.Settings, spec.Start.Settings)
 	})
 	if err != nil {

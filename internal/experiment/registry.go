@@ -3,6 +3,7 @@ package experiment
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"famebench/baselines"
@@ -124,6 +125,8 @@ func (e Entry) lineage() []string {
 // neural fits a model's constructor, which takes the model's own configuration,
 // to the registry.
 func neural[C any, M models.Model](build func(rt *torch.Runtime, config *C, loss models.ItemLoss, items, maxLen int) (M, error)) func(*torch.Runtime, any, train.Config, int) (models.Model, error) {
+	config := reflect.TypeFor[*C]()
+	constructors[config] = append(constructors[config], functionName(build))
 	return func(rt *torch.Runtime, config any, t train.Config, items int) (models.Model, error) {
 		return build(rt, config.(*C), t.ItemLoss(), items, t.MaxLen)
 	}

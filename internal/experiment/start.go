@@ -191,6 +191,9 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	if err != nil {
 		return err
 	}
+	if _, err := data.Metadata(); err != nil { // the wrong file or a damaged one: not a reason to skip the model
+		return err
+	}
 	texts, facets, err := s.read(data)
 	if err != nil {
 		return missingError{fmt.Errorf("%s on %s needs the items' metadata: %w", e.Name, job.Spec.Dataset.Name, err)}
@@ -277,6 +280,7 @@ func (s StartConfig) shape(params any) (hidden, heads int, err error) {
 type start struct {
 	config StartConfig
 	*pretrain.Result
+	warnings []string // about the metadata
 }
 
 // start makes the item table that a job's spec asks for, before anything else uses
@@ -290,9 +294,13 @@ func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out 
 		return nil, fmt.Errorf("the run's pre-training is of version %d, this build has %d", j.Spec.Start.Version, have)
 	}
 	in := pretrain.Input{HasText: make([]bool, data.NumItems+1)}
+	var warnings []string
 	var err error
 	if s.reads() {
 		if in, err = j.encode(ctx, s, data, out); err != nil {
+			return nil, err
+		}
+		if warnings, err = s.warnOfMetadata(data, in, out); err != nil {
 			return nil, err
 		}
 	}
@@ -303,7 +311,35 @@ func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out 
 	r, err := pretrain.Train(ctx, torch.Config{Threads: 1, Seed: uint64(j.Spec.Seed)}, in, s.Config, func(p pretrain.Progress) {
 		out.progress(Progress{Step: (p.Epoch-1)*p.Steps + p.Step, Steps: p.Epochs * p.Steps, Loss: p.Loss})
 	})
-	return &start{s, r}, err
+	return &start{s, r, warnings}, err
+}
+
+// warnOfMetadata warns of what is odd about the metadata, and of items without text or
+// label. It returns the former, for the record, which has the latter in its counts.
+func (s StartConfig) warnOfMetadata(data *datasets.Dataset, in pretrain.Input, out *emitter) ([]string, error) {
+	meta, err := data.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	withoutText, withoutLabels := 0, 0
+	for v := 1; v <= data.NumItems; v++ {
+		if !in.HasText[v] {
+			withoutText++
+		} else if s.learns() && !slices.ContainsFunc(in.Facets, func(f datasets.Facet) bool { return len(f.Labels[v]) > 0 }) {
+			withoutLabels++
+		}
+	}
+	warnings := slices.Clone(meta.Warnings)
+	if withoutText > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d items have no text", withoutText, data.NumItems))
+	}
+	if withoutLabels > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d items have a text, but no label to learn from", withoutLabels, data.NumItems))
+	}
+	for _, w := range warnings {
+		out.emit(Event{Kind: EventWarning, Message: w})
+	}
+	return meta.Warnings, nil
 }
 
 // encode gives what a start learns from: the vectors of the items' texts, and labels.

@@ -120,6 +120,9 @@ func compare(a, b *record.Record) Verdict {
 	if text := compareCurves(x.Curve, y.Curve); text != "" {
 		add("%s", text)
 	}
+	if !samePretraining(x.Pretrain, y.Pretrain) {
+		add("what pre-training came to")
+	}
 	if x.Users != y.Users {
 		add("%d ranked users, now %d", x.Users, y.Users)
 		v.Result = Different
@@ -157,6 +160,9 @@ func compareCurves(a, b []record.Point) string {
 					a[i].Epoch, metric, a[i].Valid[metric], b[i].Valid[metric])
 			}
 		}
+		if text := compareGeometry(a[i], b[i]); text != "" {
+			return text
+		}
 	}
 	return ""
 }
@@ -185,6 +191,7 @@ func compareMachines(a, b record.Measured) []string {
 	for _, x := range []struct{ what, old, now string }{
 		{"processor", a.CPU, b.CPU},
 		{"libtorch", a.Libtorch, b.Libtorch},
+		{"code of the model", a.Code, b.Code},
 		{"commit", a.Commit, b.Commit},
 		{"system", a.OS, b.OS},
 		{"Go", a.Go, b.Go},

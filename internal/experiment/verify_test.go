@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -133,7 +134,7 @@ func TestPercentile(t *testing.T) {
 func TestReadSource(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "mine")
-	if s := ReadSource(dir, out); s != (Source{}) {
+	if s := ReadSource(dir, out); !reflect.DeepEqual(s, Source{}) {
 		t.Errorf("no repository: %+v", s)
 	}
 	git := func(args ...string) {
@@ -148,19 +149,20 @@ func TestReadSource(t *testing.T) {
 	git("add", ".")
 	git("commit", "-q", "-m", "first")
 	for _, step := range []struct {
-		name  string
-		do    func()
-		dirty bool
+		name    string
+		do      func()
+		changed []string
 	}{
-		{"clean", func() {}, false},
-		{"results", func() { mkdirWrite(t, filepath.Join(dir, "results"), "x.json") }, false},
-		{"results elsewhere", func() { mkdirWrite(t, out, "y.json") }, false},
-		{"untracked source", func() { write(t, filepath.Join(dir, "b.go"), "package a\n") }, true},
+		{"clean", func() {}, nil},
+		{"results", func() { mkdirWrite(t, filepath.Join(dir, "results"), "x.json") }, nil},
+		{"results elsewhere", func() { mkdirWrite(t, out, "y.json") }, nil},
+		{"changed source", func() { write(t, filepath.Join(dir, "a.go"), "package b\n") }, []string{"a.go"}},
+		{"untracked source", func() { mkdirWrite(t, filepath.Join(dir, "sub"), "ä b.go") }, []string{"a.go", "sub/ä b.go"}},
 	} {
 		step.do()
 		s := ReadSource(dir, out)
-		if len(s.Commit) != 40 || s.Dirty != step.dirty {
-			t.Errorf("%s: %+v, want dirty %v", step.name, s, step.dirty)
+		if len(s.Commit) != 40 || s.Dirty != (step.changed != nil) || !reflect.DeepEqual(s.Changed, step.changed) {
+			t.Errorf("%s: %+v, want changed %q", step.name, s, step.changed)
 		}
 	}
 }

@@ -27,12 +27,16 @@ type Spec struct {
 	Versions Versions `json:"versions"`
 }
 
-// Dataset names the data of a run. Only the fingerprint of the processed
-// sequences enters the id: the same data by another name or path is the same.
+// Dataset names the data of a run. The fingerprint of the processed sequences and
+// the hash of the split enter the id, nothing else does: the same data under another
+// name or path is the same.
 type Dataset struct {
-	Name        string   `json:"name"`
-	Fingerprint string   `json:"fingerprint"`
-	Config      Settings `json:"config,omitempty"` // how to open it again
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint"`
+	// Split is datasets.Split.Fingerprint where the sequences alone do not decide the
+	// split: a time split depends on times. Empty for leave-one-out.
+	Split  string   `json:"split,omitempty"`
+	Config Settings `json:"config,omitempty"` // how to open it again
 }
 
 // Versions are raised by hand when a change of the code moves numbers.
@@ -57,7 +61,7 @@ type Settings map[string]json.RawMessage
 
 // hashed is the part of a spec that the id is hashed from.
 func (s Spec) hashed() Spec {
-	s.Dataset = Dataset{Fingerprint: s.Dataset.Fingerprint}
+	s.Dataset = Dataset{Fingerprint: s.Dataset.Fingerprint, Split: s.Dataset.Split}
 	return s
 }
 

@@ -130,6 +130,14 @@ func (s Store) Read(id string) (*Record, error) {
 	return &r, nil
 }
 
+// RemoveRecord removes the record of a run, if there is one, and keeps its other files.
+func (s Store) RemoveRecord(id string) error {
+	if err := os.Remove(s.RecordPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("record: %w", err)
+	}
+	return nil
+}
+
 // IDs lists the runs that have records, sorted.
 func (s Store) IDs() ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(globQuote(s.Dir), "runs", "*.json"))

@@ -37,7 +37,7 @@ func TestWilcoxonWithoutDifferences(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := (Signed{P: 1}); got != want {
+		if want := (Signed{P: 1, Exact: 1}); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
 	}

@@ -1,0 +1,39 @@
+package datasets
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+)
+
+// Fingerprint returns what identifies the split beyond [Dataset.Fingerprint]. It is ""
+// for leave-one-out, which the sequences alone decide. A time split also depends on
+// the times: data sets with equal sequences can be split differently. Its fingerprint
+// is the SHA-256, in hex, of one line for each user's training sequence, validation
+// case and test case; cases are written as user, length of the history and target.
+func (s *Split) Fingerprint() string {
+	if s.Kind != TimeSplit {
+		return ""
+	}
+	h := sha256.New()
+	var line []byte
+	write := func(kind string, numbers ...int32) {
+		line = append(line[:0], kind...)
+		for _, n := range numbers {
+			line = strconv.AppendInt(append(line, ' '), int64(n), 10)
+		}
+		h.Write(append(line, '\n'))
+	}
+	for _, seq := range s.Train {
+		write("train", seq...)
+	}
+	for _, part := range []struct {
+		kind  string
+		cases []Case
+	}{{"valid", s.Valid}, {"test", s.Test}} {
+		for _, c := range part.cases {
+			write(part.kind, c.User, int32(len(c.History)), c.Target)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,82 @@
+package datasets
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Values of metadata come from many hands: exported by pandas, written by Python's
+// str or by a JSON library, typed. The functions here read what they say.
+
+// tidy drops the blanks around a value, the invisible ones too, and makes one of
+// each run of them inside: " Acme\u00a0 Ltd" and "Acme Ltd" are one brand.
+func tidy(s string) string {
+	s = strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b' })
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// missingTexts are the texts that pandas.read_csv takes for a missing value, and NaT,
+// which pandas writes for a missing time.
+var missingTexts = map[string]bool{
+	"": true, "#N/A": true, "#N/A N/A": true, "#NA": true, "-1.#IND": true, "-1.#QNAN": true, "-NaN": true, "-nan": true,
+	"1.#IND": true, "1.#QNAN": true, "<NA>": true, "N/A": true, "NA": true, "NULL": true, "NaN": true, "NaT": true,
+	"None": true, "n/a": true, "nan": true, "null": true,
+}
+
+// known is a tidy text, "" for a missing one.
+func known(s string) string {
+	if s = tidy(s); missingTexts[s] {
+		return ""
+	}
+	return s
+}
+
+// value is a known text. Of one that is written as a list, as descriptions are, it
+// is the texts in the list.
+func value(s string) string {
+	s = known(s)
+	if strings.HasPrefix(s, "[") {
+		if paths, _, err := readLiteral(s); err == nil {
+			if text := joinTexts(paths...); text == "" || opensQuote(s[1:]) {
+				return text
+			}
+		}
+	}
+	return s
+}
+
+// joinTexts joins the texts of lists that are not missing.
+func joinTexts(lists ...[]string) string {
+	var out []string
+	for _, list := range lists {
+		for _, s := range list {
+			if s != "" {
+				out = append(out, s)
+			}
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// compactDate is a date such as 19800501.
+var compactDate = regexp.MustCompile(`^[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$`)
+
+// parseYear finds the year in a number such as 1980.0 or in a date such as
+// 1980-05-01, 01-Jan-1980 or May 1980. A year has four digits: one of two digits
+// could be of several centuries.
+func parseYear(s string) (int32, bool) {
+	if compactDate.MatchString(s) {
+		s = s[:4]
+	}
+	if v, ok := parseNumber([]byte(s)); ok {
+		return int32(max(0, min(v, 3000))), v >= 1000 && v < 3000
+	}
+	for _, digits := range strings.FieldsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
+		if year, err := strconv.Atoi(digits); err == nil && len(digits) == 4 && year >= 1000 && year < 3000 {
+			return int32(year), true
+		}
+	}
+	return 0, false
+}

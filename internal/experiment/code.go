@@ -1,0 +1,128 @@
+package experiment
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+
+	"famebench/baselines"
+	"famebench/datasets"
+	"famebench/internal/code"
+	"famebench/internal/rank"
+	"famebench/internal/torch"
+	"famebench/internal/train"
+	"famebench/models"
+	"famebench/pretrain"
+)
+
+// ownSources are the files of this package that decide results.
+//
+//go:embed execute.go start.go untrained.go
+var ownSources embed.FS
+
+// constructors names the constructors of neural models by the type of their
+// configuration. neural fills it in while the registry is made.
+var constructors = map[reflect.Type][]string{}
+
+func functionName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name() }
+
+var (
+	codeMu    sync.Mutex
+	codeCache = map[string]code.Version{}
+)
+
+// code identifies the code of this program that decides the results of a model.
+func (e Entry) code() (code.Version, error) {
+	codeMu.Lock()
+	defer codeMu.Unlock()
+	if v, ok := codeCache[e.Name]; ok {
+		return v, nil
+	}
+	roots, shared := constructors[reflect.TypeOf(e.Defaults)], []code.Package{
+		{Dir: "internal/experiment", Sources: ownSources}, {Dir: "internal/rank", Sources: rank.Sources}, {Dir: "datasets", Sources: datasets.Sources},
+	}
+	var libraries []string
+	if e.Floor != nil {
+		roots = []string{functionName(e.Floor)}
+	} else {
+		shared = append(shared, code.Package{Dir: "internal/train", Sources: train.Sources}, code.Package{Dir: "internal/torch", Sources: torch.Sources})
+		libraries = append(libraries, "github.com/sugarme/gotch")
+	}
+	if e.Text {
+		shared = append(shared, code.Package{Dir: "pretrain", Sources: pretrain.Sources})
+		libraries = append(libraries, "github.com/sugarme/tokenizer")
+	}
+	v, err := code.Of(roots, []code.Package{{Dir: "baselines", Sources: baselines.Sources}, {Dir: "models", Sources: models.Sources}}, shared, versionsOf(libraries)...)
+	if err != nil || len(roots) == 0 {
+		// A model of another package, whose sources are not known: any change of the
+		// program counts.
+		if v, err = programVersion(); err != nil {
+			return v, err
+		}
+	}
+	codeCache[e.Name] = v
+	return v, nil
+}
+
+// versionsOf gives the versions of modules in this program.
+func versionsOf(modules []string) []string {
+	var out []string
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if slices.Contains(modules, m.Path) {
+				out = append(out, m.Path+" "+m.Version)
+			}
+		}
+	}
+	return out
+}
+
+// programVersion is the hash of the running program.
+func programVersion() (code.Version, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return code.Version{}, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return code.Version{}, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return code.Version{Hash: hex.EncodeToString(h.Sum(nil))}, err
+}
+
+// changedFiles lists the sources of a model that have uncommitted changes.
+func (s Source) changedFiles(v code.Version) []string {
+	var out []string
+	for _, file := range v.Files {
+		if slices.ContainsFunc(s.Changed, func(c string) bool { return c == file || strings.HasSuffix(c, "/"+file) }) {
+			out = append(out, file)
+		}
+	}
+	return out
+}
+
+// CodeOf returns the hash of the code that decides a model's results; "" for a model
+// that is not in the registry.
+func CodeOf(registry []Entry, model string) (string, error) {
+	e, ok := find(registry, model)
+	if !ok {
+		return "", nil
+	}
+	v, err := e.code()
+	if err != nil {
+		return "", fmt.Errorf("the code of %s: %w", model, err)
+	}
+	return v.Hash, nil
+}
