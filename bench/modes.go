@@ -19,7 +19,7 @@ type mode string
 // Flags that several modes use. Those of every mode: -config, -set, -json.
 const (
 	chooseRuns = "suite datasets models seeds device threads strict "
-	carryOut   = "jobs retry-failed yes expect "
+	carryOut   = "jobs retry-failed again yes expect "
 )
 
 // uses lists the flags of each mode.
@@ -38,7 +38,7 @@ var unusedBy = map[string]string{
 	experiment.KindCompare: "expect",
 	experiment.KindCI:      "",
 	experiment.KindTune:    "expect analyse",
-	experiment.KindCost:    "expect analyse jobs retry-failed yes report",
+	experiment.KindCost:    "expect analyse jobs retry-failed again yes report",
 }
 
 // checkMode finds the mode of a command line, and refuses flags that it does not use.
