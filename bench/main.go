@@ -135,12 +135,16 @@ func run(ctx context.Context, kill <-chan struct{}, args []string, stdout, stder
 	return b.suite(ctx, plan)
 }
 
-// announce tells what the data has about it, and what of the suite cannot be run.
+// announce prints the data sets' warnings, how texts are encoded, and what of the suite
+// cannot be run.
 func (b *bench) announce(plan *experiment.Plan) {
 	for _, d := range plan.Data {
 		for _, w := range d.Warnings {
 			fmt.Fprintf(b.stderr, "warning: %s\n", w)
 		}
+	}
+	for _, line := range plan.Encoders {
+		fmt.Fprintf(b.stderr, "text encoder %s\n", line)
 	}
 	for _, s := range plan.Skipped {
 		fmt.Fprintf(b.stderr, "skipped: %s: %s\n", s.What, s.Reason)

@@ -25,6 +25,8 @@ type Suite struct {
 	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial goes to the end
 	Finalists   int `toml:"finalists" json:"finalists,omitempty"`       // kind "tune": trials trained to the end
 
+	shorten bool // TrialEpochs is the default: no trial is longer than a whole run
+
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 }
 
@@ -118,6 +120,10 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		checkNames(at("datasets"), "data set", s.Datasets, c.Datasets()),
 		checkSeeds(at("seeds"), s.Seeds))
 	if s.Kind == KindTune {
+		if at("finalists") == place && s.Trials >= 1 { // not set: no more than there are trials
+			s.Finalists = min(s.Finalists, s.Trials)
+		}
+		s.shorten = at("trial_epochs") == place
 		for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
 			if n < 1 {
 				errs = append(errs, at(key).Errorf("%d: want at least 1", n))
