@@ -11,6 +11,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -129,9 +130,9 @@ func (c Config) Validate(items int) error {
 		return bad("max_len", c.MaxLen, "at least 1")
 	case c.Stride < 1 || c.Stride > c.MaxLen:
 		return bad("stride", c.Stride, fmt.Sprintf("1 to max_len (%d)", c.MaxLen))
-	case !(c.TimeLimit >= 0):
+	case !(c.TimeLimit >= 0) || math.IsInf(c.TimeLimit, 1):
 		return bad("time_limit", c.TimeLimit, "0 (none) or seconds")
-	case !(c.CheckpointEvery > 0):
+	case !(c.CheckpointEvery > 0) || math.IsInf(c.CheckpointEvery, 1):
 		return bad("checkpoint_every", c.CheckpointEvery, "more than 0 seconds")
 	}
 	if items == 0 {
