@@ -48,15 +48,14 @@ var activations = map[string]func(torch.Tensor) torch.Tensor{
 	"tanh":              torch.Tensor.Tanh,
 }
 
-// sizes are the keys of config.json that size a tensor, and where they go.
-func (c *bertConfig) sizes() []struct {
+// size is a key of config.json, and where its value goes.
+type size struct {
 	key  string
 	into *int
-} {
-	return []struct {
-		key  string
-		into *int
-	}{
+}
+
+func (c *bertConfig) sizes() []size {
+	return []size{
 		{"hidden_size", &c.Hidden}, {"num_hidden_layers", &c.Layers}, {"num_attention_heads", &c.Heads},
 		{"intermediate_size", &c.Inner}, {"max_position_embeddings", &c.Positions},
 		{"type_vocab_size", &c.Types}, {"vocab_size", &c.Vocabulary},

@@ -49,8 +49,8 @@ func (f Folder) Follow(o EncodeOptions) (EncodeOptions, error) {
 }
 
 // Describe says in words how texts are encoded with o, which Follow gave for a
-// pooling that was set ("": none), and why.
-func (f Folder) Describe(set Pooling, o EncodeOptions) string {
+// pooling that by has set ("": none), and why.
+func (f Folder) Describe(set Pooling, by string, o EncodeOptions) string {
 	words := func(p Pooling, normalise bool) string {
 		if normalise {
 			return string(p) + " pooling, vectors normalised"
@@ -64,11 +64,11 @@ func (f Folder) Describe(set Pooling, o EncodeOptions) string {
 	case set == "":
 		text += ", as the folder asks"
 	case f.asks.refused != nil:
-		text += fmt.Sprintf(", as pretrain.pooling says, although %v", f.asks.refused)
+		text += fmt.Sprintf(", as %s says, although %v", by, f.asks.refused)
 	case f.asks.pooling != "" && (f.asks.pooling != o.Pooling || f.asks.normalise):
-		text += ", as pretrain.pooling says; the folder asks for " + words(f.asks.pooling, f.asks.normalise)
+		text += ", as " + by + " says; the folder asks for " + words(f.asks.pooling, f.asks.normalise)
 	default:
-		text += ", as pretrain.pooling says"
+		text += ", as " + by + " says"
 	}
 	if f.asks.maxTokens > 0 && o.MaxTokens == f.asks.maxTokens {
 		text += fmt.Sprintf("; at most %d tokens of a text (max_seq_length in sentence_bert_config.json)", o.MaxTokens)

@@ -135,7 +135,7 @@ func TestFolderIsFollowed(t *testing.T) {
 			got, err := e.Encode(t.Context(), want.Texts, o)
 			must(t, err)
 			oracle.Near(t, c.name, got, oracle.Flatten(c.rows), outputTolerance)
-			if words := strings.ReplaceAll(e.Describe(c.set, o), f.dir, "DIR"); !strings.HasPrefix(words, c.words) {
+			if words := strings.ReplaceAll(e.Describe(c.set, "pretrain.pooling", o), f.dir, "DIR"); !strings.HasPrefix(words, c.words) {
 				t.Errorf("%q, want %q", words, c.words)
 			}
 		})

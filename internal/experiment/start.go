@@ -193,13 +193,13 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	if !s.reads() {
 		return nil
 	}
-	if data == nil {
-		return missingError{fmt.Errorf("%s on %s needs the data", e.Name, job.Spec.Dataset.Name)}
-	}
-	open := s // until the folder is read, and for records where it is not here
+	open := s // what records are looked up by where the data or the folder is not here
 	open.Pooling = cmp.Or(s.Pooling, string(pretrain.MeanPooling))
 	if job.Spec.Start.Settings, err = open.settings(); err != nil {
 		return err
+	}
+	if data == nil {
+		return missingError{fmt.Errorf("%s on %s needs the data", e.Name, job.Spec.Dataset.Name)}
 	}
 	dir, err := c.encoderDir(s)
 	if err != nil {
@@ -250,7 +250,7 @@ func (c *encoders) follow(dir string, s *StartConfig) (pretrain.Folder, error) {
 		return f, fmt.Errorf("%w; or set pretrain.pooling to mean, cls or max, which takes the place of the folder's modules", err)
 	}
 	s.Pooling, s.Normalise, s.MaxTokens = string(o.Pooling), o.Normalise, o.MaxTokens
-	if line := dir + ": " + f.Describe(set, o); !slices.Contains(c.used, line) {
+	if line := dir + ": " + f.Describe(set, "pretrain.pooling", o); !slices.Contains(c.used, line) {
 		c.used = append(c.used, line)
 	}
 	return f, nil
@@ -372,9 +372,17 @@ func (j Job) encode(ctx context.Context, s StartConfig, data *datasets.Dataset, 
 	if encoder.Fingerprint != j.Spec.Start.Encoder {
 		return in, fmt.Errorf("the encoder in %s has fingerprint %.8s, the run's is %.8s", dir, encoder.Fingerprint, j.Spec.Start.Encoder)
 	}
+	pooling := pretrain.Pooling(s.Pooling)
+	if j.Encoder == "" { // no plan has said how texts are encoded
+		o, err := encoder.Follow(pretrain.EncodeOptions{})
+		if err != nil || o.Pooling != pooling || o.Normalise != s.Normalise {
+			o = pretrain.EncodeOptions{Pooling: pooling, Normalise: s.Normalise}
+			out.emit(Event{Kind: EventWarning, Message: fmt.Sprintf("text encoder %s: %s", dir, encoder.Describe(pooling, "the record", o))})
+		}
+	}
 	out.phase("encode")
 	vectors, err := encoder.Encode(ctx, texts, pretrain.EncodeOptions{
-		Pooling: pretrain.Pooling(s.Pooling), Normalise: s.Normalise, MaxTokens: min(s.MaxTokens, encoder.MaxTokens),
+		Pooling: pooling, Normalise: s.Normalise, MaxTokens: min(s.MaxTokens, encoder.MaxTokens),
 		Threads: j.Spec.Threads, CacheDir: encodingsDir(),
 		NotKept:  func(err error) { out.emit(Event{Kind: EventWarning, Message: err.Error()}) },
 		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
