@@ -139,7 +139,8 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	return b.suite(ctx, plan)
 }
 
-// announce tells what the data has about it, and what of the suite cannot be run.
+// announce prints the data sets' warnings, how texts are encoded, and what of the suite
+// cannot be run.
 func (b *bench) announce(plan *experiment.Plan) {
 	for _, d := range plan.Data {
 		for _, w := range d.Warnings {
@@ -148,6 +149,9 @@ func (b *bench) announce(plan *experiment.Plan) {
 	}
 	if len(plan.Changed) > 0 && !b.options.report {
 		fmt.Fprintf(b.stderr, "note: uncommitted changes in %s: records that other code made are not used, and these runs are trained again\n", strings.Join(plan.Changed, ", "))
+	}
+	for _, line := range plan.Encoders {
+		fmt.Fprintf(b.stderr, "text encoder %s\n", line)
 	}
 	for _, s := range plan.Skipped {
 		fmt.Fprintf(b.stderr, "skipped: %s: %s\n", s.What, s.Reason)

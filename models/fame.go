@@ -72,6 +72,14 @@ func (c *FAMEConfig) Validate() error {
 	return c.TransformerConfig.Validate()
 }
 
+// FollowExperts sets what follows Experts where it is not set: a router keeps no more
+// experts than there are. Other routers do not read TopK, and their runs' ids have it.
+func (c *FAMEConfig) FollowExperts() {
+	if c.Router == RouterTopK && c.Experts >= 1 {
+		c.TopK = min(c.TopK, c.Experts)
+	}
+}
+
 // FAME is the facet-aware multi-head mixture of experts (Liu et al. 2024, arXiv
 // 2411.01457): SASRec whose last layer has heads that each stand for a facet of
 // the items. In a head, N experts attend with queries of their own and a router

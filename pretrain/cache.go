@@ -28,13 +28,9 @@ type cache struct {
 	metadata map[string]string // for people, but for its sha256
 }
 
-func (e *Encoder) cache(texts []string, o EncodeOptions) (cache, error) {
+func (e *Encoder) cache(texts []string, o EncodeOptions) cache {
 	if o.CacheDir == "" {
-		return cache{}, nil
-	}
-	// Before the work, not after it.
-	if err := os.MkdirAll(o.CacheDir, 0o755); err != nil {
-		return cache{}, fmt.Errorf("pretrain: the folder for encodings: %w", err)
+		return cache{}
 	}
 	metadata := map[string]string{
 		"version":    strconv.Itoa(encodingVersion),
@@ -44,15 +40,20 @@ func (e *Encoder) cache(texts []string, o EncodeOptions) (cache, error) {
 		"max_tokens": strconv.Itoa(o.MaxTokens),
 		"texts":      TextsHash(texts),
 	}
+	keys := []string{"version", "libtorch", "encoder", "pooling", "max_tokens", "texts"}
+	if o.Normalise { // named only where it holds, as older files do not know of it
+		metadata["normalise"] = "true"
+		keys = append(keys, "normalise")
+	}
 	h := sha256.New()
-	for _, k := range []string{"version", "libtorch", "encoder", "pooling", "max_tokens", "texts"} {
+	for _, k := range keys {
 		fmt.Fprintf(h, "%s = %s\n", k, metadata[k])
 	}
 	return cache{
 		path:     filepath.Join(o.CacheDir, hex.EncodeToString(h.Sum(nil))+".safetensors"),
 		shape:    []int64{int64(len(texts)), int64(e.Hidden)},
 		metadata: metadata,
-	}, nil
+	}
 }
 
 // TextsHash is the SHA-256 of the texts in their order, each after its length.
@@ -91,6 +92,9 @@ func (c cache) load() ([]float32, bool) {
 func (c cache) store(vectors []float32) error {
 	if c.path == "" {
 		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(c.path), 0o755); err != nil {
+		return fmt.Errorf("pretrain: the folder for encodings: %w", err)
 	}
 	t := safetensors.FromFloat32s(c.shape, vectors)
 	c.metadata["sha256"] = dataHash(t)

@@ -15,13 +15,9 @@ import (
 
 // Encoder is a folder in the Hugging Face layout with a model of the BERT family.
 // OpenEncoder checks all of it and computes nothing; Encode splits the texts over a
-// team of threads, and keeps what it computed in a cache folder. The fields are for
-// reading.
+// team of threads, and keeps what it computed in a cache folder.
 type Encoder struct {
-	Hidden        int    // size d of a vector
-	MaxTokens     int    // the most tokens of a text that the model can take
-	Fingerprint   string // SHA-256 of all that decides a vector: weights, configuration, vocabulary
-	WeightsSHA256 string // of model.safetensors
+	Folder
 
 	config  bertConfig
 	tokens  *tokenizer
@@ -47,9 +43,13 @@ const MinTokens = 3
 // EncodeOptions say how texts are encoded.
 type EncodeOptions struct {
 	Pooling   Pooling // "" is the mean
+	Normalise bool    // vectors have norm 1, but for those of norm 0
 	MaxTokens int     // of a text, [CLS] and [SEP] counted; the rest is cut off; 0 is the encoder's MaxTokens
 	Threads   int     // CPU threads, which do not change a bit of the result; 0 is all cores
 	CacheDir  string  // where encodings are kept, made if it is not there; "" keeps none
+	// NotKept, if not nil, is told why an encoding could not be kept in CacheDir. It is
+	// computed again the next time; nothing else is lost.
+	NotKept func(error)
 	// Progress, if not nil, is told after every batch how many texts are done. Calls
 	// come from several goroutines, one at a time.
 	Progress func(done, total int)
@@ -61,8 +61,7 @@ const tokensPerBatch = 1024
 
 // Encode gives the vectors of texts, [len(texts), Hidden] row-major: the same
 // numbers whatever the number of threads, and always from a CPU, so that runs on
-// any device start from the same ones. They are not normalised. An empty text has
-// a vector, too: that of [CLS] and [SEP] alone. It must not be called within
+// any device start from the same ones. An empty text has a vector, too: that of [CLS] and [SEP] alone. It must not be called within
 // another use of the tensor layer, whose generator it would seed.
 func (e *Encoder) Encode(ctx context.Context, texts []string, o EncodeOptions) ([]float32, error) {
 	o.Pooling = cmp.Or(o.Pooling, MeanPooling)
@@ -73,10 +72,7 @@ func (e *Encoder) Encode(ctx context.Context, texts []string, o EncodeOptions) (
 	if o.MaxTokens < MinTokens || o.MaxTokens > e.MaxTokens {
 		return nil, fmt.Errorf("pretrain: max_tokens = %d, expected %d to %d, which this encoder takes", o.MaxTokens, MinTokens, e.MaxTokens)
 	}
-	c, err := e.cache(texts, o)
-	if err != nil {
-		return nil, err
-	}
+	c := e.cache(texts, o)
 	if out, ok := c.load(); ok {
 		return out, nil
 	}
@@ -84,7 +80,10 @@ func (e *Encoder) Encode(ctx context.Context, texts []string, o EncodeOptions) (
 	if err != nil {
 		return nil, err
 	}
-	return out, c.store(out)
+	if err := c.store(out); err != nil && o.NotKept != nil {
+		o.NotKept(err)
+	}
+	return out, nil
 }
 
 // compute is Encode without the cache.
@@ -127,7 +126,11 @@ func (e *Encoder) compute(ctx context.Context, texts []string, o EncodeOptions) 
 					states := models[k].forward(batch, nil).HostFloats()
 					for j, text := range todo[i] {
 						n := len(batch[j]) * e.Hidden
-						pool(o.Pooling, states[:n], out[text*e.Hidden:(text+1)*e.Hidden])
+						vector := out[text*e.Hidden : (text+1)*e.Hidden]
+						pool(o.Pooling, states[:n], vector)
+						if o.Normalise {
+							normalise(vector)
+						}
 						states = states[n:]
 					}
 				})
@@ -187,5 +190,17 @@ func pool(p Pooling, states, out []float32) {
 		for i, v := range states {
 			out[i%d] = max(out[i%d], v)
 		}
+	}
+}
+
+// normalise divides a vector by its norm; one of norm 0 stays.
+func normalise(v []float32) {
+	sum := 0.0
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	norm := max(math.Sqrt(sum), 1e-12) // as torch.nn.functional.normalize
+	for i, x := range v {
+		v[i] = float32(float64(x) / norm)
 	}
 }

@@ -242,8 +242,6 @@ func TestEncodeNothing(t *testing.T) {
 
 func TestEncodeRefuses(t *testing.T) {
 	e, texts := tiny(t)
-	file := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(file, nil, 0o644))
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, c := range map[string]struct {
@@ -254,7 +252,6 @@ func TestEncodeRefuses(t *testing.T) {
 		"pooling":     {t.Context(), EncodeOptions{Pooling: "sum"}, `pooling = "sum", expected mean, cls or max`},
 		"few tokens":  {t.Context(), EncodeOptions{MaxTokens: 2}, "max_tokens = 2, expected 3 to 24"},
 		"many tokens": {t.Context(), EncodeOptions{MaxTokens: 25}, "max_tokens = 25, expected 3 to 24"},
-		"no folder":   {t.Context(), EncodeOptions{CacheDir: filepath.Join(file, "cache")}, "the folder for encodings"},
 		"cancelled":   {cancelled, EncodeOptions{}, context.Canceled.Error()},
 	} {
 		if got, err := e.Encode(c.ctx, texts, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -335,7 +332,7 @@ func TestEncodeCache(t *testing.T) {
 			t.Errorf("texts %d: taken from the cache", i)
 		}
 	}
-	for _, o := range []EncodeOptions{{Pooling: CLSPooling}, {Pooling: MaxPooling}, {MaxTokens: 5}} {
+	for _, o := range []EncodeOptions{{Pooling: CLSPooling}, {Pooling: MaxPooling}, {MaxTokens: 5}, {Normalise: true}} {
 		if encode(texts, o); runs == 0 {
 			t.Errorf("%+v: taken from the cache", o)
 		}
@@ -344,8 +341,44 @@ func TestEncodeCache(t *testing.T) {
 	if encode(texts, EncodeOptions{}); runs == 0 {
 		t.Error("another encoder: taken from the cache")
 	}
-	if n := len(files()); n != 8 {
-		t.Errorf("%d files, want 8: %q", n, files())
+	if n := len(files()); n != 9 {
+		t.Errorf("%d files, want 9: %q", n, files())
+	}
+}
+
+// Where encodings cannot be kept, as in a home that cannot be written to, the vectors
+// are computed all the same, and the reason is told once.
+func TestEncodeWithoutKeeping(t *testing.T) {
+	e, texts := tiny(t)
+	want, err := e.Encode(t.Context(), texts[:9], EncodeOptions{})
+	must(t, err)
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o644))
+	var told []string
+	got, err := e.Encode(t.Context(), texts[:9], EncodeOptions{CacheDir: filepath.Join(file, "cache"), NotKept: func(err error) { told = append(told, err.Error()) }})
+	must(t, err)
+	if !slices.Equal(got, want) || len(told) != 1 || !strings.Contains(told[0], "the folder for encodings") {
+		t.Errorf("%q, or other vectors", told)
+	}
+}
+
+// A flipped bit anywhere in a kept encoding never changes a vector.
+func TestEncodeCacheFlippedBits(t *testing.T) {
+	e, texts := tiny(t)
+	dir := t.TempDir()
+	first, err := e.Encode(t.Context(), texts[:9], EncodeOptions{CacheDir: dir})
+	must(t, err)
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	must(t, err)
+	whole, err := os.ReadFile(names[0])
+	must(t, err)
+	for at := 0; at < len(whole); at += 1 + len(whole)/97 {
+		damaged := slices.Clone(whole)
+		damaged[at] ^= 1 << (at % 8)
+		must(t, os.WriteFile(names[0], damaged, 0o644))
+		if got, err := e.Encode(t.Context(), texts[:9], EncodeOptions{CacheDir: dir}); err != nil || !slices.Equal(got, first) {
+			t.Errorf("byte %d: %v, or other vectors", at, err)
+		}
 	}
 }
 

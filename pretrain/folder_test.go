@@ -2,12 +2,17 @@ package pretrain
 
 import (
 	"cmp"
+	"encoding/binary"
 	"encoding/json"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"famebench/internal/torch/safetensors"
 )
@@ -67,6 +72,16 @@ func (f folder) tensors(change func(map[string]safetensors.Tensor)) {
 	must(f.t, safetensors.Write(f.path("model.safetensors"), w))
 }
 
+// weight changes one element of a tensor.
+func (f folder) weight(name string, element int, v float64) {
+	f.t.Helper()
+	f.tensors(func(w map[string]safetensors.Tensor) {
+		data := slices.Clone(w[name].Data)
+		binary.LittleEndian.PutUint32(data[4*element:], math.Float32bits(float32(v)))
+		w[name] = safetensors.Tensor{DType: "F32", Shape: w[name].Shape, Data: data}
+	})
+}
+
 // Every damage is an error that names the file and what was expected, before
 // anything is computed.
 func TestOpenEncoderNamesTheDamage(t *testing.T) {
@@ -93,27 +108,38 @@ func TestOpenEncoderNamesTheDamage(t *testing.T) {
 		{"unknown type", "", config("mpnet", "model_type"), []string{`config.json: model_type = "mpnet", but only bert`}},
 		{"decoder", "", config(true, "is_decoder"), []string{"config.json: is_decoder = true"}},
 		{"relative positions", "", config("relative_key", "position_embedding_type"), []string{`position_embedding_type = "relative_key"`}},
-		{"no hidden size", "", config(nil, "hidden_size"), []string{"config.json: hidden_size = <nil>, expected a whole number"}},
+		{"no hidden size", "", config(nil, "hidden_size"), []string{"config.json: hidden_size: expected a whole number from 1 to 2147483647, got nothing"}},
 		{"no layers", "", config(nil, "num_hidden_layers"), []string{"num_hidden_layers"}},
 		{"no heads", "", config(nil, "num_attention_heads"), []string{"num_attention_heads"}},
 		{"no inner size", "", config(nil, "intermediate_size"), []string{"intermediate_size"}},
 		{"no positions", "", config(nil, "max_position_embeddings"), []string{"max_position_embeddings"}},
 		{"no types", "", config(nil, "type_vocab_size"), []string{"type_vocab_size"}},
 		{"no vocabulary size", "", config(nil, "vocab_size"), []string{"vocab_size"}},
-		{"no eps", "", config(nil, "layer_norm_eps"), []string{"config.json: layer_norm_eps = <nil>"}},
-		{"no activation", "", config(nil, "hidden_act"), []string{"config.json: hidden_act = <nil>, expected gelu"}},
-		{"unknown activation", "", config("mish", "hidden_act"), []string{"config.json: hidden_act = mish, expected gelu"}},
-		{"half a layer", "", config(1.5, "num_hidden_layers"), []string{"num_hidden_layers = 1.5, expected a whole number"}},
-		{"size in words", "", config("twelve", "hidden_size"), []string{"hidden_size = twelve, expected a whole number"}},
-		{"negative size", "", config(-12, "hidden_size"), []string{"hidden_size = -12"}},
-		{"huge size", "", config(1e300, "hidden_size"), []string{"hidden_size = 1e+300"}},
-		{"heads do not divide", "", config(5, "num_attention_heads"), []string{"num_attention_heads = 5 does not divide hidden_size = 12"}},
-		{"wrong hidden size", "", config(24, "hidden_size"), []string{"model.safetensors", `"embeddings.word_embeddings.weight" has the shape [38 12], expected [38 24]`, "hidden_size"}},
-		{"wrong inner size", "", config(21, "intermediate_size"), []string{"model.safetensors", "intermediate.dense.weight", "[20 12], expected [21 12]", "intermediate_size"}},
-		{"wrong positions", "", config(25, "max_position_embeddings"), []string{"position_embeddings.weight", "[24 12], expected [25 12]", "max_position_embeddings"}},
-		{"few positions", "", config(2, "max_position_embeddings"), []string{"max_position_embeddings = 2, expected at least 3"}},
-		{"too few layers", "", config(2, "num_hidden_layers"), []string{"model.safetensors: there is a layer 2, but num_hidden_layers in config.json is 2"}},
-		{"too many layers", "", config(4, "num_hidden_layers"), []string{"model.safetensors", `no tensor "encoder.layer.3.`, "config.json"}},
+		{"no eps", "", config(nil, "layer_norm_eps"), []string{"config.json: layer_norm_eps: expected a small number above 0, got nothing"}},
+		{"no activation", "", config(nil, "hidden_act"), []string{"config.json: hidden_act: expected gelu", "got nothing"}},
+		{"unknown activation", "", config("mish", "hidden_act"), []string{"config.json: hidden_act: expected gelu", `got "mish"`}},
+		{"half a layer", "", config(1.5, "num_hidden_layers"), []string{"num_hidden_layers: expected a whole number from 1 to 2147483647, got 1.5"}},
+		{"size in words", "", config("twelve", "hidden_size"), []string{`hidden_size: expected a whole number from 1 to 2147483647, got "twelve"`}},
+		{"negative size", "", config(-12, "hidden_size"), []string{"hidden_size: expected a whole number from 1 to 2147483647, got -12"}},
+		{"huge size", "", config(1e300, "hidden_size"), []string{"hidden_size: expected a whole number from 1 to 2147483647, got 1e+300"}},
+		{"size of nothing", "", config(0, "num_hidden_layers"), []string{"num_hidden_layers: expected a whole number from 1 to 2147483647, got 0"}},
+		{"size with control characters", "", config("\x1b[2J\x00", "hidden_size"), []string{`got "\x1b[2J\x00"`}},
+		{"long size", "", config(strings.Repeat("9", 1000), "hidden_size"), []string{`got "` + strings.Repeat("9", 59) + "…"}},
+		// Sizes that would take all memory are compared with the weights first.
+		{"huge layers", "", config(10000000, "num_hidden_layers"), []string{"config.json: num_hidden_layers: expected 3 (the layers in model.safetensors), got 10000000"}},
+		{"huge hidden size", "", config(2147483640, "hidden_size"), []string{"config.json: hidden_size: expected 12 (the columns of embeddings.word_embeddings.weight in model.safetensors), got 2147483640"}},
+		{"huge heads", "", config(1000000000, "num_attention_heads"), []string{"config.json: num_attention_heads: expected a divisor of hidden_size = 12, got 1000000000"}},
+		{"huge inner size", "", config(1000000000, "intermediate_size"), []string{"config.json: intermediate_size: expected 20 (the rows of encoder.layer.0.intermediate.dense.weight in model.safetensors), got 1000000000"}},
+		{"huge positions", "", config(1000000000, "max_position_embeddings"), []string{"config.json: max_position_embeddings: expected 24 (the rows of", "got 1000000000"}},
+		{"huge types", "", config(1000000000, "type_vocab_size"), []string{"config.json: type_vocab_size: expected 2 (the rows of embeddings.token_type_embeddings.weight in model.safetensors), got 1000000000"}},
+		{"huge vocabulary", "", config(1000000000, "vocab_size"), []string{"config.json: vocab_size: expected 38 (the rows of embeddings.word_embeddings.weight in model.safetensors), got 1000000000"}},
+		{"heads do not divide", "", config(5, "num_attention_heads"), []string{"num_attention_heads: expected a divisor of hidden_size = 12, got 5"}},
+		{"wrong hidden size", "", config(24, "hidden_size"), []string{"config.json: hidden_size: expected 12 (the columns of embeddings.word_embeddings.weight in model.safetensors), got 24"}},
+		{"wrong inner size", "", config(21, "intermediate_size"), []string{"config.json: intermediate_size: expected 20 (the rows of encoder.layer.0.intermediate.dense.weight in model.safetensors), got 21"}},
+		{"wrong positions", "", config(25, "max_position_embeddings"), []string{"config.json: max_position_embeddings: expected 24 (the rows of embeddings.position_embeddings.weight in model.safetensors), got 25"}},
+		{"few positions", "", config(2, "max_position_embeddings"), []string{"max_position_embeddings: expected at least 3, got 2"}},
+		{"too few layers", "", config(2, "num_hidden_layers"), []string{"config.json: num_hidden_layers: expected 3 (the layers in model.safetensors), got 2"}},
+		{"too many layers", "", config(4, "num_hidden_layers"), []string{"config.json: num_hidden_layers: expected 3 (the layers in model.safetensors), got 4"}},
 
 		{"no weights", "", func(f folder) { f.remove("model.safetensors") }, []string{"model.safetensors", "safetensors file", "pytorch_model.bin"}},
 		{"cut weights", "", func(f folder) { f.write("model.safetensors", f.read("model.safetensors")[:9000]) }, []string{"model.safetensors", "truncated"}},
@@ -127,6 +153,37 @@ func TestOpenEncoderNamesTheDamage(t *testing.T) {
 				w["bert.encoder.layer.1.output.dense.bias"] = safetensors.FromFloat32s([]int64{3}, []float32{1, 2, 3})
 			})
 		}, []string{`tensor "encoder.layer.1.output.dense.bias" has the shape [3], expected [12]`}},
+		{"a layer is missing", "", func(f folder) {
+			f.tensors(func(w map[string]safetensors.Tensor) {
+				maps.DeleteFunc(w, func(name string, _ safetensors.Tensor) bool {
+					return strings.HasPrefix(name, "bert.encoder.layer.1.")
+				})
+			})
+		}, []string{"model.safetensors: expected the layers 0 to 1, got none of number 1"}},
+		{"a layer of a huge number", "", func(f folder) {
+			f.tensors(func(w map[string]safetensors.Tensor) {
+				w["bert.encoder.layer.999999999.output.dense.bias"] = safetensors.FromFloat32s([]int64{1}, []float32{1})
+			})
+		}, []string{"model.safetensors: expected the layers 0 to 3, got none of number 3"}},
+		{"no words", "", func(f folder) {
+			f.tensors(func(w map[string]safetensors.Tensor) { delete(w, "bert.embeddings.word_embeddings.weight") })
+		}, []string{`model.safetensors: no tensor "embeddings.word_embeddings.weight", which every BERT has`}},
+		{"words in one row", "", func(f folder) {
+			f.tensors(func(w map[string]safetensors.Tensor) {
+				w["bert.embeddings.word_embeddings.weight"] = safetensors.FromFloat32s([]int64{1}, []float32{1})
+			})
+		}, []string{`tensor "embeddings.word_embeddings.weight": expected two dimensions, got the shape [1]`}},
+		// Two names of one tensor: which one counts would change from run to run.
+		{"a tensor twice", "", func(f folder) {
+			f.tensors(func(w map[string]safetensors.Tensor) {
+				w["embeddings.LayerNorm.bias"] = safetensors.FromFloat32s([]int64{12}, make([]float32, 12))
+			})
+		}, []string{`model.safetensors: expected tensor "embeddings.LayerNorm.bias" once`}},
+		{"NaN", "", func(f folder) { f.weight("bert.encoder.layer.1.output.dense.bias", 5, math.NaN()) },
+			[]string{`model.safetensors: tensor "encoder.layer.1.output.dense.bias": expected finite numbers, got NaN as element 5; the weights are damaged`}},
+		// That of a token which no text has, so that all vectors would be finite.
+		{"infinite weight", "", func(f folder) { f.weight("bert.embeddings.word_embeddings.weight", 12*37+1, math.Inf(-1)) },
+			[]string{`"embeddings.word_embeddings.weight": expected finite numbers, got -Inf as element 445`}},
 		{"a tensor of integers", "", func(f folder) {
 			f.tensors(func(w map[string]safetensors.Tensor) {
 				w["bert.embeddings.LayerNorm.beta"] = safetensors.FromInt64s([]int64{12}, make([]int64, 12))
@@ -146,7 +203,11 @@ func TestOpenEncoderNamesTheDamage(t *testing.T) {
 		{"another [SEP]", "relu_cased", func(f folder) { f.set("tokenizer_config.json", "</s>", "sep_token") }, []string{"vocab.txt", `no "</s>"`}},
 		{"cut settings", "relu_cased", func(f folder) { f.write("tokenizer_config.json", "{") }, []string{"tokenizer_config.json: not the JSON that was expected"}},
 		{"settings in words", "relu_cased", func(f folder) { f.set("tokenizer_config.json", "yes", "do_lower_case") }, []string{"tokenizer_config.json: not the JSON that was expected", "do_lower_case"}},
-		{"no words", "relu_cased", func(f folder) { f.set("tokenizer_config.json", false, "do_basic_tokenize") }, []string{"tokenizer_config.json: do_basic_tokenize = false"}},
+		{"vocabulary of other bytes", "relu_cased", func(f folder) { f.write("vocab.txt", strings.Replace(f.read("vocab.txt"), "rose", "r\xf8se", 1)) }, []string{"vocab.txt: expected UTF-8; the file is damaged"}},
+		{"tokenizer of other bytes", "", func(f folder) {
+			f.write("tokenizer.json", strings.Replace(f.read("tokenizer.json"), "rose", "r\xf8se", 1))
+		}, []string{"tokenizer.json: expected UTF-8; the file is damaged"}},
+		{"no words in the settings", "relu_cased", func(f folder) { f.set("tokenizer_config.json", false, "do_basic_tokenize") }, []string{"tokenizer_config.json: do_basic_tokenize = false"}},
 
 		{"cut tokenizer", "", func(f folder) { f.write("tokenizer.json", f.read("tokenizer.json")[:99]) }, []string{"tokenizer.json: not the JSON that was expected"}},
 		{"byte pairs", "", tokens("BPE", "model", "type"), []string{`tokenizer.json: model.type = "BPE", expected WordPiece`}},
@@ -175,6 +236,9 @@ func TestOpenEncoderNamesTheDamage(t *testing.T) {
 			_, err := OpenEncoder(f.dir)
 			if err == nil {
 				t.Fatal("no error")
+			}
+			if strings.ContainsFunc(err.Error(), unicode.IsControl) || !utf8.ValidString(err.Error()) {
+				t.Errorf("%q is not one line of text", err)
 			}
 			for _, want := range append(c.want, f.dir, "pretrain: ") {
 				if !strings.Contains(err.Error(), want) {
@@ -237,5 +301,34 @@ func TestFingerprint(t *testing.T) {
 		if got := open(f); got.Fingerprint == first.Fingerprint {
 			t.Errorf("%s: the same fingerprint", name)
 		}
+	}
+}
+
+// The folder that scripts/fetch-encoder.sh makes has the fingerprint that the committed
+// records have, and asks for nothing. Its weights are not here; their SHA-256 is pinned.
+func TestFetchedEncoderKeepsItsFingerprint(t *testing.T) {
+	pins, err := os.ReadFile("../scripts/encoder/all-MiniLM-L6-v2.sha256")
+	must(t, err)
+	weights := ""
+	for line := range strings.Lines(string(pins)) {
+		if sum, ok := strings.CutSuffix(strings.TrimSpace(line), "  model.safetensors"); ok {
+			weights = sum
+		}
+	}
+	f := folder{t, minilmFolder(t, "vocab.txt")}
+	c, err := readConfig(f.path("config.json"))
+	must(t, err)
+	tok, err := openTokenizer(f.dir)
+	must(t, err)
+	got, err := fingerprint(c, tok.tokenSettings, weights)
+	must(t, err)
+	if want := "80a3dba55466b95796fb39997bcd24213b5a0a9dffe47dcf2b027417f999a8c7"; got != want {
+		t.Errorf("fingerprint %s, want %s, as in results/runs", got, want)
+	}
+	m, err := readModules(f.dir)
+	must(t, err)
+	must(t, m.check(f.dir, c, tok.tokenSettings))
+	if m != (modules{}) {
+		t.Errorf("the folder asks for %+v", m)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // tokenizerConfig is tokenizer_config.json: what it says of how words are made.
@@ -21,6 +22,7 @@ type tokenizerConfig struct {
 	PadToken             tokenName `json:"pad_token"`
 	ClsToken             tokenName `json:"cls_token"`
 	MaskToken            tokenName `json:"mask_token"`
+	ModelMax             float64   `json:"model_max_length"` // often 1e30: no bound
 	path                 string
 }
 
@@ -43,8 +45,8 @@ func readTokenizerConfig(path string) (tokenizerConfig, error) {
 		return c, fmt.Errorf("pretrain: %w", err)
 	}
 	if err == nil {
-		if err := json.Unmarshal(body, &c); err != nil {
-			return c, fmt.Errorf("pretrain: %s: not the JSON that was expected: %w", path, err)
+		if err := decodeJSON(path, body, &c); err != nil {
+			return c, err
 		}
 	}
 	c.path = path
@@ -64,7 +66,10 @@ func readTokenizerConfig(path string) (tokenizerConfig, error) {
 
 // parseVocabulary reads vocab.txt: one token a line, whose number, from 0, is its
 // id. The rest is BERT's, as c says.
-func parseVocabulary(_ string, body []byte, c tokenizerConfig) (tokenSettings, error) {
+func parseVocabulary(path string, body []byte, c tokenizerConfig) (tokenSettings, error) {
+	if !utf8.Valid(body) { // the fingerprint could not tell two such files apart
+		return tokenSettings{}, fmt.Errorf("pretrain: %s: expected UTF-8; the file is damaged", path)
+	}
 	s := tokenSettings{
 		Lowercase:    c.DoLowerCase == nil || *c.DoLowerCase,
 		SplitChinese: c.TokenizeChineseChars == nil || *c.TokenizeChineseChars,
@@ -126,8 +131,8 @@ func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSetti
 	fail := func(format string, args ...any) (tokenSettings, error) {
 		return tokenSettings{}, fmt.Errorf("pretrain: %s: "+format, append([]any{path}, args...)...)
 	}
-	if err := json.Unmarshal(body, &f); err != nil {
-		return fail("not the JSON that was expected: %w", err)
+	if err := decodeJSON(path, body, &f); err != nil {
+		return tokenSettings{}, err
 	}
 	switch {
 	case f.Model.Type != "WordPiece" && f.Model.Type != "": // old files do not say

@@ -42,6 +42,8 @@ type tokenSettings struct {
 	First, Last  string         // the tokens around every text
 	Special      map[string]int // tokens that a text may hold as they are, by id
 	MaxWord      int            // characters; a longer word is unknown
+
+	modelMax float64 // tokenizer_config.json's model_max_length, 0: none. A batch is cut by other settings
 }
 
 // openTokenizer reads the tokenizer of a folder: from tokenizer.json, else from
@@ -68,6 +70,7 @@ func openTokenizer(dir string) (*tokenizer, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.modelMax = config.ModelMax
 		return newTokenizer(path, s)
 	}
 	return nil, fmt.Errorf("pretrain: %s has no vocabulary: expected tokenizer.json or vocab.txt", dir)

@@ -39,6 +39,10 @@ else
 	fi
 fi
 
+if [ -z "${XDG_CACHE_HOME:-}${HOME:-}" ]; then
+	# Without them the cache folder would be /.cache. LIBTORCH needs it, too, for our helper files.
+	famebench_problem="there is no cache folder, as neither HOME nor XDG_CACHE_HOME is set: set one of them to a folder that can be written to"
+fi
 case $famebench_cache$famebench_torch in
 *[[:space:]\'\"]*)
 	famebench_problem="no space or quote may stand in the path of the library ($famebench_torch) or of the cache folder ($famebench_cache): set XDG_CACHE_HOME or LIBTORCH to another folder" ;;

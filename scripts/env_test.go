@@ -88,6 +88,27 @@ func TestEnvRefusesOddPaths(t *testing.T) {
 	}
 }
 
+// Without a home there is no place for helper files, not even with a library of the
+// user's; /.cache is not made.
+func TestEnvWithoutHome(t *testing.T) {
+	m := newMachine(t)
+	dir := m.libtorch("2.3.1")
+	const want = "there is no cache folder, as neither HOME nor XDG_CACHE_HOME is set: set one of them"
+	for _, env := range [][]string{nil, {"LIBTORCH=" + dir}} {
+		for _, shell := range shells() {
+			out := source(t, m, shell, `unset HOME XDG_CACHE_HOME; . "$ENV_SH"; echo "$?"`, env...)
+			contains(t, out, want)
+			if lastLine(out) != "1" {
+				t.Errorf("%s: status %s, want 1", shell, lastLine(out))
+			}
+		}
+		m.refused(append(env, "HOME=", "XDG_CACHE_HOME="), want)
+	}
+	if out := source(t, m, "sh", `unset HOME; . "$ENV_SH"; echo "$?"`); !strings.Contains(out, "not set up in "+m.torch) {
+		t.Errorf("XDG_CACHE_HOME alone is not enough:\n%s", out)
+	}
+}
+
 func TestEnvOfTheUsersLibtorch(t *testing.T) {
 	m := newMachine(t)
 	dir := m.libtorch("2.3.1")

@@ -2,23 +2,28 @@
 # Fetches public data sets from their official sites. Safe to repeat: what is
 # there and whole is kept, a download that broke off goes on where it stopped.
 #
-#   scripts/fetch-data.sh NAME…    fetch these data sets
-#   scripts/fetch-data.sh --list   names, sizes, sites, terms
-#   scripts/fetch-data.sh --help   this text
+#   scripts/fetch-data.sh NAME…                          fetch these data sets
+#   scripts/fetch-data.sh --trust-first-download NAME…   also files that nothing vouches for, see below
+#   scripts/fetch-data.sh --list                         names, sizes, sites, terms
+#   scripts/fetch-data.sh --help                         this text
 #
 # Files go to data/NAME of the clone, where a data set of that name is looked
 # for; git ignores that folder.
 #
 # Environment:
 #   FAMEBENCH_DATA=DIR     use DIR in place of data/ (set it for bench, too)
-#   FAMEBENCH_MIRROR=URL   fetch URL/FILE in place of the official address
+#   FAMEBENCH_MIRROR=URL   fetch URL/FILE in place of the official address; http:// is
+#                          allowed for a mirror only
 #
 # Checksums: GroupLens publishes an MD5 of each MovieLens archive; these are in
-# scripts/data.md5 and must match. The Amazon files have no published checksum:
-# the SHA-256 of the first download is written beside each file (FILE.sha256)
-# and compared from then on. This notices a file that changes later, not one
-# that was wrong at first; opening the data set compares its counts with the
-# published ones.
+# scripts/data.md5 and must match. The Amazon files have no published checksum, so
+# nothing is fetched until you choose:
+#   - You know the SHA-256 of a file: write it to data/NAME/FILE.sha256 first. The
+#     file must match.
+#   - You do not: --trust-first-download takes the first download as it is, writes
+#     its SHA-256 to FILE.sha256, and compares from then on. This notices a file that
+#     changes later, not one that was wrong at first; opening the data set compares
+#     its counts with the published ones.
 #
 # Needs curl, gzip and unzip. Exit status: 0 all there, 1 something failed, 2 usage.
 set -euo pipefail
@@ -45,9 +50,9 @@ list() {
 		amazon-sports    100-300 MB  reviews_Sports_and_Outdoors_5.json.gz, meta_Sports_and_Outdoors.json.gz
 		amazon-toys      100-300 MB  reviews_Toys_and_Games_5.json.gz, meta_Toys_and_Games.json.gz
 
-		MovieLens: $movielens
+		MovieLens: $movielens (checksums are published)
 		  Research use; cite Harper and Konstan 2015; may not be passed on. Terms: the README beside the data.
-		Amazon 2014: $amazon
+		Amazon 2014: $amazon (no checksums: --trust-first-download, see --help)
 		  Research use; cite McAuley et al. 2015 and He and McAuley 2016.
 		The Amazon sequences are embedded in the program; these files add texts, categories and times.
 	EOF
@@ -56,12 +61,16 @@ list() {
 sha256() { if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1; }
 md5() { if command -v md5sum >/dev/null; then md5sum "$1" | cut -d ' ' -f 1; else command md5 -q "$1"; fi; }
 
+# published NAME: its published MD5; fails where there is none.
+published() { awk -v name="$1" '$2 == name { print $1; found = 1 } END { exit !found }' "$pins"; }
+
 # right NAME FILE: FILE is the whole NAME, by its published MD5, else by the
-# SHA-256 of the first download, else as far as gzip can tell.
+# SHA-256 that the user gave or that the first download had, else as far as gzip
+# can tell.
 right() {
 	local name=$1 file=$2 want
 	[ -s "$file" ] || return 1
-	if want=$(awk -v name="$name" '$2 == name { print $1; found = 1 } END { exit !found }' "$pins"); then
+	if want=$(published "$name"); then
 		[ "$(md5 "$file")" = "$want" ]
 	elif [ -f "$folder/$name.sha256" ]; then
 		[ "$(sha256 "$file")" = "$(cut -d ' ' -f 1 "$folder/$name.sha256")" ]
@@ -91,22 +100,22 @@ download() {
 			fi
 		fi
 		if ! right "$name" "$file.part"; then
-			# Nothing to go on from: begin anew the next time.
+			# Nothing to go on from: start from the beginning the next time.
 			warn "$name is damaged or not the published file (MD5 $(md5 "$file.part"), SHA-256 $(sha256 "$file.part"))"
 			mv -f "$file.part" "$file.bad"
 			if [ -f "$folder/$name.sha256" ]; then
-				warn "it differs from the first download; if the site has a new version and you want it, remove $folder/$name.sha256"
+				warn "expected the SHA-256 in $folder/$name.sha256, that of the first download or yours; if the site has a new version and you want it, remove that file"
 			fi
-			warn "left it at $file.bad; run this again to fetch it anew"
+			warn "left it at $file.bad; run this again to fetch it once more"
 			return 1
 		fi
 		mv -f "$file.part" "$file" || return 1
 		rm -f "$file.old" "$file.bad"
 	fi
-	if ! awk -v name="$name" '$2 == name { found = 1 } END { exit !found }' "$pins" && [ ! -f "$folder/$name.sha256" ]; then
+	if ! published "$name" >/dev/null && [ ! -f "$folder/$name.sha256" ]; then
 		printf '%s  %s\n' "$(sha256 "$file")" "$name" >"$folder/$name.sha256.new" &&
 			mv -f "$folder/$name.sha256.new" "$folder/$name.sha256" || return 1
-		say "no published checksum for $name: wrote the SHA-256 of this download to $name.sha256"
+		say "no published checksum for $name: took it as it is, and wrote its SHA-256 to $name.sha256, which must match from now on"
 	fi
 }
 
@@ -114,7 +123,7 @@ download() {
 # server cannot do that.
 resume() {
 	local url=$1 file=$2 status code try
-	local curl=(curl --fail --location --retry 3 --show-error --output "$file" --write-out '%{http_code}')
+	local curl=(curl --fail --location --proto "=$protocols" --proto-redir "=$protocols" --retry 3 --show-error --output "$file" --write-out '%{http_code}')
 	if [ -t 2 ]; then curl+=(--progress-bar); else curl+=(--silent); fi
 	for try in 1 2 3; do
 		status=0
@@ -149,6 +158,19 @@ unpack() {
 	rmdir "$new"
 }
 
+# vouched FILE…: each has a checksum to be compared with, or the user takes them without.
+vouched() {
+	local file missing=()
+	[ -z "$trust" ] || return 0
+	for file; do
+		published "$file" >/dev/null || [ -s "$folder/$file.sha256" ] || missing+=("$file")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	warn "expected a checksum of ${missing[*]}, and the site publishes none: nothing could notice a wrong file"
+	warn "add --trust-first-download to take the first download as it is, or write the SHA-256 that you know to $folder/FILE.sha256"
+	return 1
+}
+
 # fetch NAME
 fetch() {
 	local name=$1 category
@@ -169,6 +191,7 @@ fetch() {
 		amazon-sports) category=Sports_and_Outdoors ;;
 		amazon-toys) category=Toys_and_Games ;;
 		esac
+		vouched "reviews_${category}_5.json.gz" "meta_$category.json.gz" || return 1
 		download "$amazon/reviews_${category}_5.json.gz" "$folder/reviews_${category}_5.json.gz" || return 1
 		download "$amazon/meta_$category.json.gz" "$folder/meta_$category.json.gz" || return 1
 		;;
@@ -176,9 +199,12 @@ fetch() {
 	say "$name is complete in $folder"
 }
 
-names=()
+protocols=https
+case ${FAMEBENCH_MIRROR:-} in http://*) protocols=http,https ;; esac
+names=() trust=
 for arg; do
 	case $arg in
+	--trust-first-download) trust=yes ;;
 	-h | -help | --help) usage; exit 0 ;;
 	--list) list; exit 0 ;;
 	ml-20m | ml-1m | ml-100k | amazon-beauty | amazon-sports | amazon-toys) names+=("$arg") ;;

@@ -54,7 +54,9 @@ missing() {
 # until it is NAME.
 from_hub() {
 	local name status base=${FAMEBENCH_MIRROR:-$hub}
-	local curl=(curl --fail --location --retry 3 --connect-timeout 20 --show-error)
+	local protocols=https
+	case $base in http://*) protocols=http,https ;; esac # a mirror; the checksums vouch for it
+	local curl=(curl --fail --location --proto "=$protocols" --proto-redir "=$protocols" --retry 3 --connect-timeout 20 --show-error)
 	if [ -t 2 ]; then curl+=(--progress-bar); else curl+=(--silent); fi
 	for name in $(missing); do
 		say "fetching $base/$name"

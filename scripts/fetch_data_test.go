@@ -120,6 +120,7 @@ const (
 	reviews = "reviews_Toys_and_Games_5.json.gz"
 	meta    = "meta_Toys_and_Games.json.gz"
 	toys    = "data/amazon-toys/"
+	trust   = "--trust-first-download"
 )
 
 func toySite(t *testing.T) *site {
@@ -145,14 +146,78 @@ func (s *site) wantToys() {
 
 func TestFetchData(t *testing.T) {
 	s := toySite(t)
-	out, requests := s.fetch(0, "amazon-toys")
+	out, requests := s.fetch(0, trust, "amazon-toys")
 	if len(requests) != 2 || !strings.Contains(out, "no published checksum for "+reviews) || !strings.Contains(out, "amazon-toys is complete in") {
 		t.Errorf("%q:\n%s", requests, out)
 	}
 	s.wantToys()
 	// Again: nothing to do.
-	if out, requests = s.fetch(0, "amazon-toys"); len(requests) != 0 || !strings.Contains(out, reviews+" is there") {
+	if out, requests = s.fetch(0, trust, "amazon-toys"); len(requests) != 0 || !strings.Contains(out, reviews+" is there") {
 		t.Errorf("%q:\n%s", requests, out)
+	}
+}
+
+// Files without a published checksum are refused before anything is fetched, unless the
+// user knows their checksums or takes them without.
+func TestFetchDataWithoutChecksum(t *testing.T) {
+	s := toySite(t)
+	out, requests := s.fetch(1, "amazon-toys")
+	if len(requests) != 0 || !strings.Contains(out, "expected a checksum of "+reviews+" "+meta) || !strings.Contains(out, trust) {
+		t.Errorf("%q:\n%s", requests, out)
+	}
+	if _, err := os.Stat(filepath.Join(s.clone, toys, meta)); err == nil {
+		t.Error("it was taken all the same")
+	}
+	sum := func(b []byte) []byte { return fmt.Appendf(nil, "%x\n", sha256.Sum256(b)) }
+	s.write(toys+reviews+".sha256", sum(s.files[reviews]))
+	if out, requests = s.fetch(1, "amazon-toys"); len(requests) != 0 || !strings.Contains(out, "expected a checksum of "+meta+",") {
+		t.Errorf("one of two: %q:\n%s", requests, out)
+	}
+	s.write(toys+meta+".sha256", sum([]byte("another file")))
+	if out, _ = s.fetch(1, "amazon-toys"); !strings.Contains(out, meta+" is damaged or not the published file") {
+		t.Errorf("another checksum: %s", out)
+	}
+	s.write(toys+meta+".sha256", sum(s.files[meta]))
+	if out, _ = s.fetch(0, "amazon-toys"); strings.Contains(out, "no published checksum") || s.read(toys+meta) != string(s.files[meta]) {
+		t.Errorf("known checksums: %s", out)
+	}
+	// A file that lies there already is no more trusted than one that is fetched.
+	s = toySite(t)
+	s.write(toys+reviews, gz("from somewhere"))
+	if out, _ = s.fetch(1, "amazon-toys"); !strings.Contains(out, "expected a checksum of "+reviews) {
+		t.Errorf("a file that is there: %s", out)
+	}
+}
+
+// The official sites are asked by https alone, redirections too.
+func TestFetchesByHTTPSOnly(t *testing.T) {
+	bin := t.TempDir()
+	log := filepath.Join(bin, "log")
+	if err := os.WriteFile(filepath.Join(bin, "curl"), []byte("#!/bin/sh\necho \"$@\" >>"+log+"\nexit 6\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "python3"), []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil { // no second source
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ mirror, want string }{
+		{"", "--proto =https --proto-redir =https "},
+		{"https://mirror.invalid", "--proto =https --proto-redir =https "},
+		{"http://mirror.invalid", "--proto =http,https --proto-redir =http,https "},
+	} {
+		for _, args := range [][]string{{"fetch-data.sh", "ml-1m"}, {"fetch-encoder.sh"}} {
+			cmd := exec.Command("bash", args...)
+			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "FAMEBENCH_MIRROR="+c.mirror,
+				"FAMEBENCH_DATA="+t.TempDir(), "FAMEBENCH_ENCODER="+filepath.Join(t.TempDir(), "e"))
+			out, err := cmd.CombinedOutput()
+			if err == nil {
+				t.Errorf("%q succeeded without curl:\n%s", args, out)
+			}
+			asked, _ := os.ReadFile(log)
+			if !strings.Contains(string(asked), c.want) {
+				t.Errorf("%q, mirror %q: curl %s\n%s", args, c.mirror, asked, out)
+			}
+			os.Remove(log)
+		}
 	}
 }
 
@@ -160,7 +225,7 @@ func TestFetchDataResumes(t *testing.T) {
 	s := toySite(t)
 	half := len(s.files[reviews]) / 2
 	s.write(toys+reviews+".part", s.files[reviews][:half])
-	if _, requests := s.fetch(0, "amazon-toys"); len(requests) != 2 || requests[0] != fmt.Sprintf("%s bytes=%d-", reviews, half) {
+	if _, requests := s.fetch(0, trust, "amazon-toys"); len(requests) != 2 || requests[0] != fmt.Sprintf("%s bytes=%d-", reviews, half) {
 		t.Errorf("%q", requests)
 	}
 	s.wantToys()
@@ -168,7 +233,7 @@ func TestFetchDataResumes(t *testing.T) {
 	t.Run("a connection that breaks off", func(t *testing.T) {
 		s := toySite(t)
 		s.cut = 20
-		if _, requests := s.fetch(0, "amazon-toys"); len(requests) != 3 || requests[1] != reviews+" bytes=20-" {
+		if _, requests := s.fetch(0, trust, "amazon-toys"); len(requests) != 3 || requests[1] != reviews+" bytes=20-" {
 			t.Errorf("%q", requests)
 		}
 		s.wantToys()
@@ -176,7 +241,7 @@ func TestFetchDataResumes(t *testing.T) {
 	t.Run("whole already", func(t *testing.T) {
 		s := toySite(t)
 		s.write(toys+reviews+".part", s.files[reviews])
-		if _, requests := s.fetch(0, "amazon-toys"); len(requests) != 1 || requests[0] != meta {
+		if _, requests := s.fetch(0, trust, "amazon-toys"); len(requests) != 1 || requests[0] != meta {
 			t.Errorf("%q", requests)
 		}
 		s.wantToys()
@@ -185,7 +250,7 @@ func TestFetchDataResumes(t *testing.T) {
 		s := toySite(t)
 		s.noRanges = true
 		s.write(toys+reviews+".part", s.files[reviews][:half])
-		if out, requests := s.fetch(0, "amazon-toys"); len(requests) != 3 || !strings.Contains(out, "fetching it from the start") {
+		if out, requests := s.fetch(0, trust, "amazon-toys"); len(requests) != 3 || !strings.Contains(out, "fetching it from the start") {
 			t.Errorf("%q:\n%s", requests, out)
 		}
 		s.wantToys()
@@ -193,7 +258,7 @@ func TestFetchDataResumes(t *testing.T) {
 	t.Run("longer than the file", func(t *testing.T) {
 		s := toySite(t)
 		s.write(toys+reviews+".part", append(bytes.Clone(s.files[reviews][:half]), make([]byte, 2*half)...))
-		s.fetch(0, "amazon-toys")
+		s.fetch(0, trust, "amazon-toys")
 		s.wantToys()
 	})
 }
@@ -203,16 +268,16 @@ func TestFetchDataNoticesDamage(t *testing.T) {
 	damaged := bytes.Clone(s.files[reviews][:30])
 	damaged[20] ^= 0xff
 	s.write(toys+reviews+".part", damaged)
-	out, _ := s.fetch(1, "amazon-toys", "amazon-toys")
+	out, _ := s.fetch(1, "amazon-toys", "amazon-toys", trust)
 	if !strings.Contains(out, "is damaged or not the published file") || !strings.Contains(out, "run this again") {
 		t.Error(out)
 	}
-	s.fetch(0, "amazon-toys")
+	s.fetch(0, trust, "amazon-toys")
 	s.wantToys()
 
 	// A file that changes on disk is fetched again.
 	s.write(toys+meta, []byte("scribble"))
-	if out, requests := s.fetch(0, "amazon-toys"); len(requests) != 1 || !strings.Contains(out, "is not what it was") {
+	if out, requests := s.fetch(0, trust, "amazon-toys"); len(requests) != 1 || !strings.Contains(out, "is not what it was") {
 		t.Errorf("%q:\n%s", requests, out)
 	}
 	s.wantToys()
@@ -221,14 +286,14 @@ func TestFetchDataNoticesDamage(t *testing.T) {
 	before := s.read(toys + meta)
 	s.write(toys+meta, []byte("scribble"))
 	s.files[meta] = gz("another version")
-	out, _ = s.fetch(1, "amazon-toys")
-	if !strings.Contains(out, "differs from the first download") || !strings.Contains(out, "remove ") {
+	out, _ = s.fetch(1, trust, "amazon-toys")
+	if !strings.Contains(out, "expected the SHA-256 in ") || !strings.Contains(out, "remove that file") {
 		t.Error(out)
 	}
 	if err := os.Remove(filepath.Join(s.clone, toys, meta+".sha256")); err != nil {
 		t.Fatal(err)
 	}
-	s.fetch(0, "amazon-toys")
+	s.fetch(0, trust, "amazon-toys")
 	if s.read(toys+meta) == before {
 		t.Error("the new version was not taken")
 	}
@@ -280,8 +345,8 @@ func TestFetchDataUsage(t *testing.T) {
 	}{
 		{nil, 2, []string{"fetch-data.sh NAME"}},
 		{[]string{"ml-25m"}, 2, []string{"unknown name ml-25m", "--list"}},
-		{[]string{"--help"}, 0, []string{"FAMEBENCH_DATA", "Exit status"}},
-		{[]string{"--list"}, 0, append(datasets.Known(), "may not be passed on")},
+		{[]string{"--help"}, 0, []string{"FAMEBENCH_DATA", "Exit status", trust}},
+		{[]string{"--list"}, 0, append(datasets.Known(), "may not be passed on", "no checksums: "+trust)},
 		{[]string{"ml-20m"}, 1, []string{"404", "not complete: ml-20m"}},
 	} {
 		out, _ := s.fetch(tc.code, tc.args...)

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Fetches libtorch, checks it and builds .bin/bench. Safe to repeat: what is
-# there and whole is kept, what is missing or damaged is fetched again.
+# there and whole is kept, what is missing or damaged is fetched again. pip fetches
+# libtorch's wheels; each must have the SHA-256 in scripts/libtorch/wheels.sha256.
+# Nothing without a pinned checksum is taken.
 #
 #   scripts/setup.sh               everything; ends with what to type next
 #   scripts/setup.sh --if-needed   the same, without the closing line
@@ -49,9 +51,9 @@ check_platform() {
 	if [ "$here" != Linux-x86_64 ] && [ -z "${LIBTORCH:-}" ]; then
 		die "there is no pinned libtorch for $here: linux on x86-64 is supported. With a libtorch of your own: make setup LIBTORCH=DIR (untested)"
 	fi
-	# The one problem of env.sh that setting up does not mend.
+	# The problems of env.sh that setting up does not mend.
 	case $famebench_problem in
-	*"no space or quote"* | *"not an absolute path"* | *"no such folder"*) die "$famebench_problem" ;;
+	*"no cache folder"* | *"no space or quote"* | *"not an absolute path"* | *"no such folder"*) die "$famebench_problem" ;;
 	esac
 }
 
@@ -96,8 +98,8 @@ check_prerequisites() {
 	if ! has make; then missing+=("make") packages+=(make); fi
 	if ! has flock; then missing+=("flock") packages+=(util-linux); fi
 	if [ "$1" = fetch ]; then
-		if ! have_pip && ! has curl; then
-			missing+=("python3 with pip, or curl: either fetches libtorch") packages+=(python3-pip)
+		if ! have_pip; then
+			missing+=("python3 with pip, which fetches libtorch; or a libtorch of your own: make setup LIBTORCH=DIR") packages+=(python3-pip)
 		fi
 		if ! has unzip; then missing+=("unzip") packages+=(unzip); fi
 		found=$(df -Pm "$cache" | awk 'NR == 2 {print $4}')
@@ -191,7 +193,7 @@ fetch_wheels() {
 			--abi cp311 --platform "${plat%%.*}" -d "$part/wheels" "$name==${rest%%-*}" </dev/null || return 1
 		if [ "$(sha256 "$part/wheels/$file")" != "$sum" ]; then
 			rm -f "$part/wheels/$file"
-			die "$file: the download is damaged or is not the pinned file (its SHA-256 is not the one in $pins). It was removed; run this again to fetch it anew"
+			die "$file: the download is damaged or is not the pinned file (its SHA-256 is not the one in $pins). It was removed; run this again to fetch it once more"
 		fi
 	done <"$pins"
 }
@@ -211,40 +213,15 @@ unpack_wheels() {
 	mv "$part/x/torch" "$part/tree"
 }
 
-# fetch_zip is the second source, for machines without pip: the official CPU
-# build. Its sum is not pinned; TLS, the archive's checksums and the version
-# file vouch for it.
-fetch_zip() {
-	local url=https://download.pytorch.org/libtorch/cpu/libtorch-shared-with-deps-$version%2Bcpu.zip
-	say "fetching $url with curl"
-	curl --fail --location --proto '=https' --retry 3 -o "$part/libtorch.zip" "$url" ||
-		die "the download failed. Check the network and run this again, or use a libtorch of your own: make setup LIBTORCH=DIR"
-	say "SHA-256 $(sha256 "$part/libtorch.zip") (not pinned: compare it if you have another source)"
-	say "unpacking"
-	unzip -q "$part/libtorch.zip" 'libtorch/include/*' 'libtorch/lib/libc10.so' 'libtorch/lib/libtorch_cpu.so' \
-		'libtorch/lib/libgomp*' 'libtorch/build-version' -d "$part/x" || die "the archive is damaged; run this again to fetch it anew"
-	case $(cat "$part/x/libtorch/build-version") in
-	"$version" | "$version"+*) ;;
-	*) die "the archive holds libtorch $(cat "$part/x/libtorch/build-version"), not $version" ;;
-	esac
-	rm "$part/x/libtorch/build-version"
-	mv "$part/x/libtorch" "$part/tree"
-}
-
 # fetch builds the whole folder beside its place and renames it into place, so
 # that no reader ever sees half a library.
 fetch() {
 	local part=$torch.part old=$torch.old
-	rm -rf "$part/x" "$part/tree" "$part/tmp" "$part/libtorch.zip" "$old"
+	rm -rf "$part/x" "$part/tree" "$part/tmp" "$old"
 	mkdir -p "$part"
-	if have_pip && fetch_wheels; then
-		unpack_wheels
-	elif has curl; then
-		! have_pip || say "pip could not fetch libtorch; trying the official archive"
-		fetch_zip
-	else
+	fetch_wheels ||
 		die "pip could not fetch libtorch (see above). Check the network and run this again, or use a libtorch of your own: make setup LIBTORCH=DIR"
-	fi
+	unpack_wheels
 	check_loads "$part/tree"
 	(
 		cd "$part/tree"

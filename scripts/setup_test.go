@@ -91,7 +91,7 @@ func TestSetupNamesAllThatIsMissing(t *testing.T) {
 		want    []string
 	}{
 		"two tools":  {without: []string{"g++", "unzip"}, want: []string{"- g++ 9 or newer", "- unzip", "apt-get install -y g++ unzip\n"}},
-		"many tools": {without: []string{"gcc", "make", "ar", "python3"}, want: []string{"- g++", "- make", "- ar", "- python3 with pip, or curl", "install -y g++ binutils make python3-pip\n"}},
+		"many tools": {without: []string{"gcc", "make", "ar", "python3"}, want: []string{"- g++", "- make", "- ar", "- python3 with pip, which fetches libtorch; or a libtorch of your own: make setup LIBTORCH=DIR", "install -y g++ binutils make python3-pip\n"}},
 		"go":         {without: []string{"go"}, want: []string{"- go 1.26.0 or newer: see https://go.dev/doc/install"}},
 		"old go":     {env: []string{"FAKE_GOVERSION=go1.19.8"}, want: []string{"- go 1.26.0 or newer (found 1.19.8)"}},
 		"odd go":     {env: []string{"FAKE_GOVERSION=go: no such tool"}, want: []string{"- go 1.26.0 or newer (found: go: no such tool)"}},
@@ -253,44 +253,43 @@ func TestSetupOtherPlatforms(t *testing.T) {
 	}
 }
 
-func TestSetupSecondSource(t *testing.T) {
-	zipOf := func(m *machine, version string) {
-		so := sharedLibrary(t)
-		writeZip(t, filepath.Join(m.wheels, "zip"), map[string]string{
-			"libtorch/build-version":             version,
-			"libtorch/include/torch/x.h":         "",
-			"libtorch/lib/libc10.so":             so,
-			"libtorch/lib/libtorch_cpu.so":       so,
-			"libtorch/lib/libgomp-1234.so.1":     so,
-			"libtorch/share/cmake/Torch/x.cmake": "",
-		})
-		m.tool("curl", "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ \"$1\" != -o ] || to=$2; shift; done\ncp \"$WHEELS/zip\" \"$to\"\n")
+// Nothing is taken whose checksum is not pinned: where pip fails or is missing, set-up
+// says what to do and asks no other site.
+func TestSetupTakesPinnedFilesOnly(t *testing.T) {
+	curl := func(m *machine) {
+		m.tool("curl", "#!/bin/sh\necho \"$@\" >>\"$WHEELS/curl\"\nexit 1\n")
 	}
 	t.Run("pip fails", func(t *testing.T) {
 		m := newMachine(t)
-		zipOf(m, "2.11.0+cpu")
-		contains(t, m.mustSetup("FAKE_PIP=fail"), "trying the official archive", "not pinned", "libtorch 2.11.0 is in")
-		contains(t, m.mustSetup("VERIFY=1"), "SHA-256 of 4 files checked")
+		curl(m)
+		m.refused([]string{"FAKE_PIP=fail"}, "pip could not fetch libtorch", "run this again", "make setup LIBTORCH=DIR")
+		m.askedNobody()
 	})
 	t.Run("no pip", func(t *testing.T) {
 		m := newMachine(t)
 		m.without("python3")
-		zipOf(m, "2.11.0")
-		m.mustSetup()
+		curl(m)
+		m.refused(nil, "- python3 with pip, which fetches libtorch", "make setup LIBTORCH=DIR", "install -y python3-pip")
+		m.askedNobody()
 	})
-	t.Run("another version", func(t *testing.T) {
+	t.Run("a library of the user's", func(t *testing.T) {
 		m := newMachine(t)
-		zipOf(m, "2.10.0+cpu")
-		m.refused([]string{"FAKE_PIP=fail"}, "the archive holds libtorch 2.10.0+cpu, not 2.11.0")
+		m.without("python3")
+		curl(m)
+		if out := m.mustSetup("LIBTORCH=" + m.libtorch("2.11.0")); strings.Contains(out, "SHA-256") {
+			t.Errorf("a library that nobody checked is called checked:\n%s", out)
+		}
+		m.askedNobody()
 	})
-	t.Run("damaged", func(t *testing.T) {
-		m := newMachine(t)
-		zipOf(m, "2.11.0+cpu")
-		must(t, os.Truncate(filepath.Join(m.wheels, "zip"), 300))
-		m.refused([]string{"FAKE_PIP=fail"}, "the archive is damaged; run this again")
-	})
-	t.Run("neither", func(t *testing.T) {
-		m := newMachine(t)
-		m.refused([]string{"FAKE_PIP=fail"}, "pip could not fetch libtorch", "LIBTORCH=DIR")
-	})
+}
+
+// askedNobody fails if curl was called, or a library was made.
+func (m *machine) askedNobody() {
+	m.t.Helper()
+	if b, err := os.ReadFile(filepath.Join(m.wheels, "curl")); err == nil {
+		m.t.Errorf("curl was called: %s", b)
+	}
+	if _, err := os.Stat(m.torch); err == nil {
+		m.t.Error("a library was made")
+	}
 }

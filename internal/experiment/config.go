@@ -25,6 +25,8 @@ import (
 	"famebench/internal/conf"
 	"famebench/internal/record"
 	"famebench/internal/train"
+	"famebench/models"
+	"famebench/pretrain"
 )
 
 // FileName is what Find looks for.
@@ -41,7 +43,7 @@ type Config struct {
 	set      *conf.Node // from -set; wins over the file and what was tuned
 	point    *conf.Node // a place on a suite's axes; wins over all; nil: none
 	suites   []Suite
-	encoders encoderCache // fingerprints of text encoders
+	encoders *encoders
 }
 
 // The sections of the file, and the tables inside a section that are not plain
@@ -81,7 +83,7 @@ func Load(path string, sets []string, registry []Entry) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{Path: path, Root: root, registry: registry, set: conf.NewTable("command line"), encoders: encoderCache{}}
+	c := &Config{Path: path, Root: root, registry: registry, set: conf.NewTable("command line"), encoders: &encoders{folders: map[string]pretrain.Folder{}}}
 	if c.file, err = conf.Parse(filepath.Base(path), src); err != nil {
 		return nil, err
 	}
@@ -369,6 +371,7 @@ func (c *Config) Params(e Entry, dataset string) (any, error) {
 		return nil, nil
 	}
 	p := clone(e.Defaults)
+	set := map[string]bool{}
 	for _, layer := range c.layers() {
 		for _, model := range e.lineage() {
 			general, err := layer.Sub("models", model)
@@ -376,13 +379,18 @@ func (c *Config) Params(e Entry, dataset string) (any, error) {
 				return nil, err
 			}
 			special, err := layer.Sub("models", model, "datasets", dataset)
-			if err := errors.Join(err, conf.Decode(general.Without(modelSubtable...), p), conf.Decode(special.Without("train", "pretrain"), p)); err != nil {
+			general, special = general.Without(modelSubtable...), special.Without("train", "pretrain")
+			if err := errors.Join(err, conf.Decode(general, p), conf.Decode(special, p)); err != nil {
 				return nil, err
 			}
+			addKeys(set, general, special)
 		}
 	}
 	if e.Fix != nil {
 		e.Fix(p)
+	}
+	if f, ok := p.(*models.FAMEConfig); ok && !set["top_k"] {
+		f.FollowExperts()
 	}
 	if v, ok := p.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
@@ -392,12 +400,23 @@ func (c *Config) Params(e Entry, dataset string) (any, error) {
 	return p, nil
 }
 
+// addKeys adds to set the settings that tables name.
+func addKeys(set map[string]bool, tables ...*conf.Node) {
+	for _, n := range tables {
+		for _, key := range n.Keys() {
+			set[key] = true
+		}
+	}
+}
+
 // Train returns a model's training settings on a data set in a suite. The order,
 // weakest first: defaults, [train], [models.M.train], [models.M.datasets.D.train],
 // [suites.S.train], and the same four of every stronger layer; a variant has those
-// of its base before its own.
-func (c *Config) Train(e Entry, dataset, suite string) (train.Config, error) {
+// of its base before its own. Settings that follow others, or the data set's number of
+// items (0: not known), do so where no layer sets them.
+func (c *Config) Train(e Entry, dataset, suite string, items int) (train.Config, error) {
 	t := e.trainDefaults()
+	set := map[string]bool{}
 	for _, layer := range c.layers() {
 		paths := [][]string{{"train"}}
 		for _, model := range e.lineage() {
@@ -408,9 +427,16 @@ func (c *Config) Train(e Entry, dataset, suite string) (train.Config, error) {
 			if err := errors.Join(err, conf.Decode(n, &t)); err != nil {
 				return t, err
 			}
+			addKeys(set, n)
 		}
 	}
-	if err := errors.Join(t.Validate(0), e.checkObjective(t)); err != nil {
+	if !set["stride"] {
+		t.FollowMaxLen()
+	}
+	if !set["negatives"] {
+		t.FollowItems(items)
+	}
+	if err := errors.Join(t.Validate(items), e.checkObjective(t)); err != nil {
 		return t, invalidError{fmt.Sprintf("%s: training settings of %s on %s in suite %s", c.Path, e.Name, dataset, suite), err}
 	}
 	return t, nil

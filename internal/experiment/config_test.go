@@ -101,7 +101,7 @@ func TestPrecedence(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr, err := c.Train(e, tt.data, tt.suite)
+		tr, err := c.Train(e, tt.data, tt.suite, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ datasets = ["beauty"]
 		t.Errorf("fame-average-gate: %+v, want %+v", got, want)
 	}
 	e, _ := find(Registry, "fame-no-moe")
-	if got, err := c.Train(e, "beauty", "quick"); err != nil || got.Epochs != 9 || got.Patience != 3 {
+	if got, err := c.Train(e, "beauty", "quick", 0); err != nil || got.Epochs != 9 || got.Patience != 3 {
 		t.Errorf("training of fame-no-moe: %+v, %v", got, err)
 	}
 	for _, set := range []string{"fame-no-moe.experts=3", "models.fame-no-moe.datasets.beauty.experts=3"} {
@@ -206,7 +206,7 @@ func TestRepositoryConfig(t *testing.T) {
 			}
 		}
 		for _, s := range c.Suites() {
-			if _, err := c.Train(e, "beauty", s.Name); err != nil {
+			if _, err := c.Train(e, "beauty", s.Name, 0); err != nil {
 				t.Errorf("%s in suite %s: %v", e.Name, s.Name, err)
 			}
 		}

@@ -52,6 +52,8 @@ type Job struct {
 	// Encoder is the folder of the text encoder of a run with a start; "" is where
 	// scripts/fetch-encoder.sh puts it.
 	Encoder string `json:"encoder,omitempty"`
+
+	items int // of the data set, while a run is planned; 0: not known
 }
 
 // localSettings are the training settings that stand in Job.Local. A run that
@@ -76,6 +78,9 @@ type Plan struct {
 	Skipped []Skip
 	// Changed names the sources of the plan's models that have uncommitted changes.
 	Changed []string
+	// Encoders says which text encoders the runs use and how, a line each; without
+	// those that an earlier plan of the configuration has.
+	Encoders []string
 }
 
 // Skip is something that the suite names and that cannot be run here.
@@ -154,6 +159,7 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 					p.Changed = append(p.Changed, file)
 				}
 			}
+			job.items = info.Stats.Items
 			for _, at := range points(e, name) {
 				runs, err := c.runsAt(s, e, job, data, at, o)
 				what := model + " on " + name
@@ -183,6 +189,7 @@ func (c *Config) plan(s Suite, o Options, points func(e Entry, dataset string) [
 			}
 		}
 	}
+	p.Encoders, c.encoders.said = c.encoders.used[c.encoders.said:], len(c.encoders.used)
 	if len(p.Runs) == 0 {
 		return nil, fmt.Errorf("suite %s has nothing to run here: %s", s.Name, skipText(p.Skipped))
 	}
@@ -279,7 +286,7 @@ func (c *Config) fill(job *Job, e Entry, dataset, suite string) error {
 	if spec.Params, err = record.Diff(e.Defaults, params); err != nil {
 		return err
 	}
-	t, err := c.Train(e, dataset, suite)
+	t, err := c.Train(e, dataset, suite, job.items)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,11 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -27,21 +27,31 @@ type StartConfig struct {
 	pretrain.TextConfig
 	Heads     int      `toml:"heads" json:"heads"`                     // that are trained, each for an equal part of a row; 0: as many as the model has
 	Facets    []string `toml:"facets" json:"facets"`                   // learned by the heads, the first by the first; none: all that the metadata has
-	Pooling   string   `toml:"pooling" json:"pooling"`                 // of a text's token states: "mean", "cls" or "max"
+	Pooling   string   `toml:"pooling" json:"pooling"`                 // of a text's token states: "mean", "cls" or "max"; "": what the encoder's folder asks for
+	Normalise bool     `toml:"-" json:"normalise"`                     // text vectors have norm 1: where the folder asks for it and Pooling is not set
 	MaxTokens int      `toml:"max_tokens" json:"max_tokens"`           // of a text; 0: as many as the encoder takes
 	Untrained string   `toml:"untrained_items" json:"untrained_items"` // rows of items that training never has: "as-trained" or "neighbours"
 	Frozen    bool     `toml:"frozen" json:"frozen"`                   // the item table stays as it starts
 	Encoder   string   `toml:"encoder" json:"-"`                       // folder of the text encoder; "": where scripts/fetch-encoder.sh puts it. Its fingerprint is part of the id
 }
 
-// startDefaults are the settings of a run that names none.
+// startDefaults are the settings of a configuration that names none.
 func startDefaults() StartConfig {
-	return StartConfig{Config: pretrain.Defaults(), TextConfig: pretrain.TextDefaults(), Facets: []string{}, Pooling: string(pretrain.MeanPooling), MaxTokens: 128, Untrained: AsTrained}
+	return StartConfig{Config: pretrain.Defaults(), TextConfig: pretrain.TextDefaults(), Facets: []string{}, MaxTokens: 128, Untrained: AsTrained}
 }
 
-// startDefaults are those of a model, with what makes the variant.
-func (e Entry) startDefaults() StartConfig {
+// specStart are the settings of a spec that names none. A spec always says how texts
+// are pooled; the mean is left out, as it was before folders were asked.
+func specStart() StartConfig {
 	s := startDefaults()
+	s.Pooling = string(pretrain.MeanPooling)
+	return s
+}
+
+// startDefaults are the settings of a model's spec that names none, with what makes the
+// variant.
+func (e Entry) startDefaults() StartConfig {
+	s := specStart()
 	if e.FixStart != nil {
 		e.FixStart(&s)
 	}
@@ -89,8 +99,8 @@ func (s StartConfig) validate() error {
 	switch {
 	case s.Untrained != AsTrained && s.Untrained != Neighbours:
 		return fmt.Errorf("untrained_items = %q, expected %q or %q", s.Untrained, AsTrained, Neighbours)
-	case !slices.Contains(pretrain.Poolings, pretrain.Pooling(s.Pooling)):
-		return fmt.Errorf("pooling = %q, expected one of %q", s.Pooling, pretrain.Poolings)
+	case s.Pooling != "" && !slices.Contains(pretrain.Poolings, pretrain.Pooling(s.Pooling)):
+		return fmt.Errorf(`pooling = %q, expected one of %q, or "" for what the encoder's folder asks for`, s.Pooling, pretrain.Poolings)
 	case s.MaxTokens != 0 && s.MaxTokens < pretrain.MinTokens:
 		return fmt.Errorf("max_tokens = %d, expected at least %d, or 0 for as many as the encoder takes", s.MaxTokens, pretrain.MinTokens)
 	case s.Heads < 0:
@@ -153,11 +163,17 @@ func (c *Config) fillStartSettings(spec *record.Spec, e Entry, suite string) (St
 	if err != nil {
 		return s, err
 	}
-	defaults := startDefaults()
+	settings, err := s.settings()
+	spec.Start = &record.Start{Settings: settings, Version: pretrain.Version}
+	return s, err
+}
+
+// settings are those that a spec names.
+func (s StartConfig) settings() (record.Settings, error) {
+	defaults := specStart()
 	diff, err := record.Diff(&defaults, &s)
 	maps.DeleteFunc(diff, func(key string, _ json.RawMessage) bool { return s.ignores(key) })
-	spec.Start = &record.Start{Settings: diff, Version: pretrain.Version}
-	return s, err
+	return diff, err
 }
 
 // fillStart adds to a spec what decides a start: settings, texts, encoder.
@@ -177,17 +193,22 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 	if !s.reads() {
 		return nil
 	}
+	open := s // what records are looked up by where the data or the folder is not here
+	open.Pooling = cmp.Or(s.Pooling, string(pretrain.MeanPooling))
+	if job.Spec.Start.Settings, err = open.settings(); err != nil {
+		return err
+	}
 	if data == nil {
 		return missingError{fmt.Errorf("%s on %s needs the data", e.Name, job.Spec.Dataset.Name)}
 	}
 	dir, err := c.encoderDir(s)
 	if err != nil {
-		return err
+		return missingError{fmt.Errorf("%s needs a text encoder: %w", e.Name, err)}
 	}
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(dir); err != nil {
 		return missingError{fmt.Errorf("%s needs a text encoder: %w; to fetch one, run scripts/fetch-encoder.sh, or name a folder with pretrain.encoder", e.Name, err)}
 	}
-	fingerprint, err := c.encoders.fingerprint(dir)
+	encoder, err := c.encoders.follow(dir, &s)
 	if err != nil {
 		return err
 	}
@@ -199,24 +220,43 @@ func (c *Config) fillStart(job *Job, e Entry, data *datasets.Dataset, suite stri
 		return missingError{fmt.Errorf("%s on %s needs the items' metadata: %w", e.Name, job.Spec.Dataset.Name, err)}
 	}
 	spec := job.Spec.Start
-	spec.Texts, spec.Facets, spec.Encoder = pretrain.TextsHash(texts), s.facetsHash(facets), fingerprint
+	if spec.Settings, err = s.settings(); err != nil {
+		return err
+	}
+	spec.Texts, spec.Facets, spec.Encoder = pretrain.TextsHash(texts), s.facetsHash(facets), encoder.Fingerprint
 	job.Encoder = dir
 	return nil
 }
 
-// encoderCache remembers the fingerprints of encoders: a plan asks for each run.
-type encoderCache map[string]string
+// encoders remembers the folders of text encoders, for which a plan asks for each run,
+// and how texts are encoded with them.
+type encoders struct {
+	folders map[string]pretrain.Folder
+	used    []string // a line for each folder and way, in the order of their first use
+	said    int      // how many of these earlier plans have
+}
 
-func (c encoderCache) fingerprint(dir string) (string, error) {
-	if f, ok := c[dir]; ok {
-		return f, nil
+// follow opens a folder, and sets in s what the folder decides.
+func (c *encoders) follow(dir string, s *StartConfig) (pretrain.Folder, error) {
+	f, ok := c.folders[dir]
+	if !ok {
+		e, err := pretrain.OpenEncoder(dir)
+		if err != nil {
+			return f, err
+		}
+		f = e.Folder
+		c.folders[dir] = f
 	}
-	e, err := pretrain.OpenEncoder(dir)
+	set := pretrain.Pooling(s.Pooling)
+	o, err := f.Follow(pretrain.EncodeOptions{Pooling: set, MaxTokens: s.MaxTokens})
 	if err != nil {
-		return "", err
+		return f, fmt.Errorf("%w; or set pretrain.pooling to mean, cls or max, which takes the place of the folder's modules", err)
 	}
-	c[dir] = e.Fingerprint
-	return e.Fingerprint, nil
+	s.Pooling, s.Normalise, s.MaxTokens = string(o.Pooling), o.Normalise, o.MaxTokens
+	if line := dir + ": " + f.Describe(set, "pretrain.pooling", o); !slices.Contains(c.used, line) {
+		c.used = append(c.used, line)
+	}
+	return f, nil
 }
 
 // read gives the items' texts, and the facets that heads learn.
@@ -286,7 +326,7 @@ type start struct {
 // start makes the item table that a job's spec asks for, before anything else uses
 // the tensor layer. params are the model's settings.
 func (j Job) start(ctx context.Context, params any, data *datasets.Dataset, out *emitter) (*start, error) {
-	s := startDefaults()
+	s := specStart()
 	if err := j.Spec.Start.Settings.Apply(&s); err != nil {
 		return nil, err
 	}
@@ -368,9 +408,19 @@ func (j Job) encode(ctx context.Context, s StartConfig, data *datasets.Dataset, 
 	if encoder.Fingerprint != j.Spec.Start.Encoder {
 		return in, environmentError{fmt.Errorf("the encoder in %s has fingerprint %.8s, the run's is %.8s", dir, encoder.Fingerprint, j.Spec.Start.Encoder)}
 	}
+	pooling := pretrain.Pooling(s.Pooling)
+	if j.Encoder == "" { // no plan has said how texts are encoded
+		o, err := encoder.Follow(pretrain.EncodeOptions{})
+		if err != nil || o.Pooling != pooling || o.Normalise != s.Normalise {
+			o = pretrain.EncodeOptions{Pooling: pooling, Normalise: s.Normalise}
+			out.emit(Event{Kind: EventWarning, Message: fmt.Sprintf("text encoder %s: %s", dir, encoder.Describe(pooling, "the record", o))})
+		}
+	}
 	out.phase("encode")
 	vectors, err := encoder.Encode(ctx, texts, pretrain.EncodeOptions{
-		Pooling: pretrain.Pooling(s.Pooling), MaxTokens: min(s.MaxTokens, encoder.MaxTokens), Threads: j.Spec.Threads, CacheDir: encodingsDir(),
+		Pooling: pooling, Normalise: s.Normalise, MaxTokens: min(s.MaxTokens, encoder.MaxTokens),
+		Threads: j.Spec.Threads, CacheDir: encodingsDir(),
+		NotKept:  func(err error) { out.emit(Event{Kind: EventWarning, Message: err.Error()}) },
 		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
 	})
 	if err != nil {

@@ -25,6 +25,8 @@ type Suite struct {
 	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial goes to the end
 	Finalists   int `toml:"finalists" json:"finalists,omitempty"`       // kind "tune": trials trained to the end
 
+	shorten bool // TrialEpochs is the default: no trial is longer than a whole run
+
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 }
 
@@ -126,6 +128,10 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		if name == "published" {
 			errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: results/published.toml holds the numbers of others, and a search would write its own there", place.Where, name))
 		}
+		if at("finalists") == place && s.Trials >= 1 { // not set: no more than there are trials
+			s.Finalists = min(s.Finalists, s.Trials)
+		}
+		s.shorten = at("trial_epochs") == place
 		for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
 			if n < 1 {
 				errs = append(errs, at(key).Errorf("%d: want at least 1", n))

@@ -48,8 +48,12 @@ func (c *Config) PlanTrials(s Suite, o Options) (*Plan, error) {
 			points = c.sample(s, e, dataset, points)
 		}
 		if s.TrialEpochs > 0 {
+			epochs := s.TrialEpochs
+			if t, err := c.Train(e, dataset, s.Name, 0); err == nil && s.shorten { // an error is the plan's to report
+				epochs = min(epochs, t.Epochs)
+			}
 			for i, p := range points {
-				points[i] = p.with(short, int64(s.TrialEpochs))
+				points[i] = p.with(short, int64(epochs))
 			}
 		}
 		return points

@@ -186,7 +186,7 @@ func TestDefaultsArePinned(t *testing.T) {
 		Settings  record.Settings `json:"settings"`
 	}
 	defaults := train.Defaults()
-	starts := startDefaults()
+	starts := specStart()
 	now := map[string]pin{"train": {train.Version, "", nil}, "pretrain": {pretrain.Version, "", nil}}
 	structs := map[string]any{"train": &defaults, "pretrain": &starts}
 	for _, e := range Registry {

@@ -11,6 +11,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -53,7 +54,7 @@ type Config struct {
 	WeightDecay     float64 `toml:"weight_decay" json:"weight_decay"`         // Adam's L2
 	ItemScale       float64 `toml:"item_scale" json:"item_scale"`             // the item table at the start, as a multiple of what the model draws; applied before Fit
 	MaxLen          int     `toml:"max_len" json:"max_len"`                   // L: most items of a model input
-	Stride          int     `toml:"stride" json:"stride"`                     // step between the windows of a longer history
+	Stride          int     `toml:"stride" json:"stride"`                     // step between the windows of a longer history; where it is not set, half of MaxLen
 	TimeLimit       float64 `toml:"time_limit" json:"time_limit"`             // seconds of training; 0 none
 	CheckpointEvery float64 `toml:"checkpoint_every" json:"checkpoint_every"` // seconds between checkpoints within an epoch; no result depends on it
 }
@@ -77,6 +78,19 @@ func Defaults() Config {
 		MaxLen:          50,
 		Stride:          25,
 		CheckpointEvery: 60,
+	}
+}
+
+// FollowMaxLen sets what follows MaxLen where it is not set: windows that overlap by
+// half, as with the defaults.
+func (c *Config) FollowMaxLen() { c.Stride = max(1, c.MaxLen/2) }
+
+// FollowItems sets what follows the number of items, V, where it is not set: a loss
+// samples no more negatives than there are. Other losses do not read Negatives, and
+// their runs' ids have it.
+func (c *Config) FollowItems(items int) {
+	if items > 1 && (c.Loss == "gbce" || c.Loss == "sampled-softmax") {
+		c.Negatives = min(c.Negatives, items-1)
 	}
 }
 
@@ -116,9 +130,9 @@ func (c Config) Validate(items int) error {
 		return bad("max_len", c.MaxLen, "at least 1")
 	case c.Stride < 1 || c.Stride > c.MaxLen:
 		return bad("stride", c.Stride, fmt.Sprintf("1 to max_len (%d)", c.MaxLen))
-	case !(c.TimeLimit >= 0):
+	case !(c.TimeLimit >= 0) || math.IsInf(c.TimeLimit, 1):
 		return bad("time_limit", c.TimeLimit, "0 (none) or seconds")
-	case !(c.CheckpointEvery > 0):
+	case !(c.CheckpointEvery > 0) || math.IsInf(c.CheckpointEvery, 1):
 		return bad("checkpoint_every", c.CheckpointEvery, "more than 0 seconds")
 	}
 	if items == 0 {

@@ -252,6 +252,7 @@ func (f *fitting) step(batch []sample) (loss float64, targets int, err error) {
 		}
 		rt.SetTraining(true)
 		defer rt.SetTraining(false)
+		// By member, as above: another number of threads draws other masks and negatives.
 		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps), uint64(k))
 		rt.Scope(func() {
 			l := m.Loss(b)

@@ -109,11 +109,11 @@ func parseMetadata(dec *json.Decoder) (map[string]string, error) {
 	metadata := map[string]string{}
 	err := object(dec, func(key string) error {
 		if _, ok := metadata[key]; ok {
-			return fmt.Errorf("key %q stands twice", key)
+			return fmt.Errorf("key %.200q stands twice", key)
 		}
 		var v *string // a pointer, because null would leave a string as it is
 		if err := dec.Decode(&v); err != nil || v == nil {
-			return fmt.Errorf("key %q: expected a string", key)
+			return fmt.Errorf("key %.200q: expected a string", key)
 		}
 		metadata[key] = *v
 		return nil
@@ -132,7 +132,7 @@ func parseEntry(dec *json.Decoder) (entry, error) {
 	seen := map[string]bool{}
 	err := object(dec, func(key string) error {
 		if seen[key] {
-			return fmt.Errorf("key %q stands twice", key)
+			return fmt.Errorf("key %.200q stands twice", key)
 		}
 		seen[key] = true
 		var err error
@@ -144,10 +144,10 @@ func parseEntry(dec *json.Decoder) (entry, error) {
 		case "data_offsets":
 			err = dec.Decode(&offsets)
 		default:
-			return fmt.Errorf("unknown key %q", key)
+			return fmt.Errorf("unknown key %.200q", key)
 		}
 		if err != nil {
-			return fmt.Errorf("key %q: %w", key, err)
+			return fmt.Errorf("key %.200q: %w", key, err)
 		}
 		return nil
 	})
@@ -161,6 +161,9 @@ func parseEntry(dec *json.Decoder) (entry, error) {
 	if e.shape, err = numbers(shape); err != nil {
 		return entry{}, fmt.Errorf("shape: %w", err)
 	}
+	if n := len(e.shape); n > maxDimensions {
+		return entry{}, fmt.Errorf("shape: expected at most %d dimensions, got %d", maxDimensions, n)
+	}
 	want, err := byteLen(e.dtype, e.shape)
 	if err != nil {
 		return entry{}, err
@@ -169,7 +172,10 @@ func parseEntry(dec *json.Decoder) (entry, error) {
 	if err != nil {
 		return entry{}, fmt.Errorf("data_offsets: %w", err)
 	}
-	if len(o) != 2 || o[0] > o[1] {
+	if len(o) != 2 {
+		return entry{}, fmt.Errorf("data_offsets: expected [begin, end], got %d numbers", len(o))
+	}
+	if o[0] > o[1] {
 		return entry{}, fmt.Errorf("data_offsets %v: expected [begin, end] with begin ≤ end", o)
 	}
 	e.begin, e.end = o[0], o[1]
@@ -242,7 +248,7 @@ func checkRanges(entries []entry, size uint64) error {
 		case e.begin > end:
 			return fault(e.name, "data_offsets [%d %d] leave a gap after %s, which ends at %d", e.begin, e.end, before, end)
 		}
-		end, before = e.end, fmt.Sprintf("tensor %q", e.name)
+		end, before = e.end, fmt.Sprintf("tensor %.200q", e.name)
 	}
 	if end != size {
 		return fault("", "%d bytes after the last tensor belong to none", size-end)

@@ -41,7 +41,7 @@ func (e *FormatError) Error() string {
 		s += e.Path + ": "
 	}
 	if e.Tensor != "" {
-		s += fmt.Sprintf("tensor %q: ", e.Tensor)
+		s += fmt.Sprintf("tensor %.200q: ", e.Tensor) // a damaged header may have a name of any length
 	}
 	return s + e.Reason
 }
@@ -61,11 +61,14 @@ const metadataKey = "__metadata__"
 // maxHeader is the format's own bound on the header, in bytes.
 const maxHeader = 100_000_000
 
+// maxDimensions is what PyTorch and NumPy can hold.
+const maxDimensions = 64
+
 // byteLen gives the bytes that a tensor of this type and shape takes.
 func byteLen(dtype string, shape []int64) (uint64, error) {
 	n, ok := dtypeSize[dtype]
 	if !ok {
-		return 0, fmt.Errorf("unknown dtype %q", dtype)
+		return 0, fmt.Errorf("unknown dtype %.20q", dtype)
 	}
 	for i, d := range shape {
 		if d < 0 {

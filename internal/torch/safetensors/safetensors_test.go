@@ -210,6 +210,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{"dimension above int64", raw(`{"a":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,4]}}`, 4), "a", `key "shape"`},
 		{"shape overflows", raw(`{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, 0), "a", "overflows 64 bits"},
 		{"bytes overflow", raw(`{"a":{"dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0]}}`, 0), "a", "overflows 64 bits"},
+		{"many dimensions", raw(`{"a":{"dtype":"F32","shape":[1`+strings.Repeat(",1", 99999)+`],"data_offsets":[0,4]}}`, 4), "a", "shape: expected at most 64 dimensions, got 100000"},
+		{"many offsets", raw(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0`+strings.Repeat(",1", 99999)+`]}}`, 4), "a", "expected [begin, end], got 100000 numbers"},
+		{"long dtype", raw(`{"a":{"dtype":"`+strings.Repeat("F", 99999)+`","shape":[1],"data_offsets":[0,4]}}`, 4), "a", "unknown dtype"},
+		{"long name", raw(`{"`+strings.Repeat("a", 99999)+`":7}`, 0), strings.Repeat("a", 99999), "expected an object"},
 		{"huge tensor in a small file", raw(`{"a":{"dtype":"U8","shape":[1099511627776],"data_offsets":[0,1099511627776]}}`, 4), "a", "truncated or damaged"},
 		{"one offset", raw(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4]}}`, 4), "a", "expected [begin, end]"},
 		{"three offsets", raw(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, 4), "a", "expected [begin, end]"},
@@ -242,7 +246,7 @@ func TestDecodeRefuses(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatalf("Decode gave %v and error %v, want a FormatError", f, err)
 			}
-			if f != nil || e.Tensor != test.tensor || !strings.Contains(e.Error(), test.reason) {
+			if f != nil || e.Tensor != test.tensor || !strings.Contains(e.Error(), test.reason) || len(e.Error()) > 500 {
 				t.Errorf("error %q of tensor %q, want one of tensor %q with %q", e, e.Tensor, test.tensor, test.reason)
 			}
 		})
