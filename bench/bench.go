@@ -49,6 +49,7 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 	if b.store.Dir, err = filepath.Abs(out); err != nil {
 		return nil, err
 	}
+	b.store.Notice = func(text string) { fmt.Fprintf(stderr, "notice: %s\n", text) }
 	if b.published, err = aggregate.ReadPublished(filepath.Join(b.config.Root, "results", "published.toml")); err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func (b *bench) runner(p *progress) *experiment.Runner {
 
 // suite does the runs of a plan that have no record, then renders.
 func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
-	if err := b.store.Make(); err != nil {
+	if err := b.makeStore(); err != nil {
 		return err
 	}
 	if err := plan.WriteData(b.store); err != nil {
@@ -167,7 +168,7 @@ func (b *bench) checkExpected(plan *experiment.Plan) error {
 	if b.expect {
 		e, err := plan.Expect(b.store)
 		if err == nil {
-			err = record.WriteJSON(path, e)
+			err = record.WriteSealed(path, e)
 		}
 		if err == nil {
 			fmt.Fprintf(b.stderr, "expectations of %d settings: %s\n", len(e.Runs), path)

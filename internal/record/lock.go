@@ -2,8 +2,10 @@ package record
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -29,6 +31,10 @@ func (h Holder) String() string {
 	return fmt.Sprintf("process %d on %s (last sign of life %s)", h.PID, h.Host, h.Heartbeat.Format(time.TimeOnly))
 }
 
+// ownFile keeps a lock from being a symbolic link, through which the heartbeat would
+// overwrite another file.
+var ownFile = flock.SetFlag(os.O_CREATE | os.O_RDONLY | syscall.O_NOFOLLOW)
+
 // Lock is the exclusive right to work on a run.
 type Lock struct {
 	file *flock.Flock
@@ -41,10 +47,10 @@ type Lock struct {
 // waits on a removed file would hold a lock that nobody else sees.
 func (s Store) Lock(id string) (*Lock, Holder, error) {
 	path := s.lockPath(id)
-	l := &Lock{file: flock.New(path, flock.SetPermissions(0o644)), stop: make(chan struct{}), done: make(chan struct{})}
+	l := &Lock{file: flock.New(path, flock.SetPermissions(0o644), ownFile), stop: make(chan struct{}), done: make(chan struct{})}
 	ok, err := l.file.TryLock()
 	if err != nil {
-		return nil, Holder{}, fmt.Errorf("record: lock %s: %w", path, err)
+		return nil, Holder{}, lockError(path, err)
 	}
 	if !ok {
 		return nil, readHolder(path), nil
@@ -53,6 +59,13 @@ func (s Store) Lock(id string) (*Lock, Holder, error) {
 	h := Holder{Host: host, PID: os.Getpid(), Started: time.Now()}
 	go l.beat(path, h)
 	return l, Holder{}, nil
+}
+
+func lockError(path string, err error) error {
+	if errors.Is(err, syscall.ELOOP) {
+		return fmt.Errorf("record: lock %s is a symbolic link, expected a file: remove it", path)
+	}
+	return fmt.Errorf("record: lock %s: %w", path, err)
 }
 
 func (l *Lock) beat(path string, h Holder) {
@@ -64,7 +77,10 @@ func (l *Lock) beat(path string, h Holder) {
 		if b, err := json.Marshal(h); err == nil {
 			// In place: a rename would put a file without a lock there. A lost
 			// heartbeat loses no lock, so the error does not matter.
-			_ = os.WriteFile(path, append(b, '\n'), 0o644)
+			if f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0); err == nil {
+				_, _ = f.Write(append(b, '\n'))
+				_ = f.Close()
+			}
 		}
 		select {
 		case <-l.stop:
@@ -95,10 +111,10 @@ func (s Store) Busy(id string) (bool, Holder, error) {
 	if _, err := os.Stat(path); err != nil {
 		return false, Holder{}, nil
 	}
-	probe := flock.New(path)
+	probe := flock.New(path, flock.SetFlag(os.O_RDONLY|syscall.O_NOFOLLOW))
 	ok, err := probe.TryRLock()
 	if err != nil {
-		return false, Holder{}, fmt.Errorf("record: lock %s: %w", path, err)
+		return false, Holder{}, lockError(path, err)
 	}
 	if ok {
 		return false, Holder{}, probe.Unlock()
