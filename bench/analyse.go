@@ -55,7 +55,7 @@ func (b *bench) analyseOne(r *record.Record, at string) (*analysis.Analysis, err
 		return nil, err
 	}
 	a.ID, a.Dataset, a.Model, a.At = r.ID, r.Result.Spec.Dataset.Name, r.Result.Spec.Model, at
-	return a, record.WriteJSON(b.store.AnalysisPath(r.ID), a)
+	return a, record.WriteSealed(b.store.AnalysisPath(r.ID), a)
 }
 
 // isFAME tells whether a run is of FAME or a variant, which have heads to look into.
@@ -106,6 +106,9 @@ func (b *bench) explain() error {
 
 // readRecord reads the record that the command line names.
 func (b *bench) readRecord(id string) (*record.Record, error) {
+	if err := record.CheckID(id); err != nil {
+		return nil, usageError{err}
+	}
 	r, err := b.store.Read(id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, usageError{fmt.Errorf("no record %q in %s; the names of the files there, without .json, are the ids", id, filepath.Join(b.store.Dir, "runs"))}

@@ -53,6 +53,7 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 	if info, err := os.Stat(b.store.Dir); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("-out: %s is a file, expected a folder for results", b.store.Dir)
 	}
+	b.store.Notice = func(text string) { fmt.Fprintf(stderr, "notice: %s\n", text) }
 	if b.published, err = aggregate.ReadPublished(filepath.Join(b.config.Root, "results", "published.toml")); err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (b *bench) runner(p *progress) *experiment.Runner {
 
 // suite does the runs of a plan that have no record, then renders.
 func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
-	if err := b.store.Make(); err != nil {
+	if err := b.makeStore(); err != nil {
 		return err
 	}
 	if err := plan.WriteData(b.store); err != nil {
@@ -179,7 +180,7 @@ func (b *bench) checkExpected(plan *experiment.Plan) error {
 	if b.expect {
 		e, err := plan.Expect(b.store)
 		if err == nil {
-			err = record.WriteJSON(path, e)
+			err = record.WriteSealed(path, e)
 		}
 		if err == nil {
 			fmt.Fprintf(b.stderr, "expectations of %d settings: %s\n", len(e.Runs), path)

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -13,29 +15,46 @@ import (
 	"famebench/internal/experiment"
 	"famebench/internal/figure"
 	"famebench/internal/page"
+	"famebench/internal/record"
 )
 
-// page draws the figures of a suite, and writes the page of all suites that have
-// an aggregate. What would not change is left alone.
-func (b *bench) page(suite string) error {
-	b.remember()
-	suites, err := aggregate.ReadAll(b.store.AggregatesDir())
-	if err != nil || len(suites) == 0 {
+// page draws the figures of a suite, and writes the page of all suites that were
+// rendered. What would not change is left alone.
+func (b *bench) page(suite *aggregate.Suite) error {
+	suites := []*aggregate.Suite{suite}
+	names, err := aggregate.Saved(b.store.AggregatesDir())
+	if err != nil {
 		return err
 	}
-	for _, s := range suites {
-		if s.Name == suite {
-			if err := figure.Write(b.store.FiguresDir(suite), figure.Of(s)); err != nil {
-				return err
-			}
+	for _, s := range b.config.Suites() {
+		names = append(names, s.Name)
+	}
+	slices.Sort(names)
+	recorded := sync.OnceValues(b.recorded)
+	for _, name := range slices.Compact(names) {
+		if name == suite.Name {
+			continue
+		}
+		s, err := b.other(name, recorded)
+		if err != nil {
+			fmt.Fprintf(b.stderr, "warning: the page lacks suite %s: %v\n", name, err)
+		}
+		if s != nil {
+			suites = append(suites, s)
 		}
 	}
-	slices.SortStableFunc(suites, func(x, y *aggregate.Suite) int { return cmp.Compare(b.place(x.Name), b.place(y.Name)) })
+	if err := errors.Join(b.store.NoLink("figures"), b.store.NoLink("figures/"+suite.Name)); err != nil {
+		return err
+	}
+	drawn := figure.Write(b.store.FiguresDir(suite.Name), figure.Of(suite))
+	slices.SortFunc(suites, func(x, y *aggregate.Suite) int {
+		return cmp.Or(cmp.Compare(b.place(x.Name), b.place(y.Name)), cmp.Compare(x.Name, y.Name))
+	})
 	var text bytes.Buffer
 	if err := page.Write(&text, suites); err != nil {
 		return err
 	}
-	if err := atomicfile.Update(b.store.PagePath(), text.Bytes()); err != nil {
+	if err := errors.Join(drawn, atomicfile.Update(b.store.PagePath(), text.Bytes())); err != nil {
 		return err
 	}
 	fmt.Fprintf(b.stderr, "with figures, beside other suites: %s\n", b.store.PagePath())
@@ -51,46 +70,61 @@ func (b *bench) place(suite string) int {
 	return len(suites)
 }
 
-// remember aggregates the suites that have tables but no aggregate. So it is in a
-// clone: git keeps the tables and the records, from which the rest is made again.
-func (b *bench) remember() {
-	if len(b.sets) > 0 {
-		return // with other settings they are other suites
+// other gives another suite as it was rendered last, if nothing that it was made from
+// has changed since; otherwise it is made again. So it is in a clone: git keeps the
+// tables and the records, from which the rest is made. nil: it was never rendered.
+func (b *bench) other(name string, recorded func() ([]*record.Record, error)) (*aggregate.Suite, error) {
+	s, origin, err := aggregate.Load(b.store.AggregatePath(name))
+	if err == nil && origin.Current(b.store, b.published) {
+		return s, nil
 	}
-	for _, s := range b.config.Suites() {
-		_, unmade := os.Stat(b.store.AggregatePath(s.Name))
-		_, unseen := os.Stat(b.store.TablePath(s.Name, ".md"))
-		if unmade == nil || unseen != nil || s.Kind == experiment.KindCost {
-			continue
+	switch {
+	case err == nil:
+		err = errors.New("its records have changed since it was rendered")
+	case errors.Is(err, fs.ErrNotExist):
+		if _, unseen := os.Stat(b.store.TablePath(name, ".md")); unseen != nil || len(b.sets) > 0 {
+			return nil, nil
 		}
-		if err := b.again(s); err != nil {
-			fmt.Fprintf(b.stderr, "warning: the page lacks suite %s: %v\n", s.Name, err)
-		}
+	default:
+		fmt.Fprintf(b.stderr, "notice: %v; it is computed again from the records\n", err)
 	}
+	i := b.place(name)
+	suites := b.config.Suites()
+	if i == len(suites) || len(b.sets) > 0 { // with other settings it is another suite
+		return nil, fmt.Errorf("%w; render it with -report", err)
+	}
+	if suites[i].Kind == experiment.KindCost {
+		return nil, nil
+	}
+	return b.again(suites[i], recorded)
 }
 
-// again aggregates the records of a suite.
-func (b *bench) again(s experiment.Suite) error {
-	o := experiment.Options{Device: b.device, Threads: b.threads, Out: b.store.Dir, Source: b.source, Recorded: sync.OnceValues(b.recorded)}
+// again aggregates the records of a suite; nil if it has none.
+func (b *bench) again(s experiment.Suite, recorded func() ([]*record.Record, error)) (*aggregate.Suite, error) {
+	o := experiment.Options{Device: b.device, Threads: b.threads, Out: b.store.Dir, Source: b.source, Recorded: recorded}
 	if s.Kind == experiment.KindTune {
 		first, err := b.config.PlanTrials(s, o)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		trials, err := b.searchedBefore(s, o, first)
 		if err != nil || len(trials) == 0 {
-			return err
+			return nil, err
 		}
-		return searched(s, trials).Save(b.store.AggregatePath(s.Name))
+		suite := searched(s, trials)
+		origin, err := b.origin(first)
+		if err == nil {
+			b.keep(suite, origin)
+		}
+		return suite, err
 	}
 	plan, err := b.config.Plan(s, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	records, stale, err := b.find(plan)
 	if err != nil || len(records) == 0 {
-		return err
+		return nil, err
 	}
-	_, err = b.aggregate(plan, records, stale)
-	return err
+	return b.aggregate(plan, records, stale)
 }

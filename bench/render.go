@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -35,16 +37,31 @@ func (b *bench) report(plan *experiment.Plan) error {
 		}
 		return err
 	}
-	if err := errors.Join(b.store.Make(), plan.WriteData(b.store)); err != nil {
+	if err := b.makeStore(); err != nil {
 		return err
 	}
-	return b.render(plan, records, stale, nil, nil)
+	unwritten := plan.WriteData(b.store)
+	return errors.Join(b.render(plan, records, stale, nil, nil), unwritten)
+}
+
+// makeStore makes the results folder ready to be written. A report may find one that
+// is read-only: what it has to change there is an error of its own.
+func (b *bench) makeStore() error {
+	err := b.store.Make()
+	if errors.Is(err, record.ErrLink) {
+		return usageError{err}
+	}
+	if err != nil && !b.options.report {
+		return err
+	}
+	b.store.Sweep()
+	return nil
 }
 
 // find reads the records of a plan's runs from whatever machine, and names the stale
 // ones. Both have ids that differ from those of planned runs in the hash alone.
 func (b *bench) find(plan *experiment.Plan) ([]*record.Record, []aggregate.Stale, error) {
-	stem := func(id string) string { return id[:strings.LastIndex(id, "-")+1] }
+	stem := aggregate.Stem
 	wanted := map[string]bool{}
 	for _, r := range plan.Runs {
 		wanted[stem(r.ID)] = true
@@ -140,16 +157,47 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 	if err != nil {
 		return nil, err
 	}
-	path := b.store.AggregatePath(in.Name)
-	if s := aggregate.Load(path, key); s != nil {
-		return s, nil
-	}
-	fmt.Fprintf(b.stderr, "comparing %d records: intervals and tests take some seconds once\n", len(records))
-	s, err := aggregate.Make(in)
+	origin, err := b.origin(plan)
 	if err != nil {
 		return nil, err
 	}
-	return s, s.Save(path)
+	s, from, err := aggregate.Load(b.store.AggregatePath(in.Name))
+	if err == nil && s.Key == key {
+		if !reflect.DeepEqual(from, origin) { // other suites have new records
+			b.keep(s, origin)
+		}
+		return s, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(b.stderr, "notice: %v; it is computed again from the records\n", err)
+	}
+	fmt.Fprintf(b.stderr, "comparing %d records: intervals and tests take some seconds once\n", len(records))
+	if s, err = aggregate.Make(in); err != nil {
+		return nil, err
+	}
+	b.keep(s, origin)
+	return s, nil
+}
+
+// origin is what the runs of a plan were made from.
+func (b *bench) origin(plan *experiment.Plan) (aggregate.Origin, error) {
+	var ids []string
+	for _, r := range plan.Runs {
+		ids = append(ids, r.ID)
+	}
+	return aggregate.NewOrigin(b.store, b.published, ids)
+}
+
+// keep saves an aggregate. Without it the same is computed again the next time, so
+// that it cannot be saved is no failure.
+func (b *bench) keep(s *aggregate.Suite, origin aggregate.Origin) {
+	err := b.store.MakeFolder("aggregates")
+	if err == nil {
+		err = s.Save(b.store.AggregatePath(s.Name), origin)
+	}
+	if err != nil {
+		fmt.Fprintf(b.stderr, "warning: the comparison of suite %s is not kept: %v\n", s.Name, err)
+	}
 }
 
 // announceCode says, in one line, which records were made by other code.
@@ -226,7 +274,7 @@ func (b *bench) render(plan *experiment.Plan, records []*record.Record, stale []
 		{".breakdown.csv", report.BreakdownCSV(s)},
 		{".pretrain.csv", report.PretrainCSV(s)},
 	}
-	return errors.Join(b.writeTables(s.Name, files), b.page(s.Name), report.WriteAnalyses(b.stdout, analyses))
+	return errors.Join(b.writeTables(s.Name, files), b.page(s), report.WriteAnalyses(b.stdout, analyses))
 }
 
 // tableFile is one of the files of a suite's tables; without text there is none.
@@ -258,7 +306,7 @@ func (b *bench) writeTables(suite string, files []tableFile) error {
 
 // cost measures the models of a suite and writes cost.json and a table.
 func (b *bench) cost(ctx context.Context, plan *experiment.Plan) error {
-	if err := b.store.Make(); err != nil {
+	if err := b.makeStore(); err != nil {
 		return err
 	}
 	p := newProgress(b.stderr, b.store, make([]time.Duration, len(plan.Runs)), 1)

@@ -94,7 +94,7 @@ func TestStartFromTexts(t *testing.T) {
 		if p == nil || p.Items != 20 || p.WithoutText != 0 {
 			t.Fatalf("%s: pretrain %+v", model, p)
 		}
-		pictures, err := store.ReadPictures(of[model].ID)
+		pictures, err := store.ReadPictures(of[model])
 		if err != nil || (len(pictures) > 0) != (model != "fame-plus-pca") {
 			t.Errorf("%s: %d pictures, %v", model, len(pictures), err)
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"famebench/datasets"
@@ -29,7 +27,7 @@ type export struct {
 	Kept    string `json:"kept"` // paths
 	Removed string `json:"removed"`
 	Qrels   string `json:"qrels"`
-	// AsRecorded: ranking again gave the metrics of the record, to the last bit.
+	// AsRecorded: ranking again gave every user's rank as recorded.
 	AsRecorded bool `json:"as_recorded"`
 }
 
@@ -64,7 +62,7 @@ func (b *bench) trec(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Dir(e.Qrels), 0o755); err != nil {
+		if err := b.store.MakeFolder("trec"); err != nil {
 			return err
 		}
 		if err := rank.WriteRun(ctx, e.Kept, data, cases, got.TopKept, r.ID, phase("write")); err != nil {
@@ -84,14 +82,17 @@ func (b *bench) trec(ctx context.Context) error {
 		return err
 	}
 	tell(experiment.Event{Kind: experiment.EventDone})
-	differences := unlike("kept", r.Result.Test.Kept, got.Kept)
-	differences = append(differences, unlike("removed", r.Result.Test.Removed, got.Removed)...)
-	e.AsRecorded = len(differences) == 0
-	if !e.AsRecorded {
-		fmt.Fprintf(b.stderr, "warning: %s: the lists do not give the metrics of the record: the weights or the machine are others\n", r.ID)
-		for _, d := range differences {
+	e.AsRecorded = rank.RanksSum(got.RanksKept, got.RanksRemoved) == r.Result.RanksSHA256
+	if e.AsRecorded {
+		err = experiment.SealWeights(b.store, r.ID)
+	} else {
+		fmt.Fprintf(b.stderr, "warning: %s: the lists do not give the ranks of the record: the weights or the machine differ from those of the record\n", r.ID)
+		for _, d := range append(unlike("kept", r.Result.Test.Kept, got.Kept), unlike("removed", r.Result.Test.Removed, got.Removed)...) {
 			fmt.Fprintf(b.stderr, "  %s\n", d)
 		}
+	}
+	if err != nil {
+		return err
 	}
 	if b.json {
 		return b.writeJSON(e)

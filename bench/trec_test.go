@@ -17,6 +17,7 @@ import (
 
 	"famebench/internal/experiment"
 	"famebench/internal/record"
+	"famebench/internal/torch/safetensors"
 )
 
 // scored is a line of a TREC run.
@@ -221,12 +222,53 @@ func TestTRECWithoutOrWithOtherWeights(t *testing.T) {
 		t.Error("the lists are others after -verify put the weights back")
 	}
 
-	// The weights of another run are no reason to refuse, but are not passed over.
-	if err := os.Rename(store.WeightsPath(ids[1]), store.WeightsPath(id)); err != nil {
+	// Weights without a checksum, as older versions wrote them, get one when they fit.
+	weights, err := safetensors.Read(store.WeightsPath(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := weights.Metadata["sha256"]
+	delete(weights.Metadata, "sha256")
+	if err := safetensors.Write(store.WeightsPath(id), weights); err != nil {
+		t.Fatal(err)
+	}
+	if export() != before {
+		t.Error("the lists are others without a checksum")
+	}
+	if again, err := safetensors.Read(store.WeightsPath(id)); err != nil || sum == "" || again.Metadata["sha256"] != sum {
+		t.Errorf("checksum %q, want %q", again.Metadata["sha256"], sum)
+	}
+	// Damaged weights, and those of another run, are refused by name.
+	bits := []byte(read(t, store.WeightsPath(id)))
+	bits[len(bits)-9] ^= 1
+	write(t, store.WeightsPath(id), string(bits))
+	if _, _, err := runBench(t, dir, "-trec", id); exitCode(err) != exitFailed || !strings.Contains(err.Error(), store.WeightsPath(id)+": the file is damaged") {
+		t.Errorf("damaged weights: %v", err)
+	}
+	others := read(t, store.WeightsPath(ids[1]))
+	write(t, store.WeightsPath(id), others)
+	if _, _, err := runBench(t, dir, "-trec", id); exitCode(err) != exitFailed || !strings.Contains(err.Error(), "expected "+id+", got \""+ids[1]) {
+		t.Errorf("another run's weights: %v", err)
+	}
+	// -verify replaces what cannot be used.
+	if _, stderr, err := runBench(t, dir, "-verify", id); err != nil || !strings.Contains(stderr, "replaced by those of the repeated run") {
+		t.Errorf("verify with another run's weights: %v\n%s", err, stderr)
+	}
+	if export() != before {
+		t.Error("the lists are others after -verify replaced the weights")
+	}
+	// Whole weights that rank otherwise, as on another kind of processor, are not passed over.
+	foreign, err := safetensors.Decode([]byte(others))
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign.Metadata["id"] = id
+	foreign.Seal()
+	if err := safetensors.Write(store.WeightsPath(id), foreign); err != nil {
 		t.Fatal(err)
 	}
 	stdout, stderr, err := runBench(t, dir, "-trec", id, "-json")
-	if err != nil || !strings.Contains(stdout, `"as_recorded": false`) || !strings.Contains(stderr, "do not give the metrics of the record") || !strings.Contains(stderr, "MRR, seen items removed: 0.") {
+	if err != nil || !strings.Contains(stdout, `"as_recorded": false`) || !strings.Contains(stderr, "do not give the ranks of the record") || !strings.Contains(stderr, "MRR, seen items removed: 0.") {
 		t.Errorf("with other weights: %v\n%s%s", err, stdout, stderr)
 	}
 }

@@ -28,8 +28,12 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 		}
 		return nil
 	}
-	if err := errors.Join(b.store.Make(), first.WriteData(b.store)); err != nil {
+	if err := b.makeStore(); err != nil {
 		return err
+	}
+	unwritten := first.WriteData(b.store)
+	if unwritten != nil && !b.options.report {
+		return unwritten
 	}
 	var trials []experiment.Trial
 	if b.options.report {
@@ -46,12 +50,15 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 	if len(trials) == 0 {
 		return fmt.Errorf("no trial of suite %s has a record in %s: run it first, without -report", s.Name, b.store.Dir)
 	}
-	if err := b.config.WriteTuned(experiment.TunedPath(b.store.Dir, s), s, trials); err != nil {
+	unwritten = errors.Join(unwritten, b.config.WriteTuned(experiment.TunedPath(b.store.Dir, s), s, trials))
+	suite := searched(s, trials)
+	origin, err := b.origin(first)
+	if err != nil {
 		return err
 	}
-	suite := searched(s, trials)
+	b.keep(suite, origin)
 	if b.json {
-		return b.writeJSON(suite.Trials)
+		return errors.Join(b.writeJSON(suite.Trials), unwritten)
 	}
 	if err := report.WriteTrials(b.stdout, suite.Trials); err != nil {
 		return err
@@ -61,7 +68,7 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 	report.LatexTrials(&latex, s.Name, suite.Trials)
 	return errors.Join(
 		b.writeTables(s.Name, []tableFile{{".md", markdown.Bytes()}, {".tex", latex.Bytes()}, {".csv", report.TrialsCSV(suite.Trials)}}),
-		suite.Save(b.store.AggregatePath(s.Name)), b.page(s.Name))
+		b.page(suite), unwritten)
 }
 
 // search goes through the stages of a search, each done by stage, and returns what

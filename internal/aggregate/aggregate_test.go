@@ -1,12 +1,16 @@
 package aggregate
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"os"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +28,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{t: t, Input: Input{Name: "s", Store: record.Store{Dir: t.TempDir()}, Proposals: []string{"fame", "fame-plain"}}}
+	f := &fixture{t: t, Input: Input{Name: "s", Store: record.Store{Dir: t.TempDir()}, Proposals: []string{"fame", "fame-plain"}, madeUp: true}}
 	if err := f.Store.Make(); err != nil {
 		t.Fatal(err)
 	}
@@ -451,15 +455,24 @@ func TestCache(t *testing.T) {
 	f.add("sasrec", 0, .1, .1, same(2), nil)
 	f.add("core", 0, .2, .1, same(3), nil)
 	path := f.Store.AggregatePath("s")
-	s := f.make()
-	if Load(path, s.Key) != nil {
-		t.Fatal("loaded what was never saved")
+	if _, _, err := Load(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("loaded what was never saved: %v", err)
 	}
-	if err := s.Save(path); err != nil {
+	for _, r := range f.Records {
+		if err := f.Store.Write(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := f.make()
+	origin, err := NewOrigin(f.Store, nil, []string{f.Records[0].ID, f.Records[1].ID})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := Load(path, s.Key); !reflect.DeepEqual(got, s) {
-		t.Errorf("loaded\n%+v\nsaved\n%+v", got, s)
+	if err := s.Save(path, origin); err != nil {
+		t.Fatal(err)
+	}
+	if got, from, err := Load(path); err != nil || !reflect.DeepEqual(got, s) || !reflect.DeepEqual(from, origin) {
+		t.Errorf("loaded\n%+v, %v\nsaved\n%+v", got, err, s)
 	}
 	key := func(change func(*Input)) string {
 		in := f.Input
@@ -491,15 +504,118 @@ func TestCache(t *testing.T) {
 		"proposals":       {func(in *Input) { in.Proposals = nil }, false},
 		"published bytes": {func(in *Input) { in.Published = &Published{sha256: "x"} }, false},
 	} {
-		if hit := Load(path, key(tt.change)) != nil; hit != tt.hit {
+		if hit := s.Key == key(tt.change); hit != tt.hit {
 			t.Errorf("%s: hit %v, want %v", name, hit, tt.hit)
 		}
 	}
-	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
+	// Every byte of the file counts.
+	good, err := os.ReadFile(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if Load(path, s.Key) != nil {
-		t.Error("half a file was loaded")
+	var reformatted bytes.Buffer
+	if err := json.Indent(&reformatted, good, "", " "); err != nil {
+		t.Fatal(err)
+	}
+	damaged := [][]byte{nil, []byte("{"), []byte("{}"), []byte("null"), good[:len(good)-1], append(slices.Clone(good), ' '), reformatted.Bytes()}
+	for i := 0; i < len(good); i += 17 {
+		b := slices.Clone(good)
+		b[i] ^= 1 << (i % 8)
+		damaged = append(damaged, b)
+	}
+	for i, b := range damaged {
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := Load(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Fatalf("damage %d: error %v, want one with the path", i, err)
+		}
+	}
+	other := f.Store.AggregatePath("other")
+	if err := os.WriteFile(other, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(other); err == nil || !strings.Contains(err.Error(), `expected the suite other, got "s"`) {
+		t.Errorf("another suite's file: %v", err)
+	}
+
+	if !origin.Current(f.Store, nil) {
+		t.Error("nothing changed, but the suite is not current")
+	}
+	if origin.Current(f.Store, &Published{sha256: "x"}) {
+		t.Error("other published numbers, but the suite is current")
+	}
+	for what, change := range map[string]string{
+		"a record": f.Store.RecordPath(f.Records[0].ID), "ranks": f.Store.RanksPath(f.Records[1].ID), "a new record": f.Store.RecordPath("beauty-core-s0-00000000"),
+		"new pictures": f.Store.PicturesPath(f.Records[0].ID),
+	} {
+		old, missing := os.ReadFile(change)
+		if err := os.WriteFile(change, append(slices.Clone(old), 'x'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if origin.Current(f.Store, nil) {
+			t.Errorf("%s changed, but the suite is current", what)
+		}
+		if missing != nil {
+			old = nil
+			_ = os.Remove(change)
+		} else if err := os.WriteFile(change, old, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if key(func(*Input) {}) != s.Key {
+		t.Error("the key is another after files were put back")
+	}
+}
+
+// Metrics that are not those of the ranks are refused, with the names of both files.
+// The values of two users at ranks 2 and 4 are: HR@1 0, HR@5 1, NDCG@5 (1/log2(3) +
+// 1/log2(5)) / 2, MRR (1/2 + 1/4) / 2.
+func TestMetricsMustBeThoseOfTheRanks(t *testing.T) {
+	third, fifth := 1/math.Log2(3), 1/math.Log2(5)
+	good := func() record.Metrics {
+		m := record.Metrics{"MRR": .375, "Coverage@10": .25}
+		for k, hits := range map[int]float64{1: 0, 5: 1, 10: 1, 20: 1} {
+			m[fmt.Sprintf("HR@%d", k)], m[fmt.Sprintf("NDCG@%d", k)] = hits, hits*(third+fifth)/2
+		}
+		return m
+	}
+	for name, tt := range map[string]struct {
+		change func(*record.Record)
+		want   string
+	}{
+		"right": {func(*record.Record) {}, ""},
+		"the last bit": {func(r *record.Record) {
+			r.Result.Test.Kept["NDCG@10"] = math.Nextafter(r.Result.Test.Kept["NDCG@10"], 0)
+		}, "seen items kept: NDCG@10 is 0.5308"},
+		"another metric":    {func(r *record.Record) { r.Result.Test.Removed["HR@1"] = .5 }, "seen items removed: HR@1 is 0.5, expected 0"},
+		"a metric less":     {func(r *record.Record) { delete(r.Result.Test.Removed, "MRR") }, "there is no MRR"},
+		"a metric more":     {func(r *record.Record) { r.Result.Test.Removed["HR@50"] = 1 }, `unknown metric "HR@50"`},
+		"users":             {func(r *record.Record) { r.Result.Users = 3 }, "does not belong to its record"},
+		"fewer items":       {func(r *record.Record) { r.Result.Items = 3 }, "rank 4, expected 1 to 3"},
+		"coverage too high": {func(r *record.Record) { r.Result.Items, r.Result.Test.Kept["Coverage@10"] = 100, .21 }, "Coverage@10 is 0.21, expected the share of 1 to 20 of 100 items"},
+		"part of an item":   {func(r *record.Record) { r.Result.Test.Kept["Coverage@10"] = .26 }, "Coverage@10 is 0.26"},
+		"no coverage":       {func(r *record.Record) { r.Result.Test.Kept["Coverage@10"] = 0 }, "Coverage@10 is 0"},
+		"another processor": {func(r *record.Record) {
+			r.Measured.OS = "linux/other"
+			r.Result.Test.Kept["NDCG@10"] = math.Nextafter(r.Result.Test.Kept["NDCG@10"], 0)
+		}, ""},
+		"another, and wrong": {func(r *record.Record) { r.Measured.OS, r.Result.Test.Kept["NDCG@10"] = "linux/other", .5307 }, "NDCG@10"},
+	} {
+		f := newFixture(t)
+		f.madeUp = false
+		r := f.add("markov", 0, 0, 0, []int32{2, 4}, func(r *record.Record) {
+			r.Result.Users, r.Result.Items, r.Measured.OS = 2, 8, "linux/"+runtime.GOARCH
+			r.Result.Test = record.Rules{Kept: good(), Removed: good()}
+			tt.change(r)
+		})
+		_, err := Make(f.Input)
+		if tt.want == "" && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), f.Store.RanksPath(r.ID)) || !strings.Contains(err.Error(), r.ID)) {
+			t.Errorf("%s: error %v, want %q and the names of both files", name, err, tt.want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package aggregate
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -84,7 +85,8 @@ func gainNotes(groups []*group, baseline string) []string {
 	return notes
 }
 
-// readRanks fills in the users' ranks of all rows.
+// readRanks fills in the users' ranks of all rows, and compares the metrics of their
+// records with them.
 func (in Input) readRanks(groups []*group) error {
 	for _, g := range groups {
 		for _, r := range g.records {
@@ -97,10 +99,24 @@ func (in Input) readRanks(groups []*group) error {
 				return fmt.Errorf("%s does not belong to its record (%d users, hash %.8s; the record says %d, %.8s): restore it, or delete the record of %s to run it again",
 					path, len(kept), sum, r.Result.Users, r.Result.RanksSHA256, r.ID)
 			}
+			if err := in.checkMetrics(r, kept, removed); err != nil {
+				return fmt.Errorf("%s and %s contradict each other: %w; restore both, or delete the record to run it again", in.Store.RecordPath(r.ID), path, err)
+			}
 			g.kept, g.removed = append(g.kept, kept), append(g.removed, removed)
 		}
 	}
 	return nil
+}
+
+func (in Input) checkMetrics(r *record.Record, kept, removed []int32) error {
+	if in.madeUp {
+		return nil
+	}
+	exact := strings.HasSuffix(r.Measured.OS, "/"+runtime.GOARCH)
+	if err := rank.Check(rank.Metrics(r.Result.Test.Kept), kept, r.Result.Items, "kept", exact); err != nil {
+		return err
+	}
+	return rank.Check(rank.Metrics(r.Result.Test.Removed), removed, r.Result.Items, "removed", exact)
 }
 
 // tests compares the rows' values [row][seed][user] with those of the baseline,

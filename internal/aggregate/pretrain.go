@@ -38,7 +38,7 @@ func (g *group) heads() []Head {
 // start from the same texts.
 func (in Input) pictures(t *Table, groups []*group) (err error) {
 	for _, g := range groups {
-		t.Pictures, err = in.Store.ReadPictures(g.records[0].ID)
+		t.Pictures, err = in.Store.ReadPictures(g.records[0])
 		if err != nil || len(t.Pictures) > 0 {
 			t.PicturesOf = g.Label
 			return err

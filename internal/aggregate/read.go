@@ -1,37 +1,25 @@
 package aggregate
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
-// ReadAll reads the suites of a folder of aggregates (DIR/SUITE.json), by name.
-// A folder that is not there holds none.
-func ReadAll(dir string) ([]*Suite, error) {
+// Saved lists the suites that a folder of aggregates (DIR/SUITE.json) has, by name. A
+// folder that is not there has none.
+func Saved(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir) // sorted
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("aggregates: %w", err)
 	}
-	var suites []*Suite
+	var names []string
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".json") || strings.HasPrefix(e.Name(), ".") { // a dot: half-written
-			continue
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && !strings.HasPrefix(name, ".") { // a dot: half-written
+			names = append(names, name)
 		}
-		path := filepath.Join(dir, e.Name())
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("aggregates: %w", err)
-		}
-		s := new(Suite)
-		if err := json.Unmarshal(text, s); err != nil {
-			return nil, fmt.Errorf("aggregates: %s: %w; remove it and render its suite anew with -report", path, err)
-		}
-		suites = append(suites, s)
 	}
-	return suites, nil
+	return names, nil
 }

@@ -15,9 +15,12 @@ import (
 	"sync"
 )
 
+// tmp comes between the name of a file and the digits in the name of its temporary file.
+const tmp = ".tmp"
+
 // Write creates or replaces the file at path with what write writes. The writer
 // that it gets is buffered. When write fails, the error is handed back and path
-// is as it was. The file gets mode 0644; its folder must exist. Two writers of
+// is as it was. A symbolic link at path is replaced, not followed. The file gets mode 0644; its folder must exist. Two writers of
 // one path at the same time do not disturb each other: the last rename wins.
 func Write(path string, write func(io.Writer) error) (err error) {
 	dir, base := filepath.Split(path)
@@ -26,7 +29,7 @@ func Write(path string, write func(io.Writer) error) (err error) {
 	}
 	// The leading dot keeps a file left by a killed process out of patterns
 	// such as *.json.
-	f, err := temporary(dir, "."+base+".tmp*")
+	f, err := temporary(dir, "."+base+tmp+"*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

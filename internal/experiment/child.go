@@ -123,7 +123,7 @@ func doJob(ctx context.Context, job Job, registry []Entry, out *emitter) error {
 		}
 		return err
 	}
-	store := record.Store{Dir: job.Out}
+	store := record.Store{Dir: job.Out, Notice: func(text string) { out.emit(Event{Kind: EventWarning, Message: text}) }}
 	id, err := job.Spec.ID()
 	if err != nil {
 		return err
@@ -144,6 +144,7 @@ func doJob(ctx context.Context, job Job, registry []Entry, out *emitter) error {
 		}
 		return err
 	}
+	store.SweepRun(id)
 	r, err := execute(ctx, job, entry, store, id, out)
 	if err != nil {
 		return err

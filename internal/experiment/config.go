@@ -465,6 +465,9 @@ func (c *Config) withTuned(s Suite) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkTuned(path, src); err != nil {
+		return nil, err
+	}
 	tuned := *c
 	if tuned.tuned, err = conf.Parse(filepath.Base(path), src); err != nil {
 		return nil, err

@@ -1,8 +1,6 @@
 package experiment
 
 import (
-	"encoding/json"
-	"os"
 	"time"
 
 	"famebench/datasets"
@@ -40,20 +38,15 @@ func NewEstimator(store record.Store, registry []Entry) (*Estimator, error) {
 		s, m := r.Result.Spec, r.Measured
 		path := store.DatasetPath(s.Dataset.Name, s.Dataset.Fingerprint)
 		if _, ok := sizes[path]; !ok {
-			sizes[path] = storedSize(path)
+			stats, err := readStats(path, s.Dataset.Name, s.Dataset.Fingerprint)
+			if err == nil { // else the size is not known
+				sizes[path] = trainTargets(stats)
+			}
 		}
 		e.runs = append(e.runs, pace{s.Dataset.Fingerprint, s.Model, sizes[path], s.Threads, r.Result.Epochs,
 			m.TrainSeconds / float64(r.Result.Epochs), m.LoadSeconds + m.RankSeconds})
 	}
 	return e, nil
-}
-
-func storedSize(path string) int {
-	var s datasets.Stats
-	if b, err := os.ReadFile(path); err != nil || json.Unmarshal(b, &s) != nil {
-		return 0
-	}
-	return trainTargets(s)
 }
 
 // trainTargets leaves out a user's first item and those of validation and test.

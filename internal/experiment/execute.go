@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"time"
@@ -96,8 +95,6 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 	}
 	m, res, id := &r.Measured, &r.Result, r.ID
 	m.Libtorch, m.Threads, m.Parameters, m.TimeLimit = torch.Version(), team.Size(), model.Params().Count(), t.TimeLimit
-	_, err = os.Stat(store.CheckpointPath(id))
-	m.Resumed = err == nil
 
 	var frozen []string
 	if from != nil {
@@ -116,7 +113,8 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 	training.Lock()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{
 		Frozen: frozen,
-		Seed:   res.Spec.Seed, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
+		Seed:   res.Spec.Seed, Run: id, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
+		Notice:   store.Notice,
 		Progress: func(p train.Progress) { out.progress(Progress(p)) },
 	})
 	training.Unlock()
@@ -131,7 +129,7 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 	case fit.BestEpoch == 0:
 		return fmt.Errorf("training ended (%s) before any validation, so there are no weights to rank", fit.Status)
 	}
-	m.TrainSeconds = fit.Seconds
+	m.TrainSeconds, m.Resumed = fit.Seconds, fit.Resumed
 	m.TargetsPerSecond = train.PerSecond(fit.Targets, fit.Seconds-fit.EvalSeconds)
 	res.Status, res.Epochs, res.BestEpoch, res.Targets = record.Status(fit.Status), len(fit.Curve), fit.BestEpoch, fit.Targets
 	for _, p := range fit.Curve {
@@ -146,8 +144,7 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 			return err
 		}
 	}
-	weights := safetensors.File{Tensors: model.Params().Tensors(), Metadata: map[string]string{"id": id}}
-	if err := safetensors.Write(store.WeightsPath(id), &weights); err != nil {
+	if err := writeWeights(store.WeightsPath(id), id, model.Params().Tensors()); err != nil {
 		return err
 	}
 	if res.Spec.Untested {

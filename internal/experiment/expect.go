@@ -1,11 +1,11 @@
 package experiment
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"maps"
+	"slices"
 	"strings"
 
 	"famebench/internal/record"
@@ -67,17 +67,28 @@ func (p *Plan) Expect(store record.Store) (Expectations, error) {
 // ReadExpectations reads the file of a suite; without one there are none.
 func ReadExpectations(path string) (Expectations, error) {
 	var e Expectations
-	b, err := os.ReadFile(path)
+	_, err := record.ReadSealed(path, &e)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(b, &e)
+		err = e.check(path)
 	}
 	if err != nil {
-		return e, fmt.Errorf("expected results: %s: %w", path, err)
+		return e, fmt.Errorf("expected results: %w; restore the file, or write it again with -expect", err)
 	}
 	return e, nil
+}
+
+// check refuses what -expect never writes. Files of older versions have no checksum.
+func (e Expectations) check(path string) error {
+	for _, study := range slices.Sorted(maps.Keys(e.Runs)) {
+		r := e.Runs[study]
+		if !(r.Mean >= 0 && r.Mean <= 1) || !(r.SD >= 0 && r.SD <= 1) || r.Seeds < 1 {
+			return fmt.Errorf("%s is damaged: %.8q, %.40q on %.40q: mean %v, deviation %v of %d seeds", path, study, r.Model, r.Dataset, r.Mean, r.SD, r.Seeds)
+		}
+	}
+	return nil
 }
 
 // Check compares the records of a plan with expectations and returns all that is

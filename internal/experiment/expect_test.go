@@ -168,7 +168,7 @@ func TestExpectations(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i, ndcg := range []float64{.1, .2, .3, .4, .5} { // mean .3, deviation .158
+	for i, ndcg := range []float64{.6, .7, .8, .9, 1} { // mean .8, deviation .158
 		write1(p.Runs[i], ndcg)
 	}
 	e, err := p.Expect(r.Store)
@@ -193,12 +193,12 @@ func TestExpectations(t *testing.T) {
 		still []string
 		want  string // "": as expected
 	}{
-		{one, .3, nil, ""},
+		{one, .8, nil, ""},
 		{one, .9, nil, ""}, // better is no fault
-		{one, -.17, nil, ""},
-		{one, -.18, nil, "less than the expected 0.3000 - 3 × 0.1581 (5 seeds)"},
-		{one, .3, []string{"a", "b"}, "did not move a, b"},
-		{&threads, -.18, nil, "less than the expected"},
+		{one, .33, nil, ""},
+		{one, .32, nil, "less than the expected 0.8000 - 3 × 0.1581 (5 seeds)"},
+		{one, .8, []string{"a", "b"}, "did not move a, b"},
+		{&threads, .32, nil, "less than the expected"},
 	} {
 		write1(tt.plan.Runs[0], tt.ndcg, tt.still...)
 		err := e.Check(tt.plan, r.Store)

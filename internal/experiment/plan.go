@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -422,10 +423,18 @@ func (j Job) timeLimit() (float64, error) {
 	return t.TimeLimit, err
 }
 
-// WriteData stores the statistics of a plan's data sets.
+// WriteData stores the statistics of a plan's data sets, where they are not stored
+// already. What only records know was read from there.
 func (p *Plan) WriteData(s record.Store) error {
 	for _, d := range p.Data {
-		if err := record.WriteJSON(s.DatasetPath(d.Name, d.Stats.Fingerprint), d.Stats); err != nil {
+		path := s.DatasetPath(d.Name, d.Stats.Fingerprint)
+		if d.Recorded {
+			continue
+		}
+		if stored, err := readStats(path, d.Name, d.Stats.Fingerprint); err == nil && reflect.DeepEqual(stored, d.Stats) {
+			continue
+		}
+		if err := record.WriteSealed(path, d.Stats); err != nil {
 			return err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 
 	"famebench/datasets"
 	"famebench/internal/record"
@@ -85,14 +84,32 @@ func (o Options) recordedData(name string, dc datasets.Config, missing error) (s
 	spec.Dataset, spec.Protocol = found.Dataset, found.Protocol
 	info = Data{Name: name, Recorded: true}
 	path := record.Store{Dir: o.Out}.DatasetPath(name, found.Dataset.Fingerprint)
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, &info.Stats)
-	}
-	if err != nil {
-		return spec, info, fmt.Errorf("the statistics of %s in %s: %w", name, path, err)
+	if info.Stats, err = readStats(path, name, found.Dataset.Fingerprint); err != nil {
+		return spec, info, fmt.Errorf("the statistics of %s: %w; restore the file, or get the data, from which they are computed", name, err)
 	}
 	return spec, info, nil
+}
+
+// readStats reads the statistics of a data set. Files of older versions have no
+// checksum: what follows from other numbers there must do so.
+func readStats(path, name, fingerprint string) (datasets.Stats, error) {
+	var s datasets.Stats
+	if _, err := record.ReadSealed(path, &s); err != nil {
+		return s, err
+	}
+	if s.Name != name || s.Fingerprint != fingerprint {
+		return s, fmt.Errorf("%s is about other data: expected %s, fingerprint %.8s, got %.40q, %.8q", path, name, fingerprint, s.Name, s.Fingerprint)
+	}
+	users, items, n := float64(s.Users), float64(s.Items), float64(s.Interactions)
+	ok := s.Users > 0 && s.Items > 0 && s.Interactions >= s.Users && s.AvgLength == n/users && s.Density == n/users/items &&
+		s.MaxLength >= int(s.AvgLength) && s.MedianLength >= 1 && s.MedianLength <= float64(s.MaxLength) &&
+		s.ShortUsers >= 0 && s.ShortUsers <= s.Users && s.Repeats >= 0 && s.Repeats <= s.Interactions &&
+		s.Tied >= 0 && s.Tied <= s.Interactions && s.TiedShare == float64(s.Tied)/n &&
+		s.TiedTestUsers >= 0 && s.TiedTestUsers <= s.Users && s.Leak >= 0 && s.Leak <= 1
+	if !ok {
+		return s, fmt.Errorf("%s is damaged: its numbers contradict each other", path)
+	}
+	return s, nil
 }
 
 // recordedStart completes the start of a spec, for which something is missing, from a

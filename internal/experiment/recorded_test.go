@@ -1,10 +1,15 @@
 package experiment
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
+	"famebench/datasets"
 	"famebench/internal/record"
 )
 
@@ -61,5 +66,61 @@ func TestNewestRecordedState(t *testing.T) {
 	}
 	if got, err := (Options{}).lastRecorded(any); err != nil || got != nil {
 		t.Errorf("%+v, %v; want none where records are not to be used", got, err)
+	}
+}
+
+// The committed statistics, which have no checksum, are accepted; with one number that
+// does not fit the others they are not, and with a checksum any other number is refused.
+func TestStatisticsAreChecked(t *testing.T) {
+	paths, err := filepath.Glob("../../results/datasets/*.json")
+	if err != nil || len(paths) < 4 {
+		t.Fatalf("%q, %v", paths, err)
+	}
+	for _, path := range paths {
+		var s datasets.Stats
+		if whole, err := record.ReadSealed(path, &s); err != nil || whole {
+			t.Fatalf("%s: %v, %v", path, whole, err)
+		}
+		if _, err := readStats(path, s.Name, s.Fingerprint); err != nil {
+			t.Error(err)
+		}
+		if _, err := readStats(path, "another", s.Fingerprint); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("another data set's: %v", err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := filepath.Join(t.TempDir(), "stats.json")
+		for _, key := range []string{"users", "items", "interactions", "density", "avg_length", "tied_share"} {
+			write(t, copied, regexp.MustCompile(`"`+key+`": [0-9.]+`).ReplaceAllString(string(text), `"`+key+`": 3`))
+			if _, err := readStats(copied, s.Name, s.Fingerprint); err == nil || !strings.Contains(err.Error(), copied) {
+				t.Errorf("%s of %s is 3: %v", key, path, err)
+			}
+		}
+		if err := record.WriteSealed(copied, s); err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := os.ReadFile(copied)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, copied, strings.Replace(string(sealed), `"max_length": `, `"max_length": 1`, 1))
+		if _, err := readStats(copied, s.Name, s.Fingerprint); err == nil || !strings.Contains(err.Error(), "was changed after it was written") {
+			t.Errorf("an edited checksummed file: %v", err)
+		}
+	}
+}
+
+func TestTunedValuesAreChecked(t *testing.T) {
+	body := "# Written by bench -suite tune\n[models.sasrec]\nheads = 2\n"
+	sealed := tunedSum + tunedHash([]byte(body)) + "\n" + body
+	for text, ok := range map[string]bool{
+		body: true, sealed: true, "": true, // an older file, ours, none
+		strings.Replace(sealed, "= 2", "= 4", 1): false, sealed[:len(sealed)-3]: false, tunedSum + "\n" + body: false, tunedSum: false,
+	} {
+		if err := checkTuned("tune.toml", []byte(text)); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "tune.toml") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }

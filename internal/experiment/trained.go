@@ -26,6 +26,7 @@ type Trained struct {
 }
 
 // WithTrained calls f with the model of a record, opened by its RecordedJob.
+// Its weights are those that the run left, to the bit.
 func WithTrained(r *record.Record, job Job, registry []Entry, f func(Trained) error) error {
 	k, err := openRecorded(r, job, registry)
 	if err != nil {
@@ -33,6 +34,9 @@ func WithTrained(r *record.Record, job Job, registry []Entry, f func(Trained) er
 	}
 	if k.entry.Floor != nil {
 		return fmt.Errorf("%s: %s has no weights: it only counts", r.ID, k.entry.Name)
+	}
+	if !k.sealed {
+		return fmt.Errorf("%s: the weights have no checksum, as older versions wrote them: bench -trec %s compares them with the recorded ranks, and adds one if they fit", k.path, r.ID)
 	}
 	return torch.Run(k.torch, func(rt *torch.Runtime) error {
 		model, err := k.entry.Neural(rt, k.params, k.train, k.split.Data.NumItems)
@@ -82,6 +86,7 @@ type recorded struct {
 	split   *datasets.Split
 	path    string            // of the weights
 	weights *safetensors.File // nil for a floor
+	sealed  bool              // the weights have a checksum
 }
 
 func openRecorded(r *record.Record, job Job, registry []Entry) (*recorded, error) {
@@ -94,16 +99,55 @@ func openRecorded(r *record.Record, job Job, registry []Entry) (*recorded, error
 		return nil, err
 	}
 	if k.entry.Neural != nil {
-		k.weights, err = safetensors.Read(k.path)
+		k.weights, k.sealed, err = readWeights(k.path, r.ID)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("the weights of %s are not there (they are not kept in git); bench -verify %s trains it again and keeps them", r.ID, r.ID)
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w; bench -verify %s trains the run again and replaces them", err, r.ID)
 		}
 	}
 	k.split, err = job.load(&record.Measured{}, newEmitter(io.Discard))
 	return k, err
+}
+
+// weightsID is the metadata of weights that names their run.
+const weightsID = "id"
+
+// writeWeights stores the weights of a run, with its id and a checksum.
+func writeWeights(path, id string, tensors map[string]safetensors.Tensor) error {
+	f := &safetensors.File{Tensors: tensors, Metadata: map[string]string{weightsID: id}}
+	f.Seal()
+	return safetensors.Write(path, f)
+}
+
+// readWeights reads the weights of a run. Damaged ones, and those of another run, are
+// refused. Files of older versions have no checksum: sealed is false.
+func readWeights(path, id string) (f *safetensors.File, sealed bool, err error) {
+	if f, err = safetensors.Read(path); err != nil {
+		return nil, false, err
+	}
+	if got := f.Metadata[weightsID]; got != id {
+		return nil, false, fmt.Errorf("%s: the weights are those of another run: expected %s, got %.99q", path, id, got)
+	}
+	if err = f.CheckSeal(); err == nil || errors.Is(err, safetensors.ErrUnsealed) {
+		return f, err == nil, nil
+	}
+	return nil, false, fmt.Errorf("%s: %w", path, err)
+}
+
+// SealWeights adds a checksum to the weights of a run, if they have none. They must
+// have been compared with its record.
+func SealWeights(store record.Store, id string) error {
+	path := store.WeightsPath(id)
+	f, sealed, err := readWeights(path, id)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && sealed { // a floor has none
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return writeWeights(path, id, f.Tensors)
 }
 
 // fill puts the weights into a model's parameters.

@@ -3,10 +3,12 @@ package experiment
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -257,10 +259,31 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 	}
 	var doc bytes.Buffer
 	fmt.Fprintf(&doc, "# Written by bench -suite %s: %s, and the best of these on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, how, why.String(), text)
-	return atomicfile.Write(path, func(w io.Writer) error {
-		_, err := w.Write(doc.Bytes())
-		return err
-	})
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, doc.Bytes()) {
+		return nil // of an older version, without a checksum, and right
+	}
+	return atomicfile.Update(path, slices.Concat([]byte(tunedSum+tunedHash(doc.Bytes())+"\n"), doc.Bytes()))
+}
+
+// tunedSum begins the first line of a file of tuned values; the hash of the rest
+// follows.
+const tunedSum = "# sha256 of the rest: "
+
+func tunedHash(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// checkTuned refuses tuned values that were changed after they were written: a digit
+// that is another would be the setting of every run. Files of older versions have no
+// checksum.
+func checkTuned(path string, text []byte) error {
+	first, rest, _ := bytes.Cut(text, []byte("\n"))
+	sum, ok := bytes.CutPrefix(first, []byte(tunedSum))
+	if ok && string(sum) != tunedHash(rest) {
+		return fmt.Errorf("%s was changed after it was written: write it again with bench -report and the suite that its comment names, or delete its first line to take the values as they are", path)
+	}
+	return nil
 }
 
 func put(tree map[string]any, path []string, value any) {

@@ -8,9 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 
-	"famebench/internal/atomicfile"
 	"famebench/internal/rank"
 	"famebench/internal/record"
 )
@@ -43,7 +41,7 @@ func RecordedJob(r *record.Record, root, out string, source Source) Job {
 
 // Verify repeats a recorded run by its RecordedJob, with its own spec, in a folder of its
 // own, and compares. The original record is not touched; its weights, which git does not
-// keep, are put back where they are missing.
+// keep, are put back where they are missing or damaged.
 func (r *Runner) Verify(ctx context.Context, original *record.Record, job Job) (Verdict, Outcome, error) {
 	dir, err := os.MkdirTemp("", "famebench-verify-")
 	if err != nil {
@@ -68,7 +66,7 @@ func (r *Runner) Verify(ctx context.Context, original *record.Record, job Job) (
 	}
 	v := compare(original, repeated)
 	if v.Result != Different {
-		if err := keepWeights(r.Store.WeightsPath(v.ID), again.Store.WeightsPath(v.ID)); err != nil {
+		if err := keepWeights(r.Store, again.Store, v.ID); err != nil {
 			return v, o, err
 		}
 	}
@@ -80,26 +78,27 @@ func (r *Runner) Verify(ctx context.Context, original *record.Record, job Job) (
 }
 
 // keepWeights puts the weights of a repeated run where the original's should be, if
-// they are not there. A floor has none.
-func keepWeights(to, from string) error {
-	if _, err := os.Stat(to); err == nil {
+// they are not there or cannot be used. A floor has none.
+func keepWeights(store record.Store, again record.Store, id string) error {
+	path := store.WeightsPath(id)
+	_, _, unusable := readWeights(path, id)
+	if unusable == nil {
 		return nil
 	}
-	source, err := os.Open(from)
+	f, _, err := readWeights(again.WeightsPath(id), id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer source.Close()
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	if store.Notice != nil && !errors.Is(unusable, fs.ErrNotExist) {
+		store.Notice(unusable.Error() + "; they are replaced by those of the repeated run")
+	}
+	if err := store.MakeFolder("weights"); err != nil {
 		return err
 	}
-	return atomicfile.Write(to, func(w io.Writer) error {
-		_, err := io.Copy(w, source)
-		return err
-	})
+	return writeWeights(path, id, f.Tensors)
 }
 
 // compare says whether b is the same result as a, and where it differs.

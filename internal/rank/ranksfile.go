@@ -30,21 +30,32 @@ func WriteRanks(path string, kept, removed []int32) (sum string, err error) {
 	hash := sha256.New()
 	err = atomicfile.Write(path, func(w io.Writer) error {
 		zip := gzip.NewWriter(w) // no name and no time in its header
-		text := bufio.NewWriter(io.MultiWriter(zip, hash))
-		text.WriteString(ranksHeader + "\n")
-		var line []byte
-		for i := range kept {
-			line = strconv.AppendInt(line[:0], int64(kept[i]), 10)
-			line = append(line, '\t')
-			line = strconv.AppendInt(line, int64(removed[i]), 10)
-			text.Write(append(line, '\n'))
-		}
-		return errors.Join(text.Flush(), zip.Close()) // a bufio.Writer keeps its first error for Flush
+		return errors.Join(writeRanks(io.MultiWriter(zip, hash), kept, removed), zip.Close())
 	})
 	if err != nil {
 		return "", fmt.Errorf("rank: %w", err)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// RanksSum gives the sum that WriteRanks gives, and writes nothing.
+func RanksSum(kept, removed []int32) string {
+	hash := sha256.New()
+	_ = writeRanks(hash, kept, removed) // a hash never fails
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+func writeRanks(w io.Writer, kept, removed []int32) error {
+	text := bufio.NewWriter(w)
+	text.WriteString(ranksHeader + "\n")
+	var line []byte
+	for i := range kept {
+		line = strconv.AppendInt(line[:0], int64(kept[i]), 10)
+		line = append(line, '\t')
+		line = strconv.AppendInt(line, int64(removed[i]), 10)
+		text.Write(append(line, '\n'))
+	}
+	return text.Flush() // a bufio.Writer keeps its first error
 }
 
 // ReadRanks reads what WriteRanks wrote, and gives the sum of what it read for
@@ -74,7 +85,7 @@ func parseRanks(r io.Reader) (kept, removed []int32, sum string, err error) {
 		number++
 		if number == 1 {
 			if lines.Text() != ranksHeader {
-				return nil, nil, "", fmt.Errorf("line 1: %q, expected the header %q", lines.Text(), ranksHeader)
+				return nil, nil, "", fmt.Errorf("line 1: %.40q, expected the header %q", lines.Text(), ranksHeader)
 			}
 			continue
 		}
@@ -83,7 +94,7 @@ func parseRanks(r io.Reader) (kept, removed []int32, sum string, err error) {
 		r, errR := strconv.ParseInt(b, 10, 32)
 		// Taking candidates away cannot make a rank worse.
 		if errK != nil || errR != nil || r < 1 || r > k {
-			return nil, nil, "", fmt.Errorf("line %d: %q, expected two ranks from 1, the second not above the first", number, lines.Text())
+			return nil, nil, "", fmt.Errorf("line %d: %.40q, expected two ranks from 1, the second not above the first", number, lines.Text())
 		}
 		kept, removed = append(kept, int32(k)), append(removed, int32(r))
 	}

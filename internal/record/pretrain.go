@@ -71,17 +71,21 @@ type Picture struct {
 	After  [][2]float32 `json:"after"`
 }
 
-// WritePictures stores what the heads of a run's start look like.
+// WritePictures stores what the heads of a run's start look like. The header of the
+// compressed file names the run, and its end has a checksum.
 func (s Store) WritePictures(id string, pictures []Picture) error {
 	return atomicfile.Write(s.PicturesPath(id), func(w io.Writer) error {
-		zip := gzip.NewWriter(w) // no name and no time in its header
+		zip := gzip.NewWriter(w) // no time in its header
+		zip.Comment = id
 		return errors.Join(json.NewEncoder(zip).Encode(pictures), zip.Close())
 	})
 }
 
-// ReadPictures reads what WritePictures wrote; a run that has no such file has none.
-func (s Store) ReadPictures(id string) (pictures []Picture, err error) {
-	path := s.PicturesPath(id)
+// ReadPictures reads what WritePictures wrote for the run of a record; a run that has
+// no such file has none. Files of older versions name no run: their pictures must be
+// those of the record's heads.
+func (s Store) ReadPictures(r *Record) (pictures []Picture, err error) {
+	path := s.PicturesPath(r.ID)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -92,15 +96,40 @@ func (s Store) ReadPictures(id string) (pictures []Picture, err error) {
 	defer f.Close()
 	zip, err := gzip.NewReader(f)
 	if err == nil {
-		err = json.NewDecoder(zip).Decode(&pictures)
+		if zip.Comment != "" && zip.Comment != r.ID {
+			err = fmt.Errorf("expected the pictures of %s, got those of %.99q", r.ID, zip.Comment)
+		}
+	}
+	if err == nil {
+		d := json.NewDecoder(zip)
+		err = d.Decode(&pictures)
+		if err == nil {
+			_, err = io.Copy(io.Discard, io.MultiReader(d.Buffered(), zip)) // the checksum is at the end
+		}
 	}
 	for _, p := range pictures {
-		if n := len(p.Items); err == nil && (len(p.Labels) != n || len(p.Before) != n || len(p.After) != n) {
-			err = fmt.Errorf("picture of %q: %d items with %d labels and %d and %d places", p.Facet, n, len(p.Labels), len(p.Before), len(p.After))
+		if err == nil {
+			err = p.check(r.Result)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("record: %s: %w; delete the file to do without the picture", path, err)
 	}
 	return pictures, nil
+}
+
+// check compares a picture with the result of its run.
+func (p Picture) check(r Result) error {
+	if n := len(p.Items); len(p.Labels) != n || len(p.Before) != n || len(p.After) != n {
+		return fmt.Errorf("picture of %.40q: %d items with %d labels and %d and %d places", p.Facet, n, len(p.Labels), len(p.Before), len(p.After))
+	}
+	if r.Pretrain == nil || p.Head < 1 || p.Head > len(r.Pretrain.Heads) || r.Pretrain.Heads[p.Head-1].Facet != p.Facet {
+		return fmt.Errorf("head %d with the facet %.40q is none of the record's", p.Head, p.Facet)
+	}
+	for _, item := range p.Items {
+		if item < 1 || int(item) > r.Items {
+			return fmt.Errorf("picture of %.40q: item %d, expected 1 to %d", p.Facet, item, r.Items)
+		}
+	}
+	return nil
 }

@@ -22,6 +22,9 @@ type Record struct {
 	// Resolved lists every setting with its value, for the reader: the spec
 	// leaves out what is at its default. Keys: "params", "train".
 	Resolved map[string]Settings `json:"resolved,omitempty"`
+	// MeasuredSHA256 is of the canonical JSON of Measured and Resolved together; records
+	// of older versions have none.
+	MeasuredSHA256 string `json:"measured_sha256,omitempty"`
 }
 
 // Result is the reproducible part of a record.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -228,6 +229,10 @@ func TestDamagedRecordsAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	unsummed := regexp.MustCompile(` *"measured_sha256": "[0-9a-f]{64}",\n`).ReplaceAllString(string(good), "")
+	if unsummed == string(good) {
+		t.Fatalf("no measured_sha256 in\n%s", good)
+	}
 	for name, tt := range map[string]struct {
 		text string
 		ok   bool
@@ -236,7 +241,8 @@ func TestDamagedRecordsAreRefused(t *testing.T) {
 		"metric edited":      {strings.Replace(string(good), "0.5", "0.6", 1), false},
 		"half":               {string(good[:len(good)/2]), false},
 		"empty":              {"", false},
-		"measured may grow":  {strings.Replace(string(good), `"host"`, `"new": 1, "host"`, 1), true},
+		"measured may grow":  {strings.Replace(unsummed, `"host"`, `"new": 1, "host"`, 1), true}, // an older record
+		"measured edited":    {strings.Replace(string(good), `"host": "h"`, `"host": "x"`, 1), false},
 		"result of the next": {strings.Replace(string(good), `"users"`, `"zusatz": 1, "users"`, 1), false},
 	} {
 		if err := os.WriteFile(path, []byte(tt.text), 0o644); err != nil {
@@ -244,6 +250,25 @@ func TestDamagedRecordsAreRefused(t *testing.T) {
 		}
 		if _, err := s.Read(r.ID); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Every committed record must be read: a check that refuses one is wrong.
+func TestCommittedRecordsAreRead(t *testing.T) {
+	s := Store{Dir: "../../results"}
+	ids, err := s.IDs()
+	if err != nil || len(ids) < 100 {
+		t.Fatalf("%d records, %v", len(ids), err)
+	}
+	for _, id := range ids {
+		r, err := s.Read(id)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if got, err := r.Result.Spec.ID(); err != nil || got != id {
+			t.Errorf("%s: the spec has the id %s, %v", id, got, err)
 		}
 	}
 }

@@ -72,7 +72,12 @@ func (s Spec) ID() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("record: id of %s on %s: %w", s.Model, s.Dataset.Name, err)
 	}
-	return fmt.Sprintf("%s-%s-s%d-%s", s.Dataset.Name, s.Model, s.Seed, sum[:8]), nil
+	return s.name(sum), nil
+}
+
+// name is the id of a spec with a hash.
+func (s Spec) name(sum string) string {
+	return fmt.Sprintf("%s-%s-s%d-%.8s", s.Dataset.Name, s.Model, s.Seed, sum)
 }
 
 // Study returns a key that specs share when they differ only in seed, device and

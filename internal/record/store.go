@@ -1,11 +1,9 @@
 package record
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -32,7 +30,15 @@ import (
 //	index.html               all suites in one page
 //	weights/ID.safetensors   best weights (not for git)
 //	state/                   checkpoints and locks (not for git)
-type Store struct{ Dir string }
+type Store struct {
+	Dir string
+	// Notice is called with what a user should know about a file that cannot be used,
+	// and that nothing depends on; nil for none.
+	Notice func(string)
+}
+
+// folders are those that every command that writes may need.
+var folders = []string{"runs", "curves", "pictures", "analysis", "datasets", "aggregates", "tables", "weights", "state"}
 
 // Paths of the files of a run.
 func (s Store) RecordPath(id string) string   { return filepath.Join(s.Dir, "runs", id+".json") }
@@ -78,12 +84,69 @@ func (s Store) PagePath() string               { return filepath.Join(s.Dir, "in
 
 // Make creates the folders of the store.
 func (s Store) Make() error {
-	for _, dir := range []string{"runs", "curves", "pictures", "analysis", "datasets", "aggregates", "tables", "weights", "state"} {
-		if err := os.MkdirAll(filepath.Join(s.Dir, dir), 0o755); err != nil {
-			return fmt.Errorf("record: results folder: %w", err)
+	for _, dir := range folders {
+		if err := s.MakeFolder(dir); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// ErrLink is about a folder of the store that is a symbolic link.
+var ErrLink = errors.New("it is a symbolic link, expected a folder: files would be replaced in another place; name that place with -out, or mount it")
+
+// MakeFolder creates a folder of the store. The store itself may be a symbolic link:
+// that is its user's choice. In it nothing is written through one, since others may
+// share the folder.
+func (s Store) MakeFolder(dir string) error {
+	if err := s.NoLink(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(s.Dir, dir), 0o755); err != nil {
+		return fmt.Errorf("record: results folder: %w", err)
+	}
+	return nil
+}
+
+// NoLink refuses a folder of the store that is a symbolic link.
+func (s Store) NoLink(dir string) error {
+	path := filepath.Join(s.Dir, dir)
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return fmt.Errorf("record: %s: %w", path, ErrLink)
+	}
+	return nil
+}
+
+// Sweep removes what killed writers have left in the store, as far as it is old
+// enough that nobody writes it any more.
+func (s Store) Sweep() {
+	ours := func(name string) bool {
+		return slices.Contains([]string{".html", ".json", ".toml"}, filepath.Ext(name))
+	}
+	atomicfile.Sweep(s.Dir, atomicfile.Abandoned, ours) // which may be any folder, such as a home
+	figures, _ := filepath.Glob(filepath.Join(globQuote(s.Dir), "figures", "*"))
+	for _, dir := range append(figures, s.inside(append([]string{"trec"}, folders...))...) {
+		atomicfile.Sweep(dir, atomicfile.Abandoned, nil)
+	}
+}
+
+// SweepRun removes what killed writers have left of a run. Whoever holds the run's lock
+// calls it: nobody else writes these files, so their age does not matter.
+func (s Store) SweepRun(id string) {
+	own := func(name string) bool {
+		// The parent of another run's child writes its failure without the lock.
+		return strings.HasPrefix(name, id+".") && name != filepath.Base(s.FailurePath(id))
+	}
+	for _, dir := range s.inside([]string{"runs", "curves", "pictures", "state", "weights"}) {
+		atomicfile.Sweep(dir, 0, own)
+	}
+}
+
+func (s Store) inside(folders []string) (paths []string) {
+	for _, dir := range folders {
+		paths = append(paths, filepath.Join(s.Dir, dir))
+	}
+	return paths
 }
 
 // Write stores a record, filling in its id and hash, and clears what a failed
@@ -96,15 +159,29 @@ func (s Store) Write(r *Record) (err error) {
 	if r.ResultSHA256, err = r.Result.Hash(); err != nil {
 		return fmt.Errorf("record: %s: %w", r.ID, err)
 	}
+	if r.MeasuredSHA256, err = hash(measuredPart{r.Measured, r.Resolved}); err != nil {
+		return fmt.Errorf("record: %s: %w", r.ID, err)
+	}
 	if err := WriteJSON(s.RecordPath(r.ID), r); err != nil {
 		return err
 	}
 	return s.clearFailure(r.ID)
 }
 
-// Read returns the record of a run. Without one the error is fs.ErrNotExist; a
-// record whose result does not have the hash that it states is refused.
+// measuredPart is what MeasuredSHA256 is of; the types are those of a record, or of
+// raw JSON.
+type measuredPart struct {
+	Measured any `json:"measured"`
+	Resolved any `json:"resolved"`
+}
+
+// Read returns the record of a run. Without one the error is fs.ErrNotExist. A record
+// is refused if its result does not have the hash that it states, its spec does not
+// have its id, or it holds what no run writes, see check.
 func (s Store) Read(id string) (*Record, error) {
+	if err := CheckID(id); err != nil {
+		return nil, fmt.Errorf("record: %w", err)
+	}
 	path := s.RecordPath(id)
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -112,7 +189,9 @@ func (s Store) Read(id string) (*Record, error) {
 	}
 	var r Record
 	var raw struct {
-		Result json.RawMessage `json:"result"`
+		Result   json.RawMessage `json:"result"`
+		Measured json.RawMessage `json:"measured"`
+		Resolved json.RawMessage `json:"resolved"`
 	}
 	if err := errors.Join(json.Unmarshal(b, &r), json.Unmarshal(b, &raw)); err != nil {
 		return nil, fmt.Errorf("record: %s: %w; delete the file to run it again", path, err)
@@ -121,11 +200,20 @@ func (s Store) Read(id string) (*Record, error) {
 	// knows must not make its records look damaged.
 	sum, err := hash(raw.Result)
 	if err != nil {
-		return nil, fmt.Errorf("record: %s: %w", path, err)
+		return nil, fmt.Errorf("record: %s: %w; delete the file to run it again", path, err)
 	}
 	if r.ID != id || sum != r.ResultSHA256 {
-		return nil, fmt.Errorf("record: %s was changed after it was written (id %s, its result hashes to %.8s, not %.8s); restore it, or delete it to run it again",
+		return nil, fmt.Errorf("record: %s was changed after it was written (id %.99q, its result hashes to %.8s, not %.8q); restore it, or delete it to run it again",
 			path, r.ID, sum, r.ResultSHA256)
+	}
+	if r.MeasuredSHA256 != "" {
+		sum, err := hash(measuredPart{raw.Measured, raw.Resolved})
+		if err != nil || sum != r.MeasuredSHA256 {
+			return nil, fmt.Errorf("record: %s was changed after it was written (what was measured hashes to %.8s, not %.8q); restore it, or delete it to run it again", path, sum, r.MeasuredSHA256)
+		}
+	}
+	if err := r.check(raw.Result); err != nil {
+		return nil, fmt.Errorf("record: %s: %w; restore the file, or delete it to run it again", path, err)
 	}
 	return &r, nil
 }
@@ -146,7 +234,7 @@ func (s Store) IDs() ([]string, error) {
 	}
 	var ids []string
 	for _, p := range paths {
-		if id := strings.TrimSuffix(filepath.Base(p), ".json"); !strings.HasSuffix(id, ".failed") {
+		if id := strings.TrimSuffix(filepath.Base(p), ".json"); !strings.HasSuffix(id, ".failed") && CheckID(id) == nil {
 			ids = append(ids, id)
 		}
 	}
@@ -162,20 +250,36 @@ func globQuote(dir string) string {
 // WriteFailure records why an attempt at a run left no record.
 func (s Store) WriteFailure(f Failure) error { return WriteJSON(s.FailurePath(f.ID), f) }
 
-// ReadFailure returns the last failure of a run, nil if there is none.
+// ReadFailure returns the last failure of a run, nil if there is none. A file that is
+// damaged, or about another run, is set aside with a notice: nothing but the reason of
+// a failure is lost.
 func (s Store) ReadFailure(id string) (*Failure, error) {
-	b, err := os.ReadFile(s.FailurePath(id))
+	path := s.FailurePath(id)
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	var f Failure
-	if err == nil {
-		err = json.Unmarshal(b, &f)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("record: %s: %w", s.FailurePath(id), err)
+		return nil, fmt.Errorf("record: %w", err)
 	}
-	return &f, nil
+	var f Failure
+	if err = json.Unmarshal(b, &f); err == nil && f.ID != id {
+		err = fmt.Errorf("expected the id %q, got %.99q", id, f.ID)
+	}
+	if err == nil {
+		return &f, nil
+	}
+	aside := path + ".damaged"
+	text := fmt.Sprintf("%s does not say why the run failed: %v", path, err)
+	if err := os.Rename(path, aside); err != nil {
+		text += fmt.Sprintf("; it cannot be set aside (%v): delete it", err)
+	} else {
+		text += "; it is kept as " + filepath.Base(aside)
+	}
+	if s.Notice != nil {
+		s.Notice(text)
+	}
+	return nil, nil
 }
 
 func (s Store) clearFailure(id string) error {
@@ -183,17 +287,4 @@ func (s Store) clearFailure(id string) error {
 		return fmt.Errorf("record: %w", err)
 	}
 	return nil
-}
-
-// WriteJSON writes v to a file at once and completely, as readable JSON with
-// sorted keys.
-func WriteJSON(path string, v any) error {
-	b, err := Canonical(v)
-	if err != nil {
-		return fmt.Errorf("record: %s: %w", path, err)
-	}
-	return atomicfile.Write(path, func(w io.Writer) error {
-		_, err := w.Write(pretty(bytes.TrimSpace(b)))
-		return err
-	})
 }

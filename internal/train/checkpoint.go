@@ -1,27 +1,37 @@
 package train
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 
 	"famebench/internal/atomicfile"
+	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
 )
 
 // A checkpoint is one safetensors file: the parameters ("param/"), Adam's
 // moments ("adam/"), the best weights so far ("best/"), the generator's state
-// ("rng") and the rest of the state as JSON in the file's metadata.
+// ("rng") and the rest of the state as JSON in the file's metadata. The metadata also
+// say whose it is: the run, whose id is hashed from everything that decides its
+// result, and the versions of this code and of libtorch. A checksum covers all of it.
 const (
 	paramPrefix = "param/"
 	adamPrefix  = "adam/"
 	bestPrefix  = "best/"
 	rngName     = "rng"
 	stateKey    = "state"
+	runKey      = "run"
+	codeKey     = "versions"
 )
+
+// versions are those of what wrote a checkpoint: another one may go on otherwise.
+func versions() string { return fmt.Sprintf("train %d, libtorch %s", Version, torch.Version()) }
 
 // save writes a checkpoint from which resume goes on bit for bit.
 func (f *fitting) save() error {
@@ -42,24 +52,56 @@ func (f *fitting) save() error {
 	if err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
-	file.Metadata[stateKey] = string(raw)
+	file.Metadata[stateKey], file.Metadata[runKey], file.Metadata[codeKey] = string(raw), f.options.Run, versions()
+	file.Seal()
 	return safetensors.Write(f.options.Checkpoint, file)
 }
 
-// resume takes up the checkpoint, if there is one.
+// resume takes up the checkpoint, if there is one. One that is damaged, or of another
+// run or version, is renamed, with a notice, and training starts over: it costs time,
+// and the numbers are those of an undisturbed run.
 func (f *fitting) resume() error {
-	if f.options.Checkpoint == "" {
+	path := f.options.Checkpoint
+	if path == "" {
 		return nil
 	}
-	file, err := safetensors.Read(f.options.Checkpoint)
+	file, err := safetensors.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	fail := func(err error) error {
-		return fmt.Errorf("train: checkpoint %s: %w; delete it to start afresh", f.options.Checkpoint, err)
+	if broken, ok := errors.AsType[*safetensors.FormatError](err); ok {
+		err = errors.New(broken.Reason)
+	} else if err != nil { // it cannot be read, and may be whole
+		return fmt.Errorf("train: checkpoint: %w", err)
 	}
-	if err != nil {
-		return fail(err)
+	if err == nil {
+		err = f.restore(file)
+	}
+	if err == nil {
+		f.resumed = true
+		return nil
+	}
+	aside := path + ".damaged"
+	if renamed := os.Rename(path, aside); renamed != nil {
+		return fmt.Errorf("train: checkpoint %s cannot be used (%w) and cannot be set aside: %w", path, err, renamed)
+	}
+	if f.options.Notice != nil {
+		f.options.Notice(fmt.Sprintf("the checkpoint cannot be used: %v; it is kept as %s, and training starts over", err, aside))
+	}
+	return nil
+}
+
+// restore puts a checkpoint into the trainer, and changes nothing if any of it does
+// not fit.
+func (f *fitting) restore(file *safetensors.File) error {
+	if err := file.CheckSeal(); err != nil {
+		return err
+	}
+	if got, want := file.Metadata[runKey], f.options.Run; got != want {
+		return fmt.Errorf("it belongs to another run: expected %q, got %q", want, got)
+	}
+	if got, want := file.Metadata[codeKey], versions(); got != want {
+		return fmt.Errorf("it was written by another version: expected %q, got %q", want, got)
 	}
 	parts := map[string]map[string]safetensors.Tensor{paramPrefix: {}, adamPrefix: {}, bestPrefix: {}}
 	for name, t := range file.Tensors {
@@ -70,22 +112,92 @@ func (f *fitting) resume() error {
 		}
 	}
 	var st state
-	if err := json.Unmarshal([]byte(file.Metadata[stateKey]), &st); err != nil {
-		return fail(fmt.Errorf("its state: %w", err))
+	d := json.NewDecoder(bytes.NewReader([]byte(file.Metadata[stateKey])))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&st); err != nil {
+		return fmt.Errorf("its state: %w", err)
+	}
+	if err := st.check(f.config, len(f.batches(st.Epoch+1))); err != nil {
+		return fmt.Errorf("its state: %w", err)
+	}
+	leader := f.replicas.team.Leader()
+	before, rng := f.params.Tensors(), leader.RNGState()
+	err := f.loadAll(parts, st, file.Tensors[rngName].Data)
+	if err != nil {
+		f.adam = f.newAdam()
+		return errors.Join(err, f.params.Load(before), leader.SetRNGState(rng))
+	}
+	f.state = st
+	return nil
+}
+
+// loadAll loads tensors. The best weights go into the model once, to see that they
+// fit: after the last epoch it would be too late.
+func (f *fitting) loadAll(parts map[string]map[string]safetensors.Tensor, st state, rng []byte) error {
+	if st.BestEpoch > 0 {
+		if err := f.params.Load(parts[bestPrefix]); err != nil {
+			return fmt.Errorf("its best weights: %w", err)
+		}
+	} else if len(parts[bestPrefix]) > 0 {
+		return errors.New("it has best weights, and no epoch was the best")
 	}
 	if err := f.params.Load(parts[paramPrefix]); err != nil {
-		return fail(err)
+		return err
 	}
 	if err := f.adam.Load(parts[adamPrefix]); err != nil {
-		return fail(err)
+		return err
 	}
-	if err := f.replicas.team.Leader().SetRNGState(file.Tensors[rngName].Data); err != nil {
-		return fail(err)
+	if err := f.replicas.team.Leader().SetRNGState(rng); err != nil {
+		return err
 	}
 	if st.BestEpoch > 0 {
 		f.best = parts[bestPrefix]
 	}
-	f.state = st
+	return nil
+}
+
+// check refuses a state that training of these settings never has. batches is the
+// number of those of the epoch under way.
+func (st state) check(c Config, batches int) error {
+	evaluations, best := 0, 0 // since the best epoch, and that epoch
+	steps := int64(0)
+	for i, p := range st.Curve {
+		if p.Epoch != i+1 || p.Steps <= steps || !finite(p.Loss) {
+			return fmt.Errorf("point %d of the curve is epoch %d after %d steps with loss %v", i+1, p.Epoch, p.Steps, p.Loss)
+		}
+		steps = p.Steps
+		v, ok := p.Valid[stopMetric]
+		if due := p.Epoch%c.EvalEvery == 0 || p.Epoch == c.Epochs; ok != due || !(v >= 0 && v <= 1) {
+			return fmt.Errorf("validation of epoch %d: %s is %v, expected a value in [0, 1] in every %d epochs", p.Epoch, stopMetric, v, c.EvalEvery)
+		}
+		switch {
+		case !ok:
+		case best == 0 || v > st.Curve[best-1].Valid[stopMetric]:
+			best, evaluations = p.Epoch, 0
+		default:
+			evaluations++
+		}
+	}
+	if best > 0 && st.BestValid[stopMetric] != st.Curve[best-1].Valid[stopMetric] {
+		return fmt.Errorf("%s of the best epoch is %v, expected %v", stopMetric, st.BestValid[stopMetric], st.Curve[best-1].Valid[stopMetric])
+	}
+	for _, x := range []struct {
+		what string
+		ok   bool
+	}{
+		{"epoch", st.Epoch >= 0 && st.Epoch <= c.Epochs && st.Epoch == len(st.Curve) && st.Epoch == len(st.Times)},
+		{"batch", st.Batch >= 0 && st.Batch <= batches},
+		{"steps", st.Steps > 0 && st.Steps == steps+int64(st.Batch)},
+		{"targets", st.Targets >= st.EpochTarget && st.Targets > 0 && st.EpochTarget >= int64(st.Batch)},
+		{"loss_sum", finite(st.LossSum) && (st.Batch > 0 || st.LossSum == 0 && st.EpochTarget == 0)},
+		{"best_epoch", st.BestEpoch == best},
+		{"waited", st.Waited == evaluations},
+		{"seconds", st.Seconds >= 0 && st.EvalSeconds >= 0 && finite(st.Seconds) && finite(st.EvalSeconds)},
+	} {
+		if !x.ok {
+			return fmt.Errorf("%s does not fit the rest", x.what)
+		}
+	}
 	return nil
 }
 

@@ -19,7 +19,9 @@ import (
 // result, but for Seed.
 type Options struct {
 	Seed       int64
+	Run        string         // id of the run; a checkpoint of another one is not used
 	Checkpoint string         // file to go on from and to write; "" for none
+	Notice     func(string)   // called where a checkpoint cannot be used; nil for none
 	Curve      string         // file for the learning curve with times, JSON lines; "" for none
 	Progress   func(Progress) // called after every step; nil for none
 	Frozen     []string       // parameters that are not trained
@@ -42,6 +44,7 @@ type Result struct {
 	BestEpoch int          `json:"best_epoch"` // 0 if none was evaluated
 	BestValid rank.Metrics `json:"best_valid"` // at that epoch, seen items removed
 	// Measured, not part of what must be equal between runs:
+	Resumed     bool    `json:"-"` // from a checkpoint
 	Seconds     float64 `json:"-"` // training and validation, over all resumes
 	EvalSeconds float64 `json:"-"` // validation alone
 	Targets     int64   `json:"-"` // scored in training
@@ -52,8 +55,8 @@ const stopMetric = "NDCG@10"
 
 // Fit trains a model until validation stops it and leaves it with its best weights.
 // A cancelled ctx ends it after the current step with StopInterrupt and a
-// checkpoint. Errors are those of the data, the checkpoint and the disk; a loss
-// that is no number is a status.
+// checkpoint. Errors are those of the data and the disk; a loss that is no number is
+// a status, and a checkpoint that cannot be used is set aside.
 func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Options) (*Result, error) {
 	items := s.Data.NumItems
 	if err := c.Validate(items); err != nil {
@@ -78,8 +81,7 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 		f.same = newSameTarget(s.Train, f.samples, items)
 	}
 	f.probe = newProbe(s, c.MaxLen)
-	f.adam = torch.NewAdam(f.params, c.LearningRate, c.WeightDecay)
-	f.adam.Freeze(o.Frozen...)
+	f.adam = f.newAdam()
 	f.scorer = NewScorer(r, items, c.MaxLen)
 	if err := f.resume(); err != nil {
 		return nil, err
@@ -95,8 +97,14 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 	}
 	return &Result{
 		Status: status, Curve: f.state.Curve, BestEpoch: f.state.BestEpoch, BestValid: f.state.BestValid,
-		Seconds: f.state.Seconds, EvalSeconds: f.state.EvalSeconds, Targets: f.state.Targets,
+		Resumed: f.resumed, Seconds: f.state.Seconds, EvalSeconds: f.state.EvalSeconds, Targets: f.state.Targets,
 	}, nil
+}
+
+func (f *fitting) newAdam() *torch.Adam {
+	a := torch.NewAdam(f.params, f.config.LearningRate, f.config.WeightDecay)
+	a.Freeze(f.options.Frozen...)
+	return a
 }
 
 // fitting is a run under way.
@@ -113,6 +121,7 @@ type fitting struct {
 	adam     *torch.Adam
 	scorer   rank.Scorer
 	state    state
+	resumed  bool
 	best     map[string]safetensors.Tensor // weights at the best epoch
 }
 
@@ -180,11 +189,7 @@ func (f *fitting) finished() (Status, bool) {
 func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 	st := &f.state
 	number := st.Epoch + 1
-	samples := f.samples
-	if f.config.Objective == Cloze {
-		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.config.MaskPrefix, f.random(streamHide, int64(number), 0))
-	}
-	batches := epochBatches(samples, f.config.BatchTargets, f.random(streamShuffle, int64(number), 0))
+	batches := f.batches(number)
 	started, startTargets := time.Now(), st.EpochTarget
 	saved := time.Now()
 	for st.Batch < len(batches) {
@@ -227,6 +232,15 @@ func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 	st.Times = append(st.Times, epochTime{TargetsPerSecond: PerSecond(st.EpochTarget-startTargets, time.Since(started).Seconds())})
 	st.Epoch, st.Batch, st.LossSum, st.EpochTarget = number, 0, 0, 0
 	return "", nil
+}
+
+// batches gives those of an epoch, from 1, in their order.
+func (f *fitting) batches(epoch int) [][]sample {
+	samples := f.samples
+	if f.config.Objective == Cloze {
+		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.config.MaskPrefix, f.random(streamHide, int64(epoch), 0))
+	}
+	return epochBatches(samples, f.config.BatchTargets, f.random(streamShuffle, int64(epoch), 0))
 }
 
 // step makes one update and returns the mean loss and the number of targets.

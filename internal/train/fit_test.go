@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +19,7 @@ import (
 	"famebench/datasets"
 	"famebench/internal/rank"
 	"famebench/internal/torch"
+	"famebench/internal/torch/safetensors"
 	"famebench/models"
 )
 
@@ -392,25 +395,133 @@ func TestTeamSizeChangesRoundingOnly(t *testing.T) {
 	})
 }
 
-func TestDamagedCheckpoint(t *testing.T) {
-	s := cyclic(t)
+// A checkpoint that is damaged, or of another run or version, is set aside with a
+// notice, and training gives what it gives without one.
+func TestUnusableCheckpoints(t *testing.T) {
+	s, c := cyclic(t), testConfig()
+	whole, _ := fit(t, context.Background(), s, c, Options{Seed: 1})
 	path := filepath.Join(t.TempDir(), "checkpoint")
-	c := testConfig()
-	fit(t, context.Background(), s, c, Options{Seed: 1, Checkpoint: path})
-	raw, err := os.ReadFile(path)
+	o := Options{Seed: 1, Run: "a-run", Checkpoint: path}
+	ctx, cancel := context.WithCancel(context.Background())
+	steps := 0
+	o.Progress = func(p Progress) { // in the second epoch
+		if steps++; p.Epoch == 2 && p.Step == 2 {
+			cancel()
+		}
+	}
+	if _, r := fit(t, ctx, s, c, o); r.Status != StopInterrupt {
+		t.Fatalf("status %s", r.Status)
+	}
+	o.Progress = nil
+	good, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, raw[:len(raw)-1], 0o644); err != nil {
+	// edit changes the state, as whoever means to: with a checksum that fits.
+	edit := func(old, new string) []byte {
+		f, err := safetensors.Decode(slices.Clone(good))
+		if err != nil {
+			t.Fatal(err)
+		}
+		was := f.Metadata[stateKey]
+		if f.Metadata[stateKey] = regexp.MustCompile(old).ReplaceAllString(was, new); f.Metadata[stateKey] == was {
+			t.Fatalf("the state %s has no %s", was, old)
+		}
+		return sealed(t, f)
+	}
+	change := func(how func(*safetensors.File)) []byte {
+		f, err := safetensors.Decode(slices.Clone(good))
+		if err != nil {
+			t.Fatal(err)
+		}
+		how(f)
+		return sealed(t, f)
+	}
+	flip := func(at int) []byte {
+		b := slices.Clone(good)
+		b[at] ^= 0x20
+		return b
+	}
+	for name, tt := range map[string]struct {
+		file   []byte
+		reason string // "": it is used
+	}{
+		"undamaged":             {good, ""},
+		"sealed again":          {change(func(*safetensors.File) {}), ""},
+		"truncated":             {good[:len(good)-1], "truncated"},
+		"empty":                 {nil, "truncated"},
+		"one bit of a tensor":   {flip(len(good) - 5000), "SHA-256"},
+		"one bit of the rest":   {flip(len(good) / 2), "SHA-256"},
+		"no checksum":           {unsealed(t, good), "no checksum"},
+		"another run's":         {change(func(f *safetensors.File) { f.Metadata[runKey] = "b-run" }), `expected "a-run", got "b-run"`},
+		"no run":                {change(func(f *safetensors.File) { delete(f.Metadata, runKey) }), "another run"},
+		"another version's":     {change(func(f *safetensors.File) { f.Metadata[codeKey] = "train 1" }), "another version"},
+		"no times":              {edit(`"times":\[.*?\]`, `"times":[]`), "epoch does not fit"},
+		"batch -1":              {edit(`"batch":\d+`, `"batch":-1`), "batch does not fit"},
+		"a batch too far":       {edit(`"batch":\d+`, `"batch":1000`), "batch does not fit"},
+		"empty state":           {edit(`.*`, `{}`), "steps does not fit"},
+		"no state":              {edit(`.*`, ``), "EOF"},
+		"null":                  {edit(`.*`, `null`), "steps does not fit"},
+		"another epoch":         {edit(`"epoch":\d+,"batch`, `"epoch":7,"batch`), "epoch does not fit"},
+		"another best":          {edit(`"best_epoch":\d+`, `"best_epoch":2`), "best_epoch does not fit"},
+		"patience used up":      {edit(`"waited":\d+`, `"waited":99`), "waited does not fit"},
+		"a key too many":        {edit(`"batch"`, `"x":1,"batch"`), "unknown field"},
+		"a parameter less":      {change(func(f *safetensors.File) { delete(f.Tensors, "param/item_emb.weight") }), "no tensor for parameter"},
+		"a moment less":         {change(func(f *safetensors.File) { delete(f.Tensors, "adam/item_emb.weight.v") }), "optimiser state"},
+		"best weights less":     {change(func(f *safetensors.File) { delete(f.Tensors, "best/item_emb.weight") }), "best weights"},
+		"no generator":          {change(func(f *safetensors.File) { delete(f.Tensors, "rng") }), "generator"},
+		"moments for parameter": {change(func(f *safetensors.File) { f.Tensors["param/item_emb.weight"] = f.Tensors["rng"] }), "shape"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(path, tt.file, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			o, notices := o, ""
+			o.Notice = func(text string) { notices += text }
+			got, r := fit(t, context.Background(), s, c, o)
+			if got.Result != whole.Result || got.Weights != whole.Weights {
+				t.Errorf("the result is another than without a checkpoint")
+			}
+			_, err := os.Stat(path + ".damaged")
+			if used := tt.reason == ""; used != r.Resumed || used != (err != nil) || used != (notices == "") || !strings.Contains(notices, tt.reason) {
+				t.Errorf("resumed %v, set aside: %v, notice %q, want %q", r.Resumed, err == nil, notices, tt.reason)
+			}
+			_ = os.Remove(path + ".damaged")
+		})
+	}
+}
+
+func sealed(t *testing.T, f *safetensors.File) []byte {
+	t.Helper()
+	f.Seal()
+	path := filepath.Join(t.TempDir(), "sealed")
+	if err := safetensors.Write(path, f); err != nil {
 		t.Fatal(err)
 	}
-	err = withModel(2, 1, s, c, func(m *Replicas) error {
-		_, err := Fit(context.Background(), m, s, c, Options{Checkpoint: path})
-		return err
-	})
-	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete it") {
-		t.Errorf("error %v should name the file and what to do", err)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return b
+}
+
+// unsealed is a checkpoint as older versions wrote it.
+func unsealed(t *testing.T, good []byte) []byte {
+	t.Helper()
+	f, err := safetensors.Decode(slices.Clone(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(f.Metadata, "sha256")
+	path := filepath.Join(t.TempDir(), "unsealed")
+	if err := safetensors.Write(path, f); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func TestConfigValidate(t *testing.T) {

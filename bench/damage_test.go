@@ -1,0 +1,397 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"famebench/internal/experiment"
+	"famebench/internal/record"
+)
+
+// damageConfig has runs of every kind whose files are read again.
+const damageConfig = `
+[suites.damage]
+models = ["popularity", "sasrec"]
+datasets = ["tiny"]
+seeds = [0, 1]
+[suites.damage.train]
+epochs = 4
+checkpoint_every = 0.001
+[suites.next]
+models = ["markov"]
+datasets = ["tiny"]
+`
+
+// tree is the content of a folder's files by path.
+type tree map[string]string
+
+func readTree(t *testing.T, dir string) tree {
+	t.Helper()
+	files := tree{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			files[path] = read(t, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// restore makes a folder what it was.
+func (want tree) restore(t *testing.T, dir string) {
+	t.Helper()
+	now := readTree(t, dir)
+	for path := range now {
+		if _, ok := want[path]; !ok {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for path, text := range want {
+		if now[path] != text {
+			write(t, path, text)
+		}
+	}
+}
+
+// damage changes a file as disks and people do. other is a file of the same kind.
+func damage(r *rand.Rand, text, other string) (kind, damaged string) {
+	b := []byte(text)
+	switch at := r.IntN(len(b)); r.IntN(4) {
+	case 0:
+		b[at] ^= 1 << r.IntN(8)
+		return fmt.Sprintf("bit of byte %d", at), string(b)
+	case 1:
+		return fmt.Sprintf("cut to %d bytes", at), string(b[:at])
+	case 2:
+		end := min(len(b), at+1+r.IntN(512))
+		clear(b[at:end])
+		return fmt.Sprintf("zeros from %d to %d", at, end), string(b)
+	}
+	return "another's file", other
+}
+
+// TestDamagedFiles damages files of a results folder and of a text encoder, 300 times
+// at random places, always the same. After each, the command is run as it would be.
+// It must give the same table, or name what is wrong; it must never panic, and never
+// print another number without a word.
+func TestDamagedFiles(t *testing.T) {
+	dir, encoder := textFolder(t)
+	config := filepath.Join(dir, experiment.FileName)
+	write(t, config, read(t, config)+damageConfig)
+	results := filepath.Join(dir, "results")
+	store := record.Store{Dir: results}
+	r := rand.New(rand.NewPCG(7, 7))
+
+	checkpoint, id := interrupted(t, dir)
+	for _, suite := range []string{"next", "damage"} {
+		if _, stderr, err := runBench(t, dir, "-suite", suite); err != nil {
+			t.Fatalf("%v\n%s", err, stderr)
+		}
+	}
+	csv := read(t, filepath.Join(dir, "tiny.csv"))
+	good := readTree(t, results)
+	glob := func(pattern string) []string {
+		t.Helper()
+		paths, err := filepath.Glob(filepath.Join(results, pattern))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s: %q, %v", pattern, paths, err)
+		}
+		return paths
+	}
+	// without runs the command where the data is missing, so that statistics are read.
+	without := func() (string, string, error) {
+		if err := os.Remove(filepath.Join(dir, "tiny.csv")); err != nil {
+			t.Fatal(err)
+		}
+		defer write(t, filepath.Join(dir, "tiny.csv"), csv)
+		return runBench(t, dir, "-suite", "damage", "-report")
+	}
+	report := func() (string, string, error) { return runBench(t, dir, "-suite", "damage", "-report") }
+	resume := func() (string, string, error) { return runBench(t, dir, "-suite", "damage") }
+	trec := func() (string, string, error) {
+		stdout, stderr, err := runBench(t, dir, "-trec", id, "-top", "5")
+		if err == nil {
+			stdout += read(t, store.TRECPath(id, "kept.run")) + read(t, store.TRECPath(id, "removed.run"))
+		}
+		return stdout, stderr, err
+	}
+	stats := glob("datasets/*.json")[0]
+	for _, c := range []struct {
+		what    string
+		paths   []string
+		others  []string // of the same kind
+		command []func() (string, string, error)
+		n       int
+	}{
+		{"record", glob("runs/*-s[01]-????????.json"), glob("runs/*-s[01]-????????.json"), []func() (string, string, error){report, resume}, 70},
+		{"ranks", glob("runs/*.ranks.tsv.gz"), glob("runs/*.ranks.tsv.gz"), []func() (string, string, error){report, resume}, 60},
+		{"aggregate", glob("aggregates/*.json"), glob("aggregates/*.json"), []func() (string, string, error){report}, 60},
+		{"statistics", []string{stats}, []string{config}, []func() (string, string, error){without}, 30},
+		{"weights", []string{store.WeightsPath(id)}, glob("weights/*.safetensors"), []func() (string, string, error){trec}, 30},
+	} {
+		for i, command := range c.command {
+			want, stderr, err := command()
+			if err != nil {
+				t.Fatalf("%s, undamaged: %v\n%s", c.what, err, stderr)
+			}
+			whole := readTree(t, results)
+			for range c.n / len(c.command) {
+				path := c.paths[r.IntN(len(c.paths))]
+				kind, text := damage(r, good[path], read(t, c.others[r.IntN(len(c.others))]))
+				name := fmt.Sprintf("%s %s, %s, command %d", c.what, filepath.Base(path), kind, i)
+				write(t, path, text)
+				got, stderr, err := command()
+				named := strings.Contains(stderr+fmt.Sprint(err), filepath.Base(path)) || strings.Contains(stderr+fmt.Sprint(err), strings.SplitN(filepath.Base(path), ".", 2)[0])
+				switch {
+				case err != nil && !named:
+					t.Errorf("%s: the error does not name the file: %v\n%s", name, err, stderr)
+				case got != want && (err == nil || got != ""):
+					t.Errorf("%s: another output: %v\n%s%s", name, err, stderr, got)
+				case err == nil && named && strings.Contains(stderr, "warning: the page lacks suite next"):
+				case err == nil:
+					checkShown(t, name, results, whole)
+				}
+				whole.restore(t, results)
+			}
+		}
+		good.restore(t, results)
+	}
+
+	// A run that was interrupted, with a damaged checkpoint: the same result.
+	want, err := store.Read(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 12 {
+		for _, path := range []string{store.RecordPath(id), store.RanksPath(id)} {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kind, text := damage(r, checkpoint, good[store.WeightsPath(id)])
+		write(t, store.CheckpointPath(id), text)
+		_, stderr, err := runBench(t, dir, "-suite", "damage")
+		got, failed := store.Read(id)
+		if err != nil || failed != nil || got.ResultSHA256 != want.ResultSHA256 {
+			t.Errorf("checkpoint, %s: %v, %v, another result than in peace\n%s", kind, err, failed, stderr)
+		}
+		if text != checkpoint && !strings.Contains(stderr, "training starts over") && strings.Contains(kind, "cut") {
+			t.Errorf("checkpoint, %s: no notice\n%s", kind, stderr)
+		}
+		good.restore(t, results)
+	}
+
+	// A text encoder: runs of another id, or an error. Nothing may be planned as before.
+	copied := filepath.Join(dir, "encoder")
+	if err := os.CopyFS(copied, os.DirFS(encoder)); err != nil {
+		t.Fatal(err)
+	}
+	plan := func() (string, error) {
+		var out, errs bytes.Buffer
+		err := run(context.Background(), nil, []string{"-config", config, "-threads", "1", "-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder=" + copied, "-dry-run"}, &out, &errs)
+		return regexp.MustCompile(`texts-fame-plus-s0-[0-9a-f]{8}`).FindString(out.String()), err
+	}
+	wantID, err := plan()
+	if err != nil || wantID == "" {
+		t.Fatalf("%q, %v", wantID, err)
+	}
+	files := readTree(t, copied)
+	var paths []string
+	for path := range files {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	for range 38 {
+		path := paths[r.IntN(len(paths))]
+		kind, text := damage(r, files[path], files[paths[r.IntN(len(paths))]])
+		write(t, path, text)
+		// A key that nothing reads, or white space in JSON, makes no other encoder.
+		if got, err := plan(); err == nil && got == wantID && text != files[path] && strings.HasSuffix(path, ".safetensors") {
+			t.Errorf("encoder %s, %s: the same run is planned", filepath.Base(path), kind)
+		}
+		files.restore(t, copied)
+	}
+}
+
+// checkShown compares the tables and the page with those before a damage.
+func checkShown(t *testing.T, name, results string, whole tree) {
+	t.Helper()
+	now := readTree(t, results)
+	for path, text := range whole {
+		if rel, _ := filepath.Rel(results, path); (strings.HasPrefix(rel, "tables") || rel == "index.html") && now[path] != text {
+			t.Errorf("%s: %s is another", name, rel)
+		}
+	}
+}
+
+// cancelAt cancels when a text is written to it.
+type cancelAt struct {
+	bytes.Buffer
+	text   string
+	cancel context.CancelFunc
+}
+
+func (c *cancelAt) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(c.text)) {
+		c.cancel()
+	}
+	return c.Buffer.Write(p)
+}
+
+// interrupted gives the checkpoint of a run of the suite "damage" that was stopped
+// after its first epoch, and its id.
+func interrupted(t *testing.T, dir string) (checkpoint, id string) {
+	t.Helper()
+	results := filepath.Join(dir, "stopped")
+	for range 20 {
+		ctx, cancel := context.WithCancel(context.Background())
+		out := &cancelAt{text: "epoch 1/", cancel: cancel}
+		_ = run(ctx, nil, []string{"-config", filepath.Join(dir, experiment.FileName), "-threads", "1", "-suite", "damage", "-models", "sasrec", "-seeds", "0", "-out", results}, out, out)
+		cancel()
+		if paths, _ := filepath.Glob(filepath.Join(results, "state", "*.checkpoint")); len(paths) == 1 {
+			return read(t, paths[0]), strings.TrimSuffix(filepath.Base(paths[0]), ".checkpoint")
+		}
+		if err := os.RemoveAll(results); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("no run could be stopped")
+	return "", ""
+}
+
+// TestReportWritesNothingNew: where nothing would change a report writes nothing, so it
+// works on a read-only folder; where something would, the table is printed all the same.
+func TestReportWritesNothingNew(t *testing.T) {
+	dir := tiny(t)
+	if _, stderr, err := runBench(t, dir); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	results := filepath.Join(dir, "results")
+	infos := func() map[string]os.FileInfo {
+		all := map[string]os.FileInfo{}
+		_ = filepath.WalkDir(results, func(path string, d fs.DirEntry, err error) error {
+			if err == nil {
+				all[path], _ = d.Info()
+			}
+			return nil
+		})
+		return all
+	}
+	want, _, err := runBench(t, dir, "-report")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := infos()
+	if got, stderr, err := runBench(t, dir, "-report"); err != nil || got != want {
+		t.Errorf("%v\n%s%s", err, stderr, got)
+	}
+	after := infos()
+	if len(after) != len(before) {
+		t.Errorf("%d files and folders, want %d", len(after), len(before))
+	}
+	for path, info := range before {
+		if a := after[path]; a == nil || !os.SameFile(info, a) || !a.ModTime().Equal(info.ModTime()) {
+			t.Errorf("%s was written", path)
+		}
+	}
+	// Files in place of folders cannot be written into, by root neither.
+	for _, name := range []string{"tables", "datasets"} {
+		path := filepath.Join(results, name)
+		if err := os.Rename(path, path+".away"); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, "")
+		got, stderr, err := runBench(t, dir, "-report")
+		if got != want || exitCode(err) != exitFailed || !strings.Contains(fmt.Sprint(err), path) {
+			t.Errorf("%s: %v\n%s%s", name, err, stderr, got)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".away", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A folder that is a symbolic link is refused before anything is written.
+	elsewhere := t.TempDir()
+	tables := filepath.Join(results, "tables")
+	if err := os.Rename(tables, filepath.Join(elsewhere, "tables")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(elsewhere, "tables"), tables); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := runBench(t, dir, "-report"); exitCode(err) != exitUsage || !strings.Contains(fmt.Sprint(err), "symbolic link") {
+		t.Errorf("tables are a link: %v", err)
+	}
+}
+
+// A damaged note of a failure is set aside, and keeps no suite from its table.
+func TestDamagedFailure(t *testing.T) {
+	dir := tiny(t)
+	args := []string{"-models", "popularity,markov"}
+	want, stderr, err := runBench(t, dir, args...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	path := record.Store{Dir: filepath.Join(dir, "results")}.FailurePath(idsOf(t, dir)["markov"])
+	write(t, path, `{"id": "`)
+	got, stderr, err := runBench(t, dir, append(args, "-report")...)
+	if err != nil || got != want || !strings.Contains(stderr, "notice: "+path) {
+		t.Errorf("%v\n%s%s", err, stderr, got)
+	}
+	if read(t, path+".damaged") != `{"id": "` {
+		t.Error("it was not set aside")
+	}
+}
+
+// The page takes no number from a damaged or outdated aggregate of another suite.
+func TestPageReadsNothingUnchecked(t *testing.T) {
+	dir := tiny(t)
+	config := filepath.Join(dir, experiment.FileName)
+	write(t, config, read(t, config)+damageConfig)
+	results := filepath.Join(dir, "results")
+	for _, suite := range []string{"quick", "next"} {
+		if _, stderr, err := runBench(t, dir, "-suite", suite); err != nil {
+			t.Fatalf("%v\n%s", err, stderr)
+		}
+	}
+	page, cached := filepath.Join(results, "index.html"), filepath.Join(results, "aggregates", "quick.json")
+	want, good := read(t, page), read(t, cached)
+	damaged := regexp.MustCompile(`"mean":0\.\d+`).ReplaceAllString(good, `"mean":0.9`)
+	if damaged == good {
+		t.Fatalf("nothing to damage in\n%s", good)
+	}
+	write(t, cached, damaged)
+	_, stderr, err := runBench(t, dir, "-suite", "next", "-report")
+	if err != nil || read(t, page) != want || read(t, cached) != good || !strings.Contains(stderr, "notice: "+cached+" is damaged") {
+		t.Errorf("a damaged aggregate: %v\n%s", err, stderr)
+	}
+	// Its records change: here one goes.
+	id := idsOf(t, dir)["sasrec"]
+	if err := os.Remove(record.Store{Dir: results}.RecordPath(id)); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, err := runBench(t, dir, "-suite", "next", "-report"); err != nil || strings.Contains(read(t, page), id) {
+		t.Errorf("a record less: %v\n%s", err, stderr)
+	}
+	// Where it cannot be made again the page does without.
+	write(t, filepath.Join(results, "aggregates", "unknown.json"), good)
+	if _, stderr, err := runBench(t, dir, "-suite", "next", "-report"); err != nil || !strings.Contains(stderr, "the page lacks suite unknown") {
+		t.Errorf("an aggregate of no suite: %v\n%s", err, stderr)
+	}
+}

@@ -1,0 +1,81 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+)
+
+// check refuses what no run writes, although the hash of the result fits: a hash is no
+// signature, and whoever edits a record can compute it. raw is the result as it is
+// in the file.
+func (r *Record) check(raw json.RawMessage) error {
+	res, spec := r.Result, r.Result.Spec
+	for _, name := range []struct{ kind, name string }{
+		{"data set", spec.Dataset.Name}, {"model", spec.Model}, {"fingerprint", spec.Dataset.Fingerprint},
+	} {
+		if err := CheckName(name.kind, name.name); err != nil {
+			return err
+		}
+	}
+	id, err := rawID(spec, raw)
+	if err != nil {
+		return err
+	}
+	if id != r.ID {
+		return fmt.Errorf("its spec is that of another run: expected the id %s, got %s", r.ID, id)
+	}
+	if !slices.Contains([]Status{Done, Patience, Epochs, Time}, res.Status) {
+		return fmt.Errorf("status: expected one of %q, got %.40q", []Status{Done, Patience, Epochs, Time}, res.Status)
+	}
+	if res.Users < 0 || res.Items < 0 || res.Epochs < 0 || res.BestEpoch < 0 || res.BestEpoch > res.Epochs {
+		return fmt.Errorf("users = %d, items = %d, epochs = %d, best_epoch = %d: expected none negative, and the best among the epochs", res.Users, res.Items, res.Epochs, res.BestEpoch)
+	}
+	shares := []struct {
+		what string
+		of   Metrics
+	}{{"test, seen items kept", res.Test.Kept}, {"test, seen items removed", res.Test.Removed}}
+	for i, p := range res.Curve {
+		if p.Epoch != i+1 || math.IsNaN(p.Loss) || math.IsInf(p.Loss, 0) {
+			return fmt.Errorf("point %d of the curve is epoch %d with loss %v", i+1, p.Epoch, p.Loss)
+		}
+		shares = append(shares, struct {
+			what string
+			of   Metrics
+		}{fmt.Sprintf("validation of epoch %d", p.Epoch), p.Valid})
+	}
+	for _, s := range shares {
+		for _, name := range slices.Sorted(maps.Keys(s.of)) {
+			if v := s.of[name]; !(v >= 0 && v <= 1) {
+				return fmt.Errorf("%s: %.40q is %v, expected a value in [0, 1]", s.what, name, v)
+			}
+		}
+	}
+	return nil
+}
+
+// rawID computes the id of a spec from the JSON of its result, as Spec.ID does for
+// the struct: a field that only a newer build knows counts too.
+func rawID(s Spec, result json.RawMessage) (string, error) {
+	var raw struct {
+		Spec map[string]json.RawMessage `json:"spec"`
+	}
+	if err := json.Unmarshal(result, &raw); err != nil {
+		return "", err
+	}
+	var dataset map[string]json.RawMessage
+	if err := json.Unmarshal(raw.Spec["dataset"], &dataset); err != nil || dataset == nil {
+		return "", fmt.Errorf("its spec names no data set")
+	}
+	dataset["name"] = json.RawMessage(`""`)
+	delete(dataset, "config")
+	b, err := json.Marshal(dataset)
+	if err != nil {
+		return "", err
+	}
+	raw.Spec["dataset"] = b
+	sum, err := hash(raw.Spec)
+	return s.name(sum), err
+}
