@@ -140,8 +140,9 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 // unusedTimes warns of a column of times by its name, where none is configured.
 func unusedTimes(t *table) []string {
 	for _, name := range t.names {
-		switch strings.ToLower(name) {
-		case "time", "timestamp", "unixtime", "datetime", "date", "event_time", "ts":
+		low := strings.ToLower(name)
+		if low == "ts" || low == "date" || strings.HasPrefix(low, "time") || strings.HasPrefix(low, "datetime") ||
+			strings.HasSuffix(low, "time") || strings.HasSuffix(low, "timestamp") || strings.HasSuffix(low, "_date") {
 			return []string{fmt.Sprintf("the file has a column %q, but columns.time is not set: interactions are taken in the order of the file", name)}
 		}
 	}

@@ -32,10 +32,11 @@ func checkID(kind string, id []byte) error {
 	return nil
 }
 
-// missingValues are what tables write for a missing value.
-var missingValues = map[string]bool{"nan": true, "NaN": true, "NAN": true, "None": true, "none": true, "NONE": true,
-	"<NA>": true, "NA": true, "N/A": true, "n/a": true, "#N/A": true, "NaT": true, "null": true, "NULL": true, "Null": true,
-	"nil": true, "undefined": true, `\N`: true, "-": true}
+// missingValues are what programs write for a missing value: true where no id is spelled
+// like that, false where one may be.
+var missingValues = map[string]bool{"nan": true, "NaN": true, "NAN": true, "<NA>": true, "#N/A": true, "NaT": true,
+	"None": true, "NULL": true, `\N`: true, "N/A": true, "n/a": true,
+	"none": false, "NONE": false, "NA": false, "null": false, "Null": false, "nil": false, "undefined": false, "-": false}
 
 // checkIDs looks at the distinct ids of the users or the items. Two that surely
 // mean one are an error; probable mistakes are warnings. rows holds the id of each
@@ -43,11 +44,14 @@ var missingValues = map[string]bool{"nan": true, "NaN": true, "NAN": true, "None
 func checkIDs(kind string, in *interner, rows []int32) (warnings []string, err error) {
 	missing := map[int32]bool{}
 	var names []string
-	cut, alike := 0, 0
+	alike := 0
 	var example string
 	folded := make(map[string]int32, len(in.names))
 	for i, name := range in.names {
-		if missingValues[name] {
+		switch sure, is := missingValues[name]; {
+		case sure:
+			return nil, fmt.Errorf("an interaction has the %s id %q, which stands for a missing value; leave such lines out, or all of them count as one %s", kind, name, kind)
+		case is:
 			missing[int32(i)] = true
 			names = append(names, fmt.Sprintf("%q", name))
 		}
@@ -57,7 +61,7 @@ func checkIDs(kind string, in *interner, rows []int32) (warnings []string, err e
 			}
 		}
 		if scientific(name) {
-			cut++
+			return nil, fmt.Errorf("the %s id %s is a number in scientific notation, as spreadsheets write long numbers: ids with the same first digits have become one; export the file with ids as text", kind, name)
 		}
 		key := fold(name)
 		if first, dup := folded[key]; dup {
@@ -76,9 +80,6 @@ func checkIDs(kind string, in *interner, rows []int32) (warnings []string, err e
 			}
 		}
 		warnings = append(warnings, fmt.Sprintf("the %s id of %d of %d interactions is %s: if it is missing there, leave these lines out, they count as one %s", kind, n, len(rows), strings.Join(names, " or "), kind))
-	}
-	if cut > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d %s ids are in scientific notation, as a spreadsheet writes long numbers: ids with the same first digits have become one; export the file with ids as text", cut, kind))
 	}
 	if alike > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d %s ids differ from another one only in case, blanks, leading zeros or Unicode form (%s); they count as different", alike, kind, example))

@@ -3,6 +3,7 @@ package datasets
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 )
@@ -18,6 +19,7 @@ type interactions struct {
 	minRating   float64
 	read        int
 	belowRating int
+	negative    int // ratings below 0, which often mean "not rated"
 }
 
 func newInteractions(minRating float64) *interactions {
@@ -53,6 +55,9 @@ func (l *interactions) add(user, item []byte) error {
 
 // addRated appends an interaction unless it is rated below the threshold.
 func (l *interactions) addRated(user, item []byte, rating float64) error {
+	if rating < 0 {
+		l.negative++
+	}
 	if rating < l.minRating {
 		l.read++
 		l.belowRating++
@@ -78,6 +83,9 @@ func (l *interactions) check(show string) (warnings []string, err error) {
 		return nil, &ParseError{File: show, Line: line, Msg: problem}
 	}
 	warnings = l.times.warnings()
+	if l.negative > 0 && math.IsInf(l.minRating, -1) {
+		warnings = append(warnings, fmt.Sprintf("%d of %d interactions are rated below 0, and min_rating = 0 is no threshold; to leave them out, set min_rating to a small number above 0", l.negative, l.read))
+	}
 	for _, ids := range []struct {
 		kind string
 		in   *interner

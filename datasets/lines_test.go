@@ -342,6 +342,9 @@ func TestIDs(t *testing.T) {
 		{"a lost character", "a,caf\ufffd\n", "holds a character that was lost"},
 		{"a mark within", "a,x\n\ufeffa,x\n", "log.csv:2: user id \"\\ufeffa\" holds a byte order mark: were files joined?"},
 		{"no-break spaces", "a,\u00a0\n", "the line has no user or no item id"},
+		{"a missing user", "7,1\nnan,2\n", `log.csv: an interaction has the user id "nan", which stands for a missing value`},
+		{"a missing item", "5,None\n7,1\n", `log.csv: an interaction has the item id "None"`},
+		{"scientific notation", "1,1.23457E+12\n2,9E+05\n", "log.csv: the item id 1.23457E+12 is a number in scientific notation"},
 		{"floats and whole numbers", "1,7\n2,7.0\n", "log.csv: item ids 7 and 7.0 are both in the file and probably mean one item"},
 	} {
 		c := Config{Name: "test", Format: "csv", Path: "log.csv", Header: new(bool), Columns: Columns{User: "1", Item: "2"}}
@@ -352,9 +355,9 @@ func TestIDs(t *testing.T) {
 		oneLine(t, err)
 	}
 	for _, tc := range []struct{ name, log, want string }{
-		{"missing users", "nan,1\nnan,2\n<NA>,2\n7,1\n", `the user id of 3 of 4 interactions is "nan" or "<NA>": if it is missing there`},
-		{"a missing item", "5,None\n7,1\n", `the item id of 1 of 2 interactions is "None"`},
-		{"scientific notation", "1,1.23457E+12\n2,9E+05\n2,1e5\n", "2 item ids are in scientific notation"},
+		{"perhaps missing users", "null,1\nnull,2\n-,2\n7,1\n", `the user id of 3 of 4 interactions is "null" or "-": if it is missing there`},
+		{"perhaps a missing item", "5,none\n7,1\n", `the item id of 1 of 2 interactions is "none"`},
+		{"an exponent without a sign", "1,1e5\n2,1e6\n", ""},
 		{"case", "a,B01\na,b01\n", "1 item ids differ from another one only in case, blanks, leading zeros or Unicode form (B01 and b01)"},
 		{"leading zeros", "a,007\na,7\na,0\n", "1 item ids differ from another one only in"},
 		{"Unicode forms", "a,caf\u00e9\na,cafe\u0301\n", "1 item ids differ"},
@@ -379,6 +382,13 @@ func TestIDs(t *testing.T) {
 	d, err = openCSV(t, Config{Duplicates: "first"}, strings.Repeat("a,x,1,1\na,y,1,2\n", 2))
 	if err != nil || len(d.Warnings) > 0 || original(d) != "a: x y" {
 		t.Errorf("copies that are left out: %v", err)
+	}
+	const rated = "a,x,-1,1\na,y,4,2\na,z,-1,3\n"
+	if d, err = openCSV(t, Config{}, rated); err != nil || len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "2 of 3 interactions are rated below 0, and min_rating = 0 is no threshold") {
+		t.Errorf("negative ratings: %v", err)
+	}
+	if d, err = openCSV(t, Config{MinRating: .5}, rated); err != nil || len(d.Warnings) > 0 || original(d) != "a: y" {
+		t.Errorf("negative ratings below a threshold: %v", err)
 	}
 	const untimed = "user,item,timestamp\na,x,1\n"
 	d, err = Open(Config{Name: "test", Format: "csv", Path: "log.csv", Columns: Columns{User: "user", Item: "item"}}, writeFiles(t, map[string]string{"log.csv": untimed}))

@@ -1,21 +1,33 @@
 package datasets
 
 import (
+	"html"
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Values of metadata come from many hands: exported by pandas, written by Python's
 // str or by a JSON library, typed. The functions here read what they say.
 
-// tidy drops the blanks around a value, the invisible ones too, and makes one of
-// each run of them inside: " Acme\u00a0 Ltd" and "Acme Ltd" are one brand.
+// tidy gives a value one spelling. It drops the blanks around it and what has no width,
+// makes one blank of each run inside, resolves HTML's entities, and composes accents:
+// " Acme\u00a0 Ltd" and "Acme Ltd" are one brand, and so are "AT&amp;T" and "AT&T".
 func tidy(s string) string {
-	s = strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b' })
+	if strings.Contains(s, "&") {
+		s = entity.ReplaceAllStringFunc(s, html.UnescapeString)
+	}
+	s = norm.NFC.String(invisible.Replace(s))
 	return strings.Join(strings.Fields(s), " ")
 }
+
+// entity ends in a semicolon: without one, "B&copy" may be a name.
+var entity = regexp.MustCompile(`&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);`)
+
+// invisible removes byte order marks, zero-width blanks and soft hyphens.
+var invisible = strings.NewReplacer("\ufeff", "", "\u200b", "", "\u00ad", "")
 
 // missingTexts are the texts that pandas.read_csv takes for a missing value, and NaT,
 // which pandas writes for a missing time.

@@ -41,6 +41,10 @@ func (e *Encoder) cache(texts []string, o EncodeOptions) cache {
 		"texts":      TextsHash(texts),
 	}
 	keys := []string{"version", "libtorch", "encoder", "pooling", "max_tokens", "texts"}
+	if o.Processor != "" {
+		metadata["processor"] = o.Processor
+		keys = append(keys, "processor")
+	}
 	if o.Normalise { // named only where it holds, as older files do not know of it
 		metadata["normalise"] = "true"
 		keys = append(keys, "normalise")

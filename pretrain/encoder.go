@@ -47,6 +47,9 @@ type EncodeOptions struct {
 	MaxTokens int     // of a text, [CLS] and [SEP] counted; the rest is cut off; 0 is the encoder's MaxTokens
 	Threads   int     // CPU threads, which do not change a bit of the result; 0 is all cores
 	CacheDir  string  // where encodings are kept, made if it is not there; "" keeps none
+	// Processor names what the result depends on but for its arguments. Processors round
+	// differently, so an encoding is kept for one kind only.
+	Processor string
 	// NotKept, if not nil, is told why an encoding could not be kept in CacheDir. It is
 	// computed again the next time; nothing else is lost.
 	NotKept func(error)

@@ -115,11 +115,15 @@ func tableNotes(records []*record.Record) []string {
 		{"devices", func(r *record.Record) string { return r.Result.Spec.Device }, nil},
 		{"thread counts", func(r *record.Record) string { return fmt.Sprint(r.Result.Spec.Threads) }, nil},
 		{"versions of libtorch", func(r *record.Record) string { return r.Measured.Libtorch }, nil},
+		{"processors", func(r *record.Record) string { return r.Measured.CPU }, nil},
 	}
-	var warnings []string
+	var warnings, environment []string
 	for _, r := range records {
 		for i := range mixed {
 			mixed[i].values = appendNew(mixed[i].values, mixed[i].value(r))
+		}
+		for _, set := range r.Measured.Environment {
+			environment = appendNew(environment, set)
 		}
 		for _, w := range r.Measured.Warnings {
 			warnings = appendNew(warnings, w)
@@ -129,6 +133,9 @@ func tableNotes(records []*record.Record) []string {
 		if len(m.values) > 1 {
 			notes = append(notes, fmt.Sprintf("records of different %s: %s", m.what, strings.Join(m.values, ", ")))
 		}
+	}
+	if environment != nil {
+		notes = append(notes, "environment variables that change rounding were set: "+strings.Join(environment, ", "))
 	}
 	return append(notes, warnings...)
 }

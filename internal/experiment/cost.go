@@ -38,7 +38,7 @@ func measureCost(ctx context.Context, job Job, e Entry, out *emitter) (*record.C
 	if err != nil {
 		return nil, err
 	}
-	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name}
+	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Spec.Threads, CPU: cpuModel()}
 	if e.Floor != nil {
 		s, err := e.Floor(split)
 		if err != nil {

@@ -24,6 +24,7 @@ func execute(ctx context.Context, job Job, e Entry, store record.Store, id strin
 	r := &record.Record{ID: id, Result: record.Result{Spec: job.Spec, Status: record.Done}}
 	m := &r.Measured
 	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), hostname(), cpuModel(), system(), runtime.Version()
+	m.Environment = environment()
 	m.Threads, m.Code, m.Commit, m.Dirty = job.Spec.Threads, job.Code, job.Source.Commit, job.Source.Dirty
 
 	params, t, err := job.settings(e)
@@ -113,7 +114,7 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 	training.Lock()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{
 		Frozen: frozen,
-		Seed:   res.Spec.Seed, Run: id, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
+		Seed:   res.Spec.Seed, Run: id, Code: m.Code, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
 		Notice:   store.Notice,
 		Progress: func(p train.Progress) { out.progress(Progress(p)) },
 	})

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -384,6 +385,9 @@ func (j Job) record(s record.Store, id string) (*record.Record, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if same, err := r.Result.Spec.Same(j.Spec); err != nil || !same {
+		return nil, cmp.Or(err, fmt.Errorf("%s: the record is of another run whose id happens to be the same; write this run to another folder with -out", s.RecordPath(id)))
 	}
 	if j.Again && r.Measured.Code != j.Code {
 		return nil, nil

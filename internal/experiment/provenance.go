@@ -64,6 +64,29 @@ func cpuModel() string {
 	return runtime.GOARCH
 }
 
+// switches are environment variables that make libraries round differently.
+var switches = []string{
+	"ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA",
+	"ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE",
+	"NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG",
+}
+
+// environment lists the switches that are set, as NAME=VALUE.
+func environment() []string {
+	var set []string
+	for _, name := range switches {
+		if v, ok := os.LookupEnv(name); ok {
+			set = append(set, name+"="+v)
+		}
+	}
+	return set
+}
+
+// processor names all about the processor that results depend on to the last bit.
+func processor() string {
+	return strings.Join(append([]string{cpuModel(), procValue("/proc/cpuinfo", "flags")}, environment()...), "; ")
+}
+
 func system() string { return runtime.GOOS + "/" + runtime.GOARCH }
 
 // peakRSS is the most memory that this process has held, in bytes. The kernel's

@@ -419,7 +419,7 @@ func (j Job) encode(ctx context.Context, s StartConfig, data *datasets.Dataset, 
 	out.phase("encode")
 	vectors, err := encoder.Encode(ctx, texts, pretrain.EncodeOptions{
 		Pooling: pooling, Normalise: s.Normalise, MaxTokens: min(s.MaxTokens, encoder.MaxTokens),
-		Threads: j.Spec.Threads, CacheDir: encodingsDir(),
+		Threads: j.Spec.Threads, CacheDir: encodingsDir(), Processor: processor(),
 		NotKept:  func(err error) { out.emit(Event{Kind: EventWarning, Message: err.Error()}) },
 		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
 	})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"strings"
 
 	"famebench/internal/rank"
 	"famebench/internal/record"
@@ -189,6 +190,7 @@ func compareMachines(a, b record.Measured) []string {
 	var out []string
 	for _, x := range []struct{ what, old, now string }{
 		{"processor", a.CPU, b.CPU},
+		{"environment", strings.Join(a.Environment, " "), strings.Join(b.Environment, " ")},
 		{"libtorch", a.Libtorch, b.Libtorch},
 		{"code of the model", a.Code, b.Code},
 		{"commit", a.Commit, b.Commit},

@@ -5,6 +5,9 @@ package record
 type Cost struct {
 	Model            string  `json:"model"`
 	Dataset          string  `json:"dataset"`
+	Device           string  `json:"device"`
+	Threads          int     `json:"threads"`
+	CPU              string  `json:"cpu"`
 	BatchTargets     int     `json:"batch_targets"` // targets of a training step; 0 for floors
 	TargetsPerSecond float64 `json:"targets_per_s"` // training, validation left out; 0 for floors
 	EvalUsersPerSec  float64 `json:"eval_users_per_s"`

@@ -95,6 +95,7 @@ type Measured struct {
 	Resumed          bool      `json:"resumed,omitempty"`    // from a checkpoint
 	Host             string    `json:"host"`
 	CPU              string    `json:"cpu"`
+	Environment      []string  `json:"environment,omitempty"` // variables that make libraries round differently, as NAME=VALUE
 	Threads          int       `json:"threads"`
 	OS               string    `json:"os"`
 	Go               string    `json:"go"`

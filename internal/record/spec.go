@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -78,6 +79,14 @@ func (s Spec) ID() (string, error) {
 // name is the id of a spec with a hash.
 func (s Spec) name(sum string) string {
 	return fmt.Sprintf("%s-%s-s%d-%.8s", s.Dataset.Name, s.Model, s.Seed, sum)
+}
+
+// Same tells whether two specs are of the same run. Equal ids nearly say so, but a part
+// of a hash can be equal by chance.
+func (s Spec) Same(other Spec) (bool, error) {
+	a, err1 := Canonical(s.hashed())
+	b, err2 := Canonical(other.hashed())
+	return bytes.Equal(a, b), errors.Join(err1, err2)
 }
 
 // Study returns a key that specs share when they differ only in seed, device and

@@ -19,7 +19,7 @@ import (
 // moments ("adam/"), the best weights so far ("best/"), the generator's state
 // ("rng") and the rest of the state as JSON in the file's metadata. The metadata also
 // say whose it is: the run, whose id is hashed from everything that decides its
-// result, and the versions of this code and of libtorch. A checksum covers all of it.
+// result, the versions of this code and of libtorch, and the hash of the code. A checksum covers all of it.
 const (
 	paramPrefix = "param/"
 	adamPrefix  = "adam/"
@@ -27,7 +27,8 @@ const (
 	rngName     = "rng"
 	stateKey    = "state"
 	runKey      = "run"
-	codeKey     = "versions"
+	versionsKey = "versions"
+	codeKey     = "code"
 )
 
 // versions are those of what wrote a checkpoint: another one may go on otherwise.
@@ -52,7 +53,8 @@ func (f *fitting) save() error {
 	if err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
-	file.Metadata[stateKey], file.Metadata[runKey], file.Metadata[codeKey] = string(raw), f.options.Run, versions()
+	file.Metadata[stateKey], file.Metadata[runKey] = string(raw), f.options.Run
+	file.Metadata[versionsKey], file.Metadata[codeKey] = versions(), f.options.Code
 	file.Seal()
 	return safetensors.Write(f.options.Checkpoint, file)
 }
@@ -100,8 +102,11 @@ func (f *fitting) restore(file *safetensors.File) error {
 	if got, want := file.Metadata[runKey], f.options.Run; got != want {
 		return fmt.Errorf("it belongs to another run: expected %q, got %q", want, got)
 	}
-	if got, want := file.Metadata[codeKey], versions(); got != want {
+	if got, want := file.Metadata[versionsKey], versions(); got != want {
 		return fmt.Errorf("it was written by another version: expected %q, got %q", want, got)
+	}
+	if file.Metadata[codeKey] != f.options.Code {
+		return errors.New("the code of the model or of training has changed since it was written")
 	}
 	parts := map[string]map[string]safetensors.Tensor{paramPrefix: {}, adamPrefix: {}, bestPrefix: {}}
 	for name, t := range file.Tensors {

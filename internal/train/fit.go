@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Seed       int64
 	Run        string         // id of the run; a checkpoint of another one is not used
+	Code       string         // hash of the code that trains; nor is one that other code wrote
 	Checkpoint string         // file to go on from and to write; "" for none
 	Notice     func(string)   // called where a checkpoint cannot be used; nil for none
 	Curve      string         // file for the learning curve with times, JSON lines; "" for none
