@@ -318,8 +318,8 @@ func TestTRECRefuses(t *testing.T) {
 		{[]string{"-trec", trial.ID}, "ranks no test items"},
 		{[]string{"-trec", id, "-verify", id}, "-verify and -trec exclude each other"},
 		{[]string{"-trec", id, "-analyse"}, "-trec does not use -analyse"},
-		{[]string{"-trec", id, "-top", "0"}, "-top: 0 is not in 1…1000"},
-		{[]string{"-trec", id, "-top", "1001"}, "-top: 1001 is not in"},
+		{[]string{"-trec", id, "-top", "0"}, "-top: expected 1 to 1000 items, got 0"},
+		{[]string{"-trec", id, "-top", "1001"}, "-top: expected 1 to 1000 items, got 1001"},
 		{[]string{"-top", "5"}, "-top (it goes with -trec)"},
 	} {
 		if _, _, err := runBench(t, dir, tt.args...); exitCode(err) != exitUsage || !strings.Contains(err.Error(), tt.want) {
