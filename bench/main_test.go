@@ -92,15 +92,20 @@ func write(t *testing.T, path, text string) {
 func runBench(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
+	err = run(context.Background(), nil, inFolder(dir, args), &out, &errs)
+	return out.String(), errs.String(), err
+}
+
+// inFolder adds the configuration of a folder to arguments, and one thread for the modes
+// that take it.
+func inFolder(dir string, args []string) []string {
 	first := []string{"-config", filepath.Join(dir, experiment.FileName)}
 	if !slices.ContainsFunc(args, func(a string) bool {
 		return slices.Contains([]string{"-threads", "-list", "-verify", "-explain", "-trec"}, a)
 	}) {
 		first = append(first, "-threads", "1")
 	}
-	args = append(first, args...)
-	err = run(context.Background(), nil, args, &out, &errs)
-	return out.String(), errs.String(), err
+	return append(first, args...)
 }
 
 // golden compares text with a file of testdata, the folder of the test replaced.
