@@ -32,13 +32,23 @@ var pagesWithNumbers = []string{"../README.md", "../docs/results.md"}
 var (
 	// Not running text: code, tables that another test compares, targets of links.
 	notText = regexp.MustCompile("(?s)```.*?```|<!-- of results/.*?<!-- end -->|`[^`]*`|\\]\\([^)]*\\)")
+	region  = regexp.MustCompile(`<!-- of ([^ ,]*)`)
 	comment = regexp.MustCompile(`(?s)^<!-- numbers\n(.*)-->$`)
 	number  = regexp.MustCompile(`^[0-9]*\.?[0-9][0-9,.]*$`)
 	year    = regexp.MustCompile(`^(19|20)[0-9][0-9]$`)
 )
 
+// tablesOfPages are the tables that TestReadmeShowsTheRecords and TestReadmeOfFAMEPlus
+// compare with results/.
+var tablesOfPages = []string{"results/tables/main.md", "results/tables/main.csv", "results/tables/speed.md", "results/tables/pretrain.csv"}
+
 func TestReadmeNumbers(t *testing.T) {
 	for _, page := range pagesWithNumbers {
+		for _, m := range region.FindAllStringSubmatch(read(t, page), -1) {
+			if !slices.Contains(tablesOfPages, m[1]) {
+				t.Errorf("%s: no test compares the table of %s", page, m[1])
+			}
+		}
 		text := notText.ReplaceAllString(read(t, page), "")
 		if strings.Contains(text, "<!-- of ") {
 			t.Errorf("%s: a table without its end", page)
