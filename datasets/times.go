@@ -168,8 +168,11 @@ func parseDate(s string) (instant, error) {
 		return instant{}, bad
 	}
 	s = s[:10] + "T" + s[11:]
-	if utc, ok := strings.CutSuffix(s, " UTC"); ok {
-		s = utc + "Z"
+	for _, name := range []string{"z", " UTC", " GMT"} {
+		if utc, ok := strings.CutSuffix(s, name); ok {
+			s = utc + "Z"
+			break
+		}
 	}
 	// The fraction is cut out: package time would drop what is below a nanosecond.
 	fraction, layout := "", "2006-01-02T15:04"
