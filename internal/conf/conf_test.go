@@ -2,6 +2,7 @@ package conf
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 )
@@ -198,4 +199,21 @@ func FuzzParse(f *testing.F) {
 			_ = Decode(n, &settings{})
 		}
 	})
+}
+
+// A spreadsheet or a script may write -0.0. It is no other setting than 0, so it must
+// not give a run another id.
+func TestMinusZero(t *testing.T) {
+	for _, text := range []string{"0", "-0", "0.0", "-0.0", "-0e5"} {
+		n, err := Parse("x.toml", []byte("rate = "+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var dst struct {
+			Rate float64 `toml:"rate"`
+		}
+		if err := Decode(n, &dst); err != nil || dst.Rate != 0 || math.Signbit(dst.Rate) {
+			t.Errorf("%s: %v, %v; expected 0", text, dst.Rate, err)
+		}
+	}
 }

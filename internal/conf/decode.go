@@ -136,7 +136,7 @@ func assign(n *Node, value any, v reflect.Value) error {
 		}
 	case float64:
 		if v.CanFloat() {
-			v.SetFloat(x)
+			v.SetFloat(x + 0) // of -0.0, which is no other setting, it makes 0
 			return nil
 		}
 	case []any:
