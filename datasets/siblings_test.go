@@ -56,6 +56,8 @@ func TestSpellingsOfUTC(t *testing.T) {
 		{"2020-09-13t12:26:42z", "2020-09-13t12:26:43.5z", "2020-09-13t12:26:41z"},
 		{"2020-09-13 12:26:42 GMT", "2020-09-13 12:26:43 GMT", "2020-09-13 12:26:41 GMT"},
 		{"2020-09-13 12:26:42 GMT", "2020-09-13T14:26:43+02:00", "2020-09-13 12:26:41 UTC"},
+		{"2014-12-06 02", "2014-12-06 20", "2014-12-05 23"}, // Tianchi's logs have hours only
+		{"2014-12-06T02Z", "2014-12-06T00-05:00", "2014-12-06T02+01"},
 	} {
 		log := fmt.Sprintf("user,item,time\nu,a,%s\nu,b,%s\nu,c,%s\n", times[0], times[1], times[2])
 		if got, want := sequenceOf(t, threeColumns, map[string]string{"log.csv": log}), []string{"c", "a", "b"}; !slices.Equal(got, want) {
@@ -86,6 +88,7 @@ func TestMisleadingFirstLines(t *testing.T) {
 		"# made by hand\nuser,item,time\nu,a,1\n":      `log.csv:1: no column "user" for columns.user; the header has # made by hand`,
 		"404: Not Found":                               `log.csv:1: no column "user" for columns.user; the header has 404: Not Found`,
 		"user item time\nu a 1\n":                      `one field, without ",", but with " "; set separator = " "`,
+		"user,item,time\nu,\"a \\\"x\\\"\",1\n":        `log.csv:2: expected "," after a quoted field, found "x\\\"\",1"; a quote inside a field is written "", not \"`,
 		"user,item,time\nu,a,1\nUSER,Item,TIME\nu,b,2": "log.csv:3: the line repeats the header",
 	} {
 		_, err := Open(threeColumns, writeFiles(t, map[string]string{"log.csv": text}))
@@ -138,5 +141,15 @@ func TestMismatchOfLongIDsIsQuick(t *testing.T) {
 		}
 	case <-time.After(time.Minute): // 5e11 steps would take many
 		t.Fatal("no answer within a minute")
+	}
+}
+
+// A path that no system can open is not printed in full.
+func TestEndlessPath(t *testing.T) {
+	c := threeColumns
+	c.Path = strings.Repeat("a/", 100_000)
+	_, err := Open(c, t.TempDir())
+	if err == nil || err.Error() != "datasets: test: path has 200000 bytes; expected the path of a file" {
+		t.Errorf("%.200v", err)
 	}
 }

@@ -431,7 +431,11 @@ func (t *table) splitQuoted(line []byte) error {
 			rest = line[:next]
 		}
 		if len(bytes.TrimSpace(rest)) > 0 {
-			return t.errorf("expected %q after a quoted field, found %s", t.sep, excerpt(line))
+			hint := ""
+			if n := len(out); n > begin && out[n-1] == '\\' {
+				hint = `; a quote inside a field is written "", not \"`
+			}
+			return t.errorf("expected %q after a quoted field, found %s%s", t.sep, excerpt(line), hint)
 		}
 		if next < 0 {
 			return nil
