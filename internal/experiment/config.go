@@ -240,6 +240,9 @@ func (c *Config) checkModels() error {
 func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 	e, ok := find(c.registry, name)
 	if !ok && name != allModels {
+		if strings.Contains(name, "*") {
+			return n.Errorf(`expected the name of a model, or "*" for all models`)
+		}
 		return n.Errorf("unknown model%s", conf.Hint(name, names(c.registry)))
 	}
 	own, err := layer.Sub("models", name)
