@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/record"
 )
 
@@ -90,7 +90,7 @@ func damage(r *rand.Rand, text, other string) (kind, damaged string) {
 // print another number without a word.
 func TestDamagedFiles(t *testing.T) {
 	dir, encoder := textFolder(t)
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	write(t, config, read(t, config)+damageConfig)
 	results := filepath.Join(dir, "results")
 	store := record.Store{Dir: results}
@@ -202,7 +202,7 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	plan := func() (string, error) {
 		var out, errs bytes.Buffer
-		err := run(context.Background(), nil, []string{"-config", config, "-threads", "1", "-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder=" + copied, "-dry-run"}, &out, &errs)
+		err := command(context.Background(), nil, []string{"-config", config, "-threads", "1", "-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder=" + copied, "-dry-run"}, &out, &errs)
 		return regexp.MustCompile(`texts-fame-plus-s0-[0-9a-f]{8}`).FindString(out.String()), err
 	}
 	wantID, err := plan()
@@ -260,7 +260,7 @@ func interrupted(t *testing.T, dir string) (checkpoint, id string) {
 	for range 20 {
 		ctx, cancel := context.WithCancel(context.Background())
 		out := &cancelAt{text: "epoch 1/", cancel: cancel}
-		_ = run(ctx, nil, []string{"-config", filepath.Join(dir, experiment.FileName), "-threads", "1", "-suite", "damage", "-models", "sasrec", "-seeds", "0", "-out", results}, out, out)
+		_ = command(ctx, nil, []string{"-config", filepath.Join(dir, plan.FileName), "-threads", "1", "-suite", "damage", "-models", "sasrec", "-seeds", "0", "-out", results}, out, out)
 		cancel()
 		if paths, _ := filepath.Glob(filepath.Join(results, "state", "*.checkpoint")); len(paths) == 1 {
 			return read(t, paths[0]), strings.TrimSuffix(filepath.Base(paths[0]), ".checkpoint")
@@ -362,7 +362,7 @@ func TestDamagedFailure(t *testing.T) {
 // The page takes no number from a damaged or outdated aggregate of another suite.
 func TestPageReadsNothingUnchecked(t *testing.T) {
 	dir := tiny(t)
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	write(t, config, read(t, config)+damageConfig)
 	results := filepath.Join(dir, "results")
 	for _, suite := range []string{"quick", "next"} {
