@@ -62,12 +62,12 @@ func (b *bench) analyseOne(r *record.Record, at string) (*analysis.Analysis, err
 
 // isFAME tells whether a run is of FAME or a variant, which have heads to look into.
 func isFAME(r *record.Record) bool {
-	return registry.BaseOf(registry.Registry, r.Result.Spec.Model) == "fame"
+	return registry.BaseOf(registry.Models, r.Result.Spec.Model) == "fame"
 }
 
 // withFAME calls f with the model of a run of FAME.
 func (b *bench) withFAME(r *record.Record, f func(run.Trained, *models.FAME) error) error {
-	return run.WithTrained(r, b.recordedJob(r), registry.Registry, func(t run.Trained) error {
+	return run.WithTrained(r, b.recordedJob(r), registry.Models, func(t run.Trained) error {
 		return f(t, t.Model.(*models.FAME))
 	})
 }

@@ -43,7 +43,7 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 			return nil, err
 		}
 	}
-	if b.config, err = plan.Load(path, o.sets, registry.Registry); err != nil {
+	if b.config, err = plan.Load(path, o.sets, registry.Models); err != nil {
 		return nil, err
 	}
 	out := o.out
@@ -153,7 +153,7 @@ func (b *bench) remaining(todo *plan.Plan) (remaining, error) {
 	if todo.Suite.Kind == plan.KindCost { // measured anew each time
 		return r, nil
 	}
-	e, err := launch.NewEstimator(b.store, registry.Registry)
+	e, err := launch.NewEstimator(b.store, registry.Models)
 	if err != nil {
 		return r, err
 	}

@@ -76,7 +76,7 @@ func TestWordsOfTheWatcher(t *testing.T) {
 	}
 	for _, w := range words {
 		if !run.OutOfMemory(w[1]) {
-			t.Errorf("package experiment does not know %q", w[1])
+			t.Errorf("package run does not know %q", w[1])
 		}
 	}
 }

@@ -39,7 +39,7 @@ type listedDataset struct {
 
 func (b *bench) list() error {
 	l := listing{Suites: b.config.Suites()}
-	for _, e := range registry.Registry {
+	for _, e := range registry.Models {
 		l.Models = append(l.Models, listedModel{e.Name, e.Summary, e.Base, e.Settings()})
 	}
 	for _, name := range b.config.Datasets() {

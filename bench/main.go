@@ -2,13 +2,16 @@
 // anybody can rerun. A suite of experiments.toml names models, data sets and
 // seeds; bench goes through it as one pipeline:
 //
-//	plan     internal/experiment  the suite's runs, each with an id hashed from all that decides its result
-//	load     datasets             sequences, splits, statistics
-//	train    internal/train       one child process a run, early stopping on validation items
-//	rank     internal/rank        full ranking of the test items, under both seen-item rules
-//	record   internal/record      one immutable file a run, under results/
-//	compare  internal/aggregate   means, tests, published numbers, from records and nothing else
-//	render   internal/report      tables of these for the terminal and for papers;
+//	plan     internal/plan       the suite's runs, each with an id hashed from all that decides its result
+//	launch   internal/launch     one child process per run, several at a time with -jobs
+//	run      internal/run        what a child does: load the data, initialise, train, rank, record
+//	load     datasets            sequences, splits, statistics
+//	init     pretrain            item embeddings from the items' texts (FAME+); texts by internal/bert
+//	train    internal/train      early stopping on validation items; models by internal/registry
+//	rank     internal/rank       full ranking of the test items, under both seen-item rules
+//	record   internal/record     one immutable file per run, under results/
+//	compare  internal/aggregate  means, tests, published numbers, from records and nothing else
+//	render   internal/report     tables of these for the terminal and for papers;
 //	         internal/figure, internal/page   figures, and a page with everything
 //
 // What has a record is not run again, so an interrupted suite goes on where it
@@ -65,7 +68,7 @@ func exitCode(err error) int {
 func main() {
 	signal.Ignore(syscall.SIGXFSZ) // a write beyond "ulimit -f" is then an error like that of a full disk
 	if len(os.Args) > 1 && os.Args[1] == run.ChildCommand {
-		os.Exit(run.RunChild(os.Stdin, os.Stdout, registry.Registry))
+		os.Exit(run.Child(os.Stdin, os.Stdout, registry.Models))
 	}
 	// Without this, writing to a closed pipe would end the process before its files are
 	// written; now the write fails, which run reports.

@@ -143,10 +143,10 @@ func (b *bench) aggregate(todo *plan.Plan, records []*record.Record, stale []agg
 		skipped = append(skipped, k.What+": "+k.Reason)
 	}
 	for _, name := range todo.Suite.Models {
-		if code[name], err = registry.CodeOf(registry.Registry, name); err != nil {
+		if code[name], err = registry.CodeOf(registry.Models, name); err != nil {
 			return nil, err
 		}
-		if registry.Proposed(registry.Registry, name) {
+		if registry.Proposed(registry.Models, name) {
 			proposals = append(proposals, name)
 		}
 	}

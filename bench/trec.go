@@ -75,7 +75,7 @@ func (b *bench) trec(ctx context.Context) error {
 		}
 		return rank.WriteQrels(e.Qrels, data, cases)
 	}
-	err = run.WithScorer(r, b.recordedJob(r), registry.Registry, rankAndWrite)
+	err = run.WithScorer(r, b.recordedJob(r), registry.Models, rankAndWrite)
 	p.finish()
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("-trec: %w", errInterrupted)

@@ -1,3 +1,6 @@
+// Package bert turns texts into vectors with a model of the BERT family. It reads a
+// folder in the Hugging Face layout, tokenises, computes and pools token states, and
+// keeps the vectors in a cache folder.
 package bert
 
 import (

@@ -17,12 +17,12 @@ import (
 )
 
 // brokenModel names, for a child, the way in which models are broken on purpose.
-const brokenModel = "EXPERIMENT_TEST_BROKEN"
+const brokenModel = "LAUNCH_TEST_BROKEN"
 
 // breakModels is the registry with the constructor of one model replaced by that of
 // one that is broken in some way; names and versions stay, so a spec cannot tell.
 func breakModels(how string) []registry.Entry {
-	broken := slices.Clone(registry.Registry)
+	broken := slices.Clone(registry.Models)
 	for i := range broken {
 		e := &broken[i]
 		build := e.Neural
@@ -114,7 +114,7 @@ func (m detachedGate) Loss(b *models.Batch) torch.Tensor {
 // does: a gate that learns nothing is found by its parameters, wrong labels and a
 // missing causal mask by the committed expectations.
 func TestBrokenModelsAreNotAsExpected(t *testing.T) {
-	c, err := plan.Load("../../"+plan.FileName, nil, registry.Registry)
+	c, err := plan.Load("../../"+plan.FileName, nil, registry.Models)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,13 +18,13 @@ import (
 // TestMain lets the test binary play a child, and a parent to be killed.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == run.ChildCommand {
-		registry := tinytest.Entries
+		entries := tinytest.Entries
 		if how := os.Getenv(brokenModel); how != "" {
-			registry = breakModels(how)
+			entries = breakModels(how)
 		}
-		os.Exit(run.RunChild(os.Stdin, os.Stdout, registry))
+		os.Exit(run.Child(os.Stdin, os.Stdout, entries))
 	}
-	if dir := os.Getenv("EXPERIMENT_TEST_PARENT"); dir != "" {
+	if dir := os.Getenv("LAUNCH_TEST_PARENT"); dir != "" {
 		os.Exit(playParent(dir))
 	}
 	os.Exit(m.Run())

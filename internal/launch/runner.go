@@ -1,3 +1,8 @@
+// Package launch spreads runs over child processes.
+//
+// A Runner takes the runs that have no record yet through a child process each, which
+// does them with package run and writes the records. The Runner passes the child's
+// progress on, asks it to stop, and writes down its death. Verify repeats a recorded run.
 package launch
 
 import (

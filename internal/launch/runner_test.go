@@ -176,7 +176,7 @@ func waitForLock(t *testing.T, s record.Store, id string) {
 func TestKilledParentLeavesNoChild(t *testing.T) {
 	dir := tinytest.Folder(t, tinytest.Config)
 	parent := exec.Command(os.Args[0])
-	parent.Env = append(os.Environ(), "EXPERIMENT_TEST_PARENT="+dir)
+	parent.Env = append(os.Environ(), "LAUNCH_TEST_PARENT="+dir)
 	stdout, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

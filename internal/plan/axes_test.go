@@ -26,7 +26,7 @@ func loadAxes(t *testing.T, more string, sets ...string) (*Config, error) {
 	t.Helper()
 	dir := t.TempDir()
 	tinytest.Write(t, filepath.Join(dir, FileName), axesConfig+more)
-	return Load(filepath.Join(dir, FileName), sets, registry.Registry)
+	return Load(filepath.Join(dir, FileName), sets, registry.Models)
 }
 
 // planned lists the runs of suite s as "model: place on the axes".
@@ -98,7 +98,7 @@ func TestAxesOfAStart(t *testing.T) {
 		"fame": {""}, "fame-plus": {"", scale, temperature, pooling}, "fame-plus-one-facet": {"", scale, temperature, pooling},
 		"fame-plus-pca": {"", scale, pooling}, "fame-plus-random": {"", scale},
 	} {
-		e, _ := registry.Find(registry.Registry, model)
+		e, _ := registry.Find(registry.Models, model)
 		var got []string
 		for _, p := range c.points(s, e) {
 			got = append(got, p.String())

@@ -1,13 +1,12 @@
-// Package experiment turns experiments.toml into runs and carries them out.
+// Package plan turns experiments.toml into runs.
 //
 // Config holds the file and the command line's -set values, checked as a whole
 // before anything starts. A Plan lists the runs of a suite, each with its Spec
-// and the id that is hashed from it. A Runner takes the runs that have no record
-// yet through a child process each: the child loads the data, trains, ranks and
-// writes the record; the parent watches it, passes its progress on and writes
-// down its death. Verify does a recorded run once more and compares.
+// and the id that is hashed from it. What is to be done about a run, given the
+// records of a results folder, is decided here too; package launch does it.
 //
-// Nothing here renders tables: package report does, from records alone.
+// This package starts no process and opens no tensor. It opens data sets, metadata
+// and the folders of text encoders, whose fingerprints are part of the ids.
 package plan
 
 import (

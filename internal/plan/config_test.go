@@ -156,14 +156,14 @@ models = ["fame"]
 datasets = ["beauty"]
 `)
 	load := func(sets ...string) (*Config, error) {
-		return Load(filepath.Join(dir, FileName), sets, registry.Registry)
+		return Load(filepath.Join(dir, FileName), sets, registry.Models)
 	}
 	c, err := load("fame.hidden=32")
 	if err != nil {
 		t.Fatal(err)
 	}
 	get := func(name string) models.FAMEConfig {
-		e, _ := registry.Find(registry.Registry, name)
+		e, _ := registry.Find(registry.Models, name)
 		p, err := c.Params(e, "beauty")
 		if err != nil {
 			t.Fatal(err)
@@ -184,7 +184,7 @@ datasets = ["beauty"]
 	if got := get("fame-average-gate"); got != want {
 		t.Errorf("fame-average-gate: %+v, want %+v", got, want)
 	}
-	e, _ := registry.Find(registry.Registry, "fame-no-moe")
+	e, _ := registry.Find(registry.Models, "fame-no-moe")
 	if got, err := c.Train(e, "beauty", "quick", 0); err != nil || got.Epochs != 9 || got.Patience != 3 {
 		t.Errorf("training of fame-no-moe: %+v, %v", got, err)
 	}
@@ -200,11 +200,11 @@ const repoConfig = "../../" + FileName
 // TestRepositoryConfig makes sure that every table of the file that users get
 // resolves for every model, suite and data set.
 func TestRepositoryConfig(t *testing.T) {
-	c, err := Load(repoConfig, nil, registry.Registry)
+	c, err := Load(repoConfig, nil, registry.Models)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range registry.Registry {
+	for _, e := range registry.Models {
 		for _, data := range c.Datasets() {
 			if _, err := c.Params(e, data); err != nil {
 				t.Errorf("%s on %s: %v", e.Name, data, err)
@@ -258,7 +258,7 @@ func TestDocumentedDefaults(t *testing.T) {
 	check(&d, "train")
 	s := pretrain.StartDefaults()
 	check(&s, "pretrain")
-	for _, e := range registry.Registry {
+	for _, e := range registry.Models {
 		if e.Defaults != nil && e.Base == "" {
 			check(e.Defaults, "models", e.Name)
 		}

@@ -19,7 +19,7 @@ import (
 // planOf plans a suite of a folder with the real models.
 func planOf(t *testing.T, dir, suite string, sets ...string) (*Plan, error) {
 	t.Helper()
-	c, err := Load(filepath.Join(dir, FileName), sets, registry.Registry)
+	c, err := Load(filepath.Join(dir, FileName), sets, registry.Models)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func mustPlan(t *testing.T, dir, suite string, sets ...string) *Plan {
 // trainOf are the training settings with which a run computes.
 func trainOf(t *testing.T, r Run) train.Config {
 	t.Helper()
-	e, _ := registry.Find(registry.Registry, r.Job.Spec.Model)
+	e, _ := registry.Find(registry.Models, r.Job.Spec.Model)
 	_, c, err := r.Job.Settings(e)
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func loadText(t *testing.T, text string, sets ...string) (*Config, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "c.toml")
 	tinytest.Write(t, path, text)
-	return Load(path, sets, registry.Registry)
+	return Load(path, sets, registry.Models)
 }
 
 // Names become names of files.

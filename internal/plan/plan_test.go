@@ -83,7 +83,7 @@ models = ["sasrec", "duorec", "fame"]
 datasets = ["d"]
 `)
 	tinytest.Write(t, filepath.Join(dir, "d.csv"), "u,i\n1,a\n1,b\n1,c\n2,a\n2,c\n2,b\n")
-	c, err := Load(filepath.Join(dir, FileName), nil, registry.Registry)
+	c, err := Load(filepath.Join(dir, FileName), nil, registry.Models)
 	if err != nil {
 		t.Fatal(err)
 	}

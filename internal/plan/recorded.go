@@ -133,7 +133,7 @@ func (o Options) recordedStart(spec *record.Spec, missing error) error {
 // what runs did before there was the setting. Tables and figures tell rows apart by
 // them.
 func Complete(r *record.Record) error {
-	e, ok := registry.Find(registry.Registry, r.Result.Spec.Model)
+	e, ok := registry.Find(registry.Models, r.Result.Spec.Model)
 	if !ok || r.Resolved == nil {
 		return nil
 	}

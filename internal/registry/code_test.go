@@ -25,7 +25,7 @@ func TestCodeOfModels(t *testing.T) {
 		{"fame-plain", append([]string{"models/fame.go", "models/transformer.go"}, trained...), []string{"baselines/sasrec.go", "pretrain/train.go"}},
 		{"fame-plus", append([]string{"models/fame.go", "pretrain/train.go", "internal/bert/bert.go", "pretrain/settings.go"}, trained...), []string{"baselines/sasrec.go"}},
 	} {
-		e, _ := Find(Registry, tt.model)
+		e, _ := Find(Models, tt.model)
 		v, err := e.Code()
 		if err != nil || len(v.Hash) != 64 {
 			t.Fatalf("%s: %q, %v", tt.model, v.Hash, err)

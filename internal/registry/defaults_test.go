@@ -25,7 +25,7 @@ func TestDefaultsArePinned(t *testing.T) {
 	starts := pretrain.SpecStart()
 	now := map[string]pin{"train": {train.Version, "", nil}, "pretrain": {pretrain.Version, "", nil}}
 	structs := map[string]any{"train": &defaults, "pretrain": &starts}
-	for _, e := range Registry {
+	for _, e := range Models {
 		if e.Defaults != nil && !e.Text { // what starts from texts has its base's
 			now[e.Name], structs[e.Name] = pin{e.Version, e.TrainDefaults().Objective, nil}, e.Defaults
 		}

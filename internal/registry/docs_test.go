@@ -38,7 +38,7 @@ func TestModelsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range Registry {
+	for _, e := range Models {
 		if !strings.Contains(string(page), "`"+e.Name+"`") {
 			t.Errorf("docs/models.md does not name %s", e.Name)
 		}

@@ -1,3 +1,5 @@
+// Package registry lists the models: one line for each, with its name, defaults,
+// version and constructor.
 package registry
 
 import (
@@ -50,9 +52,9 @@ var (
 	fameEntry = fame("fame", "facet-aware heads of experts (Liu et al. 2024), with the start that lets it learn", nil)
 )
 
-// Registry lists every model. Adding one is a line here and a file in
+// Models lists every model. Adding one is a line here and a file in
 // baselines or models.
-var Registry = []Entry{
+var Models = []Entry{
 	{Name: "popularity", Summary: "floor: training count of an item", Version: 1, Floor: baselines.NewPopularity},
 	{Name: "markov", Summary: "floor: how often an item followed the last one, then popularity", Version: 1, Floor: baselines.NewMarkov},
 	sasrecEntry,
@@ -163,6 +165,7 @@ func Proposed(entries []Entry, name string) bool {
 	return BaseOf(entries, name) == "fame" || e.Text
 }
 
+// Find returns the entry of a name.
 func Find(entries []Entry, name string) (Entry, bool) {
 	for _, e := range entries {
 		if e.Name == name {
@@ -172,6 +175,7 @@ func Find(entries []Entry, name string) (Entry, bool) {
 	return Entry{}, false
 }
 
+// Names are those of the entries, in their order.
 func Names(entries []Entry) []string {
 	var out []string
 	for _, e := range entries {

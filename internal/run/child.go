@@ -1,3 +1,9 @@
+// Package run does one run in its process: it opens the data, initialises the model,
+// trains it, ranks the test cases and writes the record. It also measures costs, opens
+// the models of recorded runs, and compares a repeated run with its record.
+//
+// It gets a run as a plan.Job and knows nothing of suites. Child is the whole life of
+// a child process, which package launch starts and watches.
 package run
 
 import (
@@ -27,12 +33,12 @@ const (
 	exitInterrupted = 130
 )
 
-// RunChild does one job: it reads it from stdin, tells its progress on stdout
+// Child does one job: it reads it from stdin, tells its progress on stdout
 // and returns the exit code. The child holds the run's lock and writes the
 // record itself, not its parent: the lock then lives exactly as long as the
 // process that works, and nothing large crosses the pipe. What the parent writes
 // is the one thing that a child cannot: its own death.
-func RunChild(stdin io.Reader, stdout io.Writer, entries []registry.Entry) int {
+func Child(stdin io.Reader, stdout io.Writer, entries []registry.Entry) int {
 	out := newEmitter(stdout)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

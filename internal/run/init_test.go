@@ -12,7 +12,7 @@ import (
 
 // Every trained model has an item table that can start larger; nothing else changes.
 func TestScaleItems(t *testing.T) {
-	for _, e := range registry.Registry {
+	for _, e := range registry.Models {
 		if e.Neural == nil {
 			continue
 		}

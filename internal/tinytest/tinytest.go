@@ -74,7 +74,9 @@ type fragileModel struct {
 	steps int
 }
 
-const FragileMarker = "EXPERIMENT_TEST_MARKER"
+// FragileMarker is the environment variable that names a file. The model "fragile" kills
+// its process unless the file exists, and makes it.
+const FragileMarker = "LAUNCH_TEST_MARKER"
 
 func fragile(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error) {
 	m, err := registry.Constructor(baselines.NewSASRec)(rt, config, t, numItems)
