@@ -78,7 +78,7 @@ func main() {
 	end(command(ctx, kill, os.Args[1:], os.Stdout, stderr), stderr)
 }
 
-// run does what the command line asks for. Tables and JSON go to stdout,
+// command does what the command line asks for. Tables and JSON go to stdout,
 // everything else to stderr. Cancelling ctx stops after the current step;
 // closing kill ends a child that does not. Where nothing can be written to stdout,
 // all else is done, and the error says so.

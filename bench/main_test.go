@@ -84,14 +84,14 @@ func write(t *testing.T, path, text string) {
 func runBench(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	err = run(context.Background(), nil, inFolder(dir, args), &out, &errs)
+	err = command(context.Background(), nil, inFolder(dir, args), &out, &errs)
 	return out.String(), errs.String(), err
 }
 
 // inFolder adds the configuration of a folder to arguments, and one thread for the modes
 // that take it.
 func inFolder(dir string, args []string) []string {
-	first := []string{"-config", filepath.Join(dir, experiment.FileName)}
+	first := []string{"-config", filepath.Join(dir, plan.FileName)}
 	if !slices.ContainsFunc(args, func(a string) bool {
 		return slices.Contains([]string{"-threads", "-list", "-verify", "-explain", "-trec"}, a)
 	}) {

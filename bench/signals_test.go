@@ -39,7 +39,7 @@ func TestSignalWhileReadingEndsAtOnce(t *testing.T) {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
 	id := idsOf(t, dir)["popularity"]
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	slow := filepath.Join(dir, "tiny.csv")
 	writeSlow(t, slow)
 	pipe := filepath.Join(dir, "results", "published.toml")
