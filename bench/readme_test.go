@@ -165,7 +165,7 @@ func render(t *testing.T, suite string) (out string) {
 		}
 	}
 	var stdout, stderr bytes.Buffer
-	if err := run(context.Background(), nil, []string{"-config", "../experiments.toml", "-suite", suite, "-report", "-out", out}, &stdout, &stderr); err != nil {
+	if err := command(context.Background(), nil, []string{"-config", "../experiments.toml", "-suite", suite, "-report", "-out", out}, &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
 	made, err := filepath.Glob(filepath.Join(out, "tables", suite+".*"))

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/torch/safetensors"
 )
@@ -331,7 +331,7 @@ func TestTRECRefuses(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var out bytes.Buffer
-	err = run(ctx, nil, []string{"-config", filepath.Join(dir, experiment.FileName), "-trec", id}, &out, &out)
+	err = command(ctx, nil, []string{"-config", filepath.Join(dir, plan.FileName), "-trec", id}, &out, &out)
 	if !errors.Is(err, errInterrupted) {
 		t.Errorf("interrupted: %v", err)
 	}

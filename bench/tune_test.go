@@ -2,13 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/record"
 )
 
@@ -35,7 +36,7 @@ tuned = "results/search.toml"
 // on where it was, and writes a file that other suites read.
 func TestTune(t *testing.T) {
 	dir := tiny(t)
-	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+searchSuites)
+	write(t, filepath.Join(dir, plan.FileName), tinyConfig+searchSuites)
 	stdout, stderr, err := runBench(t, dir, "-suite", "search", "-dry-run")
 	if err != nil || strings.Count(stdout, "to run") != 6 || !strings.Contains(stderr, "the best 2 of each model's trials") {
 		t.Fatalf("%v\n%s%s", err, stdout, stderr)
@@ -88,6 +89,15 @@ func TestTune(t *testing.T) {
 		}
 	}
 
+	// A trial whose record is damaged is no trial less: another setting might be chosen.
+	victim := store.RecordPath(ids[0])
+	good := read(t, victim)
+	write(t, victim, good[:len(good)/2])
+	if out, _, err := runBench(t, dir, "-suite", "search", "-report"); exitCode(err) != exitFailed || !strings.Contains(fmt.Sprint(err), victim) || out != "" {
+		t.Errorf("a damaged trial: %v\n%s", err, out)
+	}
+	write(t, victim, good)
+
 	// The best of the long runs is the chosen one, and what the other suite runs.
 	var trials []record.Trial
 	if out, _, err := runBench(t, dir, "-suite", "search", "-json"); err != nil || json.Unmarshal([]byte(out), &trials) != nil || len(trials) != 6 {
@@ -138,7 +148,7 @@ func TestTune(t *testing.T) {
 // One setting at a time, each to the end: one stage, nothing drawn.
 func TestTuneOneAtATime(t *testing.T) {
 	dir := tiny(t)
-	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+`
+	write(t, filepath.Join(dir, plan.FileName), tinyConfig+`
 [suites.reasons]
 kind = "tune"
 models = ["sasrec"]
