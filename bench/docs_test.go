@@ -78,7 +78,7 @@ func TestDocsConfiguration(t *testing.T) {
 func dryRun(t *testing.T, path string, args []string) {
 	t.Helper()
 	var stderr bytes.Buffer
-	if err := run(context.Background(), nil, args, io.Discard, &stderr); err != nil {
+	if err := command(context.Background(), nil, args, io.Discard, &stderr); err != nil {
 		t.Errorf("%s: bench %s: %v\n%s", path, strings.Join(args, " "), err, stderr.String())
 	}
 }
