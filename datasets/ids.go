@@ -22,10 +22,6 @@ func checkID(kind string, id []byte) error {
 			return fmt.Errorf("%s id %s holds a byte order mark: were files joined? remove it", kind, excerpt(id))
 		case c == '\n' || c == '\r':
 			return fmt.Errorf("%s id %s holds a line break", kind, excerpt(id))
-		case c == '\t':
-			return fmt.Errorf("%s id %s holds a tab: is the separator right?", kind, excerpt(id))
-		case unicode.IsControl(c):
-			return fmt.Errorf("%s id %s holds a control character", kind, excerpt(id))
 		}
 		i += n
 	}
