@@ -330,21 +330,31 @@ func fixedBy(e Entry, n *conf.Node, fixed, changed any) error {
 // Datasets lists the data sets that the configuration knows.
 func (c *Config) Datasets() []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, layer := range c.layers() {
 		n, _ := layer.Sub("datasets")
 		for _, name := range n.Keys() {
-			if !slices.Contains(out, name) {
+			if !seen[name] {
 				out = append(out, name)
 			}
+			seen[name] = true
 		}
 	}
 	return out
 }
 
+// hasDataset tells whether the configuration knows a data set.
+func (c *Config) hasDataset(name string) bool {
+	return slices.ContainsFunc(c.layers(), func(layer *conf.Node) bool {
+		n, _ := layer.Sub("datasets")
+		return n != nil && n.Table[name] != nil
+	})
+}
+
 // Dataset returns the configuration of a data set with every default filled in.
 func (c *Config) Dataset(name string) (datasets.Config, error) {
 	var d datasets.Config
-	if !slices.Contains(c.Datasets(), name) {
+	if !c.hasDataset(name) {
 		return d, fmt.Errorf("%s: unknown data set %q%s", c.Path, name, conf.Hint(name, c.Datasets()))
 	}
 	where := c.set

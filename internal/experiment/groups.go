@@ -72,15 +72,14 @@ func (c *Config) checkShared(n *conf.Node) error {
 // checkDataTable makes sure that a table is for a data set or a group that the
 // configuration has.
 func (c *Config) checkDataTable(n *conf.Node, name string) error {
-	all := c.Datasets()
 	prefix, group := strings.CutSuffix(name, "*")
 	switch {
 	case strings.Contains(prefix, "*"):
 		return n.Errorf(`expected "*" at the end of the name only, as in "ml-*"`)
-	case group && !slices.ContainsFunc(all, func(d string) bool { return strings.HasPrefix(d, prefix) }):
-		return n.Errorf("no data set's name begins with %s%s", conf.Quote(prefix), conf.Hint(prefix, all))
-	case !group && !slices.Contains(all, name):
-		return n.Errorf("unknown data set%s", conf.Hint(name, all))
+	case group && !slices.ContainsFunc(c.Datasets(), func(d string) bool { return strings.HasPrefix(d, prefix) }):
+		return n.Errorf("no data set's name begins with %s%s", conf.Quote(prefix), conf.Hint(prefix, c.Datasets()))
+	case !group && !c.hasDataset(name):
+		return n.Errorf("unknown data set%s", conf.Hint(name, c.Datasets()))
 	}
 	return nil
 }
