@@ -335,16 +335,16 @@ func (c *Config) Datasets() []string {
 		n, _ := layer.Sub("datasets")
 		for _, name := range n.Keys() {
 			if !seen[name] {
+				seen[name] = true
 				out = append(out, name)
 			}
-			seen[name] = true
 		}
 	}
 	return out
 }
 
-// hasDataset tells whether the configuration knows a data set.
-func (c *Config) hasDataset(name string) bool {
+// knows tells whether the configuration has a data set of that name.
+func (c *Config) knows(name string) bool {
 	return slices.ContainsFunc(c.layers(), func(layer *conf.Node) bool {
 		n, _ := layer.Sub("datasets")
 		return n != nil && n.Table[name] != nil
@@ -354,7 +354,7 @@ func (c *Config) hasDataset(name string) bool {
 // Dataset returns the configuration of a data set with every default filled in.
 func (c *Config) Dataset(name string) (datasets.Config, error) {
 	var d datasets.Config
-	if !c.hasDataset(name) {
+	if !c.knows(name) {
 		return d, fmt.Errorf("%s: unknown data set %q%s", c.Path, name, conf.Hint(name, c.Datasets()))
 	}
 	where := c.set

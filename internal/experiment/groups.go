@@ -78,7 +78,7 @@ func (c *Config) checkDataTable(n *conf.Node, name string) error {
 		return n.Errorf(`expected "*" at the end of the name only, as in "ml-*"`)
 	case group && !slices.ContainsFunc(c.Datasets(), func(d string) bool { return strings.HasPrefix(d, prefix) }):
 		return n.Errorf("no data set's name begins with %s%s", conf.Quote(prefix), conf.Hint(prefix, c.Datasets()))
-	case !group && !c.hasDataset(name):
+	case !group && !c.knows(name):
 		return n.Errorf("unknown data set%s", conf.Hint(name, c.Datasets()))
 	}
 	return nil
