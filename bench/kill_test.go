@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/record"
 )
 
@@ -31,7 +31,7 @@ checkpoint_every = 0.01
 // sets, cut to 2,000 users.
 func TestKilledPlanEndsTheSame(t *testing.T) {
 	dir, encoder := textFolder(t)
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	write(t, config, tinyConfig+textConfig+killedPlan)
 	args := []string{"-config", config, "-suite", "killed", "-set", "pretrain.encoder=" + encoder}
 	longest := 3 * time.Second
