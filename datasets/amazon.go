@@ -322,6 +322,21 @@ func (p *literal) text() (string, error) {
 
 // paths consumes a category path [category, subcategory, …], or a list of them.
 func (p *literal) paths() (paths [][]string, err error) {
+	if p.peek(); p.atString() { // perhaps the text of a list, where a table was converted
+		s, err := p.str()
+		text := known(html.UnescapeString(string(s)))
+		if err != nil || text == "" {
+			return nil, err
+		}
+		paths, _, listed, err := readNames(text)
+		if err != nil {
+			return nil, fmt.Errorf("categories %s: %w", excerpt([]byte(text)), err)
+		}
+		if listed {
+			return paths, nil
+		}
+		return [][]string{{text}}, nil
+	}
 	if c := p.peek(); c != '[' && c != '(' {
 		name, err := p.text()
 		return [][]string{{name}}, err

@@ -222,3 +222,29 @@ func categoriesOf(t *testing.T, text string) (*Metadata, error) {
 	}
 	return d.Metadata()
 }
+
+// Metadata that went through a table have lists as text within JSON.
+func TestCategoriesAsTextInJSON(t *testing.T) {
+	for text, want := range map[string][]string{
+		`"['X', 'Y, Z']"`:          {"X", "Y, Z"},
+		`"[\"X\", \"Y &amp; Z\"]"`: {"X", "Y & Z"},
+		`"X > Y"`:                  {"X > Y"},
+		`""`:                       {},
+		`"nan"`:                    {},
+		`["X", "Y, Z"]`:            {"X", "Y, Z"},
+	} {
+		review := `{"user_id": "u", "parent_asin": "A", "asin": "V", "rating": 1, "timestamp": 1}`
+		item := `{"parent_asin": "A", "title": "T", "categories": ` + text + `}`
+		d, err := Open(Config{Name: "test", Format: "amazon", Path: "X.jsonl"}, writeFiles(t, map[string]string{"X.jsonl": review, "meta_X.jsonl": item}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := d.Metadata()
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if got := m.Categories[1]; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, expected %q", text, got, want)
+		}
+	}
+}
