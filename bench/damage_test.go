@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"famebench/internal/bert"
 	"famebench/internal/plan"
 	"famebench/internal/record"
-	"famebench/pretrain"
 )
 
 // damageConfig has runs of every kind whose files are read again.
@@ -225,11 +225,11 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	// vectors are those of the items' texts, cut as the plan does it.
 	vectors := func() []float32 {
-		e, err := pretrain.OpenEncoder(copied)
+		e, err := bert.OpenEncoder(copied)
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, err := e.Follow(pretrain.EncodeOptions{Threads: 1})
+		o, err := e.Follow(bert.EncodeOptions{Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
