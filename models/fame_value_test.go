@@ -86,8 +86,7 @@ func TestFAMEBalance(t *testing.T) {
 					}
 				}
 			}
-			m.moe[0].trace.Routing = rt.Floats(beta, 5, H, N)
-			x, _, _ := m.moe[0].imbalance()
+			x, _, _ := m.moe[0].imbalance(rt.Floats(beta, 5, H, N))
 			return x.Item()
 		}
 		oneHot := func(at func(row, h int) int) func(row, h, e int) float32 {
@@ -120,8 +119,8 @@ func TestFAMEBalance(t *testing.T) {
 		b := someTargets(smallBatch([]int64{1, 20, 7}, 30))
 		got, ce := m.Loss(b).Item(), plain.Loss(b).Item()
 		var sum float64
-		for _, l := range m.moe {
-			beta := l.trace.Routing.HostFloats() // [n, H, N]
+		for _, trace := range m.Encode(b, b.Position).Layers {
+			beta := trace.Routing.HostFloats() // [n, H, N]
 			n := len(beta) / 12
 			for at := range 12 {
 				var load float64
@@ -231,8 +230,8 @@ func TestFAMERouters(t *testing.T) {
 		near(t, "top 3 of 3 experts", o.Encode(b, b.Position).User.HostFloats(), m.Encode(b, b.Position).User.HostFloats(), 1e-6)
 	})
 	withPair(t, dense, topK(2), func(rt *torch.Runtime, m, o *FAME) {
-		all := m.Encode(b, b.Position).Last.Routing.HostFloats()
-		kept := o.Encode(b, b.Position).Last.Routing.HostFloats()
+		all := m.Encode(b, b.Position).Last().Routing.HostFloats()
+		kept := o.Encode(b, b.Position).Last().Routing.HostFloats()
 		for row := 0; row < len(all); row += 3 {
 			want := slices.Clone(all[row : row+3]) // the least goes, the others keep their proportions
 			least := slices.Index(want, slices.Min(want))
@@ -434,7 +433,7 @@ func TestFAMEByHand(t *testing.T) {
 				}
 			}
 		}
-		near(t, "β", f.Last.Routing.HostFloats(), routing, 1e-5)
+		near(t, "β", f.Last().Routing.HostFloats(), routing, 1e-5)
 		near(t, "F", f.Heads.HostFloats(), heads, 1e-5)
 	})
 }

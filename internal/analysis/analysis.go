@@ -161,7 +161,7 @@ func (g *gathering) add(f models.Facets, b *models.Batch) {
 		gate = f.Choice.HostFloats() // [B, H]
 	}
 	routing := routingOf(f, len(b.Lengths), H, E)
-	weights := Attention(f.Last, b, H, E)
+	weights := Attention(f.Last(), b, H, E)
 	for u, length := range b.Lengths {
 		g.users++
 		for distance := range length {
@@ -206,8 +206,8 @@ func addHighest(sums []float64, row []float32) {
 
 // routingOf is β [B, H, E], even where there is no router.
 func routingOf(f models.Facets, B, H, E int) []float32 {
-	if f.Last.Routing.Defined() {
-		return f.Last.Routing.HostFloats()
+	if f.Last().Routing.Defined() {
+		return f.Last().Routing.HostFloats()
 	}
 	return slices.Repeat([]float32{1 / float32(E)}, B*H*E)
 }

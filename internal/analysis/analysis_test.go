@@ -260,8 +260,8 @@ func TestAttention(t *testing.T) {
 		b := train.HistoryBatch(s.Valid[:5], 8)
 		f := m.Encode(b, b.LastPositions())
 		const H, E, d = 4, 3, 16
-		weights := Attention(f.Last, b, H, E)
-		spans, values := []int64{}, f.Last.KeysValues.HostFloats()
+		weights := Attention(f.Last(), b, H, E)
+		spans, values := []int64{}, f.Last().KeysValues.HostFloats()
 		end := int64(0)
 		for _, n := range b.Lengths {
 			end += n
@@ -269,7 +269,7 @@ func TestAttention(t *testing.T) {
 				spans = append(spans, end-n, end)
 			}
 		}
-		out := f.Last.Queries.Attend(f.Last.KeysValues, rt.Ints(spans, int64(len(spans)/2), 2), H, 0).HostFloats()
+		out := f.Last().Queries.Attend(f.Last().KeysValues, rt.Ints(spans, int64(len(spans)/2), 2), H, 0).HostFloats()
 		end = 0
 		for u, n := range b.Lengths {
 			end += n
@@ -501,7 +501,7 @@ func (s scorer) Scores(cases []datasets.Case) (out []float32, err error) {
 	if s.head >= 0 {
 		return s.m.HeadScores(f.Heads).Select(1, int64(s.head)).HostFloats(), nil
 	}
-	table, _ := s.m.Items()
+	table := s.m.Items().Rows
 	return f.User.MatMul(table.Transpose()).HostFloats(), nil
 }
 

@@ -15,7 +15,7 @@ type lists struct {
 
 // add scores for the users that f is about, and keeps the lists of those compared.
 func (l *lists) add(m *models.FAME, f models.Facets, users []datasets.Case, compared []bool, numItems int) {
-	table, _ := m.Items()
+	table := m.Items().Rows
 	alone := m.HeadScores(f.Heads).HostFloats()             // [B, H, V+1]
 	folded := f.User.MatMul(table.Transpose()).HostFloats() // [B, V+1]
 	H, width := len(l.hits)-1, len(folded)/len(users)
