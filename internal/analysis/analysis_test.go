@@ -173,15 +173,6 @@ func TestInformation(t *testing.T) {
 	}
 }
 
-func TestTop(t *testing.T) {
-	scores := []float32{9, 1, 5, 3, 5, 4, 2}
-	for k, want := range map[int][]int32{1: {2}, 3: {2, 4, 3}, 9: {2, 4, 3, 6, 1}} {
-		if got := top(scores, []int32{5}, k); !slices.Equal(got, want) {
-			t.Errorf("top %d: %v, want %v", k, got, want)
-		}
-	}
-}
-
 func TestOverlap(t *testing.T) {
 	got := overlap([][][]int32{{{1, 2}, {2, 3}}, {{1, 2}, {1, 2}}}, 2)
 	if jaccard(nil, nil) != 1 || got[0][0] != 1 || math.Abs(got[0][1]-(1./3+1)/2) > 1e-12 || got[1][0] != got[0][1] {

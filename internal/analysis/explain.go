@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"famebench/datasets"
+	"famebench/internal/rank"
 	"famebench/internal/torch"
 	"famebench/internal/train"
 	"famebench/models"
@@ -83,7 +84,7 @@ func Explain(rt *torch.Runtime, m *models.FAME, d *datasets.Dataset, c datasets.
 					out.Gate = append(out.Gate, float64(g))
 				}
 			}
-			for _, v := range top(scores[:width], c.History, k) {
+			for _, v := range rank.Top(scores[:width], c.History, k) {
 				r := Recommendation{Item: item(v), Score: float64(scores[v]), Because: []Cause{}, Shares: []string{}}
 				weights := make([]float64, len(recent)) // by items back
 				for h := range H {

@@ -75,7 +75,7 @@ func TestModelsAreDocumented(t *testing.T) {
 	}
 	for _, e := range Registry {
 		if !strings.Contains(string(page), "`"+e.Name+"`") {
-			t.Errorf("docs/models.md does not name %s", e.Name)
+			t.Errorf("docs/models.md does not describe `%s`: add it there", e.Name)
 		}
 	}
 }

@@ -116,7 +116,7 @@ func executeNeural(ctx context.Context, team *torch.Team, e Entry, params any, t
 		Frozen: frozen,
 		Seed:   res.Spec.Seed, Run: id, Code: m.Code, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
 		Notice:   store.Notice,
-		Progress: func(p train.Progress) { out.progress(Progress(p)) },
+		Progress: out.progress,
 	})
 	training.Unlock()
 	if err != nil {

@@ -15,6 +15,10 @@ import (
 //	            there only if Options.Coverage asked for it
 type Metrics map[string]float64
 
+// Deciding is the metric that decides: about the best epoch, the best trial of a search
+// and, in tables, about the best model and significance.
+const Deciding = "NDCG@10"
+
 var cutoffs = [...]int32{1, 5, 10, 20}
 
 // MetricNames gives the names of all metrics in the order of tables: HR@1, 5,

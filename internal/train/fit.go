@@ -52,7 +52,7 @@ type Result struct {
 }
 
 // stopMetric decides about the best epoch, at full precision.
-const stopMetric = "NDCG@10"
+const stopMetric = rank.Deciding
 
 // Fit trains a model until validation stops it and leaves it with its best weights.
 // A cancelled ctx ends it after the current step with StopInterrupt and a
