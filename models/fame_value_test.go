@@ -321,6 +321,52 @@ func TestFAMEStart(t *testing.T) {
 	})
 }
 
+// byHand computes parts of a model number by number.
+type byHand struct{ m *FAME }
+
+func (h byHand) param(name string) []float32 { return h.m.Params().Get(name).HostFloats() }
+
+func (h byHand) linear(name string, x []float64) []float64 {
+	w, bias := h.param(name+".weight"), h.param(name+".bias")
+	y := make([]float64, len(bias))
+	for o := range y {
+		y[o] = float64(bias[o])
+		for i, v := range x {
+			y[o] += v * float64(w[o*len(x)+i])
+		}
+	}
+	return y
+}
+
+func (h byHand) norm(name string, x []float64) []float64 {
+	gain, bias := h.param(name+".weight"), h.param(name+".bias")
+	var mean, variance float64
+	for _, v := range x {
+		mean += v / float64(len(x))
+	}
+	for _, v := range x {
+		variance += (v - mean) * (v - mean) / float64(len(x))
+	}
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = float64(gain[i])*(v-mean)/math.Sqrt(variance+1e-12) + float64(bias[i])
+	}
+	return y
+}
+
+func softmax(x []float64) []float64 {
+	var sum float64
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = math.Exp(v)
+		sum += y[i]
+	}
+	for i := range y {
+		y[i] /= sum
+	}
+	return y
+}
+
 // The layer of experts with its residual connection, recomputed number by number:
 // equations 14–17, x + O normalised, equation 7.
 func TestFAMEByHand(t *testing.T) {
@@ -330,45 +376,8 @@ func TestFAMEByHand(t *testing.T) {
 		addNoise(rt, m)
 		b := &Batch{Items: []int64{5, 9, 2, 9}, Lengths: []int64{4}}
 		f := m.Encode(b, []int64{0, 1, 2, 3})
-		param := func(name string) []float32 { return m.Params().Get(name).HostFloats() }
-		linear := func(name string, x []float64) []float64 {
-			w, bias := param(name+".weight"), param(name+".bias")
-			y := make([]float64, len(bias))
-			for o := range y {
-				y[o] = float64(bias[o])
-				for i, v := range x {
-					y[o] += v * float64(w[o*len(x)+i])
-				}
-			}
-			return y
-		}
-		norm := func(name string, x []float64) []float64 {
-			gain, bias := param(name+".weight"), param(name+".bias")
-			var mean, variance float64
-			for _, v := range x {
-				mean += v / float64(len(x))
-			}
-			for _, v := range x {
-				variance += (v - mean) * (v - mean) / float64(len(x))
-			}
-			y := make([]float64, len(x))
-			for i, v := range x {
-				y[i] = float64(gain[i])*(v-mean)/math.Sqrt(variance+1e-12) + float64(bias[i])
-			}
-			return y
-		}
-		softmax := func(x []float64) []float64 {
-			var sum float64
-			y := make([]float64, len(x))
-			for i, v := range x {
-				y[i] = math.Exp(v)
-				sum += y[i]
-			}
-			for i := range y {
-				y[i] /= sum
-			}
-			return y
-		}
+		hand := byHand{m}
+		param, linear, norm := hand.param, hand.linear, hand.norm
 		// With one layer, its input is the embedding.
 		items, positions := param("item_emb.weight"), param("pos_emb.weight")
 		var x [][]float64

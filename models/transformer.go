@@ -186,8 +186,8 @@ func NewLayer(p *torch.Params, name string, c TransformerConfig) *Layer {
 
 // Forward is the output [n, d] at n positions, whose inputs are x [n, d], of sequences
 // whose inputs are all [M, d]; spans [n, 2] are the rows of all that each position
-// sees, first and end. TestFAMEByHand spells this computation out step by step, without
-// tensors; Attend is the attention softmax(QKᵀ/√(d/H))·V of every head.
+// sees, first and end. Attend is the attention softmax(QKᵀ/√(d/H))·V of every head;
+// TestFAMEByHand spells it out step by step, number by number.
 func (l *Layer) Forward(x, all, spans torch.Tensor) torch.Tensor {
 	q := x.Linear(l.qkv.w.Narrow(0, 0, l.hidden), l.qkv.b.Narrow(0, 0, l.hidden))                      // [n, d]
 	kv := all.Linear(l.qkv.w.Narrow(0, l.hidden, 2*l.hidden), l.qkv.b.Narrow(0, l.hidden, 2*l.hidden)) // [M, 2d]

@@ -30,8 +30,8 @@ const (
 	AllPositions = "all-positions"
 	// Prefix makes one sample of each prefix, as RecBole and its forks do.
 	Prefix = "prefix"
-	// Cloze hides some items of a sequence, which are to be predicted from the
-	// rest, and draws them anew in every epoch.
+	// Cloze masks some items of a sequence, chosen again in every epoch, and predicts
+	// them from the rest.
 	Cloze = "cloze"
 )
 
@@ -156,8 +156,8 @@ const (
 	StopInterrupt Status = "interrupt" // the context was cancelled; the checkpoint goes on from there
 )
 
-// Early tells a run that was cut short from one that ended by its own rule.
-// Only the latter may stand in a table.
+// Early reports whether a run was cut short instead of ending by its own rule. Tables
+// do not include such runs.
 func (s Status) Early() bool { return s != StopPatience && s != StopEpochs }
 
 // Progress is the state of a run while it trains or ranks. A value that is not known yet
