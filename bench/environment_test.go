@@ -63,6 +63,24 @@ func TestLimitedMemoryChangesNothing(t *testing.T) {
 	}
 }
 
+// Go's runtime puts /dev/null in the place of a standard output that is closed.
+func TestClosedStdoutIsAnError(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells")
+	}
+	dir := tiny(t)
+	for _, args := range [][]string{{"-help"}, {"-list", "-json"}, {"-models", "popularity"}} {
+		cmd := limited(t, "exec >&-", dir, args...)
+		out, err := cmd.CombinedOutput()
+		if got := code(t, err); got != exitFailed || !strings.Contains(string(out), "standard output is incomplete: write /dev/stdout: bad file descriptor") {
+			t.Errorf("%v: exit code %d, want %d\n%s", args, got, exitFailed, out)
+		}
+	}
+	if !strings.Contains(read(t, filepath.Join(dir, "results", "tables", "quick.md")), "popularity") {
+		t.Error("the table was not written")
+	}
+}
+
 // The words for memory that ran out are listed in two languages.
 func TestWordsOfTheWatcher(t *testing.T) {
 	source := read(t, "memory_linux.c")

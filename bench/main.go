@@ -70,7 +70,7 @@ func main() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	stderr := standardError()
 	ctx, kill := catchSignals(stderr)
-	end(run(ctx, kill, os.Args[1:], os.Stdout, stderr), stderr)
+	end(run(ctx, kill, os.Args[1:], standardOutput(), stderr), stderr)
 }
 
 // run does what the command line asks for. Tables and JSON go to stdout,

@@ -92,15 +92,20 @@ func write(t *testing.T, path, text string) {
 func runBench(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
+	err = run(context.Background(), nil, inFolder(dir, args), &out, &errs)
+	return out.String(), errs.String(), err
+}
+
+// inFolder adds the configuration of a folder to arguments, and one thread for the modes
+// that take it.
+func inFolder(dir string, args []string) []string {
 	first := []string{"-config", filepath.Join(dir, experiment.FileName)}
 	if !slices.ContainsFunc(args, func(a string) bool {
 		return slices.Contains([]string{"-threads", "-list", "-verify", "-explain", "-trec"}, a)
 	}) {
 		first = append(first, "-threads", "1")
 	}
-	args = append(first, args...)
-	err = run(context.Background(), nil, args, &out, &errs)
-	return out.String(), errs.String(), err
+	return append(first, args...)
 }
 
 // golden compares text with a file of testdata, the folder of the test replaced.
@@ -264,7 +269,7 @@ func stderrOf(t *testing.T, dir string) string {
 
 func TestExitCodes(t *testing.T) {
 	dir := tiny(t)
-	// Weights that cannot be written make a run fail.
+	// Weights that cannot be written keep a run from ending, through no fault of its own.
 	id := regexp.MustCompile(`tiny-sasrec-s0-[0-9a-f]{8}`).FindString(stderrOf(t, dir))
 	if err := os.MkdirAll(filepath.Join(dir, "results", "weights", id+".safetensors", "x"), 0o755); err != nil {
 		t.Fatal(err)
@@ -276,7 +281,8 @@ func TestExitCodes(t *testing.T) {
 		want string
 	}{
 		{"floors", []string{"-models", "popularity,markov"}, 0, "done in"},
-		{"a run fails, the others do not", nil, 1, "1 of 3 runs failed"},
+		{"the folder fails a run, not the others", nil, 1, "1 of 3 runs could not be done here; the same command tries them again"},
+		{"a run fails, the others do not", []string{"-set", "train.time_limit=0.000001", "-seeds", "5"}, 1, "1 of 3 runs failed; -retry-failed tries them again"},
 		{"no such flag", []string{"-suit", "quick"}, 2, "flag provided but not defined: -suit"},
 		{"an argument", []string{"quick"}, 2, `unexpected argument "quick"`},
 		{"no such suite", []string{"-suite", "quik"}, 2, `did you mean "quick"?`},

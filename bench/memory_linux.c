@@ -19,6 +19,10 @@
 // the watcher.
 int bench_stderr = 2;
 
+// Whether standard output was closed when the process began. Go's runtime opens /dev/null
+// in its place, and what is written would be lost without an error.
+int bench_stdout_closed = 0;
+
 static pid_t watched;
 
 static void forward(int sig) { kill(watched, sig); }
@@ -89,6 +93,7 @@ static void watch(int pipe) {
 }
 
 __attribute__((constructor)) static void watch_memory(int argc, char **argv) {
+	bench_stdout_closed = fcntl(1, F_GETFD) < 0 && errno == EBADF;
 	if (argc > 1 && strcmp(argv[1], "run-child") == 0) return; // its parent watches
 	if (!limited(RLIMIT_AS) && !limited(RLIMIT_DATA) && !strict_overcommit()) return;
 	int ends[2], keep = fcntl(2, F_DUPFD_CLOEXEC, 3);

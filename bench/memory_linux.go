@@ -1,9 +1,13 @@
 package main
 
-// extern int bench_stderr;
+// extern int bench_stderr, bench_stdout_closed;
 import "C"
 
-import "os"
+import (
+	"io"
+	"os"
+	"syscall"
+)
 
 // standardError is where messages go. A process that is watched for running out of memory,
 // see memory_linux.c, has another descriptor for them than Go's runtime.
@@ -12,4 +16,19 @@ func standardError() *os.File {
 		return os.Stderr
 	}
 	return os.NewFile(uintptr(C.bench_stderr), os.Stderr.Name())
+}
+
+// standardOutput is where tables go. Every write to one that was closed before the process
+// began fails.
+func standardOutput() io.Writer {
+	if C.bench_stdout_closed == 0 {
+		return os.Stdout
+	}
+	return closedOutput{}
+}
+
+type closedOutput struct{}
+
+func (closedOutput) Write([]byte) (int, error) {
+	return 0, &os.PathError{Op: "write", Path: os.Stdout.Name(), Err: syscall.EBADF}
 }

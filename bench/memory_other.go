@@ -2,7 +2,13 @@
 
 package main
 
-import "os"
+import (
+	"io"
+	"os"
+)
 
 // standardError is where messages go.
 func standardError() *os.File { return os.Stderr }
+
+// standardOutput is where tables go.
+func standardOutput() io.Writer { return os.Stdout }

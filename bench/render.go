@@ -61,28 +61,28 @@ func (b *bench) makeStore() error {
 // find reads the records of a plan's runs from whatever machine, and names the stale
 // ones. Both have ids that differ from those of planned runs in the hash alone.
 func (b *bench) find(plan *experiment.Plan) ([]*record.Record, []aggregate.Stale, error) {
-	stem := aggregate.Stem
-	wanted := map[string]bool{}
-	for _, r := range plan.Runs {
-		wanted[stem(r.ID)] = true
-	}
-	all, err := b.store.IDs()
-	if err != nil {
-		return nil, nil, err
-	}
-	var ids []string
-	for _, id := range all {
-		if wanted[stem(id)] {
-			ids = append(ids, id)
-		}
-	}
-	stored, damaged := b.records(ids)
+	stored, damaged := b.like(plan)
 	planned, err := b.planned(plan)
 	if err != nil {
 		return nil, nil, err
 	}
 	found, stale, err := aggregate.Match(planned, stored)
 	return found, stale, errors.Join(damaged, err)
+}
+
+// like reads the records whose ids differ from those of a plan's runs in the hash alone. A
+// damaged one among them is an error: without it a table, or the choice of a search, would
+// be another.
+func (b *bench) like(plan *experiment.Plan) ([]*record.Record, error) {
+	wanted := map[string]bool{}
+	for _, r := range plan.Runs {
+		wanted[aggregate.Stem(r.ID)] = true
+	}
+	all, err := b.store.IDs()
+	if err != nil {
+		return nil, err
+	}
+	return b.records(slices.DeleteFunc(all, func(id string) bool { return !wanted[aggregate.Stem(id)] }))
 }
 
 func (b *bench) planned(plan *experiment.Plan) ([]aggregate.Planned, error) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"os"
@@ -30,7 +32,7 @@ func code(t *testing.T, err error) int {
 }
 
 // A signal ends the process at once where there is nothing to lose, whatever it does: here it
-// reads a pipe to which nobody writes.
+// reads data that takes many seconds to unpack, or a pipe to which nobody writes.
 func TestSignalWhileReadingEndsAtOnce(t *testing.T) {
 	dir := tiny(t)
 	if _, stderr, err := runBench(t, dir, "-models", "popularity"); err != nil {
@@ -38,33 +40,30 @@ func TestSignalWhileReadingEndsAtOnce(t *testing.T) {
 	}
 	id := idsOf(t, dir)["popularity"]
 	config := filepath.Join(dir, experiment.FileName)
-	data := filepath.Join(dir, "tiny.csv")
-	published := filepath.Join(dir, "results", "published.toml")
+	slow := filepath.Join(dir, "tiny.csv")
+	writeSlow(t, slow)
+	pipe := filepath.Join(dir, "results", "published.toml")
 	for _, tt := range []struct {
-		pipe   string
+		reads  string
 		signal os.Signal
 		args   []string
 	}{
-		{data, syscall.SIGTERM, []string{"-models", "popularity"}},
-		{data, os.Interrupt, []string{"-dry-run"}},
-		{data, syscall.SIGHUP, []string{"-report", "-models", "popularity"}},
-		{data, os.Interrupt, []string{"-trec", id}},
-		{data, syscall.SIGTERM, []string{"-verify", id}}, // a child process reads
-		{published, syscall.SIGTERM, []string{"-list"}},
+		{slow, syscall.SIGTERM, []string{"-models", "popularity"}},
+		{slow, os.Interrupt, []string{"-dry-run"}},
+		{slow, syscall.SIGHUP, []string{"-report", "-models", "popularity"}},
+		{slow, os.Interrupt, []string{"-trec", id}},
+		{slow, syscall.SIGTERM, []string{"-verify", id}}, // a child process reads
+		{pipe, syscall.SIGTERM, []string{"-list"}},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
-			old, err := os.ReadFile(tt.pipe)
-			if err == nil {
-				err = os.Remove(tt.pipe)
-				defer write(t, tt.pipe, string(old))
+			if tt.reads == pipe {
+				if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				defer os.Remove(pipe)
+			} else {
+				tt.args = append(tt.args, "-set", "datasets.tiny.unpack_limit=100")
 			}
-			if err != nil && !errors.Is(err, os.ErrNotExist) {
-				t.Fatal(err)
-			}
-			if err := syscall.Mkfifo(tt.pipe, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			defer os.Remove(tt.pipe)
 			cmd := built(t, dir, append([]string{"-config", config}, tt.args...)...)
 			temporary := t.TempDir()
 			cmd.Env = append(cmd.Env, "TMPDIR="+temporary)
@@ -75,11 +74,15 @@ func TestSignalWhileReadingEndsAtOnce(t *testing.T) {
 			}
 			giveUp := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 			defer giveUp.Stop()
-			w, err := os.OpenFile(tt.pipe, os.O_WRONLY, 0) // until there is a reader
-			if err != nil {
-				t.Fatal(err)
+			if tt.reads == pipe {
+				w, err := os.OpenFile(pipe, os.O_WRONLY, 0) // until there is a reader
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer w.Close()
+			} else {
+				waitForReader(t, tt.reads)
 			}
-			defer w.Close()
 			if err := cmd.Process.Signal(tt.signal); err != nil {
 				t.Fatal(err)
 			}
@@ -91,6 +94,41 @@ func TestSignalWhileReadingEndsAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// writeSlow writes a table that unpacks to 32 GB of empty lines.
+func writeSlow(t *testing.T, path string) {
+	t.Helper()
+	pack := func(text []byte) []byte {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		if _, err := w.Write(text); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	write(t, path, string(slices.Concat(pack([]byte("u,i\n")), bytes.Repeat(pack(bytes.Repeat([]byte("\n"), 16<<20)), 2000))))
+}
+
+// waitForReader returns once a process has a file open.
+func waitForReader(t *testing.T, path string) {
+	t.Helper()
+	for range 3000 {
+		links, err := filepath.Glob("/proc/[0-9]*/fd/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range links {
+			if target, err := os.Readlink(link); err == nil && target == path {
+				return
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("nobody opened %s", path)
 }
 
 // whileTraining starts a run without an end, calls do for every line of its stderr with the

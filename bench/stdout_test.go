@@ -72,7 +72,7 @@ func TestStdoutIsChecked(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		err := run(context.Background(), nil, append([]string{"-config", config, "-threads", "1"}, tt.args...), full{}, io.Discard)
+		err := run(context.Background(), nil, inFolder(dir, tt.args), full{}, io.Discard)
 		if exitCode(err) != exitFailed || !strings.Contains(err.Error(), "standard output is incomplete: no space left on device") {
 			t.Errorf("%q: exit code %d, %v", tt.args, exitCode(err), err)
 		}

@@ -97,7 +97,7 @@ func (b *bench) search(s experiment.Suite, o experiment.Options, first *experime
 // searchedBefore goes through the stages of a search from the records of whatever
 // machine did them.
 func (b *bench) searchedBefore(s experiment.Suite, o experiment.Options, first *experiment.Plan) ([]experiment.Trial, error) {
-	all, err := o.Recorded()
+	all, err := b.like(first) // the second stage has the same data, models and seeds
 	if err != nil {
 		return nil, err
 	}

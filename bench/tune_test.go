@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,6 +88,15 @@ func TestTune(t *testing.T) {
 			t.Fatalf("%v\n%s", err, stderr)
 		}
 	}
+
+	// A trial whose record is damaged is no trial less: another setting might be chosen.
+	victim := store.RecordPath(ids[0])
+	good := read(t, victim)
+	write(t, victim, good[:len(good)/2])
+	if out, _, err := runBench(t, dir, "-suite", "search", "-report"); exitCode(err) != exitFailed || !strings.Contains(fmt.Sprint(err), victim) || out != "" {
+		t.Errorf("a damaged trial: %v\n%s", err, out)
+	}
+	write(t, victim, good)
 
 	// The best of the long runs is the chosen one, and what the other suite runs.
 	var trials []record.Trial

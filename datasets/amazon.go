@@ -235,14 +235,35 @@ func eachObject(f file, read func(p *literal) error) error {
 		if err != nil {
 			return err
 		}
+		if layout := otherLayout(line); layout != "" {
+			return l.errorf("expected an object on each line, got %s", layout)
+		}
 		p.b, p.i, p.depth, p.line = line, 0, 0, l.n
-		if err = read(p); err == nil {
+		err = read(p)
+		if err == nil && p.peek() == '{' {
+			return l.errorf("expected one object on each line, got another at column %d; put each on a line of its own, for example with jq -c .", p.i+1)
+		}
+		if err == nil {
 			err = p.end()
 		}
 		if err != nil {
 			return l.errorf("%v", err)
 		}
 	}
+}
+
+// otherLayout says what a line is that cannot be an object, where that shows: in a
+// file that holds one list, or in one that was written to be read by people. Else "".
+func otherLayout(line []byte) string {
+	switch line = bytes.TrimSpace(line); {
+	case line[0] == '[':
+		return "a list; put each of its objects on a line of its own, for example with jq -c '.[]'"
+	case len(line) == 1 && line[0] == '{':
+		return "one that goes on over several lines; put each on a line of its own, for example with jq -c ."
+	case line[0] != '{':
+		return excerpt(line) + "; is this the format of the file?"
+	}
+	return ""
 }
 
 // appendStr appends a string value to dst.

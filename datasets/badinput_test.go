@@ -56,11 +56,15 @@ func TestBadInput(t *testing.T) {
 		{"recbole threshold without ratings", Config{Format: "recbole", MinRating: 3}, "a.inter", "user_id:token\titem_id:token\n1\t2\n", 1, "there is no column of ratings"},
 		{"recbole ties without times", Config{Format: "recbole", Ties: "hash"}, "a.inter", "user_id:token\titem_id:token\n1\t2\n", 1, "no column of times to tie"},
 
-		{"amazon not an object", Config{Format: "amazon"}, "reviews_X.json", "[1]\n", 1, `column 1: expected a dict, found "[1]"`},
+		{"amazon not an object", Config{Format: "amazon"}, "reviews_X.json", "[1]\n", 1, "expected an object on each line, got a list; put each of its objects on a line of its own"},
+		{"amazon list over lines", Config{Format: "amazon"}, "reviews_X.json", "[\n{\"asin\": 1}\n]\n", 1, "expected an object on each line, got a list"},
+		{"amazon indented", Config{Format: "amazon"}, "reviews_X.json", "{\r\n \"asin\": \"B\"\r\n}\r\n", 1, "got one that goes on over several lines; put each on a line of its own"},
+		{"amazon table", Config{Format: "amazon"}, "reviews_X.json", "user,item\n", 1, `got "user,item"; is this the format of the file?`},
 		{"amazon cut", Config{Format: "amazon"}, "reviews_X.json", `{"reviewerID": "A", "asin`, 1, "the line ends where the string's closing quote was expected"},
 		{"amazon no asin", Config{Format: "amazon"}, "reviews_X.json", `{"reviewerID": "A", "overall": 1, "unixReviewTime": 1}`, 1, "the review has no asin"},
 		{"amazon rating in words", Config{Format: "amazon"}, "reviews_X.json", `{"overall": "five"}`, 1, "expected a number"},
-		{"amazon two objects", Config{Format: "amazon"}, "reviews_X.json", `{"reviewerID":"A","asin":"B","overall":1,"unixReviewTime":1} {}`, 1, "expected the end"},
+		{"amazon two objects", Config{Format: "amazon"}, "reviews_X.json", `{"reviewerID":"A","asin":"B","overall":1,"unixReviewTime":1} {}`, 1, "expected one object on each line, got another at column 62"},
+		{"amazon rest", Config{Format: "amazon"}, "reviews_X.json", `{"reviewerID":"A","asin":"B","overall":1,"unixReviewTime":1},`, 1, "expected the end"},
 
 		{"no gzip after all", csv, "log.csv", "\x1f\x8bnothing like it", 1, "damaged gzip data"},
 		{"gzip of 2 bytes", csv, "log.csv", "\x1f\x8b", 1, "the file is truncated; fetch it again"},

@@ -106,6 +106,11 @@ func (c Config) Resolve() (Config, error) {
 	fail := func(format string, args ...any) (Config, error) {
 		return c, fmt.Errorf("datasets: %s: %s", c.Name, fmt.Sprintf(format, args...))
 	}
+	for _, p := range []column{{"path", c.Path}, {"items", c.Items}, {"attributes", c.Attributes}} {
+		if len(p.column) > 4096 { // no system opens it, and a message would show it all
+			return fail("%s has %d bytes; expected the path of a file", p.key, len(p.column))
+		}
+	}
 	if c.Format == "" {
 		c.Format = knownSets[c.Name].format
 		if c.Path != "" && c.Format == "embedded" {

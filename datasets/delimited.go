@@ -107,7 +107,8 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 			}
 		}
 		rating, ok := 0.0, true
-		if rated >= 0 {
+		// Without a threshold a missing rating changes nothing.
+		if rated >= 0 && (len(f[rated]) > 0 || c.MinRating != 0) {
 			if rating, ok = parseNumber(f[rated]); !ok {
 				hint := ""
 				if bytes.IndexByte(f[rated], ',') >= 0 {

@@ -22,10 +22,6 @@ func checkID(kind string, id []byte) error {
 			return fmt.Errorf("%s id %s holds a byte order mark: were files joined? remove it", kind, excerpt(id))
 		case c == '\n' || c == '\r':
 			return fmt.Errorf("%s id %s holds a line break", kind, excerpt(id))
-		case c == '\t':
-			return fmt.Errorf("%s id %s holds a tab: is the separator right?", kind, excerpt(id))
-		case unicode.IsControl(c):
-			return fmt.Errorf("%s id %s holds a control character", kind, excerpt(id))
 		}
 		i += n
 	}
@@ -97,12 +93,20 @@ func fold(id string) string {
 		ascii = ascii && id[i] < utf8.RuneSelf
 	}
 	if !ascii {
-		id = norm.NFKC.String(id)
+		id = norm.NFKC.String(strings.Map(visible, id))
 	}
 	if strings.ContainsAny(id, " \t\u00a0") {
 		id = strings.Join(strings.Fields(id), " ")
 	}
 	return strings.ToLower(id)
+}
+
+// visible drops the characters that change how a text is set and have no width.
+func visible(r rune) rune {
+	if unicode.Is(unicode.Cf, r) {
+		return -1
+	}
+	return r
 }
 
 func isDecimal(s string) bool {

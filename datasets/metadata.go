@@ -37,9 +37,11 @@ func attachMetadata(d *Dataset, c Config, src *source) {
 	name, ids := d.Name, d.ItemIDs
 	d.metadata = sync.OnceValues(func() (*Metadata, error) {
 		m := newMetadataBuilder(ids)
+		src.warnings = nil // those about the log are the data set's
 		if err := formats[c.Format].items(c, src, m); err != nil {
 			return nil, fmt.Errorf("datasets: %s: %w", name, err)
 		}
+		m.warn(src.warnings...)
 		return m.finish(), nil
 	})
 }
@@ -100,7 +102,10 @@ func (m *metadataBuilder) close() error {
 	if m.matched > 0 {
 		return nil
 	}
-	example := nearest(m.first, m.ids[1:])
+	// The distance of two long ids takes long, and a catalogue has many.
+	const mostCompared, longest = 10_000, 64
+	short := slices.DeleteFunc(slices.Clone(m.ids[1:min(len(m.ids), mostCompared)]), func(id string) bool { return len(id) > longest })
+	example := nearest(m.first[:min(len(m.first), longest)], short)
 	if example == "" {
 		example = slices.Min(m.ids[1:])
 	}

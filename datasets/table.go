@@ -90,6 +90,9 @@ func (t *table) begin() error {
 	if err != nil {
 		return err
 	}
+	if separator, ok := bytes.CutPrefix(line, []byte("sep=")); ok && len(separator) < 3 {
+		return t.errorf("the line %s is for spreadsheets only; remove it", excerpt(line))
+	}
 	if looksLikeJSON(line) {
 		return t.errorf("expected a table with fields separated by %q, got JSON: %s", t.sep, excerpt(line))
 	}
@@ -163,6 +166,9 @@ func (t *table) noColumn(c column) error {
 		return t.errorf("no column %s for %s: the line has %d fields%s", c.column, c.key, t.width, t.separatorHint(t.first))
 	}
 	hint := t.separatorHint(t.head[0])
+	if strings.HasSuffix(hint, `" "`) && !slices.ContainsFunc(bytes.Fields(t.head[0]), func(name []byte) bool { return string(name) == c.column }) {
+		hint = "" // a sentence, such as a comment or the message of a server
+	}
 	if hint == "" && t.free && (isNumber(c.column) || slices.ContainsFunc(t.names, isNumber)) {
 		hint = "; if the first line is data, set header = false and name columns by number, from \"1\""
 	}
@@ -249,7 +255,7 @@ func (t *table) each(row func(fields [][]byte) error) error {
 }
 
 // repeatsHeader tells whether the fields are the names of the columns again, in
-// any order.
+// any order and case.
 func (t *table) repeatsHeader() bool {
 	if t.names == nil {
 		return false
@@ -258,7 +264,7 @@ func (t *table) repeatsHeader() bool {
 		if i == 0 {
 			f = bytes.TrimPrefix(f, utf8BOM)
 		}
-		if !bytes.Equal(f, t.head[i]) && !slices.ContainsFunc(t.head, func(h []byte) bool { return bytes.Equal(f, h) }) {
+		if !bytes.EqualFold(f, t.head[i]) && !slices.ContainsFunc(t.head, func(h []byte) bool { return bytes.EqualFold(f, h) }) {
 			return false
 		}
 	}
@@ -425,7 +431,11 @@ func (t *table) splitQuoted(line []byte) error {
 			rest = line[:next]
 		}
 		if len(bytes.TrimSpace(rest)) > 0 {
-			return t.errorf("expected %q after a quoted field, found %s", t.sep, excerpt(line))
+			hint := ""
+			if n := len(out); n > begin && out[n-1] == '\\' {
+				hint = `; a quote inside a field is written "", not \"`
+			}
+			return t.errorf("expected %q after a quoted field, found %s%s", t.sep, excerpt(line), hint)
 		}
 		if next < 0 {
 			return nil

@@ -157,23 +157,28 @@ func notATime(b []byte) error {
 // zones are what may follow the time of day, in Go's notation.
 var zones = []string{"", "Z07:00", "Z0700", "Z07", " Z07:00", " Z0700", " Z07"}
 
-// parseDate parses YYYY-MM-DD, perhaps with hh:mm, hh:mm:ss or a fraction of
+// parseDate parses YYYY-MM-DD, perhaps with hh, hh:mm, hh:mm:ss or a fraction of
 // the second after a T or a blank, and then perhaps with a zone.
 func parseDate(s string) (instant, error) {
 	if t, err := time.Parse(time.DateOnly, s); err == nil {
 		return instant{value: t.Unix(), kind: dayTime}, nil
 	}
 	bad := notATime([]byte(s))
-	if len(s) < 16 || s[10] != 'T' && s[10] != 't' && s[10] != ' ' || s[13] != ':' {
+	if len(s) < 13 || s[10] != 'T' && s[10] != 't' && s[10] != ' ' {
 		return instant{}, bad
 	}
 	s = s[:10] + "T" + s[11:]
-	if utc, ok := strings.CutSuffix(s, " UTC"); ok {
-		s = utc + "Z"
+	for _, name := range []string{"z", " UTC", " GMT"} {
+		if utc, ok := strings.CutSuffix(s, name); ok {
+			s = utc + "Z"
+			break
+		}
 	}
 	// The fraction is cut out: package time would drop what is below a nanosecond.
 	fraction, layout := "", "2006-01-02T15:04"
-	if len(s) > 18 && s[16] == ':' {
+	if len(s) == 13 || s[13] != ':' {
+		layout = "2006-01-02T15"
+	} else if len(s) > 18 && s[16] == ':' {
 		layout += ":05"
 		if len(s) > 19 && (s[19] == '.' || s[19] == ',') {
 			end := 20

@@ -35,6 +35,7 @@ func TestParseInstant(t *testing.T) {
 		{"2014-01-30", 1391040000, 0, dayTime},
 		{"1969-12-31", -86400, 0, dayTime},
 		{"2020-09-13T12:26:40", 1600000000, 0, localTime},
+		{"2020-09-13T12", 1599998400, 0, localTime},
 		{"2020-09-13 12:26", 1599999960, 0, localTime},
 		{"2020-09-13 12:26:40.250", 160000000025, 2, localTime},
 		{"2020-09-13T12:26:40,25", 160000000025, 2, localTime},
@@ -59,7 +60,7 @@ func TestParseInstant(t *testing.T) {
 		"9223372036854775808": "does not fit", "1e19": "does not fit", "1e-19": "does not fit", "1e99999999999999999999": "does not fit",
 		"1600000000.1234567890123": "does not fit",
 		"2020-02-30":               "neither", "2020-13-01": "neither", "30/01/2020": "neither", "2020-09-13T25:00:00": "neither",
-		"2020-09-13T12:26:40.": "neither", "2020-09-13T12:26:40.5.5": "neither", "2020-09-13T12": "neither", "2020-09-13T12:26:40 CET": "neither",
+		"2020-09-13T12:26:40.": "neither", "2020-09-13T12:26:40.5.5": "neither", "2020-09-13T12:26:40 CET": "neither",
 		"9999-12-31T00:00:00.123456789": "does not fit",
 	} {
 		if got, err := parseInstant([]byte(in)); err == nil || !strings.Contains(err.Error(), want) {

@@ -1,6 +1,7 @@
 package pretrain
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -121,6 +122,10 @@ func decodeJSON(path string, body []byte, dst ...any) error {
 	}
 	for _, d := range dst {
 		if err := json.Unmarshal(body, d); err != nil {
+			var wrong *json.UnmarshalTypeError
+			if errors.As(err, &wrong) { // its text names types of this program
+				err = fmt.Errorf("%s: got %s", cmp.Or(wrong.Field, "the whole"), wrong.Value)
+			}
 			return fmt.Errorf("pretrain: %s: not the JSON that was expected: %w", path, err)
 		}
 	}

@@ -103,12 +103,14 @@ func readModules(dir string) (modules, error) {
 		return m, fmt.Errorf("pretrain: %w", err)
 	}
 	var f struct {
-		Prompt any `json:"default_prompt_name"`
+		Prompt  any `json:"default_prompt_name"`
+		Prompts map[string]any
 	}
 	if err := decodeJSON(path, body, &f); err != nil {
 		return m, err
 	}
-	if f.Prompt != nil && m.refused == nil {
+	name, _ := f.Prompt.(string)
+	if f.Prompt != nil && f.Prompts[name] != "" && m.refused == nil {
 		m.refused = fmt.Errorf("pretrain: %s: default_prompt_name = %s puts a prompt before every text, which is not supported: expected none", path, show(f.Prompt))
 	}
 	return m, nil
@@ -146,15 +148,19 @@ func readModuleList(dir string) (m modules, err error) {
 		if !filepath.IsLocal(cmp.Or(module.Path, ".")) {
 			return m, fmt.Errorf("pretrain: %s: expected the path of module %d inside the folder, got %s", path, i, show(module.Path))
 		}
+		if i == 0 && kind != "Pooling" && kind != "Normalize" {
+			m.transformer = module.Path // also of one that is refused: pooling may be set
+		}
 		switch {
 		case kind == "":
 			refuse("module %s is not supported: expected %s of sentence-transformers", show(module.Type), moduleNames)
 		case (kind == "Transformer") != (i == 0), (kind == "Pooling") != (i == 1):
 			refuse("expected a Transformer, a Pooling and perhaps Normalize in this order, got %s as module %d", kind, i)
-		case kind == "Transformer":
-			m.transformer = module.Path
 		case kind == "Pooling":
-			if err := m.readPooling(filepath.Join(dir, module.Path, "config.json")); err != nil {
+			err := m.readPooling(filepath.Join(dir, module.Path, "config.json"))
+			if errors.Is(err, fs.ErrNotExist) { // it is not needed where pooling is set
+				m.refused = cmp.Or(m.refused, err)
+			} else if err != nil {
 				return m, err
 			}
 		case kind == "Normalize":
@@ -171,6 +177,9 @@ func readModuleList(dir string) (m modules, err error) {
 // sentence-transformers differ in the package that is named before it.
 func moduleKind(name string) string {
 	kind := name[strings.LastIndex(name, ".")+1:]
+	if kind == "BERT" { // as the first versions call it
+		kind = "Transformer"
+	}
 	if !strings.HasPrefix(name, "sentence_transformers.") || !slices.Contains([]string{"Transformer", "Pooling", "Normalize"}, kind) {
 		return ""
 	}

@@ -113,6 +113,9 @@ func Make(in Input) (*Suite, error) {
 func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	first := records[0].Result
 	t := Table{Dataset: first.Spec.Dataset.Name, Protocol: first.Spec.Protocol, Users: first.Users, Items: first.Items}
+	if err := in.checkSizes(records); err != nil {
+		return t, nil, err
+	}
 	groups, err := groupBySeed(records)
 	if err != nil {
 		return t, nil, err
@@ -151,6 +154,25 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		return t, nil, err
 	}
 	return t, groups, nil
+}
+
+// checkSizes makes sure that the records of one data set ranked the same users among the
+// same items, those of its statistics.
+func (in Input) checkSizes(records []*record.Record) error {
+	first := records[0].Result
+	users, items, from := first.Users, first.Items, records[0].ID
+	for _, d := range in.Datasets {
+		if d.Name == first.Spec.Dataset.Name && d.Fingerprint == first.Spec.Dataset.Fingerprint {
+			items, from = d.Items, "the statistics of the data"
+		}
+	}
+	for _, r := range records {
+		if r.Result.Users != users || r.Result.Items != items {
+			return fmt.Errorf("%s has %d users and %d items, expected %d and %d as in %s: restore it, or delete it to run it again",
+				in.Store.RecordPath(r.ID), r.Result.Users, r.Result.Items, users, items, from)
+		}
+	}
+	return nil
 }
 
 // groupBySeed puts records together that differ in the seed alone.

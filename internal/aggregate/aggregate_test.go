@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"famebench/datasets"
 	"famebench/internal/rank"
 	"famebench/internal/record"
 )
@@ -565,6 +566,25 @@ func TestCache(t *testing.T) {
 	}
 	if key(func(*Input) {}) != s.Key {
 		t.Error("the key is another after files were put back")
+	}
+}
+
+// All records of one table ranked the same users among the same items, those of the data:
+// a record that says otherwise was edited, and its number of items would head the table.
+func TestRecordsOfATableHaveOneSize(t *testing.T) {
+	f := newFixture(t)
+	a := f.add("sasrec", 0, .1, .1, same(2), nil)
+	r := f.add("core", 0, .2, .1, same(3), nil)
+	f.Datasets = []datasets.Stats{{Name: a.Result.Spec.Dataset.Name, Fingerprint: a.Result.Spec.Dataset.Fingerprint, Items: a.Result.Items}}
+	f.make()
+	items := a.Result.Items
+	r.Result.Items = 2 * items
+	if _, err := Make(f.Input); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d items, expected", 2*items)) || !strings.Contains(err.Error(), r.ID) {
+		t.Errorf("one record: %v", err)
+	}
+	a.Result.Items = 2 * items
+	if _, err := Make(f.Input); err == nil || !strings.Contains(err.Error(), "the statistics of the data") {
+		t.Errorf("all records: %v", err)
 	}
 }
 

@@ -114,8 +114,8 @@ func normalise(name string, src []byte) []byte {
 type symbol struct{ dir, name string }
 
 // closure returns the files that declare the roots and all that they refer to, by path.
-// Names are resolved without types: a local variable that is named like a declaration
-// counts as a reference to it, which may add a file but never leaves one out.
+// Names are resolved without types: the key of a composite literal that is named like a
+// declaration counts as a reference to it, which may add a file but never leaves one out.
 func closure(roots []string, packages []Package) (map[string]fs.FS, error) {
 	from := map[string]fs.FS{}        // of each file
 	declares := map[symbol][]string{} // files by what they declare; a type also by its methods
@@ -134,7 +134,7 @@ func closure(roots []string, packages []Package) (map[string]fs.FS, error) {
 				return nil, fmt.Errorf("code: %w", err)
 			}
 			file := path.Join(p.Dir, name)
-			f, err := parser.ParseFile(token.NewFileSet(), file, src, parser.SkipObjectResolution)
+			f, err := parser.ParseFile(token.NewFileSet(), file, src, 0)
 			if err != nil {
 				return nil, fmt.Errorf("code: %w", err)
 			}
@@ -188,7 +188,7 @@ func dirs(packages []Package) string {
 }
 
 // declared lists the names that a file declares at its top level, and the types whose
-// methods it has.
+// methods it has. Nothing can refer to "_", as in "var _ Model = (*T)(nil)", or to init.
 func declared(f *ast.File) []string {
 	var names []string
 	for _, d := range f.Decls {
@@ -217,7 +217,7 @@ func declared(f *ast.File) []string {
 			}
 		}
 	}
-	return names
+	return slices.DeleteFunc(names, func(name string) bool { return name == "_" || name == "init" })
 }
 
 // references lists what a file of the package in dir may refer to.
@@ -237,15 +237,17 @@ func references(f *ast.File, dir string, packages []Package) []symbol {
 		}
 	}
 	var out []symbol
+	for _, name := range declared(f) { // a type may have methods in other files
+		out = append(out, symbol{dir, name})
+	}
+	for _, id := range f.Unresolved { // neither local nor of this file
+		out = append(out, symbol{dir, id.Name})
+	}
 	ast.Inspect(f, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.SelectorExpr:
-			if x, ok := n.X.(*ast.Ident); ok && imported[x.Name] != "" {
-				out = append(out, symbol{imported[x.Name], n.Sel.Name})
-				return false
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && imported[x.Name] != "" {
+				out = append(out, symbol{imported[x.Name], s.Sel.Name})
 			}
-		case *ast.Ident:
-			out = append(out, symbol{dir, n.Name})
 		}
 		return true
 	})

@@ -53,6 +53,34 @@ func TestFilesOfAModel(t *testing.T) {
 	}
 }
 
+// A new model's file takes no part in the code of others because its names are those of
+// their local variables, fields or methods, or because both declare what nothing can
+// refer to. A type's methods in another file do take part.
+func TestNamesThatAreNoReferences(t *testing.T) {
+	models, shared := zoo()
+	zoo := models[0].Sources.(fstest.MapFS)
+	zoo["base.go"] = &fstest.MapFile{Data: []byte(`package baselines
+import "m/models"
+type Base struct{ table models.Layer }
+var _ interface{ Loss() float64 } = (*Base)(nil)
+func init() {}
+func NewBase() *Base { mean := 1; _ = mean; b := &Base{}; _ = b.table; return b }
+`)}
+	zoo["new.go"] = &fstest.MapFile{Data: []byte(`package baselines
+var _ interface{} = (*New)(nil)
+type New struct{}
+func init() {}
+func mean() int { return 1 }
+func table() int { return 1 }
+func Loss() int { return 1 }
+`)}
+	v, err := Of([]string{"m/baselines.NewBase"}, models, shared)
+	want := "baselines/base.go baselines/basehelp.go baselines/scale.go internal/train/fit.go internal/train/k.c models/layer.go"
+	if got := strings.Join(v.Files, " "); err != nil || got != want {
+		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+}
+
 func TestWhatChangesTheHash(t *testing.T) {
 	hash := func(change func(models, shared fstest.MapFS), deps ...string) string {
 		t.Helper()

@@ -51,6 +51,11 @@ func Parse(name string, src []byte) (*Node, error) {
 		return nil, fmt.Errorf("%s: %s", name, escape.Line(err.Error()))
 	}
 	p := positions{name: name, lines: map[string]int{}}
+	for i, c := range src {
+		if c == '\n' {
+			p.ends = append(p.ends, i)
+		}
+	}
 	if err := p.read(src); err != nil {
 		return nil, err
 	}
@@ -67,6 +72,7 @@ func Parse(name string, src []byte) (*Node, error) {
 type positions struct {
 	name  string
 	lines map[string]int // by joined path
+	ends  []int          // offsets of the line ends
 }
 
 const pathSeparator = "\x00" // cannot stand in a TOML key as we accept them
@@ -79,11 +85,11 @@ func (p *positions) read(src []byte) error {
 		e := parser.Expression()
 		switch e.Kind {
 		case unstable.Table:
-			table = p.keys(&parser, nil, e)
+			table = p.keys(nil, e)
 		case unstable.KeyValue:
-			p.keyValue(&parser, table, e)
+			p.keyValue(table, e)
 		case unstable.ArrayTable:
-			keys := p.keys(&parser, nil, e)
+			keys := p.keys(nil, e)
 			line := p.lines[strings.Join(keys, pathSeparator)]
 			return fmt.Errorf("%s:%d: %s: arrays of tables ([[…]]) are not used here; write [%s]",
 				p.name, line, strings.Join(keys, "."), strings.Join(keys, "."))
@@ -94,24 +100,26 @@ func (p *positions) read(src []byte) error {
 
 // keys records the dotted key of an expression below prefix and returns its
 // whole path.
-func (p *positions) keys(parser *unstable.Parser, prefix []string, e *unstable.Node) []string {
+func (p *positions) keys(prefix []string, e *unstable.Node) []string {
 	path := slices.Clone(prefix)
 	for it := e.Key(); it.Next(); {
 		k := it.Node()
 		path = append(path, string(k.Data))
 		joined := strings.Join(path, pathSeparator)
 		if _, seen := p.lines[joined]; !seen {
-			p.lines[joined] = parser.Shape(k.Raw).Start.Line
+			// The parser's own count begins at the top of the document for every key.
+			before, _ := slices.BinarySearch(p.ends, int(k.Raw.Offset))
+			p.lines[joined] = before + 1
 		}
 	}
 	return path
 }
 
-func (p *positions) keyValue(parser *unstable.Parser, table []string, e *unstable.Node) {
-	path := p.keys(parser, table, e)
+func (p *positions) keyValue(table []string, e *unstable.Node) {
+	path := p.keys(table, e)
 	if v := e.Value(); v.Kind == unstable.InlineTable {
 		for it := v.Children(); it.Next(); {
-			p.keyValue(parser, path, it.Node())
+			p.keyValue(path, it.Node())
 		}
 	}
 }

@@ -2,6 +2,7 @@ package conf
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 )
@@ -198,4 +199,48 @@ func FuzzParse(f *testing.F) {
 			_ = Decode(n, &settings{})
 		}
 	})
+}
+
+// A spreadsheet or a script may write -0.0. It is no other setting than 0, so it must
+// not give a run another id.
+func TestMinusZero(t *testing.T) {
+	for _, text := range []string{"0", "-0", "0.0", "-0.0", "-0e5"} {
+		n, err := Parse("x.toml", []byte("rate = "+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var dst struct {
+			Rate float64 `toml:"rate"`
+		}
+		if err := Decode(n, &dst); err != nil || dst.Rate != 0 || math.Signbit(dst.Rate) {
+			t.Errorf("%s: %v, %v; expected 0", text, dst.Rate, err)
+		}
+	}
+}
+
+// A document of another program may have thousands of keys that nobody knows. The
+// lines of the first are right, and the rest is one line.
+func TestManyFaults(t *testing.T) {
+	var doc strings.Builder
+	doc.WriteString("text = \"\"\"two\nlines\"\"\"\ntable = { a = 1, b = 2 }\n")
+	for i := range 20_000 {
+		fmt.Fprintf(&doc, "key%d = 1\n", i)
+	}
+	n, err := Parse("x.toml", []byte(doc.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := n.Table["table"].Table["b"].Where, "x.toml:3"; got != want {
+		t.Errorf("line of table.b: %s, expected %s", got, want)
+	}
+	if got, want := n.Table["key19999"].Where, "x.toml:20003"; got != want {
+		t.Errorf("line of the last key: %s, expected %s", got, want)
+	}
+	var dst struct {
+		Rate float64 `toml:"rate"`
+	}
+	lines := strings.Split(Decode(n, &dst).Error(), "\n")
+	if len(lines) != 12 || !strings.HasPrefix(lines[2], "x.toml:4: key0: unknown key") || lines[11] != "x.toml: more faults follow" {
+		t.Errorf("%d lines, the third %q, the last %q", len(lines), lines[min(2, len(lines)-1)], lines[len(lines)-1])
+	}
 }

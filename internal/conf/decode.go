@@ -57,7 +57,11 @@ func fields(v reflect.Value) []field {
 func decodeStruct(n *Node, v reflect.Value) error {
 	known := fields(v)
 	var errs []error
+	faults := 0
 	for _, key := range n.Keys() {
+		if faults > mostFaults {
+			return errors.Join(append(errs, n.Errorf("more faults follow"))...)
+		}
 		child := n.Table[key]
 		i := slices.IndexFunc(known, func(f field) bool { return f.name == key })
 		if i < 0 {
@@ -66,6 +70,7 @@ func decodeStruct(n *Node, v reflect.Value) error {
 				names = append(names, f.name)
 			}
 			errs = append(errs, child.Errorf("unknown key%s", Hint(key, names)))
+			faults++
 			continue
 		}
 		to := known[i].value
@@ -73,10 +78,17 @@ func decodeStruct(n *Node, v reflect.Value) error {
 		if err == nil && to.CanFloat() && (math.IsNaN(to.Float()) || math.IsInf(to.Float(), 0)) {
 			err = child.Errorf("expected a finite number, got %v", to.Float())
 		}
-		errs = append(errs, err)
+		if err != nil {
+			errs = append(errs, err)
+			faults++
+		}
 	}
 	return errors.Join(errs...)
 }
+
+// mostFaults bounds the messages about one table: a document of another program has no
+// key that is known.
+const mostFaults = 10
 
 func decodeNode(n *Node, v reflect.Value) error {
 	if v.Kind() == reflect.Pointer { // nil: not given
@@ -136,7 +148,7 @@ func assign(n *Node, value any, v reflect.Value) error {
 		}
 	case float64:
 		if v.CanFloat() {
-			v.SetFloat(x)
+			v.SetFloat(x + 0) // of -0.0, which is no other setting, it makes 0
 			return nil
 		}
 	case []any:

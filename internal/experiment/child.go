@@ -130,7 +130,7 @@ func doJob(ctx context.Context, job Job, registry []Entry, out *emitter) error {
 	}
 	lock, holder, err := store.Lock(id)
 	if err != nil {
-		return err
+		return environmentError{err} // of whatever kind: it says nothing about the run
 	}
 	if lock == nil {
 		out.emit(Event{Kind: EventBusy, Message: holder.String()})

@@ -258,7 +258,7 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 	byData, err := layer.Sub("models", name, "datasets")
 	errs = append(errs, err)
 	for _, data := range byData.Keys() {
-		if !slices.Contains(c.Datasets(), data) {
+		if !c.knows(data) {
 			errs = append(errs, byData.Table[data].Errorf("unknown data set%s", conf.Hint(data, c.Datasets())))
 			continue
 		}
@@ -323,10 +323,12 @@ func fixedBy(e Entry, n *conf.Node, fixed, changed any) error {
 // Datasets lists the data sets that the configuration knows.
 func (c *Config) Datasets() []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, layer := range c.layers() {
 		n, _ := layer.Sub("datasets")
 		for _, name := range n.Keys() {
-			if !slices.Contains(out, name) {
+			if !seen[name] {
+				seen[name] = true
 				out = append(out, name)
 			}
 		}
@@ -334,10 +336,18 @@ func (c *Config) Datasets() []string {
 	return out
 }
 
+// knows tells whether the configuration has a data set of that name.
+func (c *Config) knows(name string) bool {
+	return slices.ContainsFunc(c.layers(), func(layer *conf.Node) bool {
+		n, _ := layer.Sub("datasets")
+		return n != nil && n.Table[name] != nil
+	})
+}
+
 // Dataset returns the configuration of a data set with every default filled in.
 func (c *Config) Dataset(name string) (datasets.Config, error) {
 	var d datasets.Config
-	if !slices.Contains(c.Datasets(), name) {
+	if !c.knows(name) {
 		return d, fmt.Errorf("%s: unknown data set %q%s", c.Path, name, conf.Hint(name, c.Datasets()))
 	}
 	where := c.set

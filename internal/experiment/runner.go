@@ -162,6 +162,10 @@ func (r *Runner) before(index int, o *Outcome) (busy bool) {
 		r.observe(index, run, Event{Kind: EventBusy, Message: holder.String()})
 		return true
 	}
+	if err != nil {
+		o.fail(environmentError{err})
+		return false
+	}
 	if r.Retry {
 		return false
 	}

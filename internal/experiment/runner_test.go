@@ -155,6 +155,32 @@ func TestFailuresOfTheEnvironment(t *testing.T) {
 	}
 }
 
+// A lock that cannot be taken says nothing about the run, whatever keeps it from being taken.
+func TestLockThatIsALink(t *testing.T) {
+	dir := tinyFolder(t)
+	p, r := tinyPlan(t, dir, "quick")
+	runs := p.Runs[:1]
+	lock := filepath.Join(r.Store.Dir, "state", runs[0].ID+".lock")
+	if err := os.MkdirAll(filepath.Dir(lock), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{filepath.Join(dir, "nothing"), dir} { // dangling, and not
+		if err := os.Symlink(target, lock); err != nil {
+			t.Fatal(err)
+		}
+		o := r.Run(context.Background(), runs)[0]
+		if o.Status != OutcomeEnvironment || !strings.Contains(o.Reason, "symbolic link") {
+			t.Errorf("%s: %s, %s", target, o.Status, o.Reason)
+		}
+		if err := os.Remove(lock); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if o := r.Run(context.Background(), runs)[0]; o.Status != OutcomeDone {
+		t.Errorf("without the link: %s, %s", o.Status, o.Reason)
+	}
+}
+
 func TestInterrupt(t *testing.T) {
 	dir := tinyFolder(t)
 	// Long enough that the signal always comes before the end.

@@ -135,7 +135,7 @@ func (c *Config) checkStarts() error {
 		byData, err := layer.Sub("pretrain", "datasets")
 		errs = append(errs, err)
 		for _, name := range byData.Keys() {
-			if !slices.Contains(c.Datasets(), name) {
+			if !c.knows(name) {
 				errs = append(errs, byData.Table[name].Errorf("unknown data set%s", conf.Hint(name, c.Datasets())))
 				continue
 			}

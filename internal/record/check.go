@@ -8,6 +8,10 @@ import (
 	"slices"
 )
 
+// chosenBy is the validation metric by which training chooses its best epoch, the first
+// of equal ones.
+const chosenBy = "NDCG@10"
+
 // check refuses what no run writes, although the hash of the result fits: a hash is no
 // signature, and whoever edits a record can compute it. raw is the result as it is
 // in the file.
@@ -30,21 +34,29 @@ func (r *Record) check(raw json.RawMessage) error {
 	if !slices.Contains([]Status{Done, Patience, Epochs, Time}, res.Status) {
 		return fmt.Errorf("status: expected one of %q, got %.40q", []Status{Done, Patience, Epochs, Time}, res.Status)
 	}
-	if res.Users < 0 || res.Items < 0 || res.Epochs < 0 || res.BestEpoch < 0 || res.BestEpoch > res.Epochs {
-		return fmt.Errorf("users = %d, items = %d, epochs = %d, best_epoch = %d: expected none negative, and the best among the epochs", res.Users, res.Items, res.Epochs, res.BestEpoch)
+	if res.Users < 0 || res.Items < 0 || res.Targets < 0 {
+		return fmt.Errorf("users = %d, items = %d, targets = %d: expected none negative", res.Users, res.Items, res.Targets)
 	}
 	shares := []struct {
 		what string
 		of   Metrics
 	}{{"test, seen items kept", res.Test.Kept}, {"test, seen items removed", res.Test.Removed}}
+	best, valid, steps := 0, -1., int64(0)
 	for i, p := range res.Curve {
-		if p.Epoch != i+1 || math.IsNaN(p.Loss) || math.IsInf(p.Loss, 0) {
-			return fmt.Errorf("point %d of the curve is epoch %d with loss %v", i+1, p.Epoch, p.Loss)
+		if p.Epoch != i+1 || p.Steps <= steps || math.IsNaN(p.Loss) || math.IsInf(p.Loss, 0) {
+			return fmt.Errorf("point %d of the curve is epoch %d after %d steps with loss %v", i+1, p.Epoch, p.Steps, p.Loss)
+		}
+		steps = p.Steps
+		if v, ok := p.Valid[chosenBy]; ok && v > valid {
+			best, valid = p.Epoch, v
 		}
 		shares = append(shares, struct {
 			what string
 			of   Metrics
 		}{fmt.Sprintf("validation of epoch %d", p.Epoch), p.Valid})
+	}
+	if res.Epochs != len(res.Curve) || res.BestEpoch != best {
+		return fmt.Errorf("epochs = %d, best_epoch = %d: expected %d and %d, as the curve says", res.Epochs, res.BestEpoch, len(res.Curve), best)
 	}
 	for _, s := range shares {
 		for _, name := range slices.Sorted(maps.Keys(s.of)) {

@@ -78,6 +78,11 @@ func TestForgedRecordsAreRefused(t *testing.T) {
 		"status":              {func(r *Record) { r.Result.Status = "fine" }, "status"},
 		"users":               {func(r *Record) { r.Result.Users = -1 }, "users = -1"},
 		"best epoch":          {func(r *Record) { r.Result.BestEpoch = 7 }, "best_epoch = 7"},
+		"not the best epoch":  {func(r *Record) { r.Result.BestEpoch = 2 }, "best_epoch = 2: expected 2 and 1, as the curve says"},
+		"better validation":   {func(r *Record) { r.Result.Curve[1].Valid = Metrics{"NDCG@10": .2} }, "expected 2 and 2"},
+		"an epoch more":       {func(r *Record) { r.Result.Epochs = 3 }, "epochs = 3, best_epoch = 1: expected 2 and 1"},
+		"no curve":            {func(r *Record) { r.Result.Curve = nil }, "expected 0 and 0"},
+		"steps":               {func(r *Record) { r.Result.Curve[1].Steps = 5 }, "epoch 2 after 5 steps"},
 		"curve":               {func(r *Record) { r.Result.Curve[1].Epoch = 1 }, "point 2 of the curve"},
 	} {
 		r := exampleRecord(t)
