@@ -5,10 +5,11 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/pelletier/go-toml/v2"
+	"famebench/internal/conf"
 )
 
 // docs/datasets.md tells the truth: its examples are valid, its table of keys
@@ -25,12 +26,19 @@ func TestDocs(t *testing.T) {
 		t.Fatalf("%d examples", len(examples))
 	}
 	for _, example := range examples {
-		var parsed struct{ Datasets map[string]Config }
-		if err := toml.NewDecoder(strings.NewReader(example[1])).DisallowUnknownFields().Decode(&parsed); err != nil {
+		doc, err := conf.Parse("docs/datasets.md", []byte(example[1]))
+		if err != nil {
 			t.Fatalf("%v in\n%s", err, example[1])
 		}
-		for name, c := range parsed.Datasets {
-			c.Name = name
+		sets, err := doc.Sub("datasets")
+		if keys := doc.Keys(); err != nil || !slices.Equal(keys, []string{"datasets"}) {
+			t.Fatalf("%v, sections %q in\n%s", err, keys, example[1])
+		}
+		for _, name := range sets.Keys() {
+			c := Config{Name: name}
+			if err := conf.Decode(sets.Table[name], &c); err != nil {
+				t.Error(err)
+			}
 			if _, err := c.Resolve(); err != nil {
 				t.Error(err)
 			}

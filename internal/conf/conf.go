@@ -1,4 +1,4 @@
-// Package conf reads TOML into a tree that remembers where every key stands,
+// Package conf reads TOML into a tree that remembers the line of every key,
 // and decodes parts of that tree into Go structs without forgiving anything: an
 // unknown key, a wrong type or a value given twice is an error that names the
 // file, the line, the key and the nearest known name. A key nobody reads is how
@@ -9,13 +9,14 @@
 package conf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
-	"github.com/pelletier/go-toml/v2"
-	"github.com/pelletier/go-toml/v2/unstable"
+	"github.com/BurntSushi/toml"
 
 	"famebench/internal/escape"
 )
@@ -27,7 +28,9 @@ type Node struct {
 	Table map[string]*Node
 	Value any // string, int64, float64, bool, a date, or []any of these
 
-	order int // of appearance in the document
+	order int  // of appearance in the document
+	kind  kind // how the document defines it
+	in    int  // of a table by dotted keys: the table that these are in
 }
 
 // NewTable returns an empty table that stands for the document called name.
@@ -41,101 +44,63 @@ func Parse(name string, src []byte) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	var values map[string]any
-	if err := toml.Unmarshal(src, &values); err != nil {
-		var de *toml.DecodeError
-		if errors.As(err, &de) {
-			line, column := de.Position()
-			return nil, fmt.Errorf("%s:%d:%d: %s", name, line, column, escape.Line(strings.TrimPrefix(de.Error(), "toml: ")))
-		}
-		return nil, fmt.Errorf("%s: %s", name, escape.Line(err.Error()))
-	}
-	p := positions{name: name, lines: map[string]int{}}
-	for i, c := range src {
-		if c == '\n' {
-			p.ends = append(p.ends, i)
-		}
-	}
-	if err := p.read(src); err != nil {
+	defs, err := definitions(name, src)
+	if err != nil {
 		return nil, err
 	}
+	var values map[string]any
+	meta, err := toml.Decode(string(src), &values)
+	if err != nil {
+		return nil, syntaxError(name, src, err)
+	}
+	keys := meta.Keys()
+	if len(defs) != len(keys) {
+		return nil, fmt.Errorf("%s: expected %d keys, as its text has, got %d from the TOML reader: please report this file", name, len(defs), len(keys))
+	}
 	root := NewTable(name)
-	for key, v := range values {
-		root.Table[key] = p.node([]string{key}, v)
+	root.fill("", values)
+	for i, d := range defs {
+		if d.list {
+			path := shownPath(strings.Join(keys[i], "."))
+			return nil, fmt.Errorf("%s:%d: %s: arrays of tables ([[…]]) are not used here; write [%s]", name, d.line, path, path)
+		}
+		if slices.Contains(keys[i], "") {
+			return nil, fmt.Errorf("%s:%d: expected a key, got \"\"", name, d.line)
+		}
+		own := 0
+		if d.in >= 0 {
+			own = len(keys[d.in])
+		}
+		if err := root.define(name, keys[i], d, i, own); err != nil {
+			return nil, err
+		}
 	}
 	return root, nil
 }
 
-// positions holds the line on which each key of a document appears first. The
-// values themselves come from toml.Unmarshal, which does not tell lines; the
-// parser beneath it does.
-type positions struct {
-	name  string
-	lines map[string]int // by joined path
-	ends  []int          // offsets of the line ends
-}
-
-const pathSeparator = "\x00" // cannot stand in a TOML key as we accept them
-
-func (p *positions) read(src []byte) error {
-	var parser unstable.Parser
-	parser.Reset(src)
-	var table []string
-	for parser.NextExpression() {
-		e := parser.Expression()
-		switch e.Kind {
-		case unstable.Table:
-			table = p.keys(nil, e)
-		case unstable.KeyValue:
-			p.keyValue(table, e)
-		case unstable.ArrayTable:
-			keys := p.keys(nil, e)
-			line := p.lines[strings.Join(keys, pathSeparator)]
-			return fmt.Errorf("%s:%d: %s: arrays of tables ([[…]]) are not used here; write [%s]",
-				p.name, line, strings.Join(keys, "."), strings.Join(keys, "."))
+// fill adds the values of a table to n; prefix is its path with a dot.
+func (n *Node) fill(prefix string, values map[string]any) {
+	for key, v := range values {
+		child := &Node{Path: prefix + key, Value: v}
+		if table, ok := v.(map[string]any); ok {
+			child.Value, child.Table = nil, map[string]*Node{}
+			child.fill(child.Path+".", table)
 		}
-	}
-	return parser.Error()
-}
-
-// keys records the dotted key of an expression below prefix and returns its
-// whole path.
-func (p *positions) keys(prefix []string, e *unstable.Node) []string {
-	path := slices.Clone(prefix)
-	for it := e.Key(); it.Next(); {
-		k := it.Node()
-		path = append(path, string(k.Data))
-		joined := strings.Join(path, pathSeparator)
-		if _, seen := p.lines[joined]; !seen {
-			// The parser's own count begins at the top of the document for every key.
-			before, _ := slices.BinarySearch(p.ends, int(k.Raw.Offset))
-			p.lines[joined] = before + 1
-		}
-	}
-	return path
-}
-
-func (p *positions) keyValue(table []string, e *unstable.Node) {
-	path := p.keys(table, e)
-	if v := e.Value(); v.Kind == unstable.InlineTable {
-		for it := v.Children(); it.Next(); {
-			p.keyValue(path, it.Node())
-		}
+		n.Table[key] = child
 	}
 }
 
-func (p *positions) node(path []string, v any) *Node {
-	line := p.lines[strings.Join(path, pathSeparator)]
-	n := &Node{Path: strings.Join(path, "."), Where: fmt.Sprintf("%s:%d", p.name, line), order: line}
-	if m, ok := v.(map[string]any); ok {
-		n.Table = map[string]*Node{}
-		for key, v := range m {
-			n.Table[key] = p.node(append(slices.Clone(path), key), v)
-		}
-	} else {
-		n.Value = v
+// syntaxError is what the parser says about a document, in one line. Its own line number is
+// too small at the end of a document; the offset is right.
+func syntaxError(name string, src []byte, err error) error {
+	var at toml.ParseError
+	if !errors.As(err, &at) {
+		return fmt.Errorf("%s: %s", name, escape.Line(err.Error()))
 	}
-	return n
+	before := src[:min(max(at.Position.Start, 0), len(src))]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	column := 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+	return fmt.Errorf("%s:%d:%d: %s", name, line, column, shorten(escape.Line(at.Message), 200))
 }
 
 // Keys returns the names in a table in the order of the document.

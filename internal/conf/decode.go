@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Decode stores the values of a table in the struct that dst points to; keys
@@ -197,10 +198,13 @@ func describe(value any) string {
 		return fmt.Sprintf("the integer %d", x)
 	case float64:
 		return fmt.Sprintf("the number %v", x)
-	case []any:
-		return "a list"
 	case bool:
 		return fmt.Sprint(x)
+	case time.Time:
+		return "a date or time"
 	}
-	return fmt.Sprintf("a %T", value)
+	if reflect.TypeOf(value).Kind() == reflect.Slice {
+		return "a list"
+	}
+	return "a table"
 }

@@ -3,6 +3,7 @@ package conf
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"unicode/utf8"
 
 	"famebench/internal/escape"
@@ -13,12 +14,14 @@ import (
 const (
 	mostBytes = 1 << 20
 	mostDepth = 32 // of lists and tables within each other, and parts of a dotted key
+
+	mostKeyBytes = 16 << 20 // of all keys, each with the names of the tables that it is in
 )
 
 // MostValues is how many values a list may have.
 const MostValues = 10_000
 
-// check refuses a document that is too large, too deep or no UTF-8 text, and returns it
+// check refuses a document that is too large, too deep or not UTF-8 text, and returns it
 // without its byte order mark.
 func check(name string, src []byte) ([]byte, error) {
 	if len(src) > mostBytes {
@@ -34,6 +37,9 @@ func check(name string, src []byte) ([]byte, error) {
 		if r == utf8.RuneError && size == 1 {
 			return nil, fmt.Errorf("%s:%d: expected UTF-8, got the byte 0x%02x: save the file as UTF-8", name, line, text[0])
 		}
+		if r < ' ' && r != '\t' && r != '\n' && !bytes.HasPrefix(text, []byte("\r\n")) || r == 0x7f {
+			return nil, fmt.Errorf("%s:%d: expected text, got the control character 0x%02x", name, line, r)
+		}
 		if r == '\n' {
 			line++
 		}
@@ -44,25 +50,14 @@ func check(name string, src []byte) ([]byte, error) {
 
 // checkDepth looks at brackets and dots outside of strings and comments.
 func checkDepth(name string, src []byte) error {
-	line, depth, dots := 1, 0, 0
-	for i := 0; i < len(src); i++ {
-		switch c := src[i]; c {
-		case '\n':
-			line++
-			dots = 0
-		case '#':
-			for i+1 < len(src) && src[i+1] != '\n' {
-				i++
-			}
-		case '"', '\'':
-			end := stringEnd(src, i)
-			line += bytes.Count(src[i:end], []byte("\n"))
-			i = end - 1
+	depth, dots := 0, 0
+	for i, line := range syntax(src) {
+		switch src[i] {
 		case '[', '{':
 			depth++
 		case ']', '}':
 			depth = max(0, depth-1)
-		case '=', ',':
+		case '=', ',', '\n':
 			dots = 0
 		case '.':
 			dots++
@@ -72,6 +67,33 @@ func checkDepth(name string, src []byte) error {
 		}
 	}
 	return nil
+}
+
+// syntax yields the indices of the bytes that are outside of strings and comments, each
+// with its line.
+func syntax(src []byte) iter.Seq2[int, int] {
+	return func(yield func(i, line int) bool) {
+		line := 1
+		for i := 0; i < len(src); i++ {
+			switch c := src[i]; c {
+			case '#':
+				for i+1 < len(src) && src[i+1] != '\n' {
+					i++
+				}
+			case '"', '\'':
+				end := stringEnd(src, i)
+				line += bytes.Count(src[i:end], []byte("\n"))
+				i = end - 1
+			default:
+				if !yield(i, line) {
+					return
+				}
+				if c == '\n' {
+					line++
+				}
+			}
+		}
+	}
 }
 
 // stringEnd is the index behind a string that begins at i, the end of its line or of the
@@ -84,7 +106,11 @@ func stringEnd(src []byte, i int) int {
 	for k := i + len(quote); k < len(src); k++ {
 		switch {
 		case bytes.HasPrefix(src[k:], quote):
-			return k + len(quote)
+			k += len(quote)
+			for more := 0; len(quote) == 3 && more < 2 && k < len(src) && src[k] == quote[0]; more++ {
+				k++ // a long string may end in up to two quotes of its own
+			}
+			return k
 		case src[k] == '\\' && quote[0] == '"':
 			k++
 		case src[k] == '\n' && len(quote) == 1:
@@ -99,8 +125,10 @@ func place(where, path string) string {
 	if path == "" {
 		return escape.Line(where) + ": "
 	}
-	return escape.Line(where) + ": " + shorten(escape.Line(path), 200) + ": "
+	return escape.Line(where) + ": " + shownPath(path) + ": "
 }
+
+func shownPath(path string) string { return shorten(escape.Line(path), 200) }
 
 func shorten(s string, most int) string {
 	if r := []rune(s); len(r) > most {

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/pelletier/go-toml/v2"
+	"github.com/BurntSushi/toml"
 
 	"famebench/internal/escape"
 )
@@ -62,15 +63,19 @@ func (n *Node) Put(path []string, where string, value any) error {
 	return nil
 }
 
+// parseValue reads a value as TOML. Dates are strings: no setting is a date, and 07:30 may be
+// part of a summary.
 func parseValue(text string) any {
-	if checkDepth("", []byte(text)) != nil {
+	if strings.Contains(text, "\n") || checkDepth("", []byte(text)) != nil {
 		return text
 	}
 	var doc struct{ V any }
-	if err := toml.Unmarshal([]byte("V = "+text), &doc); err == nil && doc.V != nil && !strings.Contains(text, "\n") {
-		if _, table := doc.V.(map[string]any); !table {
-			return doc.V
-		}
+	if _, err := toml.Decode("V = "+text, &doc); err != nil {
+		return text
 	}
-	return text
+	switch doc.V.(type) {
+	case nil, map[string]any, time.Time:
+		return text
+	}
+	return doc.V
 }

@@ -239,35 +239,42 @@ func (c *Config) checkModels() error {
 
 func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 	e, ok := find(c.registry, name)
-	if !ok {
+	if !ok && name != allModels {
+		if strings.Contains(name, "*") {
+			return n.Errorf(`expected the name of a model, or "*" for all models`)
+		}
 		return n.Errorf("unknown model%s", conf.Hint(name, names(c.registry)))
 	}
 	own, err := layer.Sub("models", name)
 	if err != nil {
 		return err
 	}
-	if e.Defaults == nil {
+	if e.Defaults == nil && name != allModels {
 		if keys := own.Keys(); len(keys) > 0 {
 			return own.Table[keys[0]].Errorf("%s has no settings: it only counts", name)
 		}
 		return nil
 	}
-	scratch := clone(e.Defaults)
-	errs := []error{conf.Decode(own.Without(modelSubtable...), scratch), c.checkTrain("models", name, "train"), e.checkFixed(own)}
-	errs = append(errs, e.checkText(own), c.checkStart("models", name, "pretrain"))
+	checkOwn := func(n *conf.Node, subtables ...string) error {
+		switch {
+		case n == nil:
+			return nil
+		case name == allModels:
+			return c.checkShared(n.Without(subtables...))
+		}
+		return errors.Join(conf.Decode(n.Without(subtables...), clone(e.Defaults)), e.checkFixed(n), e.checkText(n))
+	}
+	errs := []error{checkOwn(own, modelSubtable...), c.checkTrain("models", name, "train"), c.checkStart("models", name, "pretrain")}
 	byData, err := layer.Sub("models", name, "datasets")
 	errs = append(errs, err)
 	for _, data := range byData.Keys() {
-		if !c.knows(data) {
-			errs = append(errs, byData.Table[data].Errorf("unknown data set%s", conf.Hint(data, c.Datasets())))
+		if err := c.checkDataTable(byData.Table[data], data); err != nil {
+			errs = append(errs, err)
 			continue
 		}
 		n, err := byData.Sub(data)
-		errs = append(errs, err, conf.Decode(n.Without("train", "pretrain"), scratch), c.checkTrain("models", name, "datasets", data, "train"),
+		errs = append(errs, err, checkOwn(n, "train", "pretrain"), c.checkTrain("models", name, "datasets", data, "train"),
 			c.checkStart("models", name, "datasets", data, "pretrain"))
-		if n != nil {
-			errs = append(errs, e.checkFixed(n), e.checkText(n))
-		}
 	}
 	return errors.Join(errs...)
 }
@@ -373,27 +380,25 @@ func (c *Config) Dataset(name string) (datasets.Config, error) {
 }
 
 // Params returns a model's hyper-parameters on a data set, as a pointer to its
-// configuration struct; nil for floors. The order, weakest first: defaults,
-// [models.M], [models.M.datasets.D], and the same two of every stronger layer; for
-// a variant, each time those of its base first.
+// configuration struct; nil for floors. The order, weakest first: defaults, the tables of
+// Entry.tables, and the same of every stronger layer.
 func (c *Config) Params(e Entry, dataset string) (any, error) {
 	if e.Defaults == nil {
 		return nil, nil
 	}
 	p := clone(e.Defaults)
-	set := map[string]bool{}
+	set, tables := map[string]bool{}, e.tables(dataset)
 	for _, layer := range c.layers() {
-		for _, model := range e.lineage() {
-			general, err := layer.Sub("models", model)
-			if err != nil {
+		for _, path := range tables {
+			n, err := layer.Sub(path...)
+			n = n.Without(modelSubtable...)
+			if path[1] == allModels {
+				n = e.having(n)
+			}
+			if err := errors.Join(err, conf.Decode(n, p)); err != nil {
 				return nil, err
 			}
-			special, err := layer.Sub("models", model, "datasets", dataset)
-			general, special = general.Without(modelSubtable...), special.Without("train", "pretrain")
-			if err := errors.Join(err, conf.Decode(general, p), conf.Decode(special, p)); err != nil {
-				return nil, err
-			}
-			addKeys(set, general, special)
+			addKeys(set, n)
 		}
 	}
 	if e.Fix != nil {
@@ -410,29 +415,27 @@ func (c *Config) Params(e Entry, dataset string) (any, error) {
 	return p, nil
 }
 
-// addKeys adds to set the settings that tables name.
-func addKeys(set map[string]bool, tables ...*conf.Node) {
-	for _, n := range tables {
-		for _, key := range n.Keys() {
-			set[key] = true
-		}
+// addKeys adds to set the settings that a table names.
+func addKeys(set map[string]bool, n *conf.Node) {
+	for _, key := range n.Keys() {
+		set[key] = true
 	}
 }
 
 // Train returns a model's training settings on a data set in a suite. The order,
-// weakest first: defaults, [train], [models.M.train], [models.M.datasets.D.train],
-// [suites.S.train], and the same four of every stronger layer; a variant has those
-// of its base before its own. Settings that follow others, or the data set's number of
+// weakest first: defaults, [train], "train" in the tables of Entry.tables,
+// [suites.S.train], and the same of every stronger layer. Settings that follow others, or the data set's number of
 // items (0: not known), do so where no layer sets them.
 func (c *Config) Train(e Entry, dataset, suite string, items int) (train.Config, error) {
 	t := e.trainDefaults()
 	set := map[string]bool{}
+	paths := [][]string{{"train"}}
+	for _, table := range e.tables(dataset) {
+		paths = append(paths, append(table, "train"))
+	}
+	paths = append(paths, []string{"suites", suite, "train"})
 	for _, layer := range c.layers() {
-		paths := [][]string{{"train"}}
-		for _, model := range e.lineage() {
-			paths = append(paths, []string{"models", model, "train"}, []string{"models", model, "datasets", dataset, "train"})
-		}
-		for _, path := range append(paths, []string{"suites", suite, "train"}) {
+		for _, path := range paths {
 			n, err := layer.Sub(path...)
 			if err := errors.Join(err, conf.Decode(n, &t)); err != nil {
 				return t, err

@@ -30,7 +30,7 @@ func TestNamesOfFiles(t *testing.T) {
 		{"a suite", someConfig("z", "../s", ""), `c.toml:5: suite "../s": expected a name of`},
 		{"hidden", someConfig("z", ".s", ""), `c.toml:5: suite ".s": expected a name of`},
 		{"a flag", someConfig("z", "-s", ""), `c.toml:5: suite "-s": expected a name of`},
-		{"no name", someConfig("", "s", ""), `c.toml:1: the data set has no name`},
+		{"no name", someConfig("", "s", ""), `c.toml:1: expected a key, got ""`},
 		{"capitals", someConfig("z", "s", fmt.Sprintf(another, "Z")), `c.toml:9: data set "Z": expected a name that differs from "z" (c.toml:1) by more than capital letters`},
 		{"capitals of a suite", someConfig("z", "s", fmt.Sprintf(suite, "S")), `c.toml:9: suite "S": expected a name that differs from "s" (c.toml:5)`},
 		{"another's table", someConfig("z", "s", fmt.Sprintf(suite, `"s.claims"`)), `c.toml:9: suite "s.claims": expected another name: s.claims.csv is a table of the suite "s"`},

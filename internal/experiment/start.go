@@ -64,17 +64,20 @@ const itemTable = "item_emb.weight"
 // startPaths are the tables that hold the settings of a model's start, weaker
 // first; the last is that of the suite.
 func (e Entry) startPaths(dataset, suite string) [][]string {
-	paths := [][]string{{"pretrain"}, {"pretrain", "datasets", dataset}}
-	for _, model := range e.lineage() {
-		paths = append(paths, []string{"models", model, "pretrain"}, []string{"models", model, "datasets", dataset, "pretrain"})
+	paths := [][]string{{"pretrain"}}
+	for _, d := range forData(dataset) {
+		paths = append(paths, []string{"pretrain", "datasets", d})
+	}
+	for _, table := range e.tables(dataset) {
+		paths = append(paths, append(table, "pretrain"))
 	}
 	return append(paths, []string{"suites", suite, "pretrain"})
 }
 
 // Start returns the settings of a model's start on a data set in a suite. The
-// order, weakest first: defaults, [pretrain], [pretrain.datasets.D],
-// [models.M.pretrain], [models.M.datasets.D.pretrain], [suites.S.pretrain], and the
-// same five of every stronger layer.
+// order, weakest first: defaults, [pretrain], [pretrain.datasets.D] (of groups of data sets
+// first), "pretrain" in the tables of Entry.tables, [suites.S.pretrain], and the same of every
+// stronger layer.
 func (c *Config) Start(e Entry, dataset, suite string) (StartConfig, error) {
 	s := startDefaults()
 	for _, layer := range c.layers() {
@@ -135,8 +138,8 @@ func (c *Config) checkStarts() error {
 		byData, err := layer.Sub("pretrain", "datasets")
 		errs = append(errs, err)
 		for _, name := range byData.Keys() {
-			if !c.knows(name) {
-				errs = append(errs, byData.Table[name].Errorf("unknown data set%s", conf.Hint(name, c.Datasets())))
+			if err := c.checkDataTable(byData.Table[name], name); err != nil {
+				errs = append(errs, err)
 				continue
 			}
 			errs = append(errs, c.checkStart("pretrain", "datasets", name))

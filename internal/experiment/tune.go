@@ -10,10 +10,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
+	"github.com/BurntSushi/toml"
 
 	"famebench/internal/atomicfile"
 	"famebench/internal/rank"
@@ -248,7 +249,7 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 			put(models, slices.Concat(path[1:2], []string{"datasets", t.Dataset}, path[2:]), t.point.values[i])
 		}
 	}
-	text, err := toml.Marshal(map[string]any{"models": models})
+	text, err := tunedText(models)
 	if err != nil {
 		return err
 	}
@@ -263,6 +264,19 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 	}
 	return atomicfile.Update(path, slices.Concat([]byte(tunedSum+tunedHash(doc.Bytes())+"\n"), doc.Bytes()))
 }
+
+// tunedText writes tables of values as TOML, each header with an empty line before it that
+// comes after a value.
+func tunedText(models map[string]any) ([]byte, error) {
+	var text bytes.Buffer
+	e := toml.NewEncoder(&text)
+	e.Indent = ""
+	err := e.Encode(map[string]any{"models": models})
+	return valueThenHeader.ReplaceAll(text.Bytes(), []byte("$1\n\n[")), err
+}
+
+// A value has one line: the encoder writes line breaks in strings as \n.
+var valueThenHeader = regexp.MustCompile(`(?m)^([^\[\n].*)\n\[`)
 
 // tunedSum begins the first line of a file of tuned values; the hash of the rest
 // follows.
