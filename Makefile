@@ -1,4 +1,4 @@
-# famebench: `make bench` and `make test` do everything, set-up included.
+# famebench: `make bench` and `make test` include set-up.
 #
 #   LIBTORCH=DIR   use this libtorch, or the torch folder of a Python torch
 #   VERIFY=1       with setup: check the SHA-256 of every file of the library
@@ -12,13 +12,13 @@ ENV = . scripts/env.sh &&
 
 .PHONY: help setup build bench test lint clean
 
-help: ## say what the targets do
+help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "make %-6s %s\n", $$1, $$2}'
 
 setup: ## fetch libtorch, check it, build .bin/bench (safe to repeat)
 	@scripts/setup.sh
 
-build: ## the same without the closing words
+build: ## the same, without the closing line
 	@scripts/setup.sh --if-needed
 
 bench: build ## train and compare the models of the quick suite (about 6 minutes on two cores)

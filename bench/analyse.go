@@ -9,9 +9,11 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/analysis"
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/record"
+	"famebench/internal/registry"
 	"famebench/internal/report"
+	"famebench/internal/run"
 	"famebench/models"
 )
 
@@ -40,7 +42,7 @@ func (b *bench) analyse(records []*record.Record, at map[string]string) ([]*anal
 
 func (b *bench) analyseOne(r *record.Record, at string) (*analysis.Analysis, error) {
 	var a *analysis.Analysis
-	err := b.withFAME(r, func(t experiment.Trained, m *models.FAME) error {
+	err := b.withFAME(r, func(t run.Trained, m *models.FAME) error {
 		meta, err := t.Split.Data.Metadata()
 		if err != nil {
 			return err
@@ -60,12 +62,12 @@ func (b *bench) analyseOne(r *record.Record, at string) (*analysis.Analysis, err
 
 // isFAME tells whether a run is of FAME or a variant, which have heads to look into.
 func isFAME(r *record.Record) bool {
-	return experiment.BaseOf(experiment.Registry, r.Result.Spec.Model) == "fame"
+	return registry.BaseOf(registry.Models, r.Result.Spec.Model) == "fame"
 }
 
 // withFAME calls f with the model of a run of FAME.
-func (b *bench) withFAME(r *record.Record, f func(experiment.Trained, *models.FAME) error) error {
-	return experiment.WithTrained(r, b.recordedJob(r), experiment.Registry, func(t experiment.Trained) error {
+func (b *bench) withFAME(r *record.Record, f func(run.Trained, *models.FAME) error) error {
+	return run.WithTrained(r, b.recordedJob(r), registry.Models, func(t run.Trained) error {
 		return f(t, t.Model.(*models.FAME))
 	})
 }
@@ -82,7 +84,7 @@ func (b *bench) explain() error {
 	if !isFAME(r) {
 		return usageError{fmt.Errorf("-explain: %s is a run of %s, which has no heads to explain; name one of FAME or a variant", r.ID, r.Result.Spec.Model)}
 	}
-	return b.withFAME(r, func(t experiment.Trained, m *models.FAME) error {
+	return b.withFAME(r, func(t run.Trained, m *models.FAME) error {
 		d := t.Split.Data
 		u := slices.Index(d.UserIDs, b.options.explain)
 		if u < 0 {
@@ -117,6 +119,6 @@ func (b *bench) readRecord(id string) (*record.Record, error) {
 }
 
 // recordedJob is the job that uses a recorded run again.
-func (b *bench) recordedJob(r *record.Record) experiment.Job {
+func (b *bench) recordedJob(r *record.Record) plan.Job {
 	return b.config.RecordedJob(r, b.store.Dir, b.source)
 }

@@ -15,16 +15,19 @@ import (
 
 	"famebench/internal/aggregate"
 	"famebench/internal/analysis"
-	"famebench/internal/experiment"
+	"famebench/internal/launch"
+	"famebench/internal/plan"
 	"famebench/internal/record"
+	"famebench/internal/registry"
+	"famebench/internal/run"
 )
 
 // bench is the command with its configuration read.
 type bench struct {
 	options
-	config *experiment.Config
+	config *plan.Config
 	store  record.Store
-	source experiment.Source
+	source plan.Source
 	// published are the numbers of others, beside experiments.toml wherever ours go
 	published *aggregate.Published
 	kill      <-chan struct{}
@@ -36,11 +39,11 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 	b := &bench{options: o, kill: kill, stdout: stdout, stderr: stderr}
 	path, err := o.config, error(nil)
 	if path == "" {
-		if path, err = experiment.Find("."); err != nil {
+		if path, err = plan.Find("."); err != nil {
 			return nil, err
 		}
 	}
-	if b.config, err = experiment.Load(path, o.sets, experiment.Registry); err != nil {
+	if b.config, err = plan.Load(path, o.sets, registry.Models); err != nil {
 		return nil, err
 	}
 	out := o.out
@@ -57,23 +60,23 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 	if b.published, err = aggregate.ReadPublished(filepath.Join(b.config.Root, "results", "published.toml")); err != nil {
 		return nil, err
 	}
-	b.source = experiment.ReadSource(b.config.Root, b.store.Dir)
+	b.source = launch.ReadSource(b.config.Root, b.store.Dir)
 	return b, nil
 }
 
-func (b *bench) runner(p *progress) *experiment.Runner {
-	return &experiment.Runner{Store: b.store, Jobs: b.jobs, Retry: b.retryFailed, Observe: p.observe, Kill: b.kill, Poll: 2 * time.Second}
+func (b *bench) runner(p *progress) *launch.Runner {
+	return &launch.Runner{Store: b.store, Jobs: b.jobs, Retry: b.retryFailed, Observe: p.observe, Kill: b.kill, Poll: 2 * time.Second}
 }
 
 // suite does the runs of a plan that have no record, then renders.
-func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
+func (b *bench) suite(ctx context.Context, todo *plan.Plan) error {
 	if err := b.makeStore(); err != nil {
 		return err
 	}
-	if err := plan.WriteData(b.store); err != nil {
+	if err := todo.WriteData(b.store); err != nil {
 		return err
 	}
-	outcomes, err := b.runs(ctx, plan)
+	outcomes, err := b.runs(ctx, todo)
 	if err != nil {
 		return err
 	}
@@ -84,7 +87,7 @@ func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
 	for _, o := range outcomes {
 		at[o.Run.ID] = o.Run.At
 	}
-	records, stale, err := b.find(plan)
+	records, stale, err := b.find(todo)
 	records = slices.DeleteFunc(records, func(r *record.Record) bool { _, ok := at[r.ID]; return !ok }) // another machine's
 	var analyses []*analysis.Analysis
 	if b.options.analyse {
@@ -92,12 +95,12 @@ func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
 		analyses, failed = b.analyse(records, at)
 		err = errors.Join(err, failed)
 	}
-	err = errors.Join(err, b.render(plan, records, stale, outcomes, analyses))
+	err = errors.Join(err, b.render(todo, records, stale, outcomes, analyses))
 	if verdict := b.verdictOn(ctx, outcomes); err != nil || verdict != nil {
 		return errors.Join(err, verdict)
 	}
-	if plan.Suite.Kind == experiment.KindCI {
-		return b.checkExpected(plan)
+	if todo.Suite.Kind == plan.KindCI {
+		return b.checkExpected(todo)
 	}
 	return nil
 }
@@ -106,8 +109,8 @@ func (b *bench) suite(ctx context.Context, plan *experiment.Plan) error {
 const longest = 12 * time.Hour
 
 // runs does the runs of a plan that have no record.
-func (b *bench) runs(ctx context.Context, plan *experiment.Plan) ([]experiment.Outcome, error) {
-	left, err := b.remaining(plan)
+func (b *bench) runs(ctx context.Context, todo *plan.Plan) ([]launch.Outcome, error) {
+	left, err := b.remaining(todo)
 	if err != nil {
 		return nil, err
 	}
@@ -118,13 +121,13 @@ func (b *bench) runs(ctx context.Context, plan *experiment.Plan) ([]experiment.O
 		fmt.Fprintln(b.stderr, left)
 	}
 	if left.time > longest && !b.yes {
-		return nil, usageError{fmt.Errorf("suite %s takes more than %v here; add -yes to start it (it can be stopped and goes on where it was), or choose with -datasets, -models and -seeds", plan.Suite.Name, longest)}
+		return nil, usageError{fmt.Errorf("suite %s takes more than %v here; add -yes to start it (it can be stopped and goes on where it was), or choose with -datasets, -models and -seeds", todo.Suite.Name, longest)}
 	}
 	p := newProgress(b.stderr, b.store, left.each, b.jobs)
 	defer p.finish()
 	working.Lock()
 	defer working.Unlock()
-	return b.runner(p).Run(ctx, plan.Runs), nil
+	return b.runner(p).Run(ctx, todo.Runs), nil
 }
 
 // remaining is what is left to do of a plan.
@@ -145,25 +148,25 @@ func (r remaining) String() string {
 	return text
 }
 
-func (b *bench) remaining(plan *experiment.Plan) (remaining, error) {
-	r := remaining{each: make([]time.Duration, len(plan.Runs))}
-	if plan.Suite.Kind == experiment.KindCost { // measured anew each time
+func (b *bench) remaining(todo *plan.Plan) (remaining, error) {
+	r := remaining{each: make([]time.Duration, len(todo.Runs))}
+	if todo.Suite.Kind == plan.KindCost { // measured anew each time
 		return r, nil
 	}
-	e, err := experiment.NewEstimator(b.store, experiment.Registry)
+	e, err := launch.NewEstimator(b.store, registry.Models)
 	if err != nil {
 		return r, err
 	}
-	for i, run := range plan.Runs {
-		st, err := run.State(b.store)
+	for i, one := range todo.Runs {
+		st, err := one.State(b.store)
 		if err != nil {
 			return r, err
 		}
-		if st.Status == experiment.StateDone || st.Status == experiment.StateTime || st.Status == experiment.StateFailed && !b.retryFailed {
+		if st.Status == plan.StateDone || st.Status == plan.StateTime || st.Status == plan.StateFailed && !b.retryFailed {
 			continue
 		}
 		r.runs++
-		d, ok := e.Of(plan, run)
+		d, ok := e.Of(todo, one)
 		if !ok {
 			r.unknown++
 		}
@@ -175,10 +178,10 @@ func (b *bench) remaining(plan *experiment.Plan) (remaining, error) {
 
 // checkExpected compares a plan's records with what is expected of them, or, with
 // -expect, writes them down as that.
-func (b *bench) checkExpected(plan *experiment.Plan) error {
-	path := b.config.Abs(plan.Suite.Expected)
+func (b *bench) checkExpected(todo *plan.Plan) error {
+	path := b.config.Abs(todo.Suite.Expected)
 	if b.expect {
-		e, err := plan.Expect(b.store)
+		e, err := todo.Expect(b.store)
 		if err == nil {
 			err = record.WriteSealed(path, e)
 		}
@@ -187,24 +190,24 @@ func (b *bench) checkExpected(plan *experiment.Plan) error {
 		}
 		return err
 	}
-	e, err := experiment.ReadExpectations(path)
+	e, err := plan.ReadExpectations(path)
 	if err != nil {
 		return err
 	}
-	if err := e.Check(plan, b.store); err != nil {
-		return fmt.Errorf("suite %s is not as expected:\n%w", plan.Suite.Name, err)
+	if err := e.Check(todo, b.store); err != nil {
+		return fmt.Errorf("suite %s is not as expected:\n%w", todo.Suite.Name, err)
 	}
-	fmt.Fprintf(b.stderr, "all %d runs are as expected\n", len(plan.Runs))
+	fmt.Fprintf(b.stderr, "all %d runs are as expected\n", len(todo.Runs))
 	return nil
 }
 
 // verdictOn tells what went wrong, and returns the error that decides the exit
 // code.
-func (b *bench) verdictOn(ctx context.Context, outcomes []experiment.Outcome) error {
+func (b *bench) verdictOn(ctx context.Context, outcomes []launch.Outcome) error {
 	var failed, interrupted, kept int
 	for _, o := range outcomes {
 		switch o.Status {
-		case experiment.OutcomeFailed:
+		case launch.OutcomeFailed:
 			failed++
 			fmt.Fprintf(b.stderr, "failed: %s: %s\n", o.Run.ID, o.Reason)
 			if f, err := b.store.ReadFailure(o.Run.ID); err == nil && f != nil && f.Stderr != "" {
@@ -214,10 +217,10 @@ func (b *bench) verdictOn(ctx context.Context, outcomes []experiment.Outcome) er
 					fmt.Fprintf(b.stderr, "  | %s\n", line)
 				}
 			}
-		case experiment.OutcomeEnvironment:
+		case launch.OutcomeEnvironment:
 			kept++
 			fmt.Fprintf(b.stderr, "not done: %s: %s\n", o.Run.ID, o.Reason)
-		case experiment.OutcomeInterrupted:
+		case launch.OutcomeInterrupted:
 			interrupted++
 		}
 	}
@@ -248,7 +251,7 @@ func (b *bench) records(ids []string) ([]*record.Record, error) {
 			errs = append(errs, err)
 		default:
 			out = append(out, r)
-			errs = append(errs, experiment.Complete(r))
+			errs = append(errs, plan.Complete(r))
 		}
 	}
 	return out, errors.Join(errs...)
@@ -268,18 +271,18 @@ func (b *bench) verify(ctx context.Context) error {
 	if b.json {
 		err = b.writeJSON(v)
 	} else {
-		experiment.WriteVerdict(b.stdout, v)
+		run.WriteVerdict(b.stdout, v)
 	}
 	if err != nil {
 		return usageError{err}
 	}
-	if v.Result == experiment.Different {
+	if v.Result == run.Different {
 		return fmt.Errorf("%s: the result is different", v.ID)
 	}
 	return nil
 }
 
-func (b *bench) repeat(ctx context.Context, original *record.Record) (experiment.Verdict, error) {
+func (b *bench) repeat(ctx context.Context, original *record.Record) (run.Verdict, error) {
 	working.Lock() // also for the temporary folder, which a signal would leave behind
 	defer working.Unlock()
 	p := newProgress(b.stderr, b.store, make([]time.Duration, 1), 1)
@@ -290,9 +293,9 @@ func (b *bench) repeat(ctx context.Context, original *record.Record) (experiment
 		fmt.Fprintf(b.stderr, "warning: the weights of %s were not kept: %v\n", original.ID, err)
 	case err != nil:
 		return v, err
-	case o.Status == experiment.OutcomeInterrupted, ctx.Err() != nil:
+	case o.Status == launch.OutcomeInterrupted, ctx.Err() != nil:
 		return v, errInterrupted
-	case o.Status != experiment.OutcomeDone:
+	case o.Status != launch.OutcomeDone:
 		return v, errors.New(o.Reason)
 	}
 	return v, nil

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/record"
 )
 
@@ -91,7 +91,7 @@ func damage(r *rand.Rand, text, other string) (kind, damaged string) {
 // print another number without a word.
 func TestDamagedFiles(t *testing.T) {
 	dir, encoder := textFolder(t)
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	write(t, config, read(t, config)+damageConfig)
 	results := filepath.Join(dir, "results")
 	store := record.Store{Dir: results}
@@ -203,7 +203,7 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	plan := func() (string, error) {
 		var out, errs bytes.Buffer
-		err := run(context.Background(), nil, []string{"-config", config, "-threads", "1", "-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder=" + copied, "-dry-run"}, &out, &errs)
+		err := command(context.Background(), nil, []string{"-config", config, "-threads", "1", "-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder=" + copied, "-dry-run"}, &out, &errs)
 		return regexp.MustCompile(`texts-fame-plus-s0-[0-9a-f]{8}`).FindString(out.String()), err
 	}
 	wantID, err := plan()
@@ -247,7 +247,7 @@ func interrupted(t *testing.T, dir string) (checkpoint, id string) {
 	results := filepath.Join(dir, "stopped")
 	for limit := time.Microsecond; ; limit *= 2 {
 		var out bytes.Buffer
-		err := run(context.Background(), nil, []string{"-config", filepath.Join(dir, experiment.FileName), "-threads", "1", "-suite", "damage", "-models", "sasrec", "-seeds", "0",
+		err := command(context.Background(), nil, []string{"-config", filepath.Join(dir, plan.FileName), "-threads", "1", "-suite", "damage", "-models", "sasrec", "-seeds", "0",
 			"-set", fmt.Sprintf("suites.damage.train.time_limit=%f", limit.Seconds()), "-out", results}, &out, &out)
 		paths, _ := filepath.Glob(filepath.Join(results, "state", "*.checkpoint"))
 		if len(paths) == 0 && checkpoint != "" && err == nil {
@@ -352,7 +352,7 @@ func TestDamagedFailure(t *testing.T) {
 // The page takes no number from a damaged or outdated aggregate of another suite.
 func TestPageReadsNothingUnchecked(t *testing.T) {
 	dir := tiny(t)
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	write(t, config, read(t, config)+damageConfig)
 	results := filepath.Join(dir, "results")
 	for _, suite := range []string{"quick", "next"} {

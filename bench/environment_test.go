@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/run"
 )
 
 // limited is built under a limit of the shell, such as "ulimit -v 1000000".
@@ -93,8 +93,8 @@ func TestWordsOfTheWatcher(t *testing.T) {
 		t.Fatalf("words %q", words)
 	}
 	for _, w := range words {
-		if !experiment.OutOfMemory(w[1]) {
-			t.Errorf("package experiment does not know %q", w[1])
+		if !run.OutOfMemory(w[1]) {
+			t.Errorf("package run does not know %q", w[1])
 		}
 	}
 }

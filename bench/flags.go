@@ -31,54 +31,53 @@ const helpText = `bench trains and ranks sequential recommenders and prints comp
 Usage: bench [-suite NAME] [flags]
 
 Without flags it runs the suite "quick": popularity, Markov and SASRec on the
-embedded Amazon Beauty. A run that has a record under results/ is not repeated,
-so the same command goes on after an interruption, and prints the table at once
-when all is done.
+embedded Amazon Beauty. A run that has a record under results/ is not repeated.
+So after an interruption the same command continues, and once all runs are done
+it prints the tables at once.
 
 Examples:
   bench                                            the quick suite
-  bench -dry-run                                   what it would run, and what is done already
+  bench -dry-run                                   what it would run, and what is already done
   bench -list                                      suites, models and data sets
   bench -datasets beauty,toys -seeds 0,1,2         the same models on more data, with three seeds
-  bench -set train.epochs=2 -set sasrec.dropout=0.3    other settings (experiments.toml lists all keys)
+  bench -set train.epochs=2 -set sasrec.dropout=0.3    other settings (all keys: experiments.toml)
   bench -models popularity -out try                one model, results elsewhere
-  bench -suite sweep -dry-run                      FAME by heads and experts; the file says how to write a sweep
-  bench -suite tune                                the same search for every model, on validation
+  bench -suite sweep -dry-run                      FAME by heads and experts; experiments.toml explains sweeps
+  bench -suite tune                                equal searches for all models, on validation
   bench -suite cost                                speed, latency and memory of this machine
-  bench -report -json                              only render what the records hold
+  bench -report -json                              only render the tables of existing records
   bench -verify beauty-sasrec-s0-1a2b3c4d          repeat a recorded run and compare
-  bench -models fame -analyse                      what gate, experts and heads do, with controls
-  bench -explain 17 -run beauty-fame-s0-1a2b3c4d   why user 17 is recommended what
-  bench -trec beauty-markov-s0-1a2b3c4d            its lists, for trec_eval and other evaluators
+  bench -models fame -analyse                      what gate, experts and heads do, compared with chance
+  bench -explain 17 -run beauty-fame-s0-1a2b3c4d   explain the recommendations for user 17
+  bench -trec beauty-markov-s0-1a2b3c4d            its ranked lists, for trec_eval and other evaluators
 
 Flags:
 `
 
 const helpEnd = `
-Results go to results/ beside experiments.toml, or to -out:
+Results go to results/ next to experiments.toml, or to -out:
   runs/ID.json          record of a run: spec, curve, metrics, and where it was measured
   runs/ID.ranks.tsv.gz  test rank of every user
   tables/SUITE.md       the tables, as Markdown; SUITE.tex and SUITE*.csv too
-  figures/, index.html  figures as SVG and PNG; one page with all suites and what is behind each number
-  SUITE.toml            what a suite of kind tune chose
+  figures/, index.html  figures as SVG and PNG; one page with all suites and the runs behind each number
+  SUITE.toml            the settings that a suite of kind tune chose
   analysis/ID.json      what -analyse prints
   trec/ID.*             what -trec writes (not for git)
   curves/, datasets/    training curves with times; statistics of the data
   weights/, state/, aggregates/   best weights; checkpoints and locks; a cache (not for git)
 Tables are printed on stdout, progress on stderr.
 
-Ctrl-C, SIGTERM and SIGHUP stop training after the current step and keep a checkpoint; a
-second one stops at once. Outside training the first one does.
-A run that the machine kept from ending (disk full, no memory, killed) is tried again by the
-same command, one that failed by itself only with -retry-failed.
+Ctrl-C, SIGTERM and SIGHUP stop training after the current step and keep a checkpoint. A
+second signal stops at once, as does the first one outside training.
+A run that was stopped by the machine (disk full, no memory, killed) is tried again by the
+same command. A run that failed by itself is tried again only with -retry-failed.
 A flag that a mode does not use is an error.
 
 Exit codes of the built binary ("go run" turns every failure into 1):
   0    all runs done; with -verify: equal or within tolerance
-  1    a run failed, or was kept from ending by the machine; with -verify: the result is
-       different
-  2    wrong flags, configuration or input, nothing ran; with -verify: nothing was compared,
-       as when the data are not here
+  1    a run failed or was stopped by the machine; with -verify: the result is different
+  2    wrong flags, configuration or input, and nothing ran; with -verify: nothing could be
+       compared, for example because the data are missing
   130  interrupted
 `
 
@@ -89,33 +88,33 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // the error is printed once, by main
 	fs.StringVar(&o.suite, "suite", "quick", "`NAME` of a suite in experiments.toml")
-	fs.StringVar(&o.config, "config", "", "configuration `FILE` (default: experiments.toml here or in a folder above)")
+	fs.StringVar(&o.config, "config", "", "configuration `FILE` (default: experiments.toml here or in a parent folder)")
 	fs.StringVar(&data, "datasets", "", "comma-separated `NAMES` of data sets instead of the suite's")
 	fs.StringVar(&models, "models", "", "comma-separated `NAMES` of models instead of the suite's")
 	fs.StringVar(&seeds, "seeds", "", "comma-separated `NUMBERS` instead of the suite's seeds")
-	fs.StringVar(&o.out, "out", "", "results `FOLDER` (default: results beside experiments.toml)")
+	fs.StringVar(&o.out, "out", "", "results `FOLDER` (default: results next to experiments.toml)")
 	fs.StringVar(&o.device, "device", "cpu", "`DEVICE` to compute on: cpu, cuda or cuda:N")
-	fs.IntVar(&o.threads, "threads", 0, "`NUMBER` of threads of a run, part of its id (default: all cores)")
-	fs.Func("set", "a `KEY=VALUE` that wins over the file, as in train.epochs=2; may be repeated", func(s string) error {
+	fs.IntVar(&o.threads, "threads", 0, "`NUMBER` of threads per run, part of its id (default: all cores)")
+	fs.Func("set", "`KEY=VALUE` that overrides the file, as in train.epochs=2; may be repeated", func(s string) error {
 		o.sets = append(o.sets, s)
 		return nil
 	})
-	fs.IntVar(&o.jobs, "jobs", 1, "`NUMBER` of runs at a time; give each fewer -threads then")
-	fs.BoolVar(&o.retryFailed, "retry-failed", false, "try runs again that failed before")
-	fs.BoolVar(&o.again, "again", false, "train runs again whose records were made by other code than this program's")
-	fs.BoolVar(&o.strict, "strict", false, "a data set that is not there is an error; otherwise it is skipped")
-	fs.BoolVar(&o.yes, "yes", false, "start even if it will take more than 12 hours")
-	fs.BoolVar(&o.expect, "expect", false, "suites of kind ci: write what the runs give as their expectation")
+	fs.IntVar(&o.jobs, "jobs", 1, "`NUMBER` of runs at a time; give each run fewer -threads then")
+	fs.BoolVar(&o.retryFailed, "retry-failed", false, "try again runs that failed before")
+	fs.BoolVar(&o.again, "again", false, "train again runs whose records were made by other code than this program's")
+	fs.BoolVar(&o.strict, "strict", false, "a missing data set is an error; otherwise it is skipped if the suite has others")
+	fs.BoolVar(&o.yes, "yes", false, "run even if it will take more than 12 hours")
+	fs.BoolVar(&o.expect, "expect", false, "suites of kind ci: write the results of the runs as their expectation")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
 	fs.BoolVar(&o.list, "list", false, "print suites, models and data sets")
-	fs.BoolVar(&o.json, "json", false, "print plan, list, tables or verdict as JSON")
+	fs.BoolVar(&o.json, "json", false, "print the plan, list, tables or verdict as JSON")
 	fs.BoolVar(&o.report, "report", false, "render the suite's tables from records and run nothing")
-	fs.BoolVar(&o.analyse, "analyse", false, "also print what the suite's runs of FAME do: gate, experts, attention, what each head prefers")
-	fs.StringVar(&o.explain, "explain", "", "print why `USER` (an id of the data set) is recommended what by the run of -run")
-	fs.StringVar(&o.run, "run", "", "`ID` of the recorded run that -explain is about")
-	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same; keeps its weights if there are none")
-	fs.StringVar(&o.trec, "trec", "", "write what the recorded run `ID` recommends to the test users as TREC run and qrels files")
-	fs.IntVar(&o.top, "top", defaultTop, fmt.Sprintf("`NUMBER` of items a user that -trec writes, 1 to %d", maxTop))
+	fs.BoolVar(&o.analyse, "analyse", false, "also analyse the suite's runs of FAME: gate, experts, attention, preferences of each head")
+	fs.StringVar(&o.explain, "explain", "", "explain the recommendations for `USER` (an id of the data set) by the run given with -run")
+	fs.StringVar(&o.run, "run", "", "`ID` of the recorded run that -explain uses")
+	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same; restores missing weights")
+	fs.StringVar(&o.trec, "trec", "", "write the recommendations of the recorded run `ID` for all test users as TREC run and qrels files")
+	fs.IntVar(&o.top, "top", defaultTop, fmt.Sprintf("`NUMBER` of items per user that -trec writes, 1 to %d", maxTop))
 	given, err := parseOnce(fs, args)
 	o.given = given
 	if errors.Is(err, flag.ErrHelp) {
@@ -144,12 +143,12 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 	for _, s := range splitList(seeds) {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return fmt.Errorf("-seeds: %q is no integer; expected a list such as 0,1,2", s)
+			return fmt.Errorf("-seeds: expected integers such as 0,1,2, got %q", s)
 		}
 		o.seeds = append(o.seeds, n)
 	}
 	if !devicePattern.MatchString(o.device) {
-		return fmt.Errorf("-device: %q is unknown; expected cpu, cuda or cuda:N", o.device)
+		return fmt.Errorf("-device: expected cpu, cuda or cuda:N, got %q", o.device)
 	}
 	if o.jobs < 1 || o.jobs > most {
 		return fmt.Errorf("-jobs: expected 1 to %d runs at a time, got %d", most, o.jobs)
@@ -158,7 +157,7 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 		return fmt.Errorf("-threads: expected 1 to %d threads, or 0 for all cores, got %d", most, o.threads)
 	}
 	if o.top < 1 || o.top > maxTop {
-		return fmt.Errorf("-top: %d is not in 1…%d", o.top, maxTop)
+		return fmt.Errorf("-top: expected 1 to %d items, got %d", maxTop, o.top)
 	}
 	return o.checkMode()
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/record"
 )
 
@@ -56,7 +56,7 @@ func unfinished(t *testing.T, out string, since time.Time) bool {
 // sets, cut to 2,000 users.
 func TestKilledPlanEndsTheSame(t *testing.T) {
 	dir, encoder := textFolder(t)
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	write(t, config, tinyConfig+textConfig+killedPlan)
 	args := []string{"-config", config, "-suite", "killed", "-set", "pretrain.encoder=" + encoder}
 	if os.Getenv("BENCH_KILL_TEST") == "full" {

@@ -9,14 +9,15 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/escape"
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
+	"famebench/internal/registry"
 )
 
 // listing is what -list shows.
 type listing struct {
-	Suites   []experiment.Suite `json:"suites"`
-	Models   []listedModel      `json:"models"`
-	Datasets []listedDataset    `json:"datasets"`
+	Suites   []plan.Suite    `json:"suites"`
+	Models   []listedModel   `json:"models"`
+	Datasets []listedDataset `json:"datasets"`
 }
 
 type listedModel struct {
@@ -38,7 +39,7 @@ type listedDataset struct {
 
 func (b *bench) list() error {
 	l := listing{Suites: b.config.Suites()}
-	for _, e := range experiment.Registry {
+	for _, e := range registry.Models {
 		l.Models = append(l.Models, listedModel{e.Name, e.Summary, e.Base, e.Settings()})
 	}
 	for _, name := range b.config.Datasets() {
@@ -127,16 +128,16 @@ type plannedRun struct {
 	Seconds float64 `json:"expected_s,omitempty"` // by the records of earlier runs
 }
 
-func (b *bench) dryRun(plan *experiment.Plan) error {
+func (b *bench) dryRun(todo *plan.Plan) error {
 	runs := []plannedRun{}
 	counts := map[string]int{}
-	left, err := b.remaining(plan)
+	left, err := b.remaining(todo)
 	if err != nil {
 		return err
 	}
-	for i, r := range plan.Runs {
-		st := experiment.State{Status: experiment.StateToRun}
-		if plan.Suite.Kind != experiment.KindCost {
+	for i, r := range todo.Runs {
+		st := plan.State{Status: plan.StateToRun}
+		if todo.Suite.Kind != plan.KindCost {
 			var err error
 			if st, err = r.State(b.store); err != nil {
 				return err
@@ -148,11 +149,11 @@ func (b *bench) dryRun(plan *experiment.Plan) error {
 	}
 	if b.json {
 		return b.writeJSON(struct {
-			Suite   string            `json:"suite"`
-			Out     string            `json:"out"`
-			Runs    []plannedRun      `json:"runs"`
-			Skipped []experiment.Skip `json:"skipped,omitempty"`
-		}{plan.Suite.Name, b.store.Dir, runs, plan.Skipped})
+			Suite   string       `json:"suite"`
+			Out     string       `json:"out"`
+			Runs    []plannedRun `json:"runs"`
+			Skipped []plan.Skip  `json:"skipped,omitempty"`
+		}{todo.Suite.Name, b.store.Dir, runs, todo.Skipped})
 	}
 	var text bytes.Buffer
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -174,8 +175,8 @@ func (b *bench) dryRun(plan *experiment.Plan) error {
 		fmt.Fprintln(b.stdout, strings.TrimRight(line, " \n"))
 	}
 	fmt.Fprintf(b.stdout, "suite %s: %d runs, %d done already; device %s, threads %d; results in %s\n",
-		plan.Suite.Name, len(runs), counts[experiment.StateDone], b.device, plan.Threads, escape.Line(b.store.Dir))
-	if left.runs > 0 && plan.Suite.Kind != experiment.KindCost {
+		todo.Suite.Name, len(runs), counts[plan.StateDone], b.device, todo.Threads, escape.Line(b.store.Dir))
+	if left.runs > 0 && todo.Suite.Kind != plan.KindCost {
 		fmt.Fprintln(b.stdout, left)
 	}
 	return nil

@@ -2,13 +2,16 @@
 // anybody can rerun. A suite of experiments.toml names models, data sets and
 // seeds; bench goes through it as one pipeline:
 //
-//	plan     internal/experiment  the suite's runs, each with an id hashed from all that decides its result
-//	load     datasets             sequences, splits, statistics
-//	train    internal/train       one child process a run, early stopping on validation items
-//	rank     internal/rank        full ranking of the test items, under both seen-item rules
-//	record   internal/record      one immutable file a run, under results/
-//	compare  internal/aggregate   means, tests, published numbers, from records and nothing else
-//	render   internal/report      tables of these for the terminal and for papers;
+//	plan     internal/plan       the suite's runs, each with an id hashed from all that decides its result
+//	launch   internal/launch     one child process per run, several at a time with -jobs
+//	run      internal/run        what a child does: load the data, initialise, train, rank, record
+//	load     datasets            sequences, splits, statistics
+//	init     pretrain            item embeddings from the items' texts (FAME+); texts by internal/bert
+//	train    internal/train      early stopping on validation items; models by internal/registry
+//	rank     internal/rank       full ranking of the test items, under both seen-item rules
+//	record   internal/record     one immutable file per run, under results/
+//	compare  internal/aggregate  means, tests, published numbers, from records and nothing else
+//	render   internal/report     tables of these for the terminal and for papers;
 //	         internal/figure, internal/page   figures, and a page with everything
 //
 // What has a record is not run again, so an interrupted suite goes on where it
@@ -27,7 +30,9 @@ import (
 	"syscall"
 
 	"famebench/internal/escape"
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
+	"famebench/internal/registry"
+	"famebench/internal/run"
 )
 
 // Exit codes of the built binary ("go run" turns every failure into 1).
@@ -62,22 +67,22 @@ func exitCode(err error) int {
 
 func main() {
 	signal.Ignore(syscall.SIGXFSZ) // a write beyond "ulimit -f" is then an error like that of a full disk
-	if len(os.Args) > 1 && os.Args[1] == experiment.ChildCommand {
-		os.Exit(experiment.RunChild(os.Stdin, os.Stdout, experiment.Registry))
+	if len(os.Args) > 1 && os.Args[1] == run.ChildCommand {
+		os.Exit(run.Child(os.Stdin, os.Stdout, registry.Models))
 	}
 	// Without this, writing to a closed pipe would end the process before its files are
 	// written; now the write fails, which run reports.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	stderr := standardError()
 	ctx, kill := catchSignals(stderr)
-	end(run(ctx, kill, os.Args[1:], standardOutput(), stderr), stderr)
+	end(command(ctx, kill, os.Args[1:], standardOutput(), stderr), stderr)
 }
 
-// run does what the command line asks for. Tables and JSON go to stdout,
+// command does what the command line asks for. Tables and JSON go to stdout,
 // everything else to stderr. Cancelling ctx stops after the current step;
 // closing kill ends a child that does not. Where nothing can be written to stdout,
 // all else is done, and the error says so.
-func run(ctx context.Context, kill <-chan struct{}, args []string, stdout, stderr io.Writer) error {
+func command(ctx context.Context, kill <-chan struct{}, args []string, stdout, stderr io.Writer) error {
 	out, messages := &escape.Writer{To: stdout}, &escape.Writer{To: stderr}
 	err := dispatch(ctx, kill, args, out, messages)
 	_ = messages.Err() // nowhere is left to complain about it
@@ -116,44 +121,44 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	if err := o.checkKind(suite); err != nil {
 		return usageError{err}
 	}
-	place := experiment.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict, Again: o.again}
+	place := plan.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict, Again: o.again}
 	if o.report {
 		place.Recorded = sync.OnceValues(b.recorded)
 	}
-	if suite.Kind == experiment.KindTune {
+	if suite.Kind == plan.KindTune {
 		return b.tune(ctx, suite, place)
 	}
-	plan, err := b.config.Plan(suite, place)
+	todo, err := b.config.Plan(suite, place)
 	if err != nil {
 		return usageError{err}
 	}
-	b.announce(plan)
+	b.announce(todo)
 	switch {
 	case o.dryRun:
-		return b.dryRun(plan)
-	case suite.Kind == experiment.KindCost:
-		return b.cost(ctx, plan)
+		return b.dryRun(todo)
+	case suite.Kind == plan.KindCost:
+		return b.cost(ctx, todo)
 	case o.report:
-		return b.report(plan)
+		return b.report(todo)
 	}
-	return b.suite(ctx, plan)
+	return b.suite(ctx, todo)
 }
 
 // announce prints the data sets' warnings, how texts are encoded, and what of the suite
 // cannot be run.
-func (b *bench) announce(plan *experiment.Plan) {
-	for _, d := range plan.Data {
+func (b *bench) announce(todo *plan.Plan) {
+	for _, d := range todo.Data {
 		for _, w := range d.Warnings {
 			fmt.Fprintf(b.stderr, "warning: %s\n", w)
 		}
 	}
-	if len(plan.Changed) > 0 && !b.options.report {
-		fmt.Fprintf(b.stderr, "note: uncommitted changes in %s: records that other code made are not used, and these runs are trained again\n", strings.Join(plan.Changed, ", "))
+	if len(todo.Changed) > 0 && !b.options.report {
+		fmt.Fprintf(b.stderr, "note: uncommitted changes in %s: records that other code made are not used, and these runs are trained again\n", strings.Join(todo.Changed, ", "))
 	}
-	for _, line := range plan.Encoders {
+	for _, line := range todo.Encoders {
 		fmt.Fprintf(b.stderr, "text encoder %s\n", line)
 	}
-	for _, s := range plan.Skipped {
+	for _, s := range todo.Skipped {
 		fmt.Fprintf(b.stderr, "skipped: %s: %s\n", s.What, s.Reason)
 	}
 }

@@ -16,7 +16,9 @@ import (
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
+	"famebench/internal/run"
+	"famebench/internal/tinytest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(eatMemory) != "" {
 		eat()
 	}
-	if os.Getenv("BENCH_TEST_MAIN") != "" || len(os.Args) > 1 && os.Args[1] == experiment.ChildCommand {
+	if os.Getenv("BENCH_TEST_MAIN") != "" || len(os.Args) > 1 && os.Args[1] == run.ChildCommand {
 		main()
 	}
 	os.Exit(m.Run())
@@ -65,20 +67,10 @@ path = "missing.csv"
 columns = { user = "u", item = "i" }
 `
 
-// tiny makes a folder with a configuration and 30 users of 6 items each.
+// tiny makes a folder with the configuration and a small log.
 func tiny(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	var csv strings.Builder
-	csv.WriteString("u,i\n")
-	for u := range 30 {
-		for i := range 6 {
-			fmt.Fprintf(&csv, "u%d,i%d\n", u, (u*3+i*i)%20)
-		}
-	}
-	write(t, filepath.Join(dir, "tiny.csv"), csv.String())
-	write(t, filepath.Join(dir, experiment.FileName), tinyConfig)
-	return dir
+	return tinytest.Folder(t, tinyConfig)
 }
 
 func write(t *testing.T, path, text string) {
@@ -92,14 +84,14 @@ func write(t *testing.T, path, text string) {
 func runBench(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	err = run(context.Background(), nil, inFolder(dir, args), &out, &errs)
+	err = command(context.Background(), nil, inFolder(dir, args), &out, &errs)
 	return out.String(), errs.String(), err
 }
 
 // inFolder adds the configuration of a folder to arguments, and one thread for the modes
 // that take it.
 func inFolder(dir string, args []string) []string {
-	first := []string{"-config", filepath.Join(dir, experiment.FileName)}
+	first := []string{"-config", filepath.Join(dir, plan.FileName)}
 	if !slices.ContainsFunc(args, func(a string) bool {
 		return slices.Contains([]string{"-threads", "-list", "-verify", "-explain", "-trec"}, a)
 	}) {
@@ -148,7 +140,7 @@ func TestGolden(t *testing.T) {
 // The list of what is configured needs nothing that is yet to be fetched.
 func TestListOfOurs(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	err := run(context.Background(), nil, []string{"-config", "../experiments.toml", "-list"}, &stdout, &stderr)
+	err := command(context.Background(), nil, []string{"-config", "../experiments.toml", "-list"}, &stdout, &stderr)
 	if err != nil || !strings.Contains(stdout.String(), "texts read from data/amazon-beauty") {
 		t.Errorf("%v\n%s", err, stdout.String())
 	}
@@ -288,9 +280,9 @@ func TestExitCodes(t *testing.T) {
 		{"no such suite", []string{"-suite", "quik"}, 2, `did you mean "quick"?`},
 		{"no such model", []string{"-models", "sasrek"}, 2, `-models: unknown model "sasrek"; did you mean "sasrec"?`},
 		{"no such data set", []string{"-datasets", "tinny"}, 2, `-datasets: unknown data set "tinny"; did you mean "tiny"?`},
-		{"no such seed", []string{"-seeds", "0,x"}, 2, `-seeds: "x" is no integer`},
+		{"no such seed", []string{"-seeds", "0,x"}, 2, `-seeds: expected integers such as 0,1,2, got "x"`},
 		{"a seed twice", []string{"-seeds", "1,1"}, 2, `seed 1 stands there twice`},
-		{"no such device", []string{"-device", "gpu"}, 2, `-device: "gpu" is unknown`},
+		{"no such device", []string{"-device", "gpu"}, 2, `-device: expected cpu, cuda or cuda:N, got "gpu"`},
 		{"threads", []string{"-threads", "-1"}, 2, `-threads: expected 1 to 1024 threads, or 0 for all cores, got -1`},
 		{"no such setting", []string{"-set", "train.epoch=2"}, 2, `did you mean "epochs"?`},
 		{"no such file", []string{"-config", "no.toml"}, 2, "no.toml"},
@@ -393,7 +385,7 @@ func TestExamplesOfHelp(t *testing.T) {
 			t.Errorf("%s: %v", command, err)
 			continue
 		}
-		o.config = filepath.Join("..", experiment.FileName)
+		o.config = filepath.Join("..", plan.FileName)
 		b, err := newBench(o, nil, io.Discard, io.Discard)
 		if err != nil {
 			t.Errorf("%s: %v", command, err)

@@ -41,7 +41,7 @@ static int strict_overcommit(void) {
 	return n == 1 && mode == '2';
 }
 
-// The words are those of outOfMemory in package experiment.
+// The words are those of outOfMemory in package run.
 static int out_of_memory(const char *text) {
 	static const char *words[] = {
 		"out of memory", "cannot allocate memory", "can't allocate memory", "std::bad_alloc", "pthread_create failed",

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 )
 
 // A flag that a mode does not use is an error: ignored, it would make a user believe that
@@ -35,10 +35,10 @@ var uses = map[mode]string{
 
 // unusedBy lists the flags of running a suite that one of a kind does not use.
 var unusedBy = map[string]string{
-	experiment.KindCompare: "expect",
-	experiment.KindCI:      "",
-	experiment.KindTune:    "expect analyse",
-	experiment.KindCost:    "expect analyse jobs retry-failed again yes report",
+	plan.KindCompare: "expect",
+	plan.KindCI:      "",
+	plan.KindTune:    "expect analyse",
+	plan.KindCost:    "expect analyse jobs retry-failed again yes report",
 }
 
 // checkMode finds the mode of a command line, and refuses flags that it does not use.
@@ -96,8 +96,8 @@ func goesWith(name string) string {
 }
 
 // checkKind refuses flags that suites of a kind do not use.
-func (o *options) checkKind(s experiment.Suite) error {
-	if s.Kind == experiment.KindCost && len(o.seeds) > 1 {
+func (o *options) checkKind(s plan.Suite) error {
+	if s.Kind == plan.KindCost && len(o.seeds) > 1 {
 		return fmt.Errorf("-seeds: suite %s is of kind %q, which measures with one seed, got %d", s.Name, s.Kind, len(o.seeds))
 	}
 	var unused []string

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 )
 
 // Records are shared between machines, so their data need not be where they were: the data
@@ -39,7 +39,7 @@ func TestMovedData(t *testing.T) {
 		t.Errorf("no data: exit code %d, %v; want %d", exitCode(err), err, exitUsage)
 	}
 
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	write(t, config, strings.ReplaceAll(read(t, config), `"tiny.csv"`, `"there/log.csv"`))
 	for _, args := range [][]string{{"-verify", markov}, {"-verify", fame}, {"-trec", markov}, {"-trec", fame}, {"-explain", "u7", "-run", fame}} {
 		if stdout, stderr, err := runBench(t, dir, args...); err != nil || args[0] == "-verify" && stdout != args[1]+": equal\n" {

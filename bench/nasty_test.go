@@ -21,7 +21,7 @@ import (
 
 	"golang.org/x/net/html"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 )
 
 // nastyTexts are names as nobody should have, and somebody will. Each comes with a number.
@@ -63,9 +63,9 @@ func nastyFolder(t *testing.T) (dir, encoder string, ids map[string]bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := read(t, filepath.Join(dir, experiment.FileName))
+	config := read(t, filepath.Join(dir, plan.FileName))
 	config = strings.Replace(config, "[suites.text]\n", "[suites.text]\nsummary = "+string(quoted)+"\n", 1)
-	write(t, filepath.Join(dir, experiment.FileName), config)
+	write(t, filepath.Join(dir, plan.FileName), config)
 	if err := os.MkdirAll(filepath.Join(dir, "results"), 0o755); err != nil {
 		t.Fatal(err)
 	}

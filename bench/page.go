@@ -12,9 +12,9 @@ import (
 
 	"famebench/internal/aggregate"
 	"famebench/internal/atomicfile"
-	"famebench/internal/experiment"
 	"famebench/internal/figure"
 	"famebench/internal/page"
+	"famebench/internal/plan"
 	"famebench/internal/record"
 )
 
@@ -64,7 +64,7 @@ func (b *bench) page(suite *aggregate.Suite) error {
 // place of a suite in experiments.toml; behind all others if it is not there.
 func (b *bench) place(suite string) int {
 	suites := b.config.Suites()
-	if i := slices.IndexFunc(suites, func(s experiment.Suite) bool { return s.Name == suite }); i >= 0 {
+	if i := slices.IndexFunc(suites, func(s plan.Suite) bool { return s.Name == suite }); i >= 0 {
 		return i
 	}
 	return len(suites)
@@ -93,16 +93,16 @@ func (b *bench) other(name string, recorded func() ([]*record.Record, error)) (*
 	if i == len(suites) || len(b.sets) > 0 { // with other settings it is another suite
 		return nil, fmt.Errorf("%w; render it with -report", err)
 	}
-	if suites[i].Kind == experiment.KindCost {
+	if suites[i].Kind == plan.KindCost {
 		return nil, nil
 	}
 	return b.again(suites[i], recorded)
 }
 
 // again aggregates the records of a suite; nil if it has none.
-func (b *bench) again(s experiment.Suite, recorded func() ([]*record.Record, error)) (*aggregate.Suite, error) {
-	o := experiment.Options{Device: b.device, Threads: b.threads, Out: b.store.Dir, Source: b.source, Recorded: recorded}
-	if s.Kind == experiment.KindTune {
+func (b *bench) again(s plan.Suite, recorded func() ([]*record.Record, error)) (*aggregate.Suite, error) {
+	o := plan.Options{Device: b.device, Threads: b.threads, Out: b.store.Dir, Source: b.source, Recorded: recorded}
+	if s.Kind == plan.KindTune {
 		first, err := b.config.PlanTrials(s, o)
 		if err != nil {
 			return nil, err
@@ -118,13 +118,13 @@ func (b *bench) again(s experiment.Suite, recorded func() ([]*record.Record, err
 		}
 		return suite, err
 	}
-	plan, err := b.config.Plan(s, o)
+	todo, err := b.config.Plan(s, o)
 	if err != nil {
 		return nil, err
 	}
-	records, stale, err := b.find(plan)
+	records, stale, err := b.find(todo)
 	if err != nil || len(records) == 0 {
 		return nil, err
 	}
-	return b.aggregate(plan, records, stale)
+	return b.aggregate(todo, records, stale)
 }

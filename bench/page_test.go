@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 )
 
 // TestPage: two suites are rendered; the page has both, in the order of the
 // configuration, also where only the tables and the records of one are left.
 func TestPage(t *testing.T) {
 	dir := tiny(t)
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	write(t, config, tinyConfig+`
 [suites.floors]
 summary = "what counts"

@@ -11,9 +11,10 @@ import (
 	"golang.org/x/term"
 
 	"famebench/internal/escape"
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/rank"
 	"famebench/internal/record"
+	"famebench/internal/run"
 )
 
 // plainEvery is how often a line is printed where there is no terminal.
@@ -76,46 +77,46 @@ func terminal(w io.Writer) *os.File {
 }
 
 // observe is told every event of every run.
-func (p *progress) observe(index int, run experiment.Run, e experiment.Event) {
+func (p *progress) observe(index int, one plan.Run, e run.Event) {
 	r := &p.runs[index]
-	name := fmt.Sprintf("[%d/%d] %s", index+1, len(p.runs), run.ID)
+	name := fmt.Sprintf("[%d/%d] %s", index+1, len(p.runs), one.ID)
 	short := name[:strings.LastIndex(name, "-")] // room is dear beside a bar
 	switch e.Kind {
-	case experiment.EventPhase:
+	case run.EventPhase:
 		if e.Phase == "load" {
 			r.began = time.Now()
 			at := ""
-			if run.At != "" {
-				at = " with " + run.At
+			if one.At != "" {
+				at = " with " + one.At
 			}
 			p.line("%s: started%s", name, at)
 		}
 		r.phase, r.share, r.printed = e.Phase, 0, time.Now()
 		p.show(short + ": " + e.Phase)
-	case experiment.EventProgress:
+	case run.EventProgress:
 		var text string
 		text, r.share = describe(r.phase, *e.Progress)
 		p.show(short + ": " + text)
 		p.plain(r, name, text, *e.Progress)
-	case experiment.EventWarning:
+	case run.EventWarning:
 		if !p.warned[e.Message] {
 			p.warned[e.Message] = true
 			p.line("%s: warning: %s", name, e.Message)
 		}
-	case experiment.EventBusy:
+	case run.EventBusy:
 		if !r.waiting {
 			r.waiting = true
 			p.line("%s: is being done by %s; its record will be used", name, e.Message)
 		}
-	case experiment.EventDone, experiment.EventCost:
+	case run.EventDone, run.EventCost:
 		r.over = true
-		p.line("%s: done in %s%s%s", name, time.Since(r.began).Round(100*time.Millisecond), p.outcome(run), p.left())
-	case experiment.EventFailed:
+		p.line("%s: done in %s%s%s", name, time.Since(r.began).Round(100*time.Millisecond), p.outcome(one), p.left())
+	case run.EventFailed:
 		r.over = true
 		p.line("%s: failed: %s%s", name, e.Message, p.left())
-	case experiment.EventInterrupted:
+	case run.EventInterrupted:
 		kept := "stopped; it had no checkpoint to keep yet"
-		if _, err := os.Stat(p.store.CheckpointPath(run.ID)); err == nil {
+		if _, err := os.Stat(p.store.CheckpointPath(one.ID)); err == nil {
 			kept = "stopped, checkpoint kept"
 		}
 		p.line("%s: %s", name, kept)
@@ -124,12 +125,12 @@ func (p *progress) observe(index int, run experiment.Run, e experiment.Event) {
 
 // outcome is what a run's record says, so that the lines of finished runs are the
 // table so far.
-func (p *progress) outcome(run experiment.Run) string {
-	r, err := p.store.Read(run.ID)
+func (p *progress) outcome(one plan.Run) string {
+	r, err := p.store.Read(one.ID)
 	if err != nil { // a measurement of cost has none
 		return ""
 	}
-	if run.Job.Spec.Untested {
+	if one.Job.Spec.Untested {
 		return fmt.Sprintf(", validation %s %.4f", rank.Deciding, r.Result.BestValidation()[rank.Deciding])
 	}
 	return fmt.Sprintf(", %s %.4f removed, %.4f kept", rank.Deciding, r.Result.Test.Removed[rank.Deciding], r.Result.Test.Kept[rank.Deciding])
@@ -172,7 +173,7 @@ func (p *progress) left() string {
 }
 
 // describe puts progress in words and as a share of the run.
-func describe(phase string, p experiment.Progress) (text string, share float64) {
+func describe(phase string, p run.Progress) (text string, share float64) {
 	if p.Steps > 0 {
 		share = float64(p.Step) / float64(p.Steps)
 	}
@@ -200,7 +201,7 @@ func describe(phase string, p experiment.Progress) (text string, share float64) 
 }
 
 // plain prints a line at the end of each epoch, and every ten seconds in between.
-func (p *progress) plain(r *runProgress, name, text string, now experiment.Progress) {
+func (p *progress) plain(r *runProgress, name, text string, now run.Progress) {
 	if p.bar != nil || !now.EpochDone && time.Since(r.printed) < plainEvery {
 		return
 	}

@@ -12,11 +12,9 @@ import (
 	"testing"
 )
 
-// Marks in the README between which the comparisons of the suite main stand.
-const beginMain, endMain = "<!-- of results/tables/main.md, by go test ./bench -run Readme -update -->\n", "<!-- end -->\n"
-
-// TestReadmeShowsTheRecords renders the committed records anew: the tables in
-// results/tables, the figures and the comparisons in the README must be what comes out.
+// TestReadmeShowsTheRecords renders the committed records again: the tables in
+// results/tables, the figures, and the comparisons in docs/results.md and the README
+// must be what comes out.
 func TestReadmeShowsTheRecords(t *testing.T) {
 	out := render(t, "main")
 	render(t, "ablation")
@@ -30,25 +28,86 @@ func TestReadmeShowsTheRecords(t *testing.T) {
 	if comparisons.Len() == 0 {
 		t.Fatal("no comparison")
 	}
-	readme := read(t, "../README.md")
-	before, rest, ok1 := strings.Cut(readme, beginMain)
-	shown, after, ok2 := strings.Cut(rest, endMain)
+	const by = ", by go test ./bench -run Readme -update"
+	compareRegion(t, "../docs/results.md", "results/tables/main.md"+by, comparisons.String())
+	compareRegion(t, "../docs/results.md", "results/tables/speed.md", strings.TrimSpace(read(t, "../results/tables/speed.md"))+"\n\n")
+	compareRegion(t, "../README.md", "results/tables/main.csv"+by, shortTable(t, filepath.Join(out, "tables", "main.csv")))
+}
+
+// compareRegion compares what a page has between the comments "of SOURCE" and "end".
+func compareRegion(t *testing.T, page, source, want string) {
+	t.Helper()
+	begin, end := "<!-- of "+source+" -->\n", "<!-- end -->\n"
+	text := read(t, page)
+	before, rest, ok1 := strings.Cut(text, begin)
+	shown, after, ok2 := strings.Cut(rest, end)
 	if !ok1 || !ok2 {
-		t.Fatalf("the README lacks the lines %q and %q", beginMain, endMain)
+		t.Fatalf("%s lacks the lines %q and %q", page, begin, end)
 	}
-	if want := "\n" + comparisons.String(); shown != want {
-		if !*update {
-			t.Errorf("the README does not show the tables below; go test ./bench -run Readme -update writes them\n%s", want)
-		} else if err := os.WriteFile("../README.md", []byte(before+beginMain+want+endMain+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	want = "\n" + want
+	if shown == want {
+		return
 	}
-	if speed := read(t, "../results/tables/speed.md"); !strings.Contains(readme, strings.TrimSpace(speed)) {
-		t.Errorf("the README does not show this table:\n%s", speed)
+	if !*update {
+		t.Errorf("%s does not show the tables below; go test ./bench -run Readme -update writes them\n%s", page, want)
+	} else if err := os.WriteFile(page, []byte(before+begin+want+end+after), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
-// TestReadmeOfFAMEPlus compares the README's table of FAME+'s parts with the suite's.
+// shortTable is the README's table: two metrics of every model on Beauty.
+func shortTable(t *testing.T, path string) string {
+	lines, err := csv.NewReader(strings.NewReader(read(t, path))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := map[string]int{}
+	for i, name := range lines[0] {
+		at[name] = i
+	}
+	var labels []string // in the order of the suite
+	cells, seeds := map[string]string{}, map[string]string{}
+	for _, line := range lines[1:] {
+		label := line[at["label"]]
+		if line[at["dataset"]] != "beauty" {
+			continue
+		}
+		if _, ok := seeds[label]; !ok {
+			labels, seeds[label] = append(labels, label), line[at["n"]]
+		}
+		text := fourDecimals(t, line[at["mean"]])
+		if line[at["n"]] != "1" {
+			text += " ± " + fourDecimals(t, line[at["sd"]])
+		}
+		cells[label+line[at["rule"]]+line[at["metric"]]] = text
+	}
+	var b strings.Builder
+	b.WriteString("| model | seeds | HR@10, seen items removed | NDCG@10, removed | HR@10, seen items kept | NDCG@10, kept |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
+	for _, label := range labels {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", label, seeds[label], cells[label+"removedHR@10"],
+			cells[label+"removedNDCG@10"], cells[label+"keptHR@10"], cells[label+"keptNDCG@10"])
+	}
+	return b.String() + "\n"
+}
+
+func fourDecimals(t *testing.T, number string) string {
+	t.Helper()
+	value, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%.4f", value), "0")
+}
+
+// The README stays short: results belong in docs/results.md.
+func TestReadmeIsShort(t *testing.T) {
+	if n := strings.Count(read(t, "../README.md"), "\n"); n > 150 {
+		t.Errorf("the README has %d lines, expected at most 150", n)
+	}
+}
+
+// TestReadmeOfFAMEPlus compares the table of FAME+'s parts in docs/results.md with the
+// suite's.
 func TestReadmeOfFAMEPlus(t *testing.T) {
 	lines, err := csv.NewReader(strings.NewReader(read(t, "../results/tables/pretrain.csv"))).ReadAll()
 	if err != nil {
@@ -64,31 +123,27 @@ func TestReadmeOfFAMEPlus(t *testing.T) {
 		if at("dataset") != "beauty" || at("metric") != "NDCG@10" {
 			continue
 		}
-		mean, err := strconv.ParseFloat(at("mean"), 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		shown[at("rule")+at("model")] = strings.TrimPrefix(fmt.Sprintf("%.4f", mean), "0")
+		shown[at("rule")+at("model")] = fourDecimals(t, at("mean"))
 		seeds[at("model")] = map[string]string{"1": "one seed", "3": "three seeds"}[at("n")]
 	}
-	_, section, _ := strings.Cut(read(t, "../README.md"), "### FAME+\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	rows := 0
-	for _, row := range strings.Split(section, "\n") {
+	_, section, _ := strings.Cut(read(t, "../docs/results.md"), "<!-- of results/tables/pretrain.csv -->\n")
+	section, _, _ = strings.Cut(section, "<!-- end -->\n")
+	rows := strings.Split(strings.TrimSpace(section), "\n")
+	if len(rows) < 2+7 {
+		t.Fatalf("the table of FAME+'s parts in docs/results.md has %d lines", len(rows))
+	}
+	for _, row := range rows[2:] {
 		cells := strings.Split(row, " | ")
 		model, ok := strings.CutPrefix(cells[0], "| `")
 		if !ok || len(cells) != 4 {
+			t.Errorf("expected the row of a model, got %q", row)
 			continue
 		}
-		rows++
 		model = strings.TrimSuffix(model, "`")
 		want := fmt.Sprintf("%s / %s | %s |", shown["removed"+model], shown["kept"+model], seeds[model])
 		if got := strings.Join(cells[2:], " | "); got != want {
-			t.Errorf("%s: the README says %q, results/tables/pretrain.csv %q", model, got, want)
+			t.Errorf("%s: docs/results.md says %q, results/tables/pretrain.csv %q", model, got, want)
 		}
-	}
-	if rows < 7 {
-		t.Errorf("the README's table of FAME+'s parts has %d rows", rows)
 	}
 }
 
@@ -110,7 +165,7 @@ func render(t *testing.T, suite string) (out string) {
 		}
 	}
 	var stdout, stderr bytes.Buffer
-	if err := run(context.Background(), nil, []string{"-config", "../experiments.toml", "-suite", suite, "-report", "-out", out}, &stdout, &stderr); err != nil {
+	if err := command(context.Background(), nil, []string{"-config", "../experiments.toml", "-suite", suite, "-report", "-out", out}, &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
 	made, err := filepath.Glob(filepath.Join(out, "tables", suite+".*"))

@@ -18,20 +18,22 @@ import (
 	"famebench/internal/aggregate"
 	"famebench/internal/analysis"
 	"famebench/internal/atomicfile"
-	"famebench/internal/experiment"
+	"famebench/internal/launch"
+	"famebench/internal/plan"
 	"famebench/internal/record"
+	"famebench/internal/registry"
 	"famebench/internal/report"
 )
 
 // report renders a suite from the records of whatever machine made them: a record
 // counts if it differs from a run of the plan in device and threads at most.
-func (b *bench) report(plan *experiment.Plan) error {
-	records, stale, err := b.find(plan)
+func (b *bench) report(todo *plan.Plan) error {
+	records, stale, err := b.find(todo)
 	if err != nil {
 		return err
 	}
 	if len(records) == 0 {
-		err := fmt.Errorf("no records of suite %s in %s: run it first, without -report", plan.Suite.Name, b.store.Dir)
+		err := fmt.Errorf("no records of suite %s in %s: run it first, without -report", todo.Suite.Name, b.store.Dir)
 		if len(stale) > 0 {
 			err = fmt.Errorf("%w\n(%d records are stale, such as %s: %s)", err, len(stale), stale[0].ID, stale[0].Reason)
 		}
@@ -40,8 +42,8 @@ func (b *bench) report(plan *experiment.Plan) error {
 	if err := b.makeStore(); err != nil {
 		return err
 	}
-	unwritten := plan.WriteData(b.store)
-	return errors.Join(b.render(plan, records, stale, nil, nil), unwritten)
+	unwritten := todo.WriteData(b.store)
+	return errors.Join(b.render(todo, records, stale, nil, nil), unwritten)
 }
 
 // makeStore makes the results folder ready to be written. A report may find one that
@@ -60,9 +62,9 @@ func (b *bench) makeStore() error {
 
 // find reads the records of a plan's runs from whatever machine, and names the stale
 // ones. Both have ids that differ from those of planned runs in the hash alone.
-func (b *bench) find(plan *experiment.Plan) ([]*record.Record, []aggregate.Stale, error) {
-	stored, damaged := b.like(plan)
-	planned, err := b.planned(plan)
+func (b *bench) find(todo *plan.Plan) ([]*record.Record, []aggregate.Stale, error) {
+	stored, damaged := b.like(todo)
+	planned, err := b.planned(todo)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -73,9 +75,9 @@ func (b *bench) find(plan *experiment.Plan) ([]*record.Record, []aggregate.Stale
 // like reads the records whose ids differ from those of a plan's runs in the hash alone. A
 // damaged one among them is an error: without it a table, or the choice of a search, would
 // be another.
-func (b *bench) like(plan *experiment.Plan) ([]*record.Record, error) {
+func (b *bench) like(todo *plan.Plan) ([]*record.Record, error) {
 	wanted := map[string]bool{}
-	for _, r := range plan.Runs {
+	for _, r := range todo.Runs {
 		wanted[aggregate.Stem(r.ID)] = true
 	}
 	all, err := b.store.IDs()
@@ -85,9 +87,9 @@ func (b *bench) like(plan *experiment.Plan) ([]*record.Record, error) {
 	return b.records(slices.DeleteFunc(all, func(id string) bool { return !wanted[aggregate.Stem(id)] }))
 }
 
-func (b *bench) planned(plan *experiment.Plan) ([]aggregate.Planned, error) {
+func (b *bench) planned(todo *plan.Plan) ([]aggregate.Planned, error) {
 	var out []aggregate.Planned
-	for _, r := range plan.Runs {
+	for _, r := range todo.Runs {
 		p := aggregate.Planned{Spec: r.Job.Spec}
 		f, err := b.store.ReadFailure(r.ID)
 		if err != nil {
@@ -117,39 +119,39 @@ func (b *bench) recorded() ([]*record.Record, error) {
 
 // aggregate computes all that is shown of a suite, or reads it if nothing behind it
 // has changed since the last time.
-func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale []aggregate.Stale) (*aggregate.Suite, error) {
-	planned, err := b.planned(plan)
+func (b *bench) aggregate(todo *plan.Plan, records []*record.Record, stale []aggregate.Stale) (*aggregate.Suite, error) {
+	planned, err := b.planned(todo)
 	if err != nil {
 		return nil, err
 	}
 	var stats []datasets.Stats
 	var axes, skipped, proposals []string
 	code := map[string]string{}
-	for _, d := range plan.Data {
+	for _, d := range todo.Data {
 		stats = append(stats, d.Stats)
 		if d.Recorded {
 			skipped = append(skipped, d.Name+": the data is not here, so its users were not divided into groups")
 		}
 	}
-	for _, a := range plan.Suite.Axes {
+	for _, a := range todo.Suite.Axes {
 		axes = append(axes, a.Name)
 	}
-	for _, k := range plan.Skipped {
+	for _, k := range todo.Skipped {
 		if k.Missing { // the reason holds paths of this machine, which have no place in a table
 			k.Reason = "not here, so its records were not looked for"
 		}
 		skipped = append(skipped, k.What+": "+k.Reason)
 	}
-	for _, name := range plan.Suite.Models {
-		if code[name], err = experiment.CodeOf(experiment.Registry, name); err != nil {
+	for _, name := range todo.Suite.Models {
+		if code[name], err = registry.CodeOf(registry.Models, name); err != nil {
 			return nil, err
 		}
-		if experiment.Proposed(experiment.Registry, name) {
+		if registry.Proposed(registry.Models, name) {
 			proposals = append(proposals, name)
 		}
 	}
 	in := aggregate.Input{
-		Name: plan.Suite.Name, Summary: plan.Suite.Summary, Axes: axes, Proposals: proposals, Planned: planned, Records: records,
+		Name: todo.Suite.Name, Summary: todo.Suite.Summary, Axes: axes, Proposals: proposals, Planned: planned, Records: records,
 		Stale: stale, Skipped: skipped, Datasets: stats, Published: b.published, Store: b.store, Split: b.split, Code: code,
 	}
 	b.announceCode(in)
@@ -157,7 +159,7 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 	if err != nil {
 		return nil, err
 	}
-	origin, err := b.origin(plan)
+	origin, err := b.origin(todo)
 	if err != nil {
 		return nil, err
 	}
@@ -180,9 +182,9 @@ func (b *bench) aggregate(plan *experiment.Plan, records []*record.Record, stale
 }
 
 // origin is what the runs of a plan were made from.
-func (b *bench) origin(plan *experiment.Plan) (aggregate.Origin, error) {
+func (b *bench) origin(todo *plan.Plan) (aggregate.Origin, error) {
 	var ids []string
-	for _, r := range plan.Runs {
+	for _, r := range todo.Runs {
 		ids = append(ids, r.ID)
 	}
 	return aggregate.NewOrigin(b.store, b.published, ids)
@@ -239,8 +241,8 @@ type renderedRun struct {
 
 // render writes the tables of a suite to stdout and to files, then the analyses to
 // stdout; as JSON all of it is one document.
-func (b *bench) render(plan *experiment.Plan, records []*record.Record, stale []aggregate.Stale, outcomes []experiment.Outcome, analyses []*analysis.Analysis) error {
-	s, err := b.aggregate(plan, records, stale)
+func (b *bench) render(todo *plan.Plan, records []*record.Record, stale []aggregate.Stale, outcomes []launch.Outcome, analyses []*analysis.Analysis) error {
+	s, err := b.aggregate(todo, records, stale)
 	if err != nil {
 		return err
 	}
@@ -305,15 +307,15 @@ func (b *bench) writeTables(suite string, files []tableFile) error {
 }
 
 // cost measures the models of a suite and writes cost.json and a table.
-func (b *bench) cost(ctx context.Context, plan *experiment.Plan) error {
+func (b *bench) cost(ctx context.Context, todo *plan.Plan) error {
 	if err := b.makeStore(); err != nil {
 		return err
 	}
-	p := newProgress(b.stderr, b.store, make([]time.Duration, len(plan.Runs)), 1)
+	p := newProgress(b.stderr, b.store, make([]time.Duration, len(todo.Runs)), 1)
 	runner := b.runner(p)
 	runner.Jobs = 1 // two at a time would measure each other
 	working.Lock()
-	outcomes := runner.Run(ctx, plan.Runs)
+	outcomes := runner.Run(ctx, todo.Runs)
 	working.Unlock()
 	p.finish()
 	costs := []record.Cost{}
@@ -337,7 +339,7 @@ func (b *bench) cost(ctx context.Context, plan *experiment.Plan) error {
 		return err
 	}
 	var markdown, latex bytes.Buffer
-	report.MarkdownCosts(&markdown, plan.Suite.Name, plan.Suite.Summary, costs)
-	report.LatexCosts(&latex, plan.Suite.Name, costs)
-	return b.writeTables(plan.Suite.Name, []tableFile{{".md", markdown.Bytes()}, {".tex", latex.Bytes()}, {".csv", report.CostsCSV(costs)}})
+	report.MarkdownCosts(&markdown, todo.Suite.Name, todo.Suite.Summary, costs)
+	report.LatexCosts(&latex, todo.Suite.Name, costs)
+	return b.writeTables(todo.Suite.Name, []tableFile{{".md", markdown.Bytes()}, {".tex", latex.Bytes()}, {".csv", report.CostsCSV(costs)}})
 }

@@ -10,7 +10,7 @@ import (
 
 	"famebench/internal/atomicfile"
 	"famebench/internal/escape"
-	"famebench/internal/experiment"
+	"famebench/internal/run"
 )
 
 // working is held while child processes work. They keep a checkpoint when they are asked to
@@ -30,7 +30,7 @@ func catchSignals(stderr *os.File) (ctx context.Context, kill <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
 	killed := make(chan struct{})
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, experiment.StopSignals()...)
+	signal.Notify(signals, run.StopSignals()...)
 	go func() {
 		<-signals
 		cancel() // first: what holds the lock now looks at the context when it lets go

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 )
 
 // code is the exit code of a process that has ended, -1 if a signal ended it.
@@ -39,7 +39,7 @@ func TestSignalWhileReadingEndsAtOnce(t *testing.T) {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
 	id := idsOf(t, dir)["popularity"]
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	slow := filepath.Join(dir, "tiny.csv")
 	writeSlow(t, slow)
 	pipe := filepath.Join(dir, "results", "published.toml")

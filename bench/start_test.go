@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/torch/safetensors"
 	"famebench/pretrain"
@@ -55,7 +55,7 @@ func textFolder(t *testing.T) (dir, encoder string) {
 	write(t, filepath.Join(dir, "items.csv"), items.String())
 	write(t, filepath.Join(dir, "foreign.csv"), strings.ReplaceAll(items.String(), "\ni", "\nj"))
 	write(t, filepath.Join(dir, "some.csv"), some.String()+"i19,a thing,brand0\ni19,another thing,brand0\n")
-	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+textConfig)
+	write(t, filepath.Join(dir, plan.FileName), tinyConfig+textConfig)
 	encoder, err := filepath.Abs("../internal/oracle/testdata/text_tiny_bert/model")
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestSameStart(t *testing.T) {
 // A search over settings of pre-training is read back, whatever it chose.
 func TestTuneStart(t *testing.T) {
 	dir, encoder := textFolder(t)
-	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+textConfig+`
+	write(t, filepath.Join(dir, plan.FileName), tinyConfig+textConfig+`
 [suites.search]
 kind = "tune"
 models = ["fame-plus"]
@@ -444,7 +444,7 @@ func TestMissingEncoder(t *testing.T) {
 		t.Errorf("facet that is not here: %v\n%s", err, stderr)
 	}
 	// One place on an axis that cannot be leaves the others.
-	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+textConfig+"[suites.text.axes]\npretrain.template = [\"{genres}\", \"{brand}\"]\n")
+	write(t, filepath.Join(dir, plan.FileName), tinyConfig+textConfig+"[suites.text.axes]\npretrain.template = [\"{genres}\", \"{brand}\"]\n")
 	out, stderr, err = runBench(t, dir, "-suite", "text", "-models", "fame,fame-plus", "-dry-run", "-set", "pretrain.encoder="+encoder)
 	if err != nil || strings.Count(out, " to run") != 3 || !strings.Contains(stderr, "skipped: fame-plus on texts with pretrain.template = {genres}") {
 		t.Errorf("a template without texts: %v\n%s%s", err, out, stderr)

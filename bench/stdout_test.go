@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 )
 
 // full is a disk with no space left.
@@ -38,7 +38,7 @@ dropout = [0.1, 0.2]
 // is done.
 func TestStdoutIsChecked(t *testing.T) {
 	dir := tiny(t)
-	config := filepath.Join(dir, experiment.FileName)
+	config := filepath.Join(dir, plan.FileName)
 	write(t, config, tinyConfig+stdoutConfig)
 	_, stderr, err := runBench(t, dir, "-models", "popularity,fame", "-set", "fame.hidden=8")
 	if err != nil {
@@ -72,7 +72,7 @@ func TestStdoutIsChecked(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		err := run(context.Background(), nil, inFolder(dir, tt.args), full{}, io.Discard)
+		err := command(context.Background(), nil, inFolder(dir, tt.args), full{}, io.Discard)
 		if exitCode(err) != exitFailed || !strings.Contains(err.Error(), "standard output is incomplete: no space left on device") {
 			t.Errorf("%q: exit code %d, %v", tt.args, exitCode(err), err)
 		}
@@ -83,7 +83,7 @@ func TestStdoutIsChecked(t *testing.T) {
 		}
 	}
 	// What is wrong with the command line comes first.
-	if err := run(context.Background(), nil, []string{"-config", config, "-suite", "nosuch"}, full{}, io.Discard); exitCode(err) != exitUsage {
+	if err := command(context.Background(), nil, []string{"-config", config, "-suite", "nosuch"}, full{}, io.Discard); exitCode(err) != exitUsage {
 		t.Errorf("a wrong suite: %v", err)
 	}
 }

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"famebench/datasets"
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/rank"
 	"famebench/internal/record"
+	"famebench/internal/registry"
+	"famebench/internal/run"
 )
 
 // The lists of -trec: the default is the longest cut-off of the metrics, the maximum
@@ -47,11 +49,11 @@ func (b *bench) trec(ctx context.Context) error {
 		Kept: path("kept.run"), Removed: path("removed.run"), Qrels: path("qrels"),
 	}
 	p := newProgress(b.stderr, b.store, make([]time.Duration, 1), 1)
-	tell := func(event experiment.Event) { p.observe(0, experiment.Run{ID: r.ID}, event) }
+	tell := func(event run.Event) { p.observe(0, plan.Run{ID: r.ID}, event) }
 	phase := func(name string) func(done, total int) {
-		tell(experiment.Event{Kind: experiment.EventPhase, Phase: name})
+		tell(run.Event{Kind: run.EventPhase, Phase: name})
 		return func(done, total int) {
-			tell(experiment.Event{Kind: experiment.EventProgress, Progress: &experiment.Progress{Step: done, Steps: total}})
+			tell(run.Event{Kind: run.EventProgress, Progress: &run.Progress{Step: done, Steps: total}})
 		}
 	}
 	phase("load")
@@ -73,7 +75,7 @@ func (b *bench) trec(ctx context.Context) error {
 		}
 		return rank.WriteQrels(e.Qrels, data, cases)
 	}
-	err = experiment.WithScorer(r, b.recordedJob(r), experiment.Registry, rankAndWrite)
+	err = run.WithScorer(r, b.recordedJob(r), registry.Models, rankAndWrite)
 	p.finish()
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("-trec: %w", errInterrupted)
@@ -81,10 +83,10 @@ func (b *bench) trec(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tell(experiment.Event{Kind: experiment.EventDone})
+	tell(run.Event{Kind: run.EventDone})
 	e.AsRecorded = rank.RanksSum(got.RanksKept, got.RanksRemoved) == r.Result.RanksSHA256
 	if e.AsRecorded {
-		err = experiment.SealWeights(b.store, r.ID)
+		err = run.SealWeights(b.store, r.ID)
 	} else {
 		fmt.Fprintf(b.stderr, "warning: %s: the lists do not give the ranks of the record: the weights or the machine differ from those of the record\n", r.ID)
 		for _, d := range append(unlike("kept", r.Result.Test.Kept, got.Kept), unlike("removed", r.Result.Test.Removed, got.Removed)...) {

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/torch/safetensors"
 )
@@ -318,8 +318,8 @@ func TestTRECRefuses(t *testing.T) {
 		{[]string{"-trec", trial.ID}, "ranks no test items"},
 		{[]string{"-trec", id, "-verify", id}, "-verify and -trec exclude each other"},
 		{[]string{"-trec", id, "-analyse"}, "-trec does not use -analyse"},
-		{[]string{"-trec", id, "-top", "0"}, "-top: 0 is not in 1…1000"},
-		{[]string{"-trec", id, "-top", "1001"}, "-top: 1001 is not in"},
+		{[]string{"-trec", id, "-top", "0"}, "-top: expected 1 to 1000 items, got 0"},
+		{[]string{"-trec", id, "-top", "1001"}, "-top: expected 1 to 1000 items, got 1001"},
 		{[]string{"-top", "5"}, "-top (it goes with -trec)"},
 	} {
 		if _, _, err := runBench(t, dir, tt.args...); exitCode(err) != exitUsage || !strings.Contains(err.Error(), tt.want) {
@@ -331,7 +331,7 @@ func TestTRECRefuses(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var out bytes.Buffer
-	err = run(ctx, nil, []string{"-config", filepath.Join(dir, experiment.FileName), "-trec", id}, &out, &out)
+	err = command(ctx, nil, []string{"-config", filepath.Join(dir, plan.FileName), "-trec", id}, &out, &out)
 	if !errors.Is(err, errInterrupted) {
 		t.Errorf("interrupted: %v", err)
 	}

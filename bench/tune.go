@@ -7,13 +7,13 @@ import (
 	"fmt"
 
 	"famebench/internal/aggregate"
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/report"
 )
 
 // tune searches in two stages and writes the values that are best on the
 // validation items to SUITE.toml, where suites with the key "tuned" find them.
-func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Options) error {
+func (b *bench) tune(ctx context.Context, s plan.Suite, o plan.Options) error {
 	first, err := b.config.PlanTrials(s, o)
 	if err != nil {
 		return usageError{err}
@@ -35,12 +35,12 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 	if unwritten != nil && !b.options.report {
 		return unwritten
 	}
-	var trials []experiment.Trial
+	var trials []plan.Trial
 	if b.options.report {
 		trials, err = b.searchedBefore(s, o, first)
 	} else {
-		trials, err = b.search(s, o, first, experiment.FindIn(b.store), func(plan *experiment.Plan) error {
-			outcomes, err := b.runs(ctx, plan)
+		trials, err = b.search(s, o, first, plan.FindIn(b.store), func(todo *plan.Plan) error {
+			outcomes, err := b.runs(ctx, todo)
 			return errors.Join(err, b.verdictOn(ctx, outcomes))
 		})
 	}
@@ -50,7 +50,7 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 	if len(trials) == 0 {
 		return fmt.Errorf("no trial of suite %s has a record in %s: run it first, without -report", s.Name, b.store.Dir)
 	}
-	unwritten = errors.Join(unwritten, b.config.WriteTuned(experiment.TunedPath(b.store.Dir, s), s, trials))
+	unwritten = errors.Join(unwritten, b.config.WriteTuned(plan.TunedPath(b.store.Dir, s), s, trials))
 	suite := searched(s, trials)
 	origin, err := b.origin(first)
 	if err != nil {
@@ -73,16 +73,16 @@ func (b *bench) tune(ctx context.Context, s experiment.Suite, o experiment.Optio
 
 // search goes through the stages of a search, each done by stage, and returns what
 // was tried and chosen; nothing if no trial has a record.
-func (b *bench) search(s experiment.Suite, o experiment.Options, first *experiment.Plan, find experiment.Finder, stage func(*experiment.Plan) error) ([]experiment.Trial, error) {
+func (b *bench) search(s plan.Suite, o plan.Options, first *plan.Plan, find plan.Finder, stage func(*plan.Plan) error) ([]plan.Trial, error) {
 	if err := stage(first); err != nil {
 		return nil, err
 	}
-	trials, err := experiment.Trials(first, find)
+	trials, err := plan.Trials(first, find)
 	if err != nil || len(trials) == 0 {
 		return nil, err
 	}
 	if s.TrialEpochs == 0 {
-		return trials, experiment.Choose(trials, first, find)
+		return trials, plan.Choose(trials, first, find)
 	}
 	second, err := b.config.PlanFinals(s, o, trials)
 	if err != nil {
@@ -91,25 +91,25 @@ func (b *bench) search(s experiment.Suite, o experiment.Options, first *experime
 	if err := stage(second); err != nil {
 		return nil, err
 	}
-	return trials, experiment.Choose(trials, second, find)
+	return trials, plan.Choose(trials, second, find)
 }
 
 // searchedBefore goes through the stages of a search from the records of whatever
 // machine did them.
-func (b *bench) searchedBefore(s experiment.Suite, o experiment.Options, first *experiment.Plan) ([]experiment.Trial, error) {
+func (b *bench) searchedBefore(s plan.Suite, o plan.Options, first *plan.Plan) ([]plan.Trial, error) {
 	all, err := b.like(first) // the second stage has the same data, models and seeds
 	if err != nil {
 		return nil, err
 	}
-	find, err := experiment.FindLike(all)
+	find, err := plan.FindLike(all)
 	if err != nil {
 		return nil, err
 	}
-	return b.search(s, o, first, find, func(*experiment.Plan) error { return nil })
+	return b.search(s, o, first, find, func(*plan.Plan) error { return nil })
 }
 
 // searched is what is shown of a search.
-func searched(s experiment.Suite, trials []experiment.Trial) *aggregate.Suite {
+func searched(s plan.Suite, trials []plan.Trial) *aggregate.Suite {
 	suite := &aggregate.Suite{Name: s.Name, Summary: s.Summary}
 	for _, t := range trials {
 		suite.Trials = append(suite.Trials, t.Trial)

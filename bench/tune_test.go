@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"famebench/internal/experiment"
+	"famebench/internal/plan"
 	"famebench/internal/record"
 )
 
@@ -36,7 +36,7 @@ tuned = "results/search.toml"
 // on where it was, and writes a file that other suites read.
 func TestTune(t *testing.T) {
 	dir := tiny(t)
-	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+searchSuites)
+	write(t, filepath.Join(dir, plan.FileName), tinyConfig+searchSuites)
 	stdout, stderr, err := runBench(t, dir, "-suite", "search", "-dry-run")
 	if err != nil || strings.Count(stdout, "to run") != 6 || !strings.Contains(stderr, "the best 2 of each model's trials") {
 		t.Fatalf("%v\n%s%s", err, stdout, stderr)
@@ -148,7 +148,7 @@ func TestTune(t *testing.T) {
 // One setting at a time, each to the end: one stage, nothing drawn.
 func TestTuneOneAtATime(t *testing.T) {
 	dir := tiny(t)
-	write(t, filepath.Join(dir, experiment.FileName), tinyConfig+`
+	write(t, filepath.Join(dir, plan.FileName), tinyConfig+`
 [suites.reasons]
 kind = "tune"
 models = ["sasrec"]

@@ -6,8 +6,8 @@
 // normalised projections. The row of an item then starts as [P_1(s_v)‖…‖P_H(s_v)]:
 // what FAME's head h sees through W_f^(h) is facet h.
 //
-// Data flows one way: datasets.Metadata → texts (TextConfig) → vectors (the
-// encoder) → Train, which gives the table and a record of how it came about.
+// Data flows one way: datasets.Metadata → texts (TextConfig) → vectors
+// (package bert) → Train, which gives the table and a record of how it came about.
 //
 // Shapes in comments: V items, s size of a text vector, d of a row of the table, H
 // heads, n items of a batch.
@@ -38,7 +38,7 @@ const (
 	ExtraDropout = "dropout" // heads after the F-th tell items apart: an item's only positive is itself under other dropout
 )
 
-// Config is the [pretrain] section of a configuration.
+// Config is the part of the [pretrain] section that Train needs; StartConfig is all of it.
 type Config struct {
 	Start          string  `toml:"start" json:"start"`                     // of the item table: "contrast", "one-facet", "pca" or "random"; default "contrast"
 	Scale          float64 `toml:"scale" json:"scale"`                     // of a row: its norm, as a multiple of what a drawn row is expected to have; default 1

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"famebench/datasets"
+	"famebench/internal/bert"
 )
 
 // Choose gives the facets of those names, in their order: head 1 learns the first.
@@ -49,7 +50,7 @@ func FacetsHash(facets []datasets.Facet) string {
 			}
 			names = append(names, "") // no label is empty
 		}
-		io.WriteString(h, TextsHash(append([]string{f.Name}, names...)))
+		io.WriteString(h, bert.TextsHash(append([]string{f.Name}, names...)))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"famebench/datasets"
+	"famebench/internal/bert"
 )
 
 func TestTexts(t *testing.T) {
@@ -92,7 +93,7 @@ func TestBeautyIsAsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := TextsHash(texts); got != "9da50ec5f46c37d2507bbec423915f74972aad4cfb8fe92e8d04ccff5388b689" {
+	if got := bert.TextsHash(texts); got != "9da50ec5f46c37d2507bbec423915f74972aad4cfb8fe92e8d04ccff5388b689" {
 		t.Errorf("texts %s", got)
 	}
 	if got := FacetsHash(m.Facets()); got != "cd512273c07e88daee8bb17ffdfdc493fd99f1d3bb5af7c4d8d760f5b83962a8" || m.Warnings != nil {

@@ -45,7 +45,7 @@ if [ -z "${XDG_CACHE_HOME:-}${HOME:-}" ]; then
 fi
 case $famebench_cache$famebench_torch in
 *[[:space:]\'\"]*)
-	famebench_problem="no space or quote may stand in the path of the library ($famebench_torch) or of the cache folder ($famebench_cache): set XDG_CACHE_HOME or LIBTORCH to another folder" ;;
+	famebench_problem="no space or quote is allowed in the path of the library ($famebench_torch) or of the cache folder ($famebench_cache): set XDG_CACHE_HOME or LIBTORCH to another folder" ;;
 /*) ;;
 *) famebench_problem="the cache folder $famebench_cache is not an absolute path: set HOME or XDG_CACHE_HOME" ;;
 esac

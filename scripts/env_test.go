@@ -73,8 +73,8 @@ func TestEnv(t *testing.T) {
 func TestEnvRefusesOddPaths(t *testing.T) {
 	m := newMachine(t)
 	for cache, want := range map[string]string{
-		"/tmp/a b": "no space or quote may stand in the path",
-		"/tmp/a'b": "no space or quote may stand in the path",
+		"/tmp/a b": "no space or quote is allowed in the path",
+		"/tmp/a'b": "no space or quote is allowed in the path",
 		"here":     "is not an absolute path",
 	} {
 		for _, shell := range shells() {

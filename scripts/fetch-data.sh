@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Fetches public data sets from their official sites. Safe to repeat: what is
-# there and whole is kept, a download that broke off goes on where it stopped.
+# Fetches public data sets from their official sites. Safe to repeat: complete
+# files are kept, and an interrupted download continues where it stopped.
 #
 #   scripts/fetch-data.sh NAME…                          fetch these data sets
-#   scripts/fetch-data.sh --trust-first-download NAME…   also files that nothing vouches for, see below
+#   scripts/fetch-data.sh --trust-first-download NAME…   also files without a checksum, see below
 #   scripts/fetch-data.sh --list                         names, sizes, sites, terms
 #   scripts/fetch-data.sh --help                         this text
 #
-# Files go to data/NAME of the clone, where a data set of that name is looked
-# for; git ignores that folder.
+# Files go to data/NAME of the clone, where bench looks for a data set of that
+# name. Git ignores this folder.
 #
 # Environment:
-#   FAMEBENCH_DATA=DIR     use DIR in place of data/ (set it for bench, too)
-#   FAMEBENCH_MIRROR=URL   fetch URL/FILE in place of the official address; http:// is
+#   FAMEBENCH_DATA=DIR     use DIR instead of data/ (set it for bench too)
+#   FAMEBENCH_MIRROR=URL   fetch URL/FILE instead of the official address; http:// is
 #                          allowed for a mirror only
 #
 # Checksums: GroupLens publishes an MD5 of each MovieLens archive; these are in
@@ -22,10 +22,10 @@
 #     file must match.
 #   - You do not: --trust-first-download takes the first download as it is, writes
 #     its SHA-256 to FILE.sha256, and compares from then on. This notices a file that
-#     changes later, not one that was wrong at first; opening the data set compares
+#     changes later, but not one that was wrong from the start; opening the data set compares
 #     its counts with the published ones.
 #
-# Needs curl, gzip and unzip. Exit status: 0 all there, 1 something failed, 2 usage.
+# Needs curl, gzip and unzip. Exit status: 0 all files are there, 1 something failed, 2 usage.
 set -euo pipefail
 
 unset CDPATH
@@ -84,7 +84,7 @@ download() {
 	local url=$1 file=$2 name status=0
 	name=$(basename "$file")
 	if right "$name" "$file"; then
-		say "$name is there"
+		say "$name is already there"
 	else
 		if [ -f "$file" ]; then
 			warn "$file is not what it was or should be; fetching it again"
@@ -115,7 +115,7 @@ download() {
 	if ! published "$name" >/dev/null && [ ! -f "$folder/$name.sha256" ]; then
 		printf '%s  %s\n' "$(sha256 "$file")" "$name" >"$folder/$name.sha256.new" &&
 			mv -f "$folder/$name.sha256.new" "$folder/$name.sha256" || return 1
-		say "no published checksum for $name: took it as it is, and wrote its SHA-256 to $name.sha256, which must match from now on"
+		say "no checksum is published for $name: it was taken as it is. Its SHA-256 was written to $name.sha256 and must match from now on"
 	fi
 }
 

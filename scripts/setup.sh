@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Fetches libtorch, checks it and builds .bin/bench. Safe to repeat: what is
-# there and whole is kept, what is missing or damaged is fetched again. pip fetches
-# libtorch's wheels; each must have the SHA-256 in scripts/libtorch/wheels.sha256.
-# Nothing without a pinned checksum is taken.
+# Fetches libtorch, checks it and builds .bin/bench. Safe to repeat: complete files
+# are kept, and missing or damaged ones are fetched again. pip fetches libtorch's
+# wheels; each must have the SHA-256 in scripts/libtorch/wheels.sha256. Files without
+# a pinned checksum are refused.
 #
-#   scripts/setup.sh               everything; ends with what to type next
+#   scripts/setup.sh               everything; the last line says what to type next
 #   scripts/setup.sh --if-needed   the same, without the closing line
 #
 # Environment:
@@ -125,7 +125,7 @@ check_prerequisites() {
 # whole: sizes of all files against the manifest, with "full" their SHA-256.
 damage() {
 	if [ ! -d "$torch" ]; then
-		echo "it is not there yet"
+		echo "it does not exist yet"
 	elif [ ! -s "$torch/MANIFEST" ]; then
 		echo "$torch has no manifest"
 	else (
@@ -168,9 +168,9 @@ install_helpers() {
 # check_loads dies where the dynamic linker would not load the library in $1.
 check_loads() {
 	local out
-	out=$(ldd "$1/lib/libtorch_cpu.so" 2>&1) || die "$1/lib/libtorch_cpu.so is no library for this machine: $out"
+	out=$(ldd "$1/lib/libtorch_cpu.so" 2>&1) || die "$1/lib/libtorch_cpu.so is not a library for this machine: $out"
 	out=$(printf '%s\n' "$out" | grep 'not found' || true)
-	[ -z "$out" ] || die "$1/lib/libtorch_cpu.so cannot be loaded, it lacks: $(printf '%s' "$out" | sed 's/^[[:space:]]*//' | paste -sd ';' -)"
+	[ -z "$out" ] || die "$1/lib/libtorch_cpu.so cannot be loaded, because these are missing: $(printf '%s' "$out" | sed 's/^[[:space:]]*//' | paste -sd ';' -)"
 }
 
 # fetch_wheels gets the pinned wheels into $part/wheels. What an interrupted
@@ -180,7 +180,7 @@ fetch_wheels() {
 	mkdir -p "$part/wheels" "$part/tmp"
 	while read -r sum file; do
 		if [ "$(sha256 "$part/wheels/$file")" = "$sum" ]; then
-			say "$file is there already"
+			say "$file is already there"
 			continue
 		fi
 		rm -f "$part/wheels/$file"
@@ -243,7 +243,7 @@ use_external() {
 		die "LIBTORCH=$LIBTORCH has no include/ and lib/: give an unpacked libtorch, or the torch folder of a Python torch"
 	fi
 	for f in lib/libtorch_cpu.so lib/libc10.so include/torch/csrc/api/include/torch/torch.h; do
-		[ -f "$torch/$f" ] || die "LIBTORCH=$LIBTORCH has no $f: it is no libtorch for linux with its headers"
+		[ -f "$torch/$f" ] || die "LIBTORCH=$LIBTORCH has no $f: it is not a libtorch for linux with its headers"
 	done
 	[ -n "$version" ] || die "LIBTORCH=$LIBTORCH: no version in its headers (torch/version.h): libtorch 2.1 or newer is needed"
 	if older "$version" 2.1; then
@@ -258,7 +258,7 @@ use_external() {
 lock() {
 	exec 9>"$cache/setup.lock"
 	if ! flock -n 9; then
-		say "another set-up is at work in $cache; waiting for it"
+		say "another set-up is running in $cache; waiting for it"
 		flock 9
 	fi
 }
@@ -279,7 +279,7 @@ build() {
 }
 
 check_platform
-mkdir -p "$cache" || die "cannot make the cache folder $cache: set XDG_CACHE_HOME to another place"
+mkdir -p "$cache" || die "cannot create the cache folder $cache: set XDG_CACHE_HOME to another folder"
 if [ -n "${LIBTORCH:-}" ]; then
 	check_prerequisites build
 	lock

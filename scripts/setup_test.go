@@ -121,7 +121,7 @@ func TestSetupMendsDamagedDownload(t *testing.T) {
 		t.Error("a library was made of a damaged download")
 	}
 	// The whole ones are kept: only the damaged one is fetched again.
-	contains(t, m.mustSetup(), torchWheel+" is there already")
+	contains(t, m.mustSetup(), torchWheel+" is already there")
 	if m.downloads() != 4 {
 		t.Errorf("%d downloads, want 3 and 1", m.downloads())
 	}
@@ -139,7 +139,7 @@ func TestSetupRefusesLibraryThatCannotLoad(t *testing.T) {
 		"torch/include/a.h": "", "torch/lib/libc10.so": "text", "torch/lib/libgomp.so.1": "text", "torch/lib/libtorch_cpu.so": "text",
 	})
 	m.pin()
-	m.refused(nil, "is no library for this machine")
+	m.refused(nil, "is not a library for this machine")
 	if _, err := os.Stat(m.torch); err == nil {
 		t.Error("it was put in place all the same")
 	}
@@ -210,7 +210,7 @@ func TestSetupTwoClonesAtOnce(t *testing.T) {
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(other, "scripts/libtorch/wheels.sha256"), b, 0o644))
 
-	// Both wait for a set-up that is at work (this test), then race.
+	// Both wait for a set-up that is running (this test), then race.
 	must(t, os.MkdirAll(filepath.Dir(m.torch), 0o755))
 	lock, err := os.Create(filepath.Join(filepath.Dir(m.torch), "setup.lock"))
 	must(t, err)
@@ -220,8 +220,8 @@ func TestSetupTwoClonesAtOnce(t *testing.T) {
 		out, err := cmd.StdoutPipe()
 		must(t, err)
 		must(t, cmd.Start())
-		line := make([]byte, len("setup: another set-up is at work"))
-		if _, err := out.Read(line); err != nil || string(line) != "setup: another set-up is at work" {
+		line := make([]byte, len("setup: another set-up is running"))
+		if _, err := out.Read(line); err != nil || string(line) != "setup: another set-up is running" {
 			t.Errorf("first words: %q, %v", line, err)
 		}
 		go func() { _, _ = out.Read(make([]byte, 1<<16)) }()

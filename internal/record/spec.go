@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -59,6 +60,15 @@ type Start struct {
 
 // Settings maps keys to JSON values; keys at their default are absent.
 type Settings map[string]json.RawMessage
+
+// Equal compares by value; none and empty are equal.
+func (s Settings) Equal(t Settings) bool {
+	return maps.EqualFunc(s, t, func(x, y json.RawMessage) bool {
+		p, err1 := Canonical(x)
+		q, err2 := Canonical(y)
+		return err1 == nil && err2 == nil && bytes.Equal(p, q)
+	})
+}
 
 // hashed is the part of a spec that the id is hashed from.
 func (s Spec) hashed() Spec {

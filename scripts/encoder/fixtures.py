@@ -1,4 +1,4 @@
-"""Makes pretrain/testdata: what Hugging Face's tokenizer and BERT give.
+"""Makes internal/bert/testdata: what Hugging Face's tokenizer and BERT give.
 
 Usage, from the clone: python scripts/encoder/fixtures.py FOLDER
 
@@ -33,7 +33,7 @@ from tokenizers import normalizers, pre_tokenizers
 
 source = pathlib.Path(sys.argv[1])
 root = pathlib.Path(__file__).parent.parent.parent
-out = root / "pretrain/testdata"
+out = root / "internal/bert/testdata"
 made_by = f"transformers {transformers.__version__}, tokenizers {tokenizers.__version__}"
 
 

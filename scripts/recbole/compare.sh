@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# famebench's speed beside RecBole's, in one run on one machine with one libtorch
-# version: the models that both have, and DuoRec beside RecBole's SASRec. Nothing
+# famebench's speed and RecBole's, in one run on one machine with one libtorch
+# version: the models that both have, and DuoRec next to RecBole's SASRec. Nothing
 # else should be running. Takes about ten minutes.
 #
 # Usage: scripts/recbole/compare.sh VENV
 #
 # VENV is a folder for a Python environment with RecBole 1.2.1 on torch 2.11.0; it
-# is made if it is not there (3 GB). RecBole runs before and after famebench, so
-# that a machine that slows down or speeds up in between shows.
+# is created if it does not exist (3 GB). RecBole runs before and after famebench, so
+# that a change of the machine's speed in between is noticed.
 # Writes results/speed.json and results/tables/speed.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -60,14 +60,14 @@ def recbole(model, batch, key):
 def cost(model, batch):
     return next(c for c in ours if c["model"] == model and c["batch_targets"] == batch)
 for batch in (256, 512):
-    row(f"SASRec training, {batch} a step: targets/s", recbole("SASRec", batch, "targets_per_s"), cost("sasrec", batch)["targets_per_s"])
-row("BERT4Rec training, 256 a step: masked positions/s", recbole("BERT4Rec", 256, "targets_per_s"), cost("bert4rec", 256)["targets_per_s"])
-row("CORE training, 256 a step: targets/s", recbole("CORE", 256, "targets_per_s"), cost("core", 256)["targets_per_s"])
-row("DuoRec training, 256 a step, beside RecBole's SASRec: targets/s", recbole("SASRec", 256, "targets_per_s"), cost("duorec", 256)["targets_per_s"])
+    row(f"SASRec training, {batch} per step: targets/s", recbole("SASRec", batch, "targets_per_s"), cost("sasrec", batch)["targets_per_s"])
+row("BERT4Rec training, 256 per step: masked positions/s", recbole("BERT4Rec", 256, "targets_per_s"), cost("bert4rec", 256)["targets_per_s"])
+row("CORE training, 256 per step: targets/s", recbole("CORE", 256, "targets_per_s"), cost("core", 256)["targets_per_s"])
+row("DuoRec training, 256 per step, compared with RecBole's SASRec: targets/s", recbole("SASRec", 256, "targets_per_s"), cost("duorec", 256)["targets_per_s"])
 row("SASRec full ranking: users/s", recbole("SASRec", 256, "eval_users_per_s") + recbole("SASRec", 512, "eval_users_per_s"),
     max(c["eval_users_per_s"] for c in ours if c["model"] == "sasrec"))
 for name, key in (("SASRec", "sasrec"), ("BERT4Rec", "bert4rec"), ("CORE", "core")):
-    print(f"| {name}, 256 a step: peak memory, MB | {span(recbole(name, 256, 'peak_rss_mb'))} | {cost(key, 256)['peak_rss_mb']:,.0f} | |")
+    print(f"| {name}, 256 per step: peak memory, MB | {span(recbole(name, 256, 'peak_rss_mb'))} | {cost(key, 256)['peak_rss_mb']:,.0f} | |")
 samples = [r for r in theirs if r["model"] == "BERT4Rec"]
 print(f"""
 {cpu}, {sys.argv[3]} threads, d 64, 2 layers, cross-entropy over all items; RecBole before and after famebench.

@@ -1,0 +1,209 @@
+package bert
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// tokenizerConfig is tokenizer_config.json: what it says of how words are made.
+type tokenizerConfig struct {
+	DoLowerCase          *bool     `json:"do_lower_case"`
+	StripAccents         *bool     `json:"strip_accents"` // null: as do_lower_case
+	TokenizeChineseChars *bool     `json:"tokenize_chinese_chars"`
+	DoBasicTokenize      *bool     `json:"do_basic_tokenize"`
+	UnkToken             tokenName `json:"unk_token"`
+	SepToken             tokenName `json:"sep_token"`
+	PadToken             tokenName `json:"pad_token"`
+	ClsToken             tokenName `json:"cls_token"`
+	MaskToken            tokenName `json:"mask_token"`
+	ModelMax             float64   `json:"model_max_length"` // often 1e30: no bound
+	path                 string
+}
+
+// tokenName is a token, which stands as a string or as an object with its content.
+type tokenName string
+
+func (n *tokenName) UnmarshalJSON(b []byte) error {
+	var object struct{ Content string }
+	if err := json.Unmarshal(b, &object); err == nil {
+		*n = tokenName(object.Content)
+		return nil
+	}
+	return json.Unmarshal(b, (*string)(n))
+}
+
+func readTokenizerConfig(path string) (tokenizerConfig, error) {
+	var c tokenizerConfig
+	body, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, fmt.Errorf("pretrain: %w", err)
+	}
+	if err == nil {
+		if err := decodeJSON(path, body, &c); err != nil {
+			return c, err
+		}
+	}
+	c.path = path
+	if c.DoBasicTokenize != nil && !*c.DoBasicTokenize {
+		return c, fmt.Errorf("pretrain: %s: do_basic_tokenize = false is not supported: texts are cleaned and split into words first", path)
+	}
+	for _, d := range []struct {
+		token *tokenName
+		name  tokenName
+	}{{&c.UnkToken, "[UNK]"}, {&c.SepToken, "[SEP]"}, {&c.PadToken, "[PAD]"}, {&c.ClsToken, "[CLS]"}, {&c.MaskToken, "[MASK]"}} {
+		if *d.token == "" {
+			*d.token = d.name
+		}
+	}
+	return c, nil
+}
+
+// parseVocabulary reads vocab.txt: one token a line, whose number, from 0, is its
+// id. The rest is BERT's, as c says.
+func parseVocabulary(path string, body []byte, c tokenizerConfig) (tokenSettings, error) {
+	if !utf8.Valid(body) { // the fingerprint could not tell two such files apart
+		return tokenSettings{}, fmt.Errorf("pretrain: %s: expected UTF-8; the file is damaged", path)
+	}
+	s := tokenSettings{
+		Lowercase:    c.DoLowerCase == nil || *c.DoLowerCase,
+		SplitChinese: c.TokenizeChineseChars == nil || *c.TokenizeChineseChars,
+		CleanText:    true,
+		Unknown:      string(c.UnkToken),
+		First:        string(c.ClsToken),
+		Last:         string(c.SepToken),
+		Special:      map[string]int{},
+		MaxWord:      100,
+	}
+	s.StripAccents = s.Lowercase
+	if c.StripAccents != nil {
+		s.StripAccents = *c.StripAccents
+	}
+	for line := range strings.Lines(string(body)) {
+		s.Vocabulary = append(s.Vocabulary, strings.TrimRight(line, "\r\n"))
+	}
+	for _, token := range []tokenName{c.UnkToken, c.SepToken, c.PadToken, c.ClsToken, c.MaskToken} {
+		if id := slices.Index(s.Vocabulary, string(token)); id >= 0 {
+			s.Special[string(token)] = id
+		}
+	}
+	return s, nil
+}
+
+// parseTokenizerJSON reads tokenizer.json, which describes a whole pipeline of any
+// kind: one of other parts than BERT's is refused. Its truncation and padding are
+// not looked at, since batches here have their own lengths and no padding.
+func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSettings, error) {
+	var f struct {
+		AddedTokens []struct {
+			ID                         int
+			Content                    string
+			Special                    bool
+			SingleWord                 bool `json:"single_word"`
+			LStrip, RStrip, Normalized bool
+		} `json:"added_tokens"`
+		Normalizer struct {
+			Type               string
+			CleanText          *bool `json:"clean_text"`
+			HandleChineseChars *bool `json:"handle_chinese_chars"`
+			StripAccents       *bool `json:"strip_accents"`
+			Lowercase          *bool
+		}
+		PreTokenizer  struct{ Type string } `json:"pre_tokenizer"`
+		PostProcessor struct {
+			Type     string
+			Single   []map[string]struct{ ID string }
+			Sep, Cls []any
+		} `json:"post_processor"`
+		Model struct {
+			Type     string
+			UnkToken string  `json:"unk_token"`
+			Prefix   *string `json:"continuing_subword_prefix"`
+			MaxWord  *int    `json:"max_input_chars_per_word"`
+			Vocab    json.RawMessage
+		}
+	}
+	fail := func(format string, args ...any) (tokenSettings, error) {
+		return tokenSettings{}, fmt.Errorf("pretrain: %s: "+format, append([]any{path}, args...)...)
+	}
+	if err := decodeJSON(path, body, &f); err != nil {
+		return tokenSettings{}, err
+	}
+	switch {
+	case f.Model.Type != "WordPiece" && f.Model.Type != "": // old files do not say
+		return fail("model.type = %q, expected WordPiece, as BERT has", f.Model.Type)
+	case f.Model.Prefix == nil || *f.Model.Prefix != "##":
+		return fail(`model.continuing_subword_prefix should be "##", as BERT has`)
+	case f.Normalizer.Type != "BertNormalizer":
+		return fail("normalizer.type = %q, expected BertNormalizer", f.Normalizer.Type)
+	case f.PreTokenizer.Type != "BertPreTokenizer":
+		return fail("pre_tokenizer.type = %q, expected BertPreTokenizer", f.PreTokenizer.Type)
+	}
+	is := func(b *bool) bool { return b == nil || *b }
+	s := tokenSettings{
+		Lowercase:    is(f.Normalizer.Lowercase),
+		SplitChinese: is(f.Normalizer.HandleChineseChars),
+		CleanText:    is(f.Normalizer.CleanText),
+		Unknown:      f.Model.UnkToken,
+		Special:      map[string]int{},
+		MaxWord:      100,
+	}
+	s.StripAccents = s.Lowercase
+	if f.Normalizer.StripAccents != nil {
+		s.StripAccents = *f.Normalizer.StripAccents
+	}
+	if f.Model.MaxWord != nil {
+		if s.MaxWord = *f.Model.MaxWord; s.MaxWord < 1 {
+			return fail("model.max_input_chars_per_word = %d, expected at least 1", s.MaxWord)
+		}
+	}
+	// Versions of the reference differ in which file wins.
+	for _, d := range []struct {
+		key  string
+		says *bool
+		is   bool
+	}{{"do_lower_case", c.DoLowerCase, s.Lowercase}, {"strip_accents", c.StripAccents, s.StripAccents}, {"tokenize_chinese_chars", c.TokenizeChineseChars, s.SplitChinese}} {
+		if d.says != nil && *d.says != d.is {
+			return fail("the normalizer contradicts %s = %v in %s; make them agree", d.key, *d.says, c.path)
+		}
+	}
+	switch p := f.PostProcessor; {
+	case p.Type == "BertProcessing" && len(p.Cls) == 2 && len(p.Sep) == 2:
+		s.First, s.Last = fmt.Sprint(p.Cls[0]), fmt.Sprint(p.Sep[0])
+	case p.Type == "TemplateProcessing" && len(p.Single) == 3 && p.Single[1]["Sequence"].ID == "A":
+		s.First, s.Last = p.Single[0]["SpecialToken"].ID, p.Single[2]["SpecialToken"].ID
+	default:
+		return fail("post_processor (%q) does not put one token before a text and one after it, as BERT's does", p.Type)
+	}
+
+	var ids map[string]int
+	if err := json.Unmarshal(f.Model.Vocab, &ids); err != nil || len(ids) == 0 {
+		return fail("model.vocab should be an object with the id of every token")
+	}
+	for _, a := range f.AddedTokens {
+		if a.Content == "" {
+			return fail("added token with id %d is empty", a.ID)
+		}
+		if a.SingleWord || a.LStrip || a.RStrip || a.Normalized {
+			return fail("added token %q asks for single_word, lstrip, rstrip or normalized, which are not supported", a.Content)
+		}
+		if id, ok := ids[a.Content]; ok && id != a.ID {
+			return fail("token %q has two ids, %d and %d", a.Content, id, a.ID)
+		}
+		ids[a.Content], s.Special[a.Content] = a.ID, a.ID
+	}
+	s.Vocabulary = make([]string, len(ids))
+	taken := make([]bool, len(ids))
+	for token, id := range ids {
+		if id < 0 || id >= len(ids) || taken[id] {
+			return fail("token %q has id %d; the %d tokens should have the ids 0 to %d, each once", token, id, len(ids), len(ids)-1)
+		}
+		s.Vocabulary[id], taken[id] = token, true
+	}
+	return s, nil
+}

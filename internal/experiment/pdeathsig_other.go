@@ -1,9 +1,0 @@
-//go:build !linux
-
-package experiment
-
-import "syscall"
-
-// childAttributes: only Linux kills children with their parent; elsewhere the
-// child notices the end of its standard input.
-func childAttributes() *syscall.SysProcAttr { return nil }

@@ -1,0 +1,97 @@
+package launch
+
+import (
+	"time"
+
+	"famebench/datasets"
+	"famebench/internal/plan"
+	"famebench/internal/record"
+	"famebench/internal/registry"
+	"famebench/internal/train"
+)
+
+// Estimator guesses from the records of a results folder how long a run takes.
+type Estimator struct {
+	registry []registry.Entry
+	runs     []pace
+}
+
+// pace is what a record says about time.
+type pace struct {
+	fingerprint, model string
+	targets            int // of training, in the data; 0: not known
+	threads, epochs    int
+	perEpoch, around   float64 // seconds of an epoch; of loading and ranking
+}
+
+// NewEstimator reads the records of a store; damaged ones tell nothing.
+func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, error) {
+	ids, err := store.IDs()
+	if err != nil {
+		return nil, err
+	}
+	e := &Estimator{registry: entries}
+	sizes := map[string]int{}
+	for _, id := range ids {
+		r, err := store.Read(id)
+		if err != nil || r.Result.Epochs == 0 {
+			continue
+		}
+		s, m := r.Result.Spec, r.Measured
+		path := store.DatasetPath(s.Dataset.Name, s.Dataset.Fingerprint)
+		if _, ok := sizes[path]; !ok {
+			stats, err := plan.ReadStats(path, s.Dataset.Name, s.Dataset.Fingerprint)
+			if err == nil { // else the size is not known
+				sizes[path] = trainTargets(stats)
+			}
+		}
+		e.runs = append(e.runs, pace{s.Dataset.Fingerprint, s.Model, sizes[path], s.Threads, r.Result.Epochs,
+			m.TrainSeconds / float64(r.Result.Epochs), m.LoadSeconds + m.RankSeconds})
+	}
+	return e, nil
+}
+
+// trainTargets leaves out a user's first item and those of validation and test.
+func trainTargets(s datasets.Stats) int { return s.Interactions - 3*s.Users }
+
+// Of guesses how long a run of a plan takes: by records of the same model and data,
+// else of the same model on other data, by the size of both; a variant's also by
+// those of its base. ok is false where there is no record to go by. A run is taken
+// to end when those did, or at its budget.
+func (e *Estimator) Of(p *plan.Plan, r plan.Run) (d time.Duration, ok bool) {
+	spec := r.Job.Spec
+	if spec.Floor {
+		return 0, true // no time to speak of
+	}
+	t := train.Defaults()
+	if err := spec.Train.Apply(&t); err != nil {
+		return 0, false
+	}
+	targets := 0
+	for _, info := range p.Data {
+		if info.Stats.Fingerprint == spec.Dataset.Fingerprint {
+			targets = trainTargets(info.Stats)
+		}
+	}
+	for _, model := range []string{spec.Model, registry.BaseOf(e.registry, spec.Model)} {
+		for _, same := range []bool{true, false} {
+			var sum float64
+			var n int
+			for _, past := range e.runs {
+				if past.model != model || same != (past.fingerprint == spec.Dataset.Fingerprint) || !same && past.targets == 0 {
+					continue
+				}
+				seconds := past.perEpoch * float64(min(past.epochs, t.Epochs)) * float64(past.threads) / float64(spec.Threads)
+				if !same {
+					seconds *= float64(targets) / float64(past.targets)
+				}
+				sum += past.around + seconds
+				n++
+			}
+			if n > 0 {
+				return time.Duration(sum / float64(n) * float64(time.Second)), true
+			}
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,306 @@
+// Package launch spreads runs over child processes.
+//
+// A Runner takes the runs that have no record yet through a child process each, which
+// does them with package run and writes the records. The Runner passes the child's
+// progress on, asks it to stop, and writes down its death. Verify repeats a recorded run.
+package launch
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"famebench/internal/plan"
+	"famebench/internal/record"
+	"famebench/internal/run"
+)
+
+// Runner takes runs through child processes.
+type Runner struct {
+	Store record.Store
+	Jobs  int // child processes at a time; 0 is one
+	// Retry tries runs again that failed before.
+	Retry bool
+	// Command starts a child; nil is this binary with ChildCommand.
+	Command []string
+	// Observe sees every event of every run, one at a time; index counts in the list
+	// of runs.
+	Observe func(index int, r plan.Run, e run.Event)
+	// Kill, when closed, ends the child at once. Cancelling Run's context asks
+	// it to stop and keep a checkpoint.
+	Kill <-chan struct{}
+	// Poll is how often a run that another process holds is looked at again.
+	Poll time.Duration
+
+	mu sync.Mutex // one Observe at a time
+}
+
+// Outcome is what became of a run.
+type Outcome struct {
+	Run    plan.Run
+	Status string
+	Reason string       // of OutcomeFailed and OutcomeEnvironment
+	Cost   *record.Cost // of a cost job
+}
+
+// fail is the outcome of a run that could not be begun.
+func (o *Outcome) fail(err error) {
+	o.Status, o.Reason = OutcomeFailed, err.Error()
+	if run.IsEnvironment(err) {
+		o.Status = OutcomeEnvironment
+	}
+}
+
+// The ways a run can end for its parent.
+const (
+	OutcomeDone        = "done"        // a new record
+	OutcomeReused      = "reused"      // there was a record already
+	OutcomeFailed      = "failed"      // the run itself, see Reason
+	OutcomeEnvironment = "environment" // what the run needs of the machine, see Reason; the same command tries it again
+	OutcomeInterrupted = "interrupted" // or not begun
+)
+
+// Run does the runs that have no record yet. A failed run does not keep the
+// others from running. Runs that another process holds come last: they are
+// waited for, and its record is used. There is one outcome a run, in order.
+func (r *Runner) Run(ctx context.Context, runs []plan.Run) []Outcome {
+	outcomes := make([]Outcome, len(runs))
+	var waiting []int
+	for i := range runs {
+		waiting = append(waiting, i)
+	}
+	for round := 0; len(waiting) > 0; round++ {
+		if round > 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(r.Poll):
+			}
+		}
+		busy := make([]bool, len(runs))
+		queue := make(chan int)
+		var workers sync.WaitGroup
+		for range min(max(1, r.Jobs), len(waiting)) {
+			workers.Go(func() {
+				for i := range queue {
+					outcomes[i], busy[i] = r.one(ctx, i, runs[i])
+				}
+			})
+		}
+		for _, i := range waiting {
+			queue <- i
+		}
+		close(queue)
+		workers.Wait()
+		waiting = slices.DeleteFunc(waiting, func(i int) bool { return !busy[i] })
+	}
+	return outcomes
+}
+
+// one does one run, unless it has a record or another process is at it.
+func (r *Runner) one(ctx context.Context, index int, one plan.Run) (o Outcome, busy bool) {
+	o = Outcome{Run: one}
+	if ctx.Err() != nil {
+		o.Status = OutcomeInterrupted
+		return o, false
+	}
+	if one.Job.Kind != plan.KindCost {
+		if busy = r.before(index, &o); busy || o.Status != "" {
+			return o, busy
+		}
+	}
+	e := r.child(ctx, index, one)
+	if e.signaled { // a terminal sends Ctrl-C to the child too, which may have been faster
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	switch {
+	case e.reason == "" && e.last.Kind == run.EventBusy:
+		return o, true
+	case e.reason == "":
+		o.Status, o.Cost = OutcomeDone, e.last.Cost
+		return o, false
+	case ctx.Err() != nil: // it stopped because it was asked to, or killed for not stopping
+		o.Status = OutcomeInterrupted
+		return o, false
+	}
+	o.Status, o.Reason = OutcomeFailed, e.reason
+	if e.environment {
+		o.Status = OutcomeEnvironment
+	}
+	if one.Job.Kind != plan.KindCost {
+		f := record.Failure{ID: one.ID, Spec: one.Job.Spec, Reason: e.reason, Environment: e.environment, Stderr: e.stderr, Host: run.Hostname(), Time: time.Now()}
+		limit, err := one.Job.TimeLimit()
+		f.TimeLimit = limit
+		if err := errors.Join(err, r.Store.WriteFailure(f)); err != nil && !e.environment { // a full disk cannot be noted on it
+			o.Reason += fmt.Sprintf(" (and it could not be recorded: %v)", err)
+		}
+	}
+	r.observe(index, one, run.Event{Kind: run.EventFailed, Message: e.reason})
+	return o, false
+}
+
+// before looks whether a run needs to be done: it fills in the outcome if not, and tells
+// whether another process is at it.
+func (r *Runner) before(index int, o *Outcome) (busy bool) {
+	one := o.Run
+	done, err := one.Job.Record(r.Store, one.ID)
+	if err != nil {
+		o.fail(err)
+		return false
+	}
+	if done != nil {
+		o.Status = OutcomeReused
+		return false
+	}
+	held, holder, err := r.Store.Busy(one.ID)
+	if err == nil && held {
+		r.observe(index, one, run.Event{Kind: run.EventBusy, Message: holder.String()})
+		return true
+	}
+	if err != nil {
+		o.Status, o.Reason = OutcomeEnvironment, err.Error()
+		return false
+	}
+	if r.Retry {
+		return false
+	}
+	f, err := one.Job.Failure(r.Store, one.ID)
+	switch {
+	case err != nil:
+		o.fail(err)
+	case f != nil:
+		o.Status, o.Reason = OutcomeFailed, "failed before, see -retry-failed: "+f.Reason
+	}
+	return false
+}
+
+func (r *Runner) observe(index int, one plan.Run, e run.Event) {
+	if r.Observe == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Observe(index, one, e)
+}
+
+// child starts a child process for a run and follows it to its end.
+func (r *Runner) child(ctx context.Context, index int, one plan.Run) (e ending) {
+	// Pdeathsig counts the death of the thread that forked, not of the process.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	command := r.Command
+	if command == nil {
+		exe, err := os.Executable()
+		if err != nil {
+			return notStarted("finding this program", err)
+		}
+		command = []string{exe, run.ChildCommand}
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.SysProcAttr = childAttributes()
+	var stderr tailWriter
+	cmd.Stderr = &stderr
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2); err != nil {
+		return notStarted("starting a child process", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return notStarted("starting a child process", err)
+	}
+	stopped := make(chan struct{})
+	go r.forwardStop(ctx, cmd.Process, stopped)
+	// The pipe stays open: its end tells the child that this process is gone.
+	if err := json.NewEncoder(stdin).Encode(one.Job); err != nil {
+		stderr.Write([]byte(err.Error() + "\n"))
+	}
+	lines := bufio.NewReader(stdout)
+	for {
+		line, err := lines.ReadBytes('\n')
+		var event run.Event
+		if json.Unmarshal(line, &event) == nil && event.Kind != "" {
+			e.last = event
+			if event.Kind != run.EventFailed { // reported once, by one
+				r.observe(index, one, event)
+			}
+		} else {
+			stderr.Write(line) // a library that prints
+		}
+		if err != nil {
+			break
+		}
+	}
+	err := cmd.Wait()
+	close(stopped)
+	e.stderr, e.crash = stderr.String(), stderr.crash
+	e.explain(cmd.ProcessState, err)
+	return e
+}
+
+// forwardStop passes a request to stop on to the child, and a second one as a
+// kill.
+func (r *Runner) forwardStop(ctx context.Context, child *os.Process, stopped <-chan struct{}) {
+	select {
+	case <-stopped:
+		return
+	case <-ctx.Done():
+		_ = child.Signal(os.Interrupt) // it may have just ended
+	}
+	select {
+	case <-stopped:
+	case <-r.Kill:
+		_ = child.Kill()
+	}
+}
+
+// tailWriter keeps the last lines of what is written to it, and the one that says why the
+// process crashed.
+type tailWriter struct {
+	buf   []byte
+	line  []byte // not ended yet
+	crash string
+}
+
+const tailBytes = 8 << 10
+
+func (t *tailWriter) Write(p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		t.line = append(t.line, line[:min(len(line), tailBytes-len(t.line))]...)
+		if line[len(line)-1] == '\n' {
+			t.crash = crashLine(t.crash, string(t.line))
+			t.line = t.line[:0]
+		}
+	}
+	t.buf = append(t.buf, p...)
+	if len(t.buf) > 2*tailBytes {
+		t.buf = append(t.buf[:0], t.buf[len(t.buf)-tailBytes:]...)
+	}
+	return len(p), nil
+}
+
+// String begins with a whole line.
+func (t *tailWriter) String() string {
+	b := t.buf
+	if len(b) > tailBytes {
+		b = b[len(b)-tailBytes:]
+		if _, rest, ok := bytes.Cut(b, []byte("\n")); ok {
+			b = rest
+		}
+	}
+	return string(b)
+}
+
+var _ io.Writer = (*tailWriter)(nil)

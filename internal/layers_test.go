@@ -1,0 +1,72 @@
+package internal
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Each package may use those before it, not those after it.
+var layers = []string{
+	"internal/bert", "pretrain", "internal/registry", "internal/plan", "internal/run", "internal/launch", "bench",
+}
+
+// What a package has nothing to do with: imports, and names of packages that it does import.
+var foreign = map[string][]string{
+	"internal/plan": {"os/exec", "famebench/internal/torch"},                                           // it starts no process and opens no tensor
+	"internal/run":  {"os/exec", "plan.Suite", "plan.Config", "plan.Plan", "plan.Options", "plan.Run"}, // it knows jobs, not suites
+}
+
+func TestLayers(t *testing.T) {
+	for i, dir := range layers {
+		forbidden := slices.Clone(foreign[dir])
+		for _, later := range layers[i+1:] {
+			forbidden = append(forbidden, "famebench/"+later)
+		}
+		for file, uses := range usesOf(t, filepath.Join("..", dir)) {
+			for _, use := range uses {
+				if slices.Contains(forbidden, use) {
+					t.Errorf("%s uses %s", file, use)
+				}
+			}
+		}
+	}
+}
+
+// usesOf lists what each file of a package imports, and the names that it takes from
+// imported packages, such as plan.Job; tests left out.
+func usesOf(t *testing.T, dir string) map[string][]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %d files, %v", dir, len(files), err)
+	}
+	uses := map[string][]string{}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range f.Imports {
+			path, _ := strconv.Unquote(spec.Path.Value)
+			uses[name] = append(uses[name], path)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := s.X.(*ast.Ident); ok {
+					uses[name] = append(uses[name], x.Name+"."+s.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	return uses
+}

@@ -1,0 +1,233 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"famebench/internal/conf"
+	"famebench/internal/registry"
+	"famebench/internal/train"
+)
+
+// Axis is a setting that a suite varies. Its name is that of a hyper-parameter,
+// for every model that has it ("heads"); of one of one model, its variants left out
+// ("fame.heads"); or of a training setting ("train.learning_rate").
+type Axis struct {
+	Name   string `json:"name"`
+	Values []any  `json:"values"`
+	where  string // in the configuration
+}
+
+// mostValues is how many values an axis may have; each is checked for every model.
+const mostValues = 100
+
+// point is a place on a suite's axes: values for some of them. The zero point
+// leaves everything as it is configured.
+type point struct {
+	axes   []Axis
+	values []any // of axes
+}
+
+func (p point) with(a Axis, value any) point {
+	return point{append(slices.Clone(p.axes), a), append(slices.Clone(p.values), value)}
+}
+
+func (p point) String() string {
+	var s []string
+	for i, a := range p.axes {
+		s = append(s, fmt.Sprintf("%s = %v", a.Name, p.values[i]))
+	}
+	return strings.Join(s, ", ")
+}
+
+// readAxes reads [suites.S.axes] of every layer; a stronger layer's list replaces
+// a weaker one's.
+func (c *Config) readAxes(s Suite) ([]Axis, error) {
+	var axes []Axis
+	var errs []error
+	for _, layer := range c.layers() {
+		n, err := layer.Sub("suites", s.Name, "axes")
+		if err != nil {
+			return nil, err
+		}
+		var walk func(n *conf.Node, path []string)
+		walk = func(n *conf.Node, path []string) {
+			for _, key := range n.Keys() {
+				child, path := n.Table[key], append(slices.Clone(path), key)
+				if child.Table != nil {
+					walk(child, path)
+					continue
+				}
+				a := Axis{Name: strings.Join(path, "."), where: child.Where}
+				if err := c.readAxis(s, &a, child); err != nil {
+					errs = append(errs, err)
+				}
+				if i := slices.IndexFunc(axes, func(b Axis) bool { return a.Name == b.Name }); i >= 0 {
+					axes[i] = a
+				} else {
+					axes = append(axes, a)
+				}
+			}
+		}
+		walk(n, nil)
+	}
+	return axes, errors.Join(errs...)
+}
+
+func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
+	list, ok := n.Value.([]any)
+	if !ok || len(list) == 0 {
+		return n.Errorf("an axis is a list of one value or more, as in heads = [1, 2, 4]")
+	}
+	if len(list) > mostValues {
+		return n.Errorf("expected an axis of at most %d values, got %d", mostValues, len(list))
+	}
+	seen := map[string]bool{}
+	for _, v := range list {
+		text := fmt.Sprint(v)
+		if seen[text] {
+			return n.Errorf("the value %v stands there twice", v)
+		}
+		seen[text] = true
+	}
+	a.Values = list
+	if !c.anyHas(s, *a) {
+		return n.Errorf("no model of the suite has this setting%s", c.nearest(s, a.Name))
+	}
+	// Whether values are of the right type is known now. Whether a model takes them
+	// is asked for each combination, by the plan.
+	for _, model := range s.Models {
+		e, _ := registry.Find(c.registry, model)
+		if path, ok := c.axisPath(s, e, *a); ok {
+			for _, v := range list {
+				at, err := c.at(s, e, point{}.with(*a, v))
+				if err != nil {
+					return err
+				}
+				var errs []error
+				switch {
+				case path[0] == "models":
+					errs = append(errs, at.checkModels())
+				case path[2] == "pretrain":
+					errs = append(errs, at.checkStart(path[:len(path)-1]...))
+				default:
+					errs = append(errs, at.checkTrain(path[:len(path)-1]...))
+				}
+				if err := errors.Join(errs...); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// nearest names the setting of a suite's models that an axis may mean, or says where all are.
+func (c *Config) nearest(s Suite, axis string) string {
+	var known []string
+	for _, model := range s.Models {
+		e, _ := registry.Find(c.registry, model)
+		known = append(known, e.Settings()...)
+	}
+	defaults := train.Defaults()
+	known = append(known, conf.Names(&defaults)...)
+	if hint := conf.Hint(axis[strings.LastIndex(axis, ".")+1:], known); strings.HasPrefix(hint, "; did") {
+		return hint
+	}
+	return "; name one that bench -list shows, as in heads, duorec.temperature or train.learning_rate"
+}
+
+// anyHas tells whether a model of the suite has the setting of an axis.
+func (c *Config) anyHas(s Suite, a Axis) bool {
+	return slices.ContainsFunc(s.Models, func(model string) bool {
+		e, _ := registry.Find(c.registry, model)
+		_, ok := c.axisPath(s, e, a)
+		return ok
+	})
+}
+
+// axisPath says where an axis of a suite sets a model's value; ok is false for a
+// model that does not have the setting, or is a variant that fixes it or to which it
+// makes no difference.
+func (c *Config) axisPath(s Suite, e registry.Entry, a Axis) (path []string, ok bool) {
+	if e.Neural == nil {
+		return nil, false
+	}
+	parts := strings.Split(strings.TrimPrefix(a.Name, "models."), ".")
+	switch {
+	case parts[0] == "pretrain" && !startDependsOn(e, parts[len(parts)-1]):
+		return nil, false
+	case parts[0] == "train", parts[0] == "pretrain":
+		return append([]string{"suites", s.Name}, parts...), true
+	case len(parts) == 1:
+		path = []string{"models", e.Name, parts[0]}
+	case parts[0] == e.Name:
+		path = append([]string{"models"}, parts...)
+	default:
+		return nil, false
+	}
+	key := path[len(path)-1]
+	if len(path) == 3 { // a hyper-parameter, not a model's training setting
+		if !slices.Contains(e.Settings(), key) {
+			return nil, false
+		}
+		if slices.ContainsFunc(a.Values, func(v any) bool {
+			n := conf.NewTable(a.where)
+			return n.Put([]string{key}, a.where, v) == nil && checkFixed(e, n) != nil
+		}) {
+			return nil, false
+		}
+	}
+	return path, true
+}
+
+// startDependsOn tells whether the model's start from texts depends on a setting: that of a
+// variant without contrast does not depend on the contrast's.
+func startDependsOn(e registry.Entry, key string) bool {
+	return e.Text && !e.StartDefaults().Ignores(key)
+}
+
+// at is the configuration at a point of a suite's axes.
+func (c *Config) at(s Suite, e registry.Entry, p point) (*Config, error) {
+	if len(p.axes) == 0 {
+		return c, nil
+	}
+	at := *c
+	at.point = conf.NewTable("axes")
+	for i, a := range p.axes {
+		path, _ := c.axisPath(s, e, a)
+		if err := at.point.Put(path, a.where, p.values[i]); err != nil {
+			return nil, err
+		}
+	}
+	return &at, nil
+}
+
+// points lists the places on a suite's axes where a model is to be run: all
+// combinations, or the configured values and each axis on its own.
+func (c *Config) points(s Suite, e registry.Entry) []point {
+	points := []point{{}}
+	for _, a := range s.Axes {
+		if _, ok := c.axisPath(s, e, a); !ok {
+			continue
+		}
+		var more []point
+		for _, v := range a.Values {
+			if !s.Grid {
+				more = append(more, point{}.with(a, v))
+				continue
+			}
+			for _, p := range points {
+				more = append(more, p.with(a, v))
+			}
+		}
+		if s.Grid {
+			points = more
+		} else {
+			points = append(points, more...)
+		}
+	}
+	return points
+}

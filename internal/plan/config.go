@@ -1,0 +1,503 @@
+// Package plan turns experiments.toml into runs.
+//
+// Config holds the file and the command line's -set values, checked as a whole
+// before anything starts. A Plan lists the runs of a suite, each with its Spec
+// and the id that is hashed from it. What is to be done about a run, given the
+// records of a results folder, is decided here too; package launch does it.
+//
+// This package starts no process and opens no tensor. It opens data sets, metadata
+// and the folders of text encoders, whose fingerprints are part of the ids.
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"famebench/datasets"
+	"famebench/internal/bert"
+	"famebench/internal/conf"
+	"famebench/internal/record"
+	"famebench/internal/registry"
+	"famebench/internal/train"
+	"famebench/models"
+	"famebench/pretrain"
+)
+
+// FileName is what Find looks for.
+const FileName = "experiments.toml"
+
+// Config is a configuration file together with the command line's settings.
+type Config struct {
+	Path string // of the file
+	Root string // its folder; relative paths in it start here
+
+	registry []registry.Entry
+	file     *conf.Node
+	tuned    *conf.Node // the same tree, what a suite of kind "tune" chose; nil: nothing
+	set      *conf.Node // from -set; wins over the file and what was tuned
+	point    *conf.Node // a place on a suite's axes; wins over all; nil: none
+	suites   []Suite
+	encoders *encoders
+}
+
+// The sections of the file, and the tables inside a section that are not plain
+// settings.
+var (
+	sections      = []string{"train", "pretrain", "models", "datasets", "suites"}
+	modelSubtable = []string{"train", "pretrain", "datasets"}
+	suiteSubtable = []string{"train", "pretrain", "axes"}
+)
+
+// Find returns the path of the nearest experiments.toml in dir or above it.
+func Find(dir string) (string, error) {
+	start, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for d := start; ; d = filepath.Dir(d) {
+		path := filepath.Join(d, FileName)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path, nil
+		}
+		if d == filepath.Dir(d) {
+			return "", fmt.Errorf("no %s in %s or any folder above it: change to the folder of your clone of famebench, or name a file with -config", FileName, start)
+		}
+	}
+}
+
+// Load reads a configuration file, adds the settings of the command line and
+// checks everything that it says, used or not. All faults are reported, one a
+// line.
+func Load(path string, sets []string, entries []registry.Entry) (*Config, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w; name another file with -config", err)
+	}
+	root, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{Path: path, Root: root, registry: entries, set: conf.NewTable("command line"), encoders: &encoders{folders: map[string]bert.Folder{}}}
+	if c.file, err = conf.Parse(filepath.Base(path), src); err != nil {
+		return nil, err
+	}
+	for _, s := range sets {
+		if err := c.set.Set(s, c.expand); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Abs is a path that the configuration names; relative ones start at its folder.
+func (c *Config) Abs(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Root, path)
+}
+
+// expand lengthens "sasrec.dropout" to "models.sasrec.dropout" and "sweep.grid" to
+// "suites.sweep.grid".
+func (c *Config) expand(path []string) ([]string, error) {
+	if slices.Contains(sections, path[0]) {
+		return path, c.checkNamed(path)
+	}
+	if _, ok := registry.Find(c.registry, path[0]); ok {
+		return append([]string{"models"}, path...), nil
+	}
+	suites, err := c.file.Sub("suites")
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(suites.Keys(), path[0]) {
+		return append([]string{"suites"}, path...), nil
+	}
+	known := slices.Concat(sections, registry.Names(c.registry), suites.Keys())
+	return nil, fmt.Errorf("%q is no section, model or suite%s", path[0], conf.Hint(path[0], known))
+}
+
+// checkNamed makes sure that -set changes a suite or a data set of the file.
+func (c *Config) checkNamed(path []string) error {
+	kind := map[string]string{"suites": "suite", "datasets": "data set"}[path[0]]
+	if kind == "" || len(path) < 2 {
+		return nil
+	}
+	n, err := c.file.Sub(path[0])
+	if err == nil && !slices.Contains(n.Keys(), path[1]) {
+		err = fmt.Errorf("unknown %s %q%s", kind, path[1], conf.Hint(path[1], n.Keys()))
+	}
+	return err
+}
+
+// layers are all sources of values, weaker first.
+func (c *Config) layers() []*conf.Node {
+	return slices.DeleteFunc([]*conf.Node{c.file, c.tuned, c.set, c.point}, func(n *conf.Node) bool { return n == nil })
+}
+
+// check decodes every table once, so that a fault in one that this command does
+// not use is found now and not in a week.
+func (c *Config) check() error {
+	var errs []error
+	for _, layer := range c.layers() {
+		for _, key := range layer.Keys() {
+			if !slices.Contains(sections, key) {
+				errs = append(errs, layer.Table[key].Errorf("unknown section%s", conf.Hint(key, sections)))
+			} else if _, err := layer.Sub(key); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if errs != nil {
+		return once(errs)
+	}
+	if err := c.checkFileNames(); err != nil {
+		return err
+	}
+	errs = append(errs, c.checkTrain("train"), c.checkStarts(), c.checkModels())
+	for _, name := range c.Datasets() {
+		_, err := c.Dataset(name)
+		errs = append(errs, err)
+	}
+	if errs := errors.Join(errs...); errs != nil {
+		return once([]error{errs}) // suites would repeat these, each in its way
+	}
+	return c.readSuites()
+}
+
+// once joins errors so that one mistake is one line. Equal lines are: a table is decoded
+// for every layer and every suite that it takes part in. And so is a model or a data set
+// of a misspelt name, however many suites have it.
+func once(errs []error) error {
+	var lines []string
+	more := map[string]int{}
+	seen := map[string]bool{}
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			if seen[line] {
+				continue
+			}
+			seen[line] = true
+			if name := unknownName.FindString(line); name != "" {
+				if more[name]++; more[name] > 1 {
+					continue
+				}
+			}
+			lines = append(lines, line)
+		}
+	}
+	if lines == nil {
+		return nil
+	}
+	for i, line := range lines {
+		if n := more[unknownName.FindString(line)]; n > 1 {
+			lines[i] += fmt.Sprintf(" (and in %d more suites)", n-1)
+		}
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// unknownName is what checkNames says of a name.
+var unknownName = regexp.MustCompile(`: unknown (model|data set) ".*`)
+
+// checkTrain decodes a table of training settings in every layer.
+func (c *Config) checkTrain(path ...string) error {
+	var errs []error
+	t := train.Defaults()
+	for _, layer := range c.layers() {
+		n, err := layer.Sub(path...)
+		if err == nil {
+			err = conf.Decode(n, &t)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkModels() error {
+	var errs []error
+	for _, layer := range c.layers() {
+		models, _ := layer.Sub("models")
+		for _, name := range models.Keys() {
+			errs = append(errs, c.checkModel(layer, models.Table[name], name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkModel(layer, n *conf.Node, name string) error {
+	e, ok := registry.Find(c.registry, name)
+	if !ok && name != allModels {
+		if strings.Contains(name, "*") {
+			return n.Errorf(`expected the name of a model, or "*" for all models`)
+		}
+		return n.Errorf("unknown model%s", conf.Hint(name, registry.Names(c.registry)))
+	}
+	own, err := layer.Sub("models", name)
+	if err != nil {
+		return err
+	}
+	if e.Defaults == nil && name != allModels {
+		if keys := own.Keys(); len(keys) > 0 {
+			return own.Table[keys[0]].Errorf("%s has no settings: it only counts", name)
+		}
+		return nil
+	}
+	checkOwn := func(n *conf.Node, subtables ...string) error {
+		switch {
+		case n == nil:
+			return nil
+		case name == allModels:
+			return c.checkShared(n.Without(subtables...))
+		}
+		return errors.Join(conf.Decode(n.Without(subtables...), clone(e.Defaults)), checkFixed(e, n), checkText(e, n))
+	}
+	errs := []error{checkOwn(own, modelSubtable...), c.checkTrain("models", name, "train"), c.checkStart("models", name, "pretrain")}
+	byData, err := layer.Sub("models", name, "datasets")
+	errs = append(errs, err)
+	for _, data := range byData.Keys() {
+		if err := c.checkDataTable(byData.Table[data], data); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		n, err := byData.Sub(data)
+		errs = append(errs, err, checkOwn(n, "train", "pretrain"), c.checkTrain("models", name, "datasets", data, "train"),
+			c.checkStart("models", name, "datasets", data, "pretrain"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkText makes sure that only a model that starts from texts is told how, and of
+// that nothing which its entry fixes.
+func checkText(e registry.Entry, n *conf.Node) error {
+	n = n.Table["pretrain"]
+	if n == nil {
+		return nil
+	}
+	if !e.Text {
+		return n.Errorf("%s does not start from texts", e.Name)
+	}
+	if e.FixStart == nil {
+		return nil
+	}
+	changed := pretrain.StartDefaults()
+	e.FixStart(&changed)
+	if conf.Decode(n, &changed) != nil {
+		return nil // reported elsewhere
+	}
+	fixed := changed
+	e.FixStart(&fixed)
+	return fixedBy(e, n, &fixed, &changed)
+}
+
+// checkFixed makes sure that a variant's own table does not set what the variant
+// fixes.
+func checkFixed(e registry.Entry, n *conf.Node) error {
+	if e.Fix == nil {
+		return nil
+	}
+	changed := clone(e.Defaults)
+	if err := conf.Decode(n.Without(modelSubtable...), changed); err != nil {
+		return nil // reported elsewhere
+	}
+	fixed := clone(changed)
+	e.Fix(fixed)
+	return fixedBy(e, n, fixed, changed)
+}
+
+// fixedBy is an error if a table of a variant changes a setting that the variant
+// fixes.
+func fixedBy(e registry.Entry, n *conf.Node, fixed, changed any) error {
+	diff, err := record.Diff(fixed, changed)
+	for key := range diff {
+		return n.Table[key].Errorf("%s is %s with this setting fixed; set it in models.%s, or for another variant", e.Name, e.Base, e.Base)
+	}
+	return err
+}
+
+// Datasets lists the data sets that the configuration knows.
+func (c *Config) Datasets() []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, layer := range c.layers() {
+		n, _ := layer.Sub("datasets")
+		for _, name := range n.Keys() {
+			if !seen[name] {
+				seen[name] = true
+				out = append(out, name)
+			}
+		}
+	}
+	return out
+}
+
+// knows tells whether the configuration has a data set of that name.
+func (c *Config) knows(name string) bool {
+	return slices.ContainsFunc(c.layers(), func(layer *conf.Node) bool {
+		n, _ := layer.Sub("datasets")
+		return n != nil && n.Table[name] != nil
+	})
+}
+
+// Dataset returns the configuration of a data set with every default filled in.
+func (c *Config) Dataset(name string) (datasets.Config, error) {
+	var d datasets.Config
+	if !c.knows(name) {
+		return d, fmt.Errorf("%s: unknown data set %q%s", c.Path, name, conf.Hint(name, c.Datasets()))
+	}
+	where := c.set
+	for _, layer := range c.layers() {
+		n, err := layer.Sub("datasets", name)
+		if err == nil {
+			err = conf.Decode(n, &d)
+		}
+		if err != nil {
+			return d, err
+		}
+		if n != nil && len(where.Path) == 0 {
+			where = n
+		}
+	}
+	if d.Name == "" {
+		d.Name = name
+	}
+	if _, err := d.Resolve(); err != nil {
+		return d, where.Errorf("%w", err)
+	}
+	return d, nil
+}
+
+// Params returns a model's hyper-parameters on a data set, as a pointer to its
+// configuration struct; nil for floors. The order, weakest first: defaults, the tables of
+// tables, and the same of every stronger layer.
+func (c *Config) Params(e registry.Entry, dataset string) (any, error) {
+	if e.Defaults == nil {
+		return nil, nil
+	}
+	p := clone(e.Defaults)
+	set, paths := map[string]bool{}, tables(e, dataset)
+	for _, layer := range c.layers() {
+		for _, path := range paths {
+			n, err := layer.Sub(path...)
+			n = n.Without(modelSubtable...)
+			if path[1] == allModels {
+				n = having(e, n)
+			}
+			if err := errors.Join(err, conf.Decode(n, p)); err != nil {
+				return nil, err
+			}
+			addKeys(set, n)
+		}
+	}
+	if e.Fix != nil {
+		e.Fix(p)
+	}
+	if f, ok := p.(*models.FAMEConfig); ok && !set["top_k"] {
+		f.FollowExperts()
+	}
+	if v, ok := p.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return nil, invalidError{fmt.Sprintf("%s: models.%s on %s", c.Path, e.Name, dataset), err}
+		}
+	}
+	return p, nil
+}
+
+// addKeys adds to set the settings that a table names.
+func addKeys(set map[string]bool, n *conf.Node) {
+	for _, key := range n.Keys() {
+		set[key] = true
+	}
+}
+
+// Train returns a model's training settings on a data set in a suite. The order,
+// weakest first: defaults, [train], "train" in the tables of tables,
+// [suites.S.train], and the same of every stronger layer. Settings that follow others, or the data set's number of
+// items (0: not known), do so where no layer sets them.
+func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (train.Config, error) {
+	t := e.TrainDefaults()
+	set := map[string]bool{}
+	paths := [][]string{{"train"}}
+	for _, table := range tables(e, dataset) {
+		paths = append(paths, append(table, "train"))
+	}
+	paths = append(paths, []string{"suites", suite, "train"})
+	for _, layer := range c.layers() {
+		for _, path := range paths {
+			n, err := layer.Sub(path...)
+			if err := errors.Join(err, conf.Decode(n, &t)); err != nil {
+				return t, err
+			}
+			addKeys(set, n)
+		}
+	}
+	if !set["stride"] {
+		t.FollowMaxLen()
+	}
+	if !set["negatives"] {
+		t.FollowItems(items)
+	}
+	if err := errors.Join(t.Validate(items), e.CheckObjective(t)); err != nil {
+		return t, invalidError{fmt.Sprintf("%s: training settings of %s on %s in suite %s", c.Path, e.Name, dataset, suite), err}
+	}
+	return t, nil
+}
+
+// invalidError is about settings of the right type that do not go together.
+type invalidError struct {
+	what   string
+	reason error
+}
+
+func (e invalidError) Error() string { return e.what + ": " + e.reason.Error() }
+func (e invalidError) Unwrap() error { return e.reason }
+
+// withTuned adds the values that a suite of kind "tune" chose, if the suite wants
+// them.
+func (c *Config) withTuned(s Suite) (*Config, error) {
+	if s.Tuned == "" {
+		return c, nil
+	}
+	path := c.Abs(s.Tuned)
+	src, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("suite %s takes its settings from %s, which is not there: run a suite of kind %q first, or take the configured ones with -set %s.tuned=", s.Name, path, KindTune, s.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := checkTuned(path, src); err != nil {
+		return nil, err
+	}
+	tuned := *c
+	if tuned.tuned, err = conf.Parse(filepath.Base(path), src); err != nil {
+		return nil, err
+	}
+	for _, key := range tuned.tuned.Keys() {
+		if key != "models" {
+			return nil, tuned.tuned.Table[key].Errorf("a file of tuned values has models only")
+		}
+	}
+	return &tuned, tuned.checkModels()
+}
+
+// clone copies the struct that p points to. Configuration structs hold values
+// only, so a shallow copy is a whole one.
+func clone(p any) any {
+	c := reflect.New(reflect.TypeOf(p).Elem())
+	c.Elem().Set(reflect.ValueOf(p).Elem())
+	return c.Interface()
+}

@@ -1,0 +1,75 @@
+package plan
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"famebench/internal/record"
+	"famebench/internal/tinytest"
+)
+
+func TestExpectations(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	p, store := planTiny(t, dir, "neural", "neural.seeds=[0, 1, 2, 3, 4]")
+	write1 := func(run Run, ndcg float64, still ...string) {
+		t.Helper()
+		rec := &record.Record{Result: record.Result{Spec: run.Job.Spec, Status: record.Epochs, Still: still,
+			Test: record.Rules{Removed: record.Metrics{"NDCG@10": ndcg}}}}
+		if err := store.Write(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, ndcg := range []float64{.6, .7, .8, .9, 1} { // mean .8, deviation .158
+		write1(p.Runs[i], ndcg)
+	}
+	e, err := p.Expect(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "expected.json")
+	if err := record.WriteJSON(path, e); err != nil {
+		t.Fatal(err)
+	}
+	if e, err = ReadExpectations(path); err != nil || len(e.Runs) != 1 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	one, _ := planTiny(t, dir, "neural", "neural.seeds=[0]")
+	threads := *one // the same question on another machine
+	threads.Runs = []Run{one.Runs[0]}
+	threads.Runs[0].Job.Spec.Threads = 8
+	threads.Runs[0].ID, _ = threads.Runs[0].Job.Spec.ID()
+	for _, tt := range []struct {
+		plan  *Plan
+		ndcg  float64
+		still []string
+		want  string // "": as expected
+	}{
+		{one, .8, nil, ""},
+		{one, .9, nil, ""}, // better is no fault
+		{one, .33, nil, ""},
+		{one, .32, nil, "less than the expected 0.8000 - 3 × 0.1581 (5 seeds)"},
+		{one, .8, []string{"a", "b"}, "did not move a, b"},
+		{&threads, .32, nil, "less than the expected"},
+	} {
+		write1(tt.plan.Runs[0], tt.ndcg, tt.still...)
+		err := e.Check(tt.plan, store)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v %v: %v, want %q", tt.ndcg, tt.still, err, tt.want)
+		}
+	}
+	// What nobody has looked at yet is no success either.
+	if err := (Expectations{}).Check(one, store); err == nil || !strings.Contains(err.Error(), "-expect") {
+		t.Errorf("without expectations: %v", err)
+	}
+	if _, err := one.Expect(store); err == nil || !strings.Contains(err.Error(), "needs 5 seeds") {
+		t.Errorf("an expectation of one seed: %v", err)
+	}
+	if e, err := ReadExpectations(filepath.Join(dir, "no.json")); err != nil || len(e.Runs) != 0 {
+		t.Errorf("no file: %+v, %v", e, err)
+	}
+	tinytest.Write(t, path, "{")
+	if _, err := ReadExpectations(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a damaged file: %v", err)
+	}
+}

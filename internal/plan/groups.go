@@ -1,0 +1,86 @@
+package plan
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"famebench/internal/conf"
+	"famebench/internal/registry"
+)
+
+// allModels is the name of the tables whose settings hold for every model that has them, as
+// if they were written for each model that is no variant.
+const allModels = "*"
+
+// forData names the tables that hold for a data set, weaker first: those of groups, which
+// end in "*", from "*" to its whole name with a "*", and its own.
+func forData(dataset string) []string {
+	var names []string
+	for i := range len(dataset) + 1 {
+		names = append(names, dataset[:i]+"*")
+	}
+	return append(names, dataset)
+}
+
+// tables are the paths of the tables that hold for a model on a data set, weaker first:
+// [models."*"], [models.M], [models."*".datasets.D], [models.M.datasets.D], each of the last
+// two first for groups of data sets. A variant has those of its base and then its own.
+func tables(e registry.Entry, dataset string) [][]string {
+	var paths [][]string
+	for i, model := range e.Lineage() {
+		models := []string{model}
+		if i == 0 {
+			models = []string{allModels, model}
+		}
+		for _, m := range models {
+			paths = append(paths, []string{"models", m})
+		}
+		for _, m := range models {
+			for _, d := range forData(dataset) {
+				paths = append(paths, []string{"models", m, "datasets", d})
+			}
+		}
+	}
+	return paths
+}
+
+// having leaves out the settings of a table for all models that this one does not have.
+func having(e registry.Entry, n *conf.Node) *conf.Node {
+	return n.Without(slices.DeleteFunc(n.Keys(), func(key string) bool { return slices.Contains(e.Settings(), key) })...)
+}
+
+// checkShared checks the settings in a table for all models: each is one of some model, and
+// of the right type for every model that has it.
+func (c *Config) checkShared(n *conf.Node) error {
+	var errs []error
+	var known []string
+	for _, e := range c.registry {
+		if e.Defaults != nil {
+			known = append(known, e.Settings()...)
+			errs = append(errs, conf.Decode(having(e, n), clone(e.Defaults)))
+		}
+	}
+	slices.Sort(known)
+	for _, key := range n.Keys() {
+		if !slices.Contains(known, key) {
+			errs = append(errs, n.Table[key].Errorf("no model has this setting%s", conf.Hint(key, slices.Compact(known))))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkDataTable makes sure that a table is for a data set or a group that the
+// configuration has.
+func (c *Config) checkDataTable(n *conf.Node, name string) error {
+	prefix, group := strings.CutSuffix(name, "*")
+	switch {
+	case strings.Contains(prefix, "*"):
+		return n.Errorf(`expected "*" at the end of the name only, as in "ml-*"`)
+	case group && !slices.ContainsFunc(c.Datasets(), func(d string) bool { return strings.HasPrefix(d, prefix) }):
+		return n.Errorf("no data set's name begins with %s%s", conf.Quote(prefix), conf.Hint(prefix, c.Datasets()))
+	case !group && !c.knows(name):
+		return n.Errorf("unknown data set%s", conf.Hint(name, c.Datasets()))
+	}
+	return nil
+}

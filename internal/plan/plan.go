@@ -1,0 +1,463 @@
+package plan
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"reflect"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"famebench/datasets"
+	"famebench/internal/code"
+	"famebench/internal/record"
+	"famebench/internal/registry"
+	"famebench/internal/train"
+)
+
+// Run is one run of a plan: a spec with its id, and what a child process needs
+// besides.
+type Run struct {
+	ID  string
+	Job Job
+	At  string // its place on the suite's axes, in words; "" where it has none
+
+	point point
+}
+
+// Job is what a child process gets on its standard input.
+type Job struct {
+	Kind string      `json:"kind"` // KindCompare or KindCost
+	Spec record.Spec `json:"spec"`
+	// Local are training settings that decide when a run stops or saves, not
+	// what it computes; they take no part in the id.
+	Local  record.Settings `json:"local,omitempty"`
+	Device string          `json:"device"` // as asked for, such as "cuda:1"
+	Root   string          `json:"root"`   // where relative paths of data sets start
+	Out    string          `json:"out"`    // results folder
+	Source Source          `json:"source"`
+	// Code is the hash of the sources that decide the model's results. The child is the
+	// same program and computes it itself.
+	Code string `json:"-"`
+	// Again: a record made by other code is replaced. Without, it is used.
+	Again bool `json:"again,omitempty"`
+	// UnpackLimit is that of the data set; like Local it takes no part in the id.
+	UnpackLimit int `json:"unpack_limit,omitempty"`
+	// Moved says how to open the data of a recorded run where Spec's way does not: it is
+	// what Config, the file, says of the data set of that name.
+	Moved  record.Settings `json:"moved,omitempty"`
+	Config string          `json:"config,omitempty"`
+	// Encoder is the folder of the text encoder of a run with a start; "" is where
+	// scripts/fetch-encoder.sh puts it.
+	Encoder string `json:"encoder,omitempty"`
+
+	items int // of the data set, while a run is planned; 0: not known
+}
+
+// localSettings are the training settings that stand in Job.Local. A run that
+// its time limit stops is marked; one that it does not stop is the run without
+// a limit, so both have one id.
+var localSettings = []string{"time_limit", "checkpoint_every"}
+
+// Source is the state of the source tree at the start. ("go run" stamps no
+// version into the binary, so git is asked.)
+type Source struct {
+	Commit string `json:"commit,omitempty"` // empty: not a git checkout, or no git
+	Dirty  bool   `json:"dirty,omitempty"`  // uncommitted changes, those in the results folder left out
+	// Changed are the files that have them, slash-separated, from the top of the checkout.
+	Changed []string `json:"-"`
+}
+
+// changedFiles lists the sources of a model that have uncommitted changes.
+func (s Source) changedFiles(v code.Version) []string {
+	var out []string
+	for _, file := range v.Files {
+		if slices.ContainsFunc(s.Changed, func(c string) bool { return c == file || strings.HasSuffix(c, "/"+file) }) {
+			out = append(out, file)
+		}
+	}
+	return out
+}
+
+// Data is a data set of a plan.
+type Data struct {
+	Name     string
+	Stats    datasets.Stats
+	Warnings []string
+	Recorded bool // known from records only
+}
+
+// Plan is what a suite amounts to on this machine.
+type Plan struct {
+	Suite   Suite
+	Threads int // of each run
+	Runs    []Run
+	Data    []Data
+	Skipped []Skip
+	// Changed names the sources of the plan's models that have uncommitted changes.
+	Changed []string
+	// Encoders says which text encoders the runs use and how, a line each; without
+	// those that an earlier plan of the configuration has.
+	Encoders []string
+}
+
+// Skip is something that the suite names and that cannot be run here.
+type Skip struct {
+	What    string `json:"what"` // a data set, or a model with its place on the axes
+	Reason  string `json:"reason"`
+	Missing bool   `json:"missing,omitempty"` // it, or what it needs, is not on this machine; the reason may name paths
+}
+
+// Options say where a plan's runs compute.
+type Options struct {
+	Device  string // "cpu", "cuda" or "cuda:N"; "" is "cpu"
+	Threads int    // of a run; 0: all cores
+	Out     string // results folder
+	Source  Source
+	Strict  bool // a data set that is not there is an error
+	Again   bool // runs whose records were made by other code are done again
+
+	// Recorded gives the records that a report may use: a data set or a text encoder
+	// that is not here is then taken to be what a record says of it. nil: runs are
+	// planned to be done, for which both must be here.
+	Recorded func() ([]*record.Record, error)
+}
+
+// Plan opens the data sets of a suite, for their fingerprints, and lists its
+// runs: by data set, model, place on the axes, seed. A floor draws no random
+// numbers, so it runs once, with the first seed. What cannot be run is listed too:
+// a data set that is not there, and settings that a model refuses, such as heads
+// that do not divide the hidden size.
+func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
+	return c.plan(s, o, func(e registry.Entry, _ string) []point { return c.points(s, e) })
+}
+
+// plan lists the runs at the points that a function gives for a model on a data
+// set.
+func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset string) []point) (*Plan, error) {
+	if o.Device == "" {
+		o.Device = "cpu"
+	}
+	class, _, _ := strings.Cut(o.Device, ":")
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0) // knows about container limits, unlike NumCPU
+	}
+	c, err := c.withTuned(s)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Suite: s, Threads: o.Threads}
+	planned := map[string]bool{}
+	for _, name := range s.Datasets {
+		dc, err := c.Dataset(name)
+		if err != nil {
+			return nil, err
+		}
+		data, base, info, err := c.open(name, dc, o)
+		if errors.Is(err, fs.ErrNotExist) && !o.Strict && len(s.Datasets) > 1 {
+			p.Skipped = append(p.Skipped, Skip{What: name, Reason: err.Error(), Missing: true})
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.Data = append(p.Data, info)
+		for _, model := range s.Models {
+			e, _ := registry.Find(c.registry, model)
+			job := Job{Kind: s.Kind, Device: o.Device, Root: c.Root, Out: o.Out, Source: o.Source, UnpackLimit: dc.UnpackLimit, Spec: base}
+			job.Spec.Model, job.Spec.Device, job.Spec.Threads = model, class, o.Threads
+			version, err := e.Code()
+			if err != nil {
+				return nil, err
+			}
+			changed := o.Source.changedFiles(version)
+			job.Code, job.Again = version.Hash, o.Again || len(changed) > 0
+			for _, file := range changed {
+				if !slices.Contains(p.Changed, file) {
+					p.Changed = append(p.Changed, file)
+				}
+			}
+			job.items = info.Stats.Items
+			for _, at := range points(e, name) {
+				runs, err := c.runsAt(s, e, job, data, at, o)
+				what := model + " on " + name
+				if len(at.axes) > 0 {
+					what += " with " + at.String()
+				}
+				if missing := (missingError{}); errors.As(err, &missing) && !o.Strict && len(s.Models) > 1 {
+					p.Skipped = append(p.Skipped, Skip{What: what, Reason: missing.Error(), Missing: true})
+					if len(at.axes) == 0 {
+						break
+					}
+					continue // another place may do
+				}
+				if invalid := (invalidError{}); errors.As(err, &invalid) && len(at.axes) > 0 {
+					p.Skipped = append(p.Skipped, Skip{What: what, Reason: invalid.reason.Error()})
+					continue
+				}
+				if err != nil {
+					return nil, err
+				}
+				for _, r := range runs {
+					if !planned[r.ID] { // an axis may hold the value that is configured anyway
+						planned[r.ID] = true
+						p.Runs = append(p.Runs, r)
+					}
+				}
+			}
+		}
+	}
+	p.Encoders, c.encoders.said = c.encoders.used[c.encoders.said:], len(c.encoders.used)
+	if len(p.Runs) == 0 {
+		return nil, fmt.Errorf("suite %s has nothing to run here: %s", s.Name, skipText(p.Skipped))
+	}
+	return p, nil
+}
+
+func skipText(skipped []Skip) string {
+	var s []string
+	for _, k := range skipped {
+		s = append(s, k.What+": "+k.Reason)
+	}
+	return strings.Join(s, "; ")
+}
+
+// runsAt lists the runs of a model at a point of the axes, one a seed.
+func (c *Config) runsAt(s Suite, e registry.Entry, base Job, data *datasets.Dataset, at point, o Options) ([]Run, error) {
+	here, err := c.at(s, e, at)
+	if err != nil {
+		return nil, err
+	}
+	if err := here.fill(&base, e, base.Spec.Dataset.Name, s.Name); err != nil {
+		return nil, err
+	}
+	if e.Text {
+		err := here.fillStart(&base, e, data, s.Name)
+		if missing := (missingError{}); errors.As(err, &missing) {
+			err = o.recordedStart(&base.Spec, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	var runs []Run
+	for _, seed := range s.Seeds {
+		job := base
+		job.Spec.Seed = seed
+		jobs := []Job{job}
+		if s.Kind == KindCost && e.Neural != nil {
+			if jobs, err = c.costJobs(job); err != nil {
+				return nil, err
+			}
+		}
+		for _, j := range jobs {
+			id, err := j.Spec.ID()
+			if err != nil {
+				return nil, err
+			}
+			runs = append(runs, Run{ID: id, Job: j, At: at.String(), point: at})
+		}
+		if e.Floor != nil || s.Kind == KindCost {
+			break
+		}
+	}
+	return runs, nil
+}
+
+// PaperBatch is the batch size, in targets, of the papers' code: every neural
+// model's cost is measured with it besides the configured one.
+const PaperBatch = 256
+
+// costJobs measures a neural model with its own batch size and the papers'.
+func (c *Config) costJobs(job Job) ([]Job, error) {
+	t := train.Defaults()
+	if err := job.Spec.Train.Apply(&t); err != nil {
+		return nil, err
+	}
+	if t.BatchTargets == PaperBatch {
+		return []Job{job}, nil
+	}
+	paper := job
+	paper.Spec.Train = maps.Clone(job.Spec.Train)
+	paper.Spec.Train["batch_targets"] = json.RawMessage(strconv.Itoa(PaperBatch))
+	return []Job{job, paper}, nil
+}
+
+func datasetSpec(name string, c datasets.Config, fingerprint string) (record.Dataset, error) {
+	b, err := json.Marshal(c) // leaves out what is at its default
+	if err != nil {
+		return record.Dataset{}, err
+	}
+	d := record.Dataset{Name: name, Fingerprint: fingerprint}
+	return d, json.Unmarshal(b, &d.Config)
+}
+
+// fill adds the settings of a model to a job.
+func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
+	spec := &job.Spec
+	spec.Versions = e.Versions()
+	spec.Untested = job.Kind == KindTune
+	if e.Floor != nil {
+		spec.Floor = true
+		return nil
+	}
+	params, err := c.Params(e, dataset)
+	if err != nil {
+		return err
+	}
+	if spec.Params, err = record.Diff(e.Defaults, params); err != nil {
+		return err
+	}
+	t, err := c.Train(e, dataset, suite, job.items)
+	if err != nil {
+		return err
+	}
+	defaults := e.TrainDefaults()
+	if spec.Train, err = record.Diff(&defaults, &t); err != nil {
+		return err
+	}
+	job.Local = record.Settings{}
+	for _, key := range localSettings {
+		if v, ok := spec.Train[key]; ok {
+			job.Local[key] = v
+			delete(spec.Train, key)
+		}
+	}
+	return nil
+}
+
+// Settings gives the hyper-parameters and training settings of a job, every
+// default filled in.
+func (j Job) Settings(e registry.Entry) (params any, t train.Config, err error) {
+	t = e.TrainDefaults()
+	if e.Floor != nil {
+		return nil, t, nil
+	}
+	params = clone(e.Defaults)
+	if err := j.Spec.Params.Apply(params); err != nil {
+		return nil, t, err
+	}
+	if err := j.Spec.Train.Apply(&t); err != nil {
+		return nil, t, err
+	}
+	return params, t, j.Local.Apply(&t)
+}
+
+// State says what is to be done about a run.
+type State struct {
+	Status  string // "done", "to run", "failed", "running", "stopped by its time limit"
+	Comment string
+}
+
+// States of a run in a results folder.
+const (
+	StateDone    = "done"
+	StateToRun   = "to run"
+	StateFailed  = "failed before"
+	StateRunning = "running"
+	StateTime    = "stopped by its time limit"
+)
+
+// State looks a run up in a results folder.
+func (r Run) State(s record.Store) (State, error) {
+	rec, err := r.Job.Record(s, r.ID)
+	if err != nil {
+		return State{}, err
+	}
+	if rec != nil && rec.Result.Status == record.Time {
+		return State{StateTime, "raise train.time_limit to go on from its checkpoint"}, nil
+	}
+	if rec != nil {
+		return State{Status: StateDone}, nil
+	}
+	busy, holder, err := s.Busy(r.ID)
+	if err != nil || busy {
+		return State{StateRunning, fmt.Sprintf("by %v", holder)}, err
+	}
+	f, err := r.Job.Failure(s, r.ID)
+	if err != nil {
+		return State{}, err
+	}
+	if f != nil {
+		return State{StateFailed, f.Reason}, nil
+	}
+	if f, _ := s.ReadFailure(r.ID); f != nil && f.Environment { // one that cannot be read is an error above
+		return State{StateToRun, "last attempt: " + f.Reason}, nil
+	}
+	return State{Status: StateToRun}, nil
+}
+
+// Record returns the record of a job if there is no need to do it again, nil
+// otherwise. A run that a time limit stopped goes on when there is more time. A record
+// that other code made does not count if the job says so.
+func (j Job) Record(s record.Store, id string) (*record.Record, error) {
+	r, err := s.Read(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if same, err := r.Result.Spec.Same(j.Spec); err != nil || !same {
+		return nil, cmp.Or(err, fmt.Errorf("%s: the record is of another run whose id happens to be the same; write this run to another folder with -out", s.RecordPath(id)))
+	}
+	if j.Again && r.Measured.Code != j.Code {
+		return nil, nil
+	}
+	if r.Result.Status == record.Time {
+		if more, err := j.moreTime(r.Measured.TimeLimit); more || err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Failure returns what kept a job from leaving a record, nil if nothing did or if
+// it may be otherwise now.
+func (j Job) Failure(s record.Store, id string) (*record.Failure, error) {
+	f, err := s.ReadFailure(id)
+	if f == nil || err != nil || f.Environment {
+		return nil, err
+	}
+	if f.TimeLimit > 0 {
+		if more, err := j.moreTime(f.TimeLimit); more || err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// moreTime tells whether a job has more time than the limit of an earlier attempt.
+func (j Job) moreTime(than float64) (bool, error) {
+	t, err := j.TimeLimit()
+	return t == 0 || t > than, err
+}
+
+func (j Job) TimeLimit() (float64, error) {
+	t := train.Defaults()
+	err := j.Local.Apply(&t)
+	return t.TimeLimit, err
+}
+
+// WriteData stores the statistics of a plan's data sets, where they are not stored
+// already. What only records know was read from there.
+func (p *Plan) WriteData(s record.Store) error {
+	for _, d := range p.Data {
+		path := s.DatasetPath(d.Name, d.Stats.Fingerprint)
+		if d.Recorded {
+			continue
+		}
+		if stored, err := ReadStats(path, d.Name, d.Stats.Fingerprint); err == nil && reflect.DeepEqual(stored, d.Stats) {
+			continue
+		}
+		if err := record.WriteSealed(path, d.Stats); err != nil {
+			return err
+		}
+	}
+	return nil
+}

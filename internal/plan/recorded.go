@@ -1,0 +1,186 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+
+	"famebench/datasets"
+	"famebench/internal/record"
+	"famebench/internal/registry"
+	"famebench/internal/train"
+)
+
+// A report needs records and nothing else. What a run's id is hashed from is partly
+// in files, though: the data's fingerprint, the texts', the encoder's. Where these
+// are not here, the records say what they were.
+
+// open opens a data set, and says what it adds to a spec and to a plan. data is nil
+// where only records know it.
+func (c *Config) open(name string, dc datasets.Config, o Options) (data *datasets.Dataset, spec record.Spec, info Data, err error) {
+	data, err = datasets.Open(dc, c.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		spec, info, err = o.recordedData(name, dc, err)
+		return nil, spec, info, err
+	}
+	if err != nil {
+		return nil, spec, info, err
+	}
+	info = Data{Name: name, Stats: data.Stats(), Warnings: data.Warnings}
+	info.Stats.Name = name
+	spec.Protocol = data.Config.Split
+	if spec.Dataset, err = datasetSpec(name, dc, info.Stats.Fingerprint); err != nil {
+		return data, spec, info, err
+	}
+	split, err := datasets.NewSplit(data, "") // a split that cannot be made is an error of the plan
+	if err != nil {
+		return data, spec, info, err
+	}
+	spec.Dataset.Split = split.Fingerprint()
+	return data, spec, info, nil
+}
+
+// lastRecorded is the spec of the newest record that is as is says; nil if there is
+// none, or if records are not to be used. There may be records of several states of a
+// file that was changed: without the file nothing else says which one is meant, and the
+// records of the others are then named as stale.
+func (o Options) lastRecorded(is func(record.Spec) bool) (*record.Spec, error) {
+	if o.Recorded == nil {
+		return nil, nil
+	}
+	all, err := o.Recorded()
+	if err != nil {
+		return nil, err
+	}
+	var last *record.Record
+	for _, r := range all {
+		if is(r.Result.Spec) && (last == nil || r.Measured.Started.After(last.Measured.Started)) {
+			last = r
+		}
+	}
+	if last == nil {
+		return nil, nil
+	}
+	return &last.Result.Spec, nil
+}
+
+// recordedData takes a data set that is missing from a record of its name and
+// configuration; without one the error stays what it was.
+func (o Options) recordedData(name string, dc datasets.Config, missing error) (spec record.Spec, info Data, err error) {
+	want, err := datasetSpec(name, dc, "")
+	if err != nil {
+		return spec, info, err
+	}
+	found, err := o.lastRecorded(func(s record.Spec) bool {
+		return s.Dataset.Name == name && s.Dataset.Config.Equal(want.Config)
+	})
+	if err != nil {
+		return spec, info, err
+	}
+	if found == nil {
+		return spec, info, missing
+	}
+	spec.Dataset, spec.Protocol = found.Dataset, found.Protocol
+	info = Data{Name: name, Recorded: true}
+	path := record.Store{Dir: o.Out}.DatasetPath(name, found.Dataset.Fingerprint)
+	if info.Stats, err = ReadStats(path, name, found.Dataset.Fingerprint); err != nil {
+		return spec, info, fmt.Errorf("the statistics of %s: %w; restore the file, or get the data, from which they are computed", name, err)
+	}
+	return spec, info, nil
+}
+
+// ReadStats reads the statistics of a data set. Files of older versions have no
+// checksum: what follows from other numbers there must do so.
+func ReadStats(path, name, fingerprint string) (datasets.Stats, error) {
+	var s datasets.Stats
+	if _, err := record.ReadSealed(path, &s); err != nil {
+		return s, err
+	}
+	if s.Name != name || s.Fingerprint != fingerprint {
+		return s, fmt.Errorf("%s is about other data: expected %s, fingerprint %.8s, got %.40q, %.8q", path, name, fingerprint, s.Name, s.Fingerprint)
+	}
+	users, items, n := float64(s.Users), float64(s.Items), float64(s.Interactions)
+	ok := s.Users > 0 && s.Items > 0 && s.Interactions >= s.Users && s.AvgLength == n/users && s.Density == n/users/items &&
+		s.MaxLength >= int(s.AvgLength) && s.MedianLength >= 1 && s.MedianLength <= float64(s.MaxLength) &&
+		s.ShortUsers >= 0 && s.ShortUsers <= s.Users && s.Repeats >= 0 && s.Repeats <= s.Interactions &&
+		s.Tied >= 0 && s.Tied <= s.Interactions && s.TiedShare == float64(s.Tied)/n &&
+		s.TiedTestUsers >= 0 && s.TiedTestUsers <= s.Users && s.Leak >= 0 && s.Leak <= 1
+	if !ok {
+		return s, fmt.Errorf("%s is damaged: its numbers contradict each other", path)
+	}
+	return s, nil
+}
+
+// recordedStart completes the start of a spec, for which something is missing, from a
+// record of the same data and settings of pre-training; without one the error stays
+// what it was.
+func (o Options) recordedStart(spec *record.Spec, missing error) error {
+	found, err := o.lastRecorded(func(s record.Spec) bool {
+		return s.Start != nil && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Start.Version == spec.Start.Version && s.Start.Settings.Equal(spec.Start.Settings)
+	})
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		return missing
+	}
+	spec.Start = found.Start
+	return nil
+}
+
+// Complete adds to a record the settings that are younger than it, at their defaults:
+// what runs did before there was the setting. Tables and figures tell rows apart by
+// them.
+func Complete(r *record.Record) error {
+	e, ok := registry.Find(registry.Models, r.Result.Spec.Model)
+	if !ok || r.Resolved == nil {
+		return nil
+	}
+	defaults, err := Resolved(e.Defaults, e.TrainDefaults())
+	if err != nil {
+		return err
+	}
+	if r.Result.Spec.Start != nil {
+		if defaults["pretrain"], err = record.All(e.StartDefaults()); err != nil {
+			return err
+		}
+	}
+	for section, settings := range defaults {
+		maps.Copy(settings, r.Resolved[section])
+		r.Resolved[section] = settings
+	}
+	return nil
+}
+
+// Resolved lists every setting of a run with its value.
+func Resolved(params any, t train.Config) (map[string]record.Settings, error) {
+	p, err1 := record.All(params)
+	tr, err2 := record.All(t)
+	return map[string]record.Settings{"params": p, "train": tr}, errors.Join(err1, err2)
+}
+
+// RecordedJob is the job that uses a recorded run again. A record says where its data were
+// on the machine that made it. Where they are not there, the data set of that name in the
+// configuration is taken, and the encoder that the configuration names.
+func (c *Config) RecordedJob(r *record.Record, out string, source Source) Job {
+	job := RecordedJob(r, c.Root, out, source)
+	job.Config = c.Path
+	name := r.Result.Spec.Dataset.Name
+	if dc, err := c.Dataset(name); err == nil { // the record's name may be unknown here
+		if d, err := datasetSpec(name, dc, ""); err == nil {
+			job.Moved, job.UnpackLimit = d.Config, dc.UnpackLimit
+		}
+	}
+	if e, ok := registry.Find(c.registry, r.Result.Spec.Model); ok && r.Result.Spec.Start != nil {
+		if s, err := c.Start(e, name, ""); err == nil && s.Encoder != "" {
+			job.Encoder = c.Abs(s.Encoder)
+		}
+	}
+	return job
+}
+
+// RecordedJob is the job that repeats a record in another results folder.
+func RecordedJob(r *record.Record, root, out string, source Source) Job {
+	return Job{Kind: KindCompare, Spec: r.Result.Spec, Device: r.Result.Spec.Device, Root: root, Out: out, Source: source}
+}

@@ -1,0 +1,186 @@
+package plan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"famebench/datasets"
+	"famebench/internal/bert"
+	"famebench/internal/conf"
+	"famebench/internal/record"
+	"famebench/internal/registry"
+	"famebench/pretrain"
+)
+
+// startPaths are the tables that hold the settings of a model's start, weaker
+// first; the last is that of the suite.
+func startPaths(e registry.Entry, dataset, suite string) [][]string {
+	paths := [][]string{{"pretrain"}}
+	for _, d := range forData(dataset) {
+		paths = append(paths, []string{"pretrain", "datasets", d})
+	}
+	for _, table := range tables(e, dataset) {
+		paths = append(paths, append(table, "pretrain"))
+	}
+	return append(paths, []string{"suites", suite, "pretrain"})
+}
+
+// Start returns the settings of a model's start on a data set in a suite. The
+// order, weakest first: defaults, [pretrain], [pretrain.datasets.D] (of groups of data sets
+// first), "pretrain" in the tables of function tables, [suites.S.pretrain], and the same of
+// every stronger layer.
+func (c *Config) Start(e registry.Entry, dataset, suite string) (pretrain.StartConfig, error) {
+	s := pretrain.StartDefaults()
+	for _, layer := range c.layers() {
+		for _, path := range startPaths(e, dataset, suite) {
+			n, err := layer.Sub(path...)
+			if err := errors.Join(err, conf.Decode(n.Without("datasets"), &s)); err != nil {
+				return s, err
+			}
+		}
+	}
+	if e.FixStart != nil {
+		e.FixStart(&s)
+	}
+	if err := s.Validate(); err != nil {
+		return s, invalidError{fmt.Sprintf("%s: start of %s on %s", c.Path, e.Name, dataset), err}
+	}
+	return s, nil
+}
+
+// checkStart decodes a table of pre-training settings in every layer.
+func (c *Config) checkStart(path ...string) error {
+	var errs []error
+	s := pretrain.StartDefaults()
+	for _, layer := range c.layers() {
+		n, err := layer.Sub(path...)
+		errs = append(errs, err, conf.Decode(n.Without("datasets"), &s))
+	}
+	return errors.Join(errs...)
+}
+
+// checkStarts checks [pretrain] and its tables for data sets.
+func (c *Config) checkStarts() error {
+	errs := []error{c.checkStart("pretrain")}
+	for _, layer := range c.layers() {
+		byData, err := layer.Sub("pretrain", "datasets")
+		errs = append(errs, err)
+		for _, name := range byData.Keys() {
+			if err := c.checkDataTable(byData.Table[name], name); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			errs = append(errs, c.checkStart("pretrain", "datasets", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// encoderDir is the folder of the text encoder.
+func (c *Config) encoderDir(s pretrain.StartConfig) (string, error) {
+	if s.Encoder == "" {
+		return bert.DefaultEncoder()
+	}
+	return c.Abs(s.Encoder), nil
+}
+
+// missingError is about something that a run needs and that is not here.
+type missingError struct{ error }
+
+// fillStartSettings adds to a spec the settings of a start, without those that make no
+// difference to it.
+func (c *Config) fillStartSettings(spec *record.Spec, e registry.Entry, suite string) (pretrain.StartConfig, error) {
+	s, err := c.Start(e, spec.Dataset.Name, suite)
+	if err != nil {
+		return s, err
+	}
+	settings, err := s.Settings()
+	spec.Start = &record.Start{Settings: settings, Version: pretrain.Version}
+	return s, err
+}
+
+// fillStart adds to a spec what decides a start: settings, texts, encoder.
+func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, suite string) error {
+	s, err := c.fillStartSettings(&job.Spec, e, suite)
+	if err != nil {
+		return err
+	}
+	params, err := c.Params(e, job.Spec.Dataset.Name)
+	if err != nil {
+		return err
+	}
+	if hidden, heads, err := s.Shape(params); err != nil || hidden%heads != 0 {
+		return errors.Join(err, invalidError{fmt.Sprintf("%s: start of %s on %s", c.Path, e.Name, job.Spec.Dataset.Name),
+			fmt.Errorf("pretrain.heads = %d does not divide hidden = %d", heads, hidden)})
+	}
+	if !s.Reads() {
+		return nil
+	}
+	open := s // what records are looked up by where the data or the folder is not here
+	open.Pooling = cmp.Or(s.Pooling, string(bert.MeanPooling))
+	if job.Spec.Start.Settings, err = open.Settings(); err != nil {
+		return err
+	}
+	if data == nil {
+		return missingError{fmt.Errorf("%s on %s needs the data", e.Name, job.Spec.Dataset.Name)}
+	}
+	dir, err := c.encoderDir(s)
+	if err != nil {
+		return missingError{fmt.Errorf("%s needs a text encoder: %w", e.Name, err)}
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return missingError{fmt.Errorf("%s needs a text encoder: %w; to fetch one, run scripts/fetch-encoder.sh, or name a folder with pretrain.encoder", e.Name, err)}
+	}
+	encoder, err := c.encoders.follow(dir, &s)
+	if err != nil {
+		return err
+	}
+	if _, err := data.Metadata(); err != nil { // the wrong file or a damaged one: not a reason to skip the model
+		return err
+	}
+	texts, facets, err := s.Read(data)
+	if err != nil {
+		return missingError{fmt.Errorf("%s on %s needs the items' metadata: %w", e.Name, job.Spec.Dataset.Name, err)}
+	}
+	spec := job.Spec.Start
+	if spec.Settings, err = s.Settings(); err != nil {
+		return err
+	}
+	spec.Texts, spec.Facets, spec.Encoder = bert.TextsHash(texts), s.FacetsHash(facets), encoder.Fingerprint
+	job.Encoder = dir
+	return nil
+}
+
+// encoders remembers the folders of text encoders, for which a plan asks for each run,
+// and how texts are encoded with them.
+type encoders struct {
+	folders map[string]bert.Folder
+	used    []string // a line for each folder and way, in the order of their first use
+	said    int      // how many of these earlier plans have
+}
+
+// follow opens a folder, and sets in s what the folder decides.
+func (c *encoders) follow(dir string, s *pretrain.StartConfig) (bert.Folder, error) {
+	f, ok := c.folders[dir]
+	if !ok {
+		e, err := bert.OpenEncoder(dir)
+		if err != nil {
+			return f, err
+		}
+		f = e.Folder
+		c.folders[dir] = f
+	}
+	set := bert.Pooling(s.Pooling)
+	o, err := f.Follow(bert.EncodeOptions{Pooling: set, MaxTokens: s.MaxTokens})
+	if err != nil {
+		return f, fmt.Errorf("%w; or set pretrain.pooling to mean, cls or max, which takes the place of the folder's modules", err)
+	}
+	s.Pooling, s.Normalise, s.MaxTokens = string(o.Pooling), o.Normalise, o.MaxTokens
+	if line := dir + ": " + f.Describe(set, "pretrain.pooling", o); !slices.Contains(c.used, line) {
+		c.used = append(c.used, line)
+	}
+	return f, nil
+}

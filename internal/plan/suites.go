@@ -1,0 +1,269 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"famebench/internal/conf"
+	"famebench/internal/registry"
+)
+
+// Suite is a named selection of runs.
+type Suite struct {
+	Name     string   `toml:"-" json:"name"`
+	Kind     string   `toml:"kind" json:"kind"`
+	Summary  string   `toml:"summary" json:"summary"`
+	Models   []string `toml:"models" json:"models"`
+	Datasets []string `toml:"datasets" json:"datasets"`
+	Seeds    []int64  `toml:"seeds" json:"seeds"`
+	Axes     []Axis   `toml:"-" json:"axes,omitempty"`
+	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": draws trials of them, default
+	Tuned    string   `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
+
+	Trials      int `toml:"trials" json:"trials,omitempty"`             // kind "tune": settings tried of each model
+	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial goes to the end
+	Finalists   int `toml:"finalists" json:"finalists,omitempty"`       // kind "tune": trials trained to the end
+
+	shorten bool // TrialEpochs is the default: no trial is longer than a whole run
+
+	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
+}
+
+// Kinds of suite.
+const (
+	KindCompare = "compare" // train and rank every model on every data set with every seed
+	KindCost    = "cost"    // measure speed and memory; no records
+	KindTune    = "tune"    // search the axes on validation and write the best values to a file
+	KindCI      = "ci"      // compare, and fail where a result is below its expectation
+)
+
+var kinds = []string{KindCompare, KindCost, KindTune, KindCI}
+
+// kindDefaults fills in the keys that only suites of some kind have (kindKeys).
+func (s *Suite) kindDefaults() {
+	switch s.Kind {
+	case KindTune:
+		s.Grid, s.Trials, s.TrialEpochs, s.Finalists = true, 8, 6, 2
+	case KindCI:
+		s.Expected = "results/expected-" + s.Name + ".json"
+	}
+}
+
+// kindKeys are the keys that only one kind has.
+var kindKeys = map[string]string{"trials": KindTune, "trial_epochs": KindTune, "finalists": KindTune, "expected": KindCI}
+
+// readSuites decodes and checks all suites.
+func (c *Config) readSuites() error {
+	var errs []error
+	var order []string
+	for _, layer := range c.layers() {
+		n, _ := layer.Sub("suites")
+		for _, name := range n.Keys() {
+			if !slices.Contains(order, name) {
+				order = append(order, name)
+			}
+		}
+	}
+	for _, name := range order {
+		s, err := c.readSuite(name)
+		errs = append(errs, err)
+		c.suites = append(c.suites, s)
+	}
+	return once(errs)
+}
+
+func (c *Config) readSuite(name string) (Suite, error) {
+	s := Suite{Name: name, Kind: KindCompare, Seeds: []int64{0}}
+	place := c.set // where an error about the suite as a whole points
+	decode := func() error {
+		for _, layer := range c.layers() {
+			n, err := layer.Sub("suites", name)
+			if err != nil {
+				return err
+			}
+			if err := conf.Decode(n.Without(suiteSubtable...), &s); err != nil {
+				return err
+			}
+			if n != nil && place == c.set {
+				place = n
+			}
+		}
+		return nil
+	}
+	if err := decode(); err != nil {
+		return s, err
+	}
+	s.kindDefaults()
+	if err := errors.Join(decode(), c.checkTrain("suites", name, "train"), c.checkStart("suites", name, "pretrain")); err != nil {
+		return s, err
+	}
+	at := func(key string) *conf.Node { // where an error about a key points
+		for _, layer := range []*conf.Node{c.set, c.file} {
+			if n, _ := layer.Sub("suites", name); n != nil && n.Table[key] != nil {
+				return n.Table[key]
+			}
+		}
+		return place
+	}
+	var errs []error
+	if !slices.Contains(kinds, s.Kind) {
+		errs = append(errs, at("kind").Errorf("unknown kind %s%s", conf.Quote(s.Kind), conf.Hint(s.Kind, kinds)))
+	}
+	for _, key := range slices.Sorted(maps.Keys(kindKeys)) {
+		if n := at(key); n != place && s.Kind != kindKeys[key] {
+			errs = append(errs, n.Errorf("only suites of kind %q have this key", kindKeys[key]))
+		}
+	}
+	errs = append(errs,
+		checkNames(at("models"), "model", s.Models, registry.Names(c.registry)),
+		checkNames(at("datasets"), "data set", s.Datasets, c.Datasets()),
+		checkSeeds(at("seeds"), s.Seeds))
+	for key, path := range map[string]string{"tuned": s.Tuned, "expected": s.Expected} {
+		if n, _ := c.file.Sub("suites", name); n != nil && n.Table[key] == at(key) {
+			errs = append(errs, checkPath(at(key), path))
+		}
+	}
+	if s.Kind == KindTune {
+		if name == "published" {
+			errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: results/published.toml holds the numbers of others, and a search would write its own there", place.Where, name))
+		}
+		if at("finalists") == place && s.Trials >= 1 { // not set: no more than there are trials
+			s.Finalists = min(s.Finalists, s.Trials)
+		}
+		s.shorten = at("trial_epochs") == place
+		for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
+			if n < 1 {
+				errs = append(errs, at(key).Errorf("%d: want at least 1", n))
+			}
+		}
+		if s.TrialEpochs < 0 {
+			errs = append(errs, at("trial_epochs").Errorf("%d: want 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
+		}
+		if s.Finalists > s.Trials {
+			errs = append(errs, at("finalists").Errorf("%d finalists of %d trials", s.Finalists, s.Trials))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return s, err
+	}
+	for _, model := range s.Models {
+		if e, _ := registry.Find(c.registry, model); s.Kind == KindTune && e.Neural == nil {
+			return s, at("models").Errorf("%s has nothing to tune", model)
+		}
+	}
+	var err error
+	s.Axes, err = c.readAxes(s)
+	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
+		err = place.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
+	}
+	if err == nil {
+		err = c.checkSize(place, s)
+	}
+	return s, err
+}
+
+func checkNames(n *conf.Node, what string, given, known []string) error {
+	if len(given) == 0 {
+		return n.Errorf("the suite has no %s: it would run nothing", what)
+	}
+	for i, name := range given {
+		if !slices.Contains(known, name) {
+			return n.Errorf("unknown %s %s%s", what, conf.Quote(name), conf.Hint(name, known))
+		}
+		if slices.Contains(given[:i], name) {
+			return n.Errorf("%s %q stands there twice", what, name)
+		}
+	}
+	return nil
+}
+
+func checkSeeds(n *conf.Node, seeds []int64) error {
+	if len(seeds) == 0 {
+		return n.Errorf("the suite has no seed: it would run nothing")
+	}
+	if len(seeds) > conf.MostValues {
+		return n.Errorf("expected at most %d seeds, got %d", conf.MostValues, len(seeds))
+	}
+	seen := map[int64]bool{} // a list may be long
+	for _, s := range seeds {
+		if s < 0 {
+			return n.Errorf("seed %d is negative", s)
+		}
+		if seen[s] {
+			return n.Errorf("seed %d stands there twice", s)
+		}
+		seen[s] = true
+	}
+	return nil
+}
+
+// MostRuns is how many runs a suite may have: more than any machine does, and few enough
+// that a plan is made in seconds.
+const MostRuns = 100_000
+
+// checkSize counts a suite's runs without listing them.
+func (c *Config) checkSize(n *conf.Node, s Suite) error {
+	var runs float64 // never overflows: axes are few and short
+	for _, model := range s.Models {
+		e, _ := registry.Find(c.registry, model)
+		points := 1.
+		for _, a := range s.Axes {
+			switch _, ok := c.axisPath(s, e, a); {
+			case !ok:
+			case s.Grid:
+				points *= float64(len(a.Values))
+			default:
+				points += float64(len(a.Values))
+			}
+		}
+		if e.Floor == nil {
+			points *= float64(len(s.Seeds))
+		}
+		runs += points * float64(len(s.Datasets))
+	}
+	if runs > MostRuns {
+		return n.Errorf("the suite amounts to %.7g runs; expected at most %d: give it fewer seeds, or its axes fewer values", runs, MostRuns)
+	}
+	return nil
+}
+
+// Suites lists the suites in the order of the file.
+func (c *Config) Suites() []Suite { return c.suites }
+
+// Suite returns a suite by name.
+func (c *Config) Suite(name string) (Suite, error) {
+	var known []string
+	for _, s := range c.suites {
+		if s.Name == name {
+			return s, nil
+		}
+		known = append(known, s.Name)
+	}
+	return Suite{}, fmt.Errorf("%s: unknown suite %q%s", c.Path, name, conf.Hint(name, known))
+}
+
+// Choose narrows or replaces what a suite runs by what the command line names;
+// nil leaves the suite's own choice.
+func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, error) {
+	flag := func(name string) *conf.Node { return &conf.Node{Where: "-" + name} }
+	if models != nil {
+		s.Models = models
+	}
+	if data != nil {
+		s.Datasets = data
+	}
+	if seeds != nil {
+		s.Seeds = seeds
+	}
+	if err := errors.Join(
+		checkNames(flag("models"), "model", s.Models, registry.Names(c.registry)),
+		checkNames(flag("datasets"), "data set", s.Datasets, c.Datasets()),
+		checkSeeds(flag("seeds"), s.Seeds)); err != nil {
+		return s, err
+	}
+	// An axis of models that were not chosen has nothing to vary.
+	s.Axes = slices.DeleteFunc(slices.Clone(s.Axes), func(a Axis) bool { return !c.anyHas(s, a) })
+	return s, c.checkSize(&conf.Node{Where: "suite " + s.Name}, s)
+}

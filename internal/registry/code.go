@@ -1,0 +1,117 @@
+package registry
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+
+	"famebench/baselines"
+	"famebench/datasets"
+	"famebench/internal"
+	"famebench/internal/bert"
+	"famebench/internal/code"
+	"famebench/internal/rank"
+	"famebench/internal/torch"
+	"famebench/internal/train"
+	"famebench/models"
+	"famebench/pretrain"
+)
+
+// constructors names the constructors of neural models by the type of their
+// configuration. Constructor fills it in while the registry is made.
+var constructors = map[reflect.Type][]string{}
+
+func functionName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name() }
+
+var (
+	codeMu    sync.Mutex
+	codeCache = map[string]code.Version{}
+)
+
+// Code identifies the code of this program that decides the results of a model.
+func (e Entry) Code() (code.Version, error) {
+	codeMu.Lock()
+	defer codeMu.Unlock()
+	if v, ok := codeCache[e.Name]; ok {
+		return v, nil
+	}
+	run, err := fs.Sub(internal.Sources, "run")
+	if err != nil {
+		return code.Version{}, err
+	}
+	roots, shared := constructors[reflect.TypeOf(e.Defaults)], []code.Package{
+		{Dir: "internal/run", Sources: run}, {Dir: "internal/rank", Sources: rank.Sources}, {Dir: "datasets", Sources: datasets.Sources},
+	}
+	var libraries []string
+	if e.Floor != nil {
+		roots = []string{functionName(e.Floor)}
+	} else {
+		shared = append(shared, code.Package{Dir: "internal/train", Sources: train.Sources}, code.Package{Dir: "internal/torch", Sources: torch.Sources})
+		libraries = append(libraries, "github.com/sugarme/gotch")
+	}
+	if e.Text {
+		shared = append(shared, code.Package{Dir: "pretrain", Sources: pretrain.Sources}, code.Package{Dir: "internal/bert", Sources: bert.Sources})
+		libraries = append(libraries, "github.com/sugarme/tokenizer")
+	}
+	v, err := code.Of(roots, []code.Package{{Dir: "baselines", Sources: baselines.Sources}, {Dir: "models", Sources: models.Sources}}, shared, versionsOf(libraries)...)
+	if err != nil || len(roots) == 0 {
+		// A model of another package, whose sources are not known: any change of the
+		// program counts.
+		if v, err = programVersion(); err != nil {
+			return v, err
+		}
+	}
+	codeCache[e.Name] = v
+	return v, nil
+}
+
+// versionsOf gives the versions of modules in this program.
+func versionsOf(modules []string) []string {
+	var out []string
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if slices.Contains(modules, m.Path) {
+				out = append(out, m.Path+" "+m.Version)
+			}
+		}
+	}
+	return out
+}
+
+// programVersion is the hash of the running program.
+func programVersion() (code.Version, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return code.Version{}, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return code.Version{}, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return code.Version{Hash: hex.EncodeToString(h.Sum(nil))}, err
+}
+
+// CodeOf returns the hash of the code that decides a model's results; "" for a model
+// that is not in the registry.
+func CodeOf(entries []Entry, model string) (string, error) {
+	e, ok := Find(entries, model)
+	if !ok {
+		return "", nil
+	}
+	v, err := e.Code()
+	if err != nil {
+		return "", fmt.Errorf("the code of %s: %w", model, err)
+	}
+	return v.Hash, nil
+}

@@ -1,0 +1,186 @@
+// Package run does one run in its process: it opens the data, initialises the model,
+// trains it, ranks the test cases and writes the record. It also measures costs, opens
+// the models of recorded runs, and compares a repeated run with its record.
+//
+// It gets a run as a plan.Job and knows nothing of suites. Child is the whole life of
+// a child process, which package launch starts and watches.
+package run
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"famebench/internal/atomicfile"
+	"famebench/internal/plan"
+	"famebench/internal/record"
+	"famebench/internal/registry"
+)
+
+// ChildCommand is the hidden first argument that makes the binary a child.
+const ChildCommand = "run-child"
+
+// Exit codes of a child, which only its parent sees.
+const (
+	exitFailed      = 1
+	exitInterrupted = 130
+)
+
+// Child does one job: it reads it from stdin, tells its progress on stdout
+// and returns the exit code. The child holds the run's lock and writes the
+// record itself, not its parent: the lock then lives exactly as long as the
+// process that works, and nothing large crosses the pipe. What the parent writes
+// is the one thing that a child cannot: its own death.
+func Child(stdin io.Reader, stdout io.Writer, entries []registry.Entry) int {
+	out := newEmitter(stdout)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go stopWhenAsked(cancel, out)
+	in := bufio.NewReader(stdin)
+	line, err := in.ReadBytes('\n')
+	var job plan.Job
+	if err == nil {
+		err = json.Unmarshal(line, &job)
+	}
+	if err != nil {
+		out.emit(Event{Kind: EventFailed, Message: fmt.Sprintf("reading the job: %v", err)})
+		return exitFailed
+	}
+	go dieWithParent(in)
+	return runJob(ctx, job, entries, out)
+}
+
+// training is held while there is a checkpoint to keep. A child process does one run, so
+// it has one.
+var training sync.Mutex
+
+// stopWhenAsked waits for the first signal. In training that asks for a checkpoint; at any
+// other time, as when data are read, there is nothing to keep, and the process ends at once.
+// Later signals change nothing, since a terminal sends Ctrl-C to the child too and the
+// parent forwards its own.
+func stopWhenAsked(cancel context.CancelFunc, out *emitter) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, StopSignals()...)
+	<-signals
+	cancel() // first: what holds the lock now looks at the context when it lets go
+	if training.TryLock() {
+		atomicfile.Abandon()
+		out.emit(Event{Kind: EventInterrupted})
+		os.Exit(exitInterrupted)
+	}
+}
+
+// StopSignals are the signals that ask to stop. One that was ignored from the start, as
+// nohup ignores SIGHUP, stays ignored; but not Ctrl-C, which shells ignore for jobs in the
+// background of a script.
+func StopSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// dieWithParent ends the process when its standard input does: the parent keeps
+// the pipe open as long as it lives. (On Linux the kernel kills the child
+// already, see childAttributes; this is for everything else.) The checkpoint on
+// disk is what a kill would have left.
+func dieWithParent(stdin io.Reader) {
+	_, _ = io.Copy(io.Discard, stdin)
+	os.Exit(exitFailed)
+}
+
+func runJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emitter) int {
+	err := doJob(ctx, job, entries, out)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errBusy):
+		return 0 // the event says so
+	case errors.Is(err, context.Canceled):
+		out.emit(Event{Kind: EventInterrupted})
+		return exitInterrupted
+	}
+	out.emit(Event{Kind: EventFailed, Message: err.Error(), Environment: IsEnvironment(err)})
+	return exitFailed
+}
+
+var errBusy = errors.New("another process works on this run")
+
+func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emitter) error {
+	entry, err := entryOf(job, entries)
+	if err != nil {
+		return err
+	}
+	version, err := entry.Code()
+	if err != nil {
+		return err
+	}
+	job.Code = version.Hash
+	if job.Kind == plan.KindCost {
+		cost, err := measureCost(ctx, job, entry, out)
+		if err == nil {
+			out.emit(Event{Kind: EventCost, Cost: cost})
+		}
+		return err
+	}
+	store := record.Store{Dir: job.Out, Notice: func(text string) { out.emit(Event{Kind: EventWarning, Message: text}) }}
+	id, err := job.Spec.ID()
+	if err != nil {
+		return err
+	}
+	lock, holder, err := store.Lock(id)
+	if err != nil {
+		return environmentError{err} // of whatever kind: it says nothing about the run
+	}
+	if lock == nil {
+		out.emit(Event{Kind: EventBusy, Message: holder.String()})
+		return errBusy
+	}
+	defer lock.Release()
+	// Another process may have finished it between the plan and the lock.
+	if done, err := job.Record(store, id); err != nil || done != nil {
+		if err == nil {
+			out.emit(Event{Kind: EventDone})
+		}
+		return err
+	}
+	store.SweepRun(id)
+	r, err := execute(ctx, job, entry, store, id, out)
+	if err != nil {
+		return err
+	}
+	if err := store.Write(r); err != nil {
+		return err
+	}
+	if r.Result.Status != record.Time { // the next invocation goes on from there
+		_ = os.Remove(store.CheckpointPath(id))
+	}
+	out.emit(Event{Kind: EventDone})
+	return nil
+}
+
+// entryOf finds the model of a job and makes sure that this build computes what
+// the spec asks for.
+func entryOf(j plan.Job, entries []registry.Entry) (registry.Entry, error) {
+	e, ok := registry.Find(entries, j.Spec.Model)
+	if !ok {
+		return e, fmt.Errorf("model %q is not in this build", j.Spec.Model)
+	}
+	if have := e.Versions(); have != j.Spec.Versions {
+		return e, fmt.Errorf("the run is of versions %s, this build has %s: check out the commit that the record names to repeat it",
+			versionText(j.Spec.Versions), versionText(have))
+	}
+	return e, nil
+}
+
+func versionText(v record.Versions) string {
+	return fmt.Sprintf("model %d, train %d, rank %d", v.Model, v.Train, v.Rank)
+}

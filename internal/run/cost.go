@@ -1,0 +1,116 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"famebench/datasets"
+	"famebench/internal/plan"
+	"famebench/internal/rank"
+	"famebench/internal/record"
+	"famebench/internal/registry"
+	"famebench/internal/stats"
+	"famebench/internal/torch"
+	"famebench/internal/train"
+)
+
+// How a cost is measured.
+const (
+	warmUpSeconds = 3    // of training before the measured epoch
+	latencyUsers  = 1000 // whose scores are timed one by one
+	latencyWarmUp = 50   // before that
+)
+
+// measureCost measures one model with one batch size, in a process of its own,
+// since peak memory is a process's: one whole epoch of training after a warm-up,
+// so that short and long sequences have their share; one ranking of all
+// validation users; and the scores of single users one after the other.
+func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitter) (*record.Cost, error) {
+	params, t, err := job.Settings(e)
+	if err != nil {
+		return nil, err
+	}
+	out.phase("load")
+	split, err := load(job, &record.Measured{}, out)
+	if err != nil {
+		return nil, err
+	}
+	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Spec.Threads, CPU: cpuModel()}
+	if e.Floor != nil {
+		s, err := e.Floor(split)
+		if err != nil {
+			return nil, err
+		}
+		err = measureRanking(ctx, c, s, split, job.Spec.Threads, out)
+		return c, err
+	}
+	config := torch.Config{Device: job.Device, Threads: job.Spec.Threads, Seed: uint64(job.Spec.Seed)}
+	err = torch.RunTeam(config, func(team *torch.Team) error {
+		model, err := replicas(team, e, params, t, split.Data.NumItems)
+		if err != nil {
+			return err
+		}
+		c.BatchTargets, c.Parameters = t.BatchTargets, model.Params().Count()
+		fit := func(epochs int, limit float64) (*train.Result, error) {
+			t := t
+			t.Epochs, t.TimeLimit = epochs, limit
+			r, err := train.Fit(ctx, model, split, t, train.Options{
+				Seed: job.Spec.Seed, Progress: out.progress,
+			})
+			if err == nil && r.Status == train.StopInterrupt {
+				err = context.Canceled
+			}
+			return r, err
+		}
+		out.phase("train")
+		if _, err := fit(1, warmUpSeconds); err != nil {
+			return err
+		}
+		r, err := fit(1, 0)
+		if err != nil {
+			return err
+		}
+		if r.Status != train.StopEpochs {
+			return fmt.Errorf("training ended by %s within the measured epoch", r.Status)
+		}
+		c.TargetsPerSecond = train.PerSecond(r.Targets, r.Seconds-r.EvalSeconds)
+		return measureRanking(ctx, c, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, job.Spec.Threads, out)
+	})
+	return c, err
+}
+
+// measureRanking fills in the speed of full ranking, the latency of single users
+// and, last, the memory that all of it took.
+func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *datasets.Split, threads int, out *emitter) error {
+	out.phase("rank")
+	start := time.Now()
+	_, err := rank.Evaluate(ctx, s, split.Valid, split.Data.NumItems, rank.Options{
+		Threads: threads, Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
+	})
+	if err != nil {
+		return err
+	}
+	c.EvalUsersPerSec = train.PerSecond(int64(len(split.Valid)), time.Since(start).Seconds())
+
+	out.phase("latency")
+	var ms []float64
+	for i := range latencyWarmUp + latencyUsers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := i % len(split.Test) // small data: round and round
+		start := time.Now()
+		if _, err := s.Scores(split.Test[n : n+1]); err != nil {
+			return err
+		}
+		if i >= latencyWarmUp {
+			ms = append(ms, 1000*time.Since(start).Seconds())
+		}
+	}
+	slices.Sort(ms)
+	c.Latency = record.Latency{P50: stats.NearestRank(ms, 50), P95: stats.NearestRank(ms, 95), P99: stats.NearestRank(ms, 99)}
+	c.PeakRSSMB = float64(peakRSS()) / (1 << 20)
+	return nil
+}

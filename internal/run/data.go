@@ -1,0 +1,53 @@
+package run
+
+import (
+	"cmp"
+	"fmt"
+
+	"famebench/datasets"
+	"famebench/internal/plan"
+	"famebench/internal/record"
+)
+
+// open opens and splits the data of a job, and makes sure that they are what the run is
+// about.
+func open(j plan.Job) (*datasets.Split, error) {
+	split, err := openAt(j, j.Spec.Dataset.Config)
+	if err == nil || j.Moved == nil || j.Moved.Equal(j.Spec.Dataset.Config) {
+		return split, err
+	}
+	moved, err2 := openAt(j, j.Moved)
+	if err2 != nil {
+		return nil, fmt.Errorf("the data of the record are in neither place: as the record says: %w; as data set %s of %s says: %w",
+			err, j.Spec.Dataset.Name, j.Config, err2)
+	}
+	return moved, nil
+}
+
+// openAt opens the data of a job by one configuration.
+func openAt(j plan.Job, config record.Settings) (*datasets.Split, error) {
+	var c datasets.Config
+	if err := config.Apply(&c); err != nil {
+		return nil, err
+	}
+	c.UnpackLimit = j.UnpackLimit
+	data, err := datasets.Open(c, j.Root)
+	if err != nil {
+		return nil, err
+	}
+	changed := func(what, got, want string) error {
+		return fmt.Errorf("%s: %s %s has fingerprint %.8s, the run is about %.8s: the data changed; put the old data back, or run the suite again for a record of the new data",
+			cmp.Or(c.Path, c.Name), what, j.Spec.Dataset.Name, got, want)
+	}
+	if got, want := data.Fingerprint(), j.Spec.Dataset.Fingerprint; got != want {
+		return nil, changed("data set", got, want)
+	}
+	split, err := datasets.NewSplit(data, j.Spec.Protocol)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := split.Fingerprint(), j.Spec.Dataset.Split; got != want {
+		return nil, changed("the time split of", got, cmp.Or(want, "none"))
+	}
+	return split, nil
+}

@@ -1,0 +1,71 @@
+package run
+
+import (
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+
+	"famebench/internal/record"
+	"famebench/internal/train"
+)
+
+// Event is one line of JSON that a child writes to its standard output.
+type Event struct {
+	Kind     string       `json:"kind"`
+	Phase    string       `json:"phase,omitempty"`    // of EventPhase: "load", "train", "rank", "latency"
+	Message  string       `json:"message,omitempty"`  // of EventWarning, EventFailed, EventBusy
+	Progress *Progress    `json:"progress,omitempty"` // of EventProgress
+	Cost     *record.Cost `json:"cost,omitempty"`     // of EventCost
+	// Environment: EventFailed is not the run's fault, see isEnvironment.
+	Environment bool `json:"environment,omitempty"`
+}
+
+// Kinds of event. A child's last event is one of the last five; a child that
+// ends without one has died.
+const (
+	EventPhase       = "phase"
+	EventProgress    = "progress"
+	EventWarning     = "warning"
+	EventDone        = "done"        // the record is written
+	EventCost        = "cost"        // the measurement of a cost job
+	EventBusy        = "busy"        // another process holds the run's lock
+	EventFailed      = "failed"      // with a reason
+	EventInterrupted = "interrupted" // asked to stop; a checkpoint is kept if training had begun
+)
+
+// Progress is how far a run is.
+type Progress = train.Progress
+
+// emitter writes events as lines of JSON.
+type emitter struct {
+	mu   sync.Mutex
+	json *json.Encoder
+	last time.Time // of the last progress event
+}
+
+func newEmitter(w io.Writer) *emitter { return &emitter{json: json.NewEncoder(w)} }
+
+// emit writes an event. A parent that is gone cannot read it; the child notices
+// that elsewhere.
+func (e *emitter) emit(ev Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_ = e.json.Encode(ev)
+}
+
+func (e *emitter) phase(name string) { e.emit(Event{Kind: EventPhase, Phase: name}) }
+
+// progress passes at most ten events a second on, small steps come faster than
+// anybody reads, and the end of every epoch.
+func (e *emitter) progress(p Progress) {
+	e.mu.Lock()
+	due := p.EpochDone || time.Since(e.last) >= 100*time.Millisecond
+	if due {
+		e.last = time.Now()
+	}
+	e.mu.Unlock()
+	if due {
+		e.emit(Event{Kind: EventProgress, Progress: &p})
+	}
+}

@@ -1,0 +1,218 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"famebench/datasets"
+	"famebench/internal/plan"
+	"famebench/internal/rank"
+	"famebench/internal/record"
+	"famebench/internal/registry"
+	"famebench/internal/torch"
+	"famebench/internal/torch/safetensors"
+	"famebench/internal/train"
+	"famebench/models"
+	"famebench/pretrain"
+)
+
+// task is a run that is being done.
+type task struct {
+	job    plan.Job
+	entry  registry.Entry
+	store  record.Store
+	out    *emitter
+	params any // hyper-parameters of the model
+	train  train.Config
+	split  *datasets.Split
+	record *record.Record
+}
+
+// execute does a run from data to metrics and returns its record. Ranks, curve
+// and weights are on disk then; the record itself is the caller's to write.
+func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.Store, id string, out *emitter) (*record.Record, error) {
+	began := time.Now()
+	r := &record.Record{ID: id, Result: record.Result{Spec: job.Spec, Status: record.Done}}
+	m := &r.Measured
+	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), Hostname(), cpuModel(), system(), runtime.Version()
+	m.Environment = environment()
+	m.Threads, m.Code, m.Commit, m.Dirty = job.Spec.Threads, job.Code, job.Source.Commit, job.Source.Dirty
+
+	params, t, err := job.Settings(e)
+	if err != nil {
+		return nil, err
+	}
+	out.phase("load")
+	split, err := load(job, m, out)
+	if err != nil {
+		return nil, err
+	}
+	m.LoadSeconds = time.Since(began).Seconds()
+
+	k := &task{job, e, store, out, params, t, split, r}
+	if e.Floor != nil {
+		s, err := e.Floor(split)
+		if err != nil {
+			return nil, err
+		}
+		if err := k.rank(ctx, s); err != nil {
+			return nil, err
+		}
+	} else if err := k.neural(ctx); err != nil {
+		return nil, err
+	}
+	m.Seconds = time.Since(began).Seconds()
+	m.PeakRSSMB = float64(peakRSS()) / (1 << 20)
+	return r, nil
+}
+
+// load opens the data of a job and makes sure that it is what was planned.
+func load(j plan.Job, m *record.Measured, out *emitter) (*datasets.Split, error) {
+	split, err := open(j)
+	if err != nil {
+		return nil, environmentError{err} // nothing that the run did
+	}
+	m.Warnings = split.Data.Warnings
+	for _, w := range m.Warnings {
+		out.emit(Event{Kind: EventWarning, Message: w})
+	}
+	return split, nil
+}
+
+// neural initialises a model, trains it and ranks with it.
+func (k *task) neural(ctx context.Context) (err error) {
+	r, m := k.record, &k.record.Measured
+	if r.Resolved, err = plan.Resolved(k.params, k.train); err != nil {
+		return err
+	}
+	var from *initial
+	if k.job.Spec.Start != nil {
+		started := time.Now()
+		if from, err = initialise(ctx, k.job, k.params, k.split.Data, k.out); err != nil {
+			return err
+		}
+		m.Warnings = slices.Concat(m.Warnings, from.warnings)
+		m.PretrainSeconds = time.Since(started).Seconds()
+		if err := from.addTo(r, k.store); err != nil {
+			return err
+		}
+	}
+	c := torch.Config{Device: k.job.Device, Threads: k.job.Spec.Threads, Seed: uint64(k.job.Spec.Seed)}
+	return torch.RunTeam(c, func(team *torch.Team) error { return k.fit(ctx, team, from) })
+}
+
+// fit trains a model, keeps its best weights and ranks with them. from is the
+// initial item table of a model that starts from texts, nil for others.
+func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
+	t, split, store, out := k.train, k.split, k.store, k.out
+	model, err := replicas(team, k.entry, k.params, t, split.Data.NumItems)
+	if err != nil {
+		return err
+	}
+	m, res, id := &k.record.Measured, &k.record.Result, k.record.ID
+	m.Libtorch, m.Threads, m.Parameters, m.TimeLimit = torch.Version(), team.Size(), model.Params().Count(), t.TimeLimit
+
+	var frozen []string
+	if from != nil {
+		if err := from.set(model); err != nil {
+			return err
+		}
+		if from.config.Frozen {
+			frozen = []string{itemTable}
+		}
+	}
+	if err := scaleItems(model, t.ItemScale); err != nil {
+		return err
+	}
+	out.phase("train")
+	before := model.Params().Tensors()
+	training.Lock()
+	fit, err := train.Fit(ctx, model, split, t, train.Options{
+		Frozen: frozen,
+		Seed:   res.Spec.Seed, Run: id, Code: m.Code, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
+		Notice:   store.Notice,
+		Progress: out.progress,
+	})
+	training.Unlock()
+	if err != nil {
+		return err
+	}
+	switch {
+	case fit.Status == train.StopInterrupt:
+		return context.Canceled
+	case fit.Status == train.StopNaN:
+		return fmt.Errorf("the loss became NaN or infinite in epoch %d: try a lower learning rate", len(fit.Curve)+1)
+	case fit.BestEpoch == 0:
+		return fmt.Errorf("training ended (%s) before any validation, so there are no weights to rank", fit.Status)
+	}
+	m.TrainSeconds, m.Resumed = fit.Seconds, fit.Resumed
+	m.TargetsPerSecond = train.PerSecond(fit.Targets, fit.Seconds-fit.EvalSeconds)
+	res.Status, res.Epochs, res.BestEpoch, res.Targets = record.Status(fit.Status), len(fit.Curve), fit.BestEpoch, fit.Targets
+	for _, p := range fit.Curve {
+		res.Curve = append(res.Curve, record.Point{
+			Epoch: p.Epoch, Steps: p.Steps, Loss: p.Loss, Valid: record.Metrics(p.Valid),
+			Alignment: p.Alignment, Uniformity: p.Uniformity,
+		})
+	}
+	res.Still = slices.DeleteFunc(still(before, model.Params().Tensors()), func(name string) bool { return slices.Contains(frozen, name) })
+	if from != nil && from.config.Untrained == pretrain.Neighbours { // what training left is looked at above
+		if err := from.fillUntrained(model, split); err != nil {
+			return err
+		}
+	}
+	if err := writeWeights(store.WeightsPath(id), id, model.Params().Tensors()); err != nil {
+		return err
+	}
+	if res.Spec.Untested {
+		res.Users, res.Items = 0, split.Data.NumItems
+		return nil
+	}
+	return k.rank(ctx, train.NewScorer(model, split.Data.NumItems, t.MaxLen))
+}
+
+// still names the tensors that did not change.
+func still(before, after map[string]safetensors.Tensor) []string {
+	var names []string
+	for name, t := range after {
+		if bytes.Equal(before[name].Data, t.Data) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// rank ranks the test cases, once, and stores ranks and metrics.
+func (k *task) rank(ctx context.Context, s rank.Scorer) error {
+	r, split, store, out := k.record, k.split, k.store, k.out
+	out.phase("rank")
+	start := time.Now()
+	got, err := rank.Evaluate(ctx, s, split.Test, split.Data.NumItems, rank.Options{
+		Threads: r.Result.Spec.Threads, Coverage: true,
+		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
+	})
+	if err != nil {
+		return err
+	}
+	r.Measured.RankSeconds = time.Since(start).Seconds()
+	r.Measured.EvalUsersPerSec = train.PerSecond(int64(len(split.Test)), r.Measured.RankSeconds)
+	r.Result.Users, r.Result.Items = len(split.Test), split.Data.NumItems
+	r.Result.Test = record.Rules{Kept: record.Metrics(got.Kept), Removed: record.Metrics(got.Removed)}
+	// A record that is replaced must not be found next to the new ranks.
+	if err := store.RemoveRecord(r.ID); err != nil {
+		return err
+	}
+	r.Result.RanksSHA256, err = rank.WriteRanks(store.RanksPath(r.ID), got.RanksKept, got.RanksRemoved)
+	return err
+}
+
+// replicas builds a model on every member of a team.
+func replicas(team *torch.Team, e registry.Entry, params any, t train.Config, numItems int) (*train.Replicas, error) {
+	return train.NewReplicas(team, func(rt *torch.Runtime) (models.Model, error) {
+		return e.Neural(rt, params, t, numItems)
+	})
+}

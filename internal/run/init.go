@@ -1,0 +1,193 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"famebench/datasets"
+	"famebench/internal/bert"
+	"famebench/internal/plan"
+	"famebench/internal/record"
+	"famebench/internal/torch"
+	"famebench/internal/torch/safetensors"
+	"famebench/internal/train"
+	"famebench/pretrain"
+)
+
+// itemTable is the parameter that texts initialise.
+const itemTable = "item_emb.weight"
+
+// initial is the item table that training begins with, made from the items' texts.
+type initial struct {
+	config pretrain.StartConfig
+	*pretrain.Result
+	warnings []string // about the metadata
+}
+
+// initialise makes the item table that a job's spec asks for, before anything else uses
+// the tensor layer. params are the model's settings.
+func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Dataset, out *emitter) (*initial, error) {
+	s := pretrain.SpecStart()
+	if err := j.Spec.Start.Settings.Apply(&s); err != nil {
+		return nil, err
+	}
+	if have := pretrain.Version; have != j.Spec.Start.Version {
+		return nil, fmt.Errorf("the run's pre-training is of version %d, this build has %d", j.Spec.Start.Version, have)
+	}
+	in := pretrain.Input{HasText: make([]bool, data.NumItems+1)}
+	var warnings []string
+	var err error
+	if s.Reads() {
+		if in, err = encode(ctx, j, s, data, out); err != nil {
+			return nil, err
+		}
+		if warnings, err = warnOfMetadata(s, data, in, out); err != nil {
+			return nil, err
+		}
+	}
+	if in.Hidden, in.Heads, err = s.Shape(params); err != nil {
+		return nil, err
+	}
+	out.phase("pretrain")
+	r, err := pretrain.Train(ctx, torch.Config{Threads: 1, Seed: uint64(j.Spec.Seed)}, in, s.Config, func(p pretrain.Progress) {
+		out.progress(Progress{Step: (p.Epoch-1)*p.Steps + p.Step, Steps: p.Epochs * p.Steps, Loss: p.Loss})
+	})
+	return &initial{s, r, warnings}, err
+}
+
+// warnOfMetadata warns of what is odd about the metadata, and of items without text or
+// label. It returns the former, for the record, which has the latter in its counts.
+func warnOfMetadata(s pretrain.StartConfig, data *datasets.Dataset, in pretrain.Input, out *emitter) ([]string, error) {
+	meta, err := data.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	withoutText, withoutLabels := 0, 0
+	for v := 1; v <= data.NumItems; v++ {
+		if !in.HasText[v] {
+			withoutText++
+		} else if s.Learns() && !slices.ContainsFunc(in.Facets, func(f datasets.Facet) bool { return len(f.Labels[v]) > 0 }) {
+			withoutLabels++
+		}
+	}
+	warnings := slices.Clone(meta.Warnings)
+	if withoutText > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d items have no text", withoutText, data.NumItems))
+	}
+	if withoutLabels > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d items have a text, but no label to learn from", withoutLabels, data.NumItems))
+	}
+	for _, w := range warnings {
+		out.emit(Event{Kind: EventWarning, Message: w})
+	}
+	return meta.Warnings, nil
+}
+
+// encode gives what a start learns from: the vectors of the items' texts, and labels.
+// All must be what the job's spec says.
+func encode(ctx context.Context, j plan.Job, s pretrain.StartConfig, data *datasets.Dataset, out *emitter) (in pretrain.Input, err error) {
+	texts, facets, err := s.Read(data)
+	if err != nil {
+		return in, err
+	}
+	if got := bert.TextsHash(texts); got != j.Spec.Start.Texts {
+		return in, environmentError{fmt.Errorf("the texts of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)}
+	}
+	if got := s.FacetsHash(facets); got != j.Spec.Start.Facets {
+		return in, environmentError{fmt.Errorf("the labels of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)}
+	}
+	dir := j.Encoder
+	if dir == "" { // a recorded run: the spec has the fingerprint only
+		if dir, err = bert.DefaultEncoder(); err != nil {
+			return in, err
+		}
+	}
+	encoder, err := bert.OpenEncoder(dir)
+	if err != nil {
+		return in, err
+	}
+	if encoder.Fingerprint != j.Spec.Start.Encoder {
+		return in, environmentError{fmt.Errorf("the encoder in %s has fingerprint %.8s, the run's is %.8s", dir, encoder.Fingerprint, j.Spec.Start.Encoder)}
+	}
+	pooling := bert.Pooling(s.Pooling)
+	if j.Encoder == "" { // no plan has said how texts are encoded
+		o, err := encoder.Follow(bert.EncodeOptions{})
+		if err != nil || o.Pooling != pooling || o.Normalise != s.Normalise {
+			o = bert.EncodeOptions{Pooling: pooling, Normalise: s.Normalise}
+			out.emit(Event{Kind: EventWarning, Message: fmt.Sprintf("text encoder %s: %s", dir, encoder.Describe(pooling, "the record", o))})
+		}
+	}
+	out.phase("encode")
+	vectors, err := encoder.Encode(ctx, texts, bert.EncodeOptions{
+		Pooling: pooling, Normalise: s.Normalise, MaxTokens: min(s.MaxTokens, encoder.MaxTokens),
+		Threads: j.Spec.Threads, CacheDir: encodingsDir(), Processor: processor(),
+		NotKept:  func(err error) { out.emit(Event{Kind: EventWarning, Message: err.Error()}) },
+		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
+	})
+	if err != nil {
+		return in, err
+	}
+	in = pretrain.Input{Vectors: vectors, Size: encoder.Hidden, HasText: make([]bool, len(texts)), Facets: facets}
+	for v, text := range texts {
+		in.HasText[v] = text != ""
+	}
+	return in, nil
+}
+
+// addTo puts what pre-training came to into a record, and its pictures beside it.
+func (s *initial) addTo(r *record.Record, store record.Store) (err error) {
+	r.Result.Pretrain = &s.Record
+	if len(s.Pictures) > 0 {
+		if err := store.WritePictures(r.ID, s.Pictures); err != nil {
+			return err
+		}
+	}
+	r.Resolved["pretrain"], err = record.All(s.config)
+	return err
+}
+
+// encodingsDir is where vectors of texts are kept between runs; "" where the user
+// has no cache folder.
+func encodingsDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "famebench", "encodings")
+}
+
+// set puts the item table into a model.
+func (s *initial) set(m *train.Replicas) error {
+	return changeItems(m, func([]float32) []float32 { return s.Table })
+}
+
+// scaleItems multiplies a model's item table before it is trained.
+func scaleItems(m *train.Replicas, scale float64) error {
+	if scale == 1 {
+		return nil
+	}
+	return changeItems(m, func(table []float32) []float32 {
+		for i := range table {
+			table[i] *= float32(scale)
+		}
+		return table
+	})
+}
+
+// changeItems replaces a model's item table by what change makes of it.
+func changeItems(m *train.Replicas, change func([]float32) []float32) error {
+	all := m.Params().Tensors()
+	old, ok := all[itemTable]
+	if !ok {
+		return fmt.Errorf("the model has no parameter %q", itemTable)
+	}
+	values, err := old.Float32s()
+	if err != nil {
+		return err
+	}
+	all[itemTable] = safetensors.FromFloat32s(old.Shape, change(values))
+	return m.Params().Load(all)
+}

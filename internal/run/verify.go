@@ -1,0 +1,185 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"strings"
+
+	"famebench/internal/rank"
+	"famebench/internal/record"
+)
+
+// Tolerance is the relative difference up to which a test metric of a rerun
+// counts as the same result. On the machine of the record a rerun is equal to
+// the last bit; other processors and libraries round otherwise.
+const Tolerance = 0.02
+
+// Verdict is the outcome of comparing a rerun with a record.
+type Verdict struct {
+	ID string `json:"id"`
+	// Result is "equal" (the same hash), "within tolerance" (every test metric
+	// within Tolerance) or "different".
+	Result      string   `json:"result"`
+	Differences []string `json:"differences"` // where, in words
+}
+
+// Verdicts.
+const (
+	Equal     = "equal"
+	Within    = "within tolerance"
+	Different = "different"
+)
+
+// keepWeights puts the weights of a repeated run where the original's should be, if
+// they are not there or cannot be used. A floor has none.
+func keepWeights(store record.Store, again record.Store, id string) error {
+	path := store.WeightsPath(id)
+	_, _, unusable := readWeights(path, id)
+	if unusable == nil {
+		return nil
+	}
+	f, _, err := readWeights(again.WeightsPath(id), id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if store.Notice != nil && !errors.Is(unusable, fs.ErrNotExist) {
+		store.Notice(unusable.Error() + "; they are replaced by those of the repeated run")
+	}
+	if err := store.MakeFolder("weights"); err != nil {
+		return err
+	}
+	return writeWeights(path, id, f.Tensors)
+}
+
+// Compare compares a repeated run, whose files are in the store again, with the
+// original, whose files are in store. The weights of the original, which git does not
+// keep, are put back where they are missing or damaged and the results agree.
+func Compare(original, repeated *record.Record, store, again record.Store) (Verdict, error) {
+	v := compare(original, repeated)
+	if v.Result != Different {
+		if err := keepWeights(store, again, v.ID); err != nil {
+			return v, err
+		}
+	}
+	if v.Result != Equal {
+		v.Differences = append(v.Differences, compareRanks(store.RanksPath(v.ID), again.RanksPath(v.ID))...)
+		v.Differences = append(v.Differences, compareMachines(original.Measured, repeated.Measured)...)
+	}
+	return v, nil
+}
+
+// compare says whether b is the same result as a, and where it differs.
+func compare(a, b *record.Record) Verdict {
+	v := Verdict{ID: a.ID, Result: Equal, Differences: []string{}}
+	if a.ResultSHA256 == b.ResultSHA256 {
+		return v
+	}
+	v.Result = Within
+	add := func(format string, args ...any) { v.Differences = append(v.Differences, fmt.Sprintf(format, args...)) }
+	x, y := a.Result, b.Result
+	if x.Status != y.Status {
+		add("training ended by %s, now by %s", x.Status, y.Status)
+	}
+	if x.Epochs != y.Epochs || x.BestEpoch != y.BestEpoch {
+		add("%d epochs with the best at %d, now %d with the best at %d", x.Epochs, x.BestEpoch, y.Epochs, y.BestEpoch)
+	}
+	if text := compareCurves(x.Curve, y.Curve); text != "" {
+		add("%s", text)
+	}
+	if !samePretraining(x.Pretrain, y.Pretrain) {
+		add("what pre-training came to")
+	}
+	if x.Users != y.Users {
+		add("%d ranked users, now %d", x.Users, y.Users)
+		v.Result = Different
+	}
+	for _, rule := range []struct {
+		name string
+		x, y record.Metrics
+	}{{"removed", x.Test.Removed, y.Test.Removed}, {"kept", x.Test.Kept, y.Test.Kept}} {
+		for _, metric := range rank.MetricNames() {
+			old, new := rule.x[metric], rule.y[metric]
+			if old == new {
+				continue
+			}
+			relative := math.Abs(new-old) / math.Max(math.Abs(old), math.Abs(new))
+			add("test %s, seen items %s: %.6f, now %.6f (%+.6f, %.2f %%)", metric, rule.name, old, new, new-old, 100*relative)
+			if !(relative <= Tolerance) {
+				v.Result = Different
+			}
+		}
+	}
+	if len(v.Differences) == 0 {
+		add("the hash of the result only: its spec or its form was written by another version of the program")
+	}
+	return v
+}
+
+func compareCurves(a, b []record.Point) string {
+	for i := range min(len(a), len(b)) {
+		if a[i].Loss != b[i].Loss {
+			return fmt.Sprintf("the training curve first differs in epoch %d: loss %.6f, now %.6f", a[i].Epoch, a[i].Loss, b[i].Loss)
+		}
+		for _, metric := range rank.MetricNames() {
+			if a[i].Valid[metric] != b[i].Valid[metric] {
+				return fmt.Sprintf("the training curve first differs in epoch %d: validation %s %.6f, now %.6f",
+					a[i].Epoch, metric, a[i].Valid[metric], b[i].Valid[metric])
+			}
+		}
+		if text := compareGeometry(a[i], b[i]); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+func compareRanks(a, b string) []string {
+	keptA, removedA, _, err := rank.ReadRanks(a)
+	if err != nil {
+		return []string{fmt.Sprintf("the record's ranks cannot be compared: %v", err)}
+	}
+	keptB, removedB, _, err := rank.ReadRanks(b)
+	if err != nil || len(keptA) != len(keptB) {
+		return nil // the number of users is compared elsewhere
+	}
+	n := 0
+	for i := range keptA {
+		if keptA[i] != keptB[i] || removedA[i] != removedB[i] {
+			n++
+		}
+	}
+	return []string{fmt.Sprintf("%d of %d users have another rank", n, len(keptA))}
+}
+
+// compareMachines lists what may explain a difference.
+func compareMachines(a, b record.Measured) []string {
+	var out []string
+	for _, x := range []struct{ what, old, now string }{
+		{"processor", a.CPU, b.CPU},
+		{"environment", strings.Join(a.Environment, " "), strings.Join(b.Environment, " ")},
+		{"libtorch", a.Libtorch, b.Libtorch},
+		{"code of the model", a.Code, b.Code},
+		{"commit", a.Commit, b.Commit},
+		{"system", a.OS, b.OS},
+		{"Go", a.Go, b.Go},
+	} {
+		if x.old != x.now {
+			out = append(out, fmt.Sprintf("possible reason: %s %q, now %q", x.what, x.old, x.now))
+		}
+	}
+	return out
+}
+
+// WriteVerdict tells a verdict in words.
+func WriteVerdict(w io.Writer, v Verdict) {
+	fmt.Fprintf(w, "%s: %s\n", v.ID, v.Result)
+	for _, d := range v.Differences {
+		fmt.Fprintf(w, "  %s\n", d)
+	}
+}

@@ -1,0 +1,53 @@
+package run
+
+import (
+	"strings"
+	"testing"
+
+	"famebench/internal/record"
+)
+
+// Whatever differs is named. What only rounding moved shows in the geometry of the user
+// vectors first: losses and metrics may be the same, as with ATEN_CPU_CAPABILITY=default.
+func TestCompareNamesTheDifference(t *testing.T) {
+	result := func() *record.Record {
+		r := &record.Record{ResultSHA256: "1"}
+		r.Result.Curve = []record.Point{{Epoch: 1, Loss: 4, Valid: record.Metrics{"MRR": .2}, Alignment: 1.1, Uniformity: -2.5}}
+		r.Result.Pretrain = &record.Pretrain{Items: 7}
+		return r
+	}
+	for _, tc := range []struct {
+		name   string
+		change func(*record.Result)
+		want   string
+	}{
+		{"loss", func(r *record.Result) { r.Curve[0].Loss = 3 }, "epoch 1: loss 4.000000, now 3.000000"},
+		{"validation", func(r *record.Result) { r.Curve[0].Valid["MRR"] = .3 }, "epoch 1: validation MRR"},
+		{"alignment", func(r *record.Result) { r.Curve[0].Alignment += 1e-7 }, "epoch 1: alignment of the user vectors 1.1, now 1.1000001"},
+		{"uniformity", func(r *record.Result) { r.Curve[0].Uniformity -= 1e-7 }, "epoch 1: uniformity of the user vectors -2.5, now -2.5000001"},
+		{"pre-training", func(r *record.Result) { r.Pretrain.Items = 8 }, "what pre-training came to"},
+		{"none of these", func(*record.Result) {}, "the hash of the result only"},
+	} {
+		again := result()
+		again.ResultSHA256 = "2"
+		tc.change(&again.Result)
+		v := compare(result(), again)
+		if v.Result != Within || len(v.Differences) != 1 || !strings.Contains(v.Differences[0], tc.want) {
+			t.Errorf("%s: %s, %q; want within tolerance, and %q", tc.name, v.Result, v.Differences, tc.want)
+		}
+	}
+}
+
+func TestCompareNamesWhereTheCurveParts(t *testing.T) {
+	a := &record.Record{ResultSHA256: "a", Result: record.Result{Status: record.Patience, Epochs: 2, BestEpoch: 1,
+		Curve: []record.Point{{Epoch: 1, Loss: 9}, {Epoch: 2, Loss: 8, Valid: record.Metrics{"MRR": 0.1}}}}}
+	b := &record.Record{ResultSHA256: "b", Result: record.Result{Status: record.Epochs, Epochs: 2, BestEpoch: 2,
+		Curve: []record.Point{{Epoch: 1, Loss: 9}, {Epoch: 2, Loss: 8, Valid: record.Metrics{"MRR": 0.2}}}}}
+	v := compare(a, b)
+	want := `training ended by patience, now by epochs
+2 epochs with the best at 1, now 2 with the best at 2
+the training curve first differs in epoch 2: validation MRR 0.100000, now 0.200000`
+	if got := strings.Join(v.Differences, "\n"); v.Result != Within || got != want {
+		t.Errorf("%s\n%s\nwant\n%s", v.Result, got, want)
+	}
+}

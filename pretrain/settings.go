@@ -1,0 +1,146 @@
+package pretrain
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"famebench/datasets"
+	"famebench/internal/bert"
+	"famebench/internal/conf"
+	"famebench/internal/record"
+)
+
+// StartConfig is the [pretrain] section of a configuration: how the item table of
+// a model such as fame-plus starts from the items' texts.
+type StartConfig struct {
+	Config
+	TextConfig
+	Heads     int      `toml:"heads" json:"heads"`                     // that are trained, each for an equal part of a row; 0: as many as the model has
+	Facets    []string `toml:"facets" json:"facets"`                   // learned by the heads, the first by the first; none: all that the metadata has
+	Pooling   string   `toml:"pooling" json:"pooling"`                 // of a text's token states: "mean", "cls" or "max"; "": what the encoder's folder asks for
+	Normalise bool     `toml:"-" json:"normalise"`                     // text vectors have norm 1: where the folder asks for it and Pooling is not set
+	MaxTokens int      `toml:"max_tokens" json:"max_tokens"`           // of a text; 0: as many as the encoder takes
+	Untrained string   `toml:"untrained_items" json:"untrained_items"` // rows of items that training never has: "as-trained" or "neighbours"
+	Frozen    bool     `toml:"frozen" json:"frozen"`                   // the item table stays as it starts
+	Encoder   string   `toml:"encoder" json:"-"`                       // folder of the text encoder; "": where scripts/fetch-encoder.sh puts it. Its fingerprint is part of the id
+}
+
+// StartDefaults are the settings of a configuration that names none.
+func StartDefaults() StartConfig {
+	return StartConfig{Config: Defaults(), TextConfig: TextDefaults(), Facets: []string{}, MaxTokens: 128, Untrained: AsTrained}
+}
+
+// SpecStart are the settings of a spec that names none. A spec always says how texts
+// are pooled; the mean is left out, as it was before folders were asked.
+func SpecStart() StartConfig {
+	s := StartDefaults()
+	s.Pooling = string(bert.MeanPooling)
+	return s
+}
+
+// Validate checks the settings together.
+func (s StartConfig) Validate() error {
+	return errors.Join(s.Config.Validate(), s.TextConfig.Validate(), s.validate())
+}
+
+// validate checks what StartConfig adds to the settings of texts and of the contrast.
+func (s StartConfig) validate() error {
+	switch {
+	case s.Untrained != AsTrained && s.Untrained != Neighbours:
+		return fmt.Errorf("untrained_items = %q, expected %q or %q", s.Untrained, AsTrained, Neighbours)
+	case s.Pooling != "" && !slices.Contains(bert.Poolings, bert.Pooling(s.Pooling)):
+		return fmt.Errorf(`pooling = %q, expected one of %q, or "" for what the encoder's folder asks for`, s.Pooling, bert.Poolings)
+	case s.MaxTokens != 0 && s.MaxTokens < bert.MinTokens:
+		return fmt.Errorf("max_tokens = %d, expected at least %d, or 0 for as many as the encoder takes", s.MaxTokens, bert.MinTokens)
+	case s.Heads < 0:
+		return fmt.Errorf("heads = %d, expected at least 1, or 0 for as many as the model has", s.Heads)
+	}
+	for i, name := range s.Facets {
+		if !slices.Contains(datasets.FacetNames(), name) {
+			return fmt.Errorf("facets: no facet %q%s", name, conf.Hint(name, datasets.FacetNames()))
+		}
+		if slices.Contains(s.Facets[:i], name) {
+			return fmt.Errorf("facets: %q stands twice", name)
+		}
+	}
+	return nil
+}
+
+// Settings are those that a spec names.
+func (s StartConfig) Settings() (record.Settings, error) {
+	defaults := SpecStart()
+	diff, err := record.Diff(&defaults, &s)
+	maps.DeleteFunc(diff, func(key string, _ json.RawMessage) bool { return s.Ignores(key) })
+	return diff, err
+}
+
+// Read gives the items' texts, and the facets that heads learn.
+func (s StartConfig) Read(data *datasets.Dataset) (texts []string, facets []datasets.Facet, err error) {
+	meta, err := data.Metadata()
+	if err != nil {
+		return nil, nil, err
+	}
+	if texts, err = s.TextConfig.Texts(meta, data.NumItems); err != nil {
+		return nil, nil, err
+	}
+	if facets, err = Choose(meta.Facets(), s.Facets); err != nil {
+		return nil, nil, err
+	}
+	if s.Learns() && len(facets) == 0 {
+		return nil, nil, fmt.Errorf("start = %q learns from labels, and the metadata has none (of brand, categories, genres or year)", s.Config.Start)
+	}
+	return texts, facets, nil
+}
+
+// Reads tells whether the start depends on the items' texts.
+func (s StartConfig) Reads() bool { return s.Config.Start != StartRandom }
+
+// Learns tells whether the start depends on the items' labels.
+func (s StartConfig) Learns() bool {
+	return s.Config.Start == StartContrast || s.Config.Start == StartOneFacet
+}
+
+// Ignores tells whether a setting makes no difference to the start.
+func (s StartConfig) Ignores(key string) bool {
+	switch {
+	case !s.Reads():
+		return !slices.Contains([]string{"start", "scale", "frozen"}, key)
+	case !s.Learns():
+		return slices.Contains([]string{"facets", "epochs", "batch", "temperature", "learning_rate", "head", "alternate", "extra_heads", "view_dropout", "shuffled_labels"}, key)
+	}
+	return false
+}
+
+func (s StartConfig) FacetsHash(facets []datasets.Facet) string {
+	if !s.Learns() {
+		return ""
+	}
+	return FacetsHash(facets)
+}
+
+// Shape is the width of a model's item table, and how many heads make it.
+func (s StartConfig) Shape(params any) (hidden, heads int, err error) {
+	all, err := record.All(params)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = errors.Join(json.Unmarshal(all["hidden"], &hidden), json.Unmarshal(all["heads"], &heads))
+	if s.Heads > 0 {
+		heads = s.Heads
+	}
+	return hidden, heads, err
+}
+
+// What becomes of the rows of items that training never has.
+const (
+	// AsTrained leaves them as training left them. It had them as wrong answers only,
+	// which drives all of them the same way: away from every user.
+	AsTrained = "as-trained"
+	// Neighbours gives each of them the mean of the trained rows of the items whose
+	// starts are nearest to its own: what is known of it is its text, and what became
+	// of like texts is known. Items without text stay as trained.
+	Neighbours = "neighbours"
+)
