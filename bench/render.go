@@ -286,20 +286,22 @@ type tableFile struct {
 }
 
 func (b *bench) writeTables(suite string, files []tableFile) error {
-	var errs []error
+	err := b.store.MakeFolder("tables")
 	for _, f := range files {
 		path := b.store.TablePath(suite, f.ext)
+		if err != nil { // the others would say the same
+			break
+		}
 		if f.text == nil {
 			// A read-only folder refuses to remove what does not exist, too.
-			if _, err := os.Lstat(path); err == nil {
-				errs = append(errs, os.Remove(path))
+			if _, missing := os.Lstat(path); missing == nil {
+				err = os.Remove(path)
 			}
 			continue
 		}
 		text := append(bytes.TrimRight(f.text, "\n"), '\n')
-		errs = append(errs, atomicfile.Update(path, text))
+		err = atomicfile.Update(path, text)
 	}
-	err := errors.Join(errs...)
 	if err == nil {
 		fmt.Fprintf(b.stderr, "\nas Markdown, LaTeX and CSV: %s\n", b.store.TablePath(suite, ".*"))
 	}

@@ -209,9 +209,11 @@ func (r *firstRow) isHeader() error {
 	return &ParseError{File: r.t.show, Line: r.line, Msg: "expected data, since header = false is set, got what looks like names of columns: " + r.text + "; set header = true"}
 }
 
+var idNamePunctuation = strings.NewReplacer("_", "", "-", "", " ", "", ":token", "")
+
 // isIDName tells the usual names of the columns of users and items.
 func isIDName(field []byte) bool {
-	name := strings.NewReplacer("_", "", "-", "", " ", "", ":token", "").Replace(strings.ToLower(string(field)))
+	name := idNamePunctuation.Replace(strings.ToLower(string(field)))
 	switch strings.TrimSuffix(strings.TrimSuffix(name, "id"), "s") {
 	case "user", "customer", "session", "visitor", "reviewer", "member", "item", "product", "movie", "article", "book", "song", "track", "game", "sku", "asin", "u", "i":
 		return true

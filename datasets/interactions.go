@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -86,6 +87,9 @@ func (l *interactions) check(show string) (warnings []string, err error) {
 	if l.negative > 0 && math.IsInf(l.minRating, -1) {
 		warnings = append(warnings, fmt.Sprintf("%d of %d interactions are rated below 0, and min_rating = 0 is no threshold; to leave them out, set min_rating to a small number above 0", l.negative, l.read))
 	}
+	if err := l.joinedHeader(); err != nil {
+		return nil, &ParseError{File: show, Msg: err.Error()}
+	}
 	for _, ids := range []struct {
 		kind string
 		in   *interner
@@ -98,6 +102,32 @@ func (l *interactions) check(show string) (warnings []string, err error) {
 		warnings = append(warnings, more...)
 	}
 	return warnings, nil
+}
+
+// joinedHeader refuses an interaction whose user and item are names of columns: the
+// header of a file that was joined to another one, without a header or with other
+// names in it.
+func (l *interactions) joinedHeader() error {
+	var users, items []int32
+	for _, ids := range []struct {
+		in    *interner
+		names *[]int32
+	}{{&l.users, &users}, {&l.items, &items}} {
+		for i, name := range ids.in.names {
+			if len(name) > 1 && len(name) <= 16 && (name[0] < '0' || name[0] > '9') && isIDName([]byte(name)) {
+				*ids.names = append(*ids.names, int32(i))
+			}
+		}
+	}
+	if users == nil || items == nil {
+		return nil
+	}
+	for i, u := range l.user {
+		if v := l.item[i]; slices.Contains(users, u) && slices.Contains(items, v) {
+			return fmt.Errorf("an interaction has the user id %q and the item id %q, which look like names of columns: were files with headers joined? remove such lines", l.users.names[u], l.items.names[v])
+		}
+	}
+	return nil
 }
 
 // interner numbers strings from 0 in the order of their first appearance.

@@ -1,8 +1,10 @@
 package datasets
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -19,6 +21,9 @@ func readNames(s string) (paths [][]string, unordered, listed bool, err error) {
 	paths, unordered, err = readLiteral(s)
 	if _, wrap := unwrap(s); err == nil || wrap != "" {
 		return paths, unordered, true, err
+	}
+	if otherType.MatchString(s) {
+		return nil, false, true, fmt.Errorf("expected a list of names, got an object of Python; %w", err)
 	}
 	if !strings.ContainsAny(s[:1], "[{(") {
 		return nil, false, false, nil
@@ -157,14 +162,22 @@ func readLiteral(s string) (paths [][]string, unordered bool, err error) {
 
 // unwrap takes the list out of Python's text of another type of list.
 func unwrap(s string) (inner, wrap string) {
-	for _, wrap := range []string{"set(", "frozenset(", "array("} {
-		if inner, ok := strings.CutPrefix(s, wrap); ok {
-			inner, _, _ = strings.Cut(strings.TrimSuffix(inner, ")"), ", dtype=")
-			return inner, wrap
-		}
+	wrap = listType.FindString(s)
+	if wrap == "" {
+		return s, ""
 	}
-	return s, ""
+	inner, _, _ = strings.Cut(strings.TrimSuffix(s[len(wrap):], ")"), ", dtype=")
+	return inner, wrap
 }
+
+// Python's names of types before a list or a string. Any other type before a quoted
+// text is an error: what its names mean is not known.
+var (
+	listType   = regexp.MustCompile(`^(?:(?:np|numpy|pd|pandas)\.)?(?:set|frozenset|array|list|tuple|deque|Index|dict_keys|dict_values)\(`)
+	stringType = regexp.MustCompile(`^(?:np|numpy)\.str_\(`)
+	arrayType  = regexp.MustCompile(`^, *dtype=[A-Za-z0-9'<_.]+`)
+	otherType  = regexp.MustCompile(`^\[?\s*[A-Za-z_][A-Za-z0-9_.]*\([\s\[{(]*(?:[A-Za-z_]+=)?['"]`)
+)
 
 // names consumes a list of names, or of lists of names, each a path.
 func (p *literal) names() (paths [][]string, set bool, err error) {
@@ -180,7 +193,23 @@ func (p *literal) names() (paths [][]string, set bool, err error) {
 	var list []string
 	for p.peek() != end {
 		var name string
+		// A list of arrays, as pandas has them from Parquet files.
+		array := listType.Find(p.b[p.i:])
 		switch c := p.peek(); {
+		case array != nil:
+			p.i += len(array)
+			inner, unordered, err := p.names()
+			if err != nil {
+				return nil, false, err
+			}
+			if dtype := arrayType.Find(p.b[p.i:]); dtype != nil {
+				p.i += len(dtype)
+			}
+			if p.peek() != ')' {
+				return nil, false, p.expected(`")"`)
+			}
+			p.i++
+			paths, set = append(paths, inner...), set || unordered || bytes.HasSuffix(array, []byte("set("))
 		case c == '[' || c == '(' || c == '{':
 			inner, unordered, err := p.names()
 			if err != nil {
@@ -219,6 +248,15 @@ func (p *literal) name() (string, error) {
 	case p.atString():
 		s, err := p.str()
 		return known(string(s)), err
+	case c == 'n' && stringType.Match(p.b[p.i:]): // as NumPy 2 writes the strings of an array
+		p.i += len(stringType.Find(p.b[p.i:]))
+		s, err := p.str()
+		name := known(string(s))
+		if err == nil && p.peek() != ')' {
+			err = p.expected(`")"`)
+		}
+		p.i++
+		return name, err
 	case c == '+' || c == '-' || c == '.' || c >= '0' && c <= '9':
 		n, err := p.number()
 		return string(n), err

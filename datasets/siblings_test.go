@@ -153,3 +153,72 @@ func TestEndlessPath(t *testing.T) {
 		t.Errorf("%.200v", err)
 	}
 }
+
+// A header in the middle of a file that has none, or another one.
+func TestJoinedHeaders(t *testing.T) {
+	noHeader := false
+	numbers := Config{Name: "test", Format: "csv", Path: "log.csv", Header: &noHeader, Columns: Columns{User: "1", Item: "2"}}
+	names := threeColumns
+	names.Columns = Columns{User: "uid", Item: "sku"}
+	for _, tc := range []struct {
+		c    Config
+		text string
+	}{
+		{numbers, "1,10\n2,11\nuser,item\n3,12\n"},
+		{numbers, "u1,a10\nu2,b11\nUser_ID,Item-ID\nu3,c12\n"},
+		{names, "uid,sku\nu,a\nuser_id,product_id\nu,b\n"},
+	} {
+		_, err := Open(tc.c, writeFiles(t, map[string]string{"log.csv": tc.text}))
+		if err == nil || !strings.Contains(err.Error(), "which look like names of columns: were files with headers joined?") {
+			t.Errorf("%q: %v", tc.text, err)
+		}
+	}
+	// Such words apart are ids like others.
+	if got := sequenceOf(t, names, map[string]string{"log.csv": "uid,sku\nuser,a\nuser,b\nv,item\n"}); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// Spellings of lists that newer versions of numpy and pandas write.
+func TestListsOfOtherTypes(t *testing.T) {
+	for text, want := range map[string][]string{
+		"[np.str_('A, B'), np.str_('C')]":                       {"A, B", "C"},
+		"[numpy.str_('A'), None]":                               {"A"},
+		"[array(['A, B', 'C'], dtype=object)]":                  {"A, B", "C"},
+		"[array(['A', 'B'], dtype='<U5'), array(['C'])]":        {"A", "B"},
+		"np.array(['A', 'B'])":                                  {"A", "B"},
+		"Index(['A, B', 'C'], dtype='object')":                  {"A, B", "C"},
+		"dict_keys(['A, B'])":                                   {"A, B"},
+		"list(['A', 'B'])":                                      {"A", "B"},
+		"[Men's (all), Women's (all)]":                          {"Men's (all)", "Women's (all)"},
+		"Shoes (men's)":                                         {"Shoes (men's)"},
+		"[array([], dtype=object), array(['A'], dtype=object)]": {"A"},
+	} {
+		m, err := categoriesOf(t, text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if got := m.Categories[1]; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, expected %q", text, got, want)
+		}
+	}
+	for _, text := range []string{
+		"OrderedDict([('A', 1)])", "[Category('A'), Category('B')]", "[Category(name='A')]", "[np.str_('A]", "[array(['A']", "Series(['A'])", "[array(['A'], dtype=object]",
+	} {
+		if m, err := categoriesOf(t, text); err == nil {
+			t.Errorf("%s: %q, expected an error", text, m.Categories[1])
+		}
+	}
+}
+
+func categoriesOf(t *testing.T, text string) (*Metadata, error) {
+	t.Helper()
+	c := threeColumns
+	c.Items, c.ItemColumns = "items.csv", ItemColumns{Item: "item", Categories: "cats"}
+	d, err := Open(c, writeFiles(t, map[string]string{
+		"log.csv": "user,item,time\nu,a,1\nu,b,2\nu,c,3\n", "items.csv": "item,cats\na,\"" + strings.ReplaceAll(text, `"`, `""`) + "\"\n",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Metadata()
+}
