@@ -8,21 +8,22 @@ import (
 	"famebench/models"
 )
 
-// BERT4RecConfig are BERT4Rec's hyper-parameters. How masks are drawn is a
-// setting of the training ("cloze").
+// BERT4RecConfig are BERT4Rec's hyper-parameters. How items are masked is a setting of
+// the training (objective "cloze").
 type BERT4RecConfig struct {
 	models.TransformerConfig
 	Padding string `toml:"padding" json:"padding"` // "left": the newest item is always at the last position; "right": the oldest at the first
 }
 
-// BERT4RecDefaults are RecBole's: as SASRec's, but dropout .2. The padding is not.
+// BERT4RecDefaults are RecBole's: SASRec's with dropout .2. Only the padding differs
+// (RecBole's is "right").
 func BERT4RecDefaults() *BERT4RecConfig {
 	c := &BERT4RecConfig{models.TransformerDefaults(), "left"}
 	c.Dropout, c.AttnDropout = .2, .2
 	return c
 }
 
-// Validate names the first value that cannot be.
+// Validate reports the first invalid value.
 func (c *BERT4RecConfig) Validate() error {
 	if c.Padding != "right" && c.Padding != "left" {
 		return fmt.Errorf("padding = %q: want %q or %q", c.Padding, "right", "left")
@@ -31,20 +32,23 @@ func (c *BERT4RecConfig) Validate() error {
 }
 
 // BERT4Rec (Sun et al. 2019, arXiv 1904.06690) reads a sequence in both
-// directions. Some of its items are hidden behind a mask token and predicted from
-// the rest (the Cloze task, eq. 8); to recommend, a mask is put behind the last
-// item. The score of item v at a masked position is u · e_v + b_v, with
-// u = LN(gelu(W·x + b)) of the encoder's output x (eq. 7).
+// directions. A mask token replaces some of its items, which are predicted from the
+// rest (the Cloze task, eq. 8). To recommend, a mask is appended after the last item.
+// The score of item v at a masked position is u · e_v + b_v, with u = LN(gelu(W·x + b))
+// of the encoder's output x (eq. 7).
 //
-// Differs from the reference (RecBole 1.2.1): it trains on whole training
-// sequences, and hides the last item alone of random prefixes of them (RecBole
-// trains on every prefix but never on a user's last item); a mask at the first
-// position counts in the loss like any other, a sequence may have any number of
-// masks, and the mask for a recommendation drops the oldest item only when there is
-// no room for it. Positions count from the newest item (RecBole's from the oldest:
-// padding = "right"), so that the mask stands at the same one in every history.
-// Masked items are not at times left or replaced (nor in RecBole; BERT's 80/10/10
-// rule).
+// These points differ from the reference (RecBole 1.2.1):
+//   - It trains on whole training sequences, and on random prefixes of them whose last
+//     item alone is masked. RecBole trains on every prefix but never on a user's last
+//     training item.
+//   - A mask at the first position counts in the loss like any other.
+//   - A sequence may have any number of masks.
+//   - The mask for a recommendation drops the oldest item only if there is no room.
+//   - Positions count from the newest item, so that the mask has the same position in
+//     every history. RecBole's count from the oldest (padding = "right").
+//
+// As in RecBole, a masked item is always replaced by the mask token (BERT's 80/10/10
+// rule is not used).
 type BERT4Rec struct {
 	rt      *torch.Runtime
 	params  *torch.Params
@@ -83,34 +87,34 @@ func NewBERT4Rec(rt *torch.Runtime, c *BERT4RecConfig, loss models.ItemLoss, ite
 // Params are the trainable parameters.
 func (m *BERT4Rec) Params() *torch.Params { return m.params }
 
-// Loss hides the items at the batch's positions and predicts them.
+// Loss masks the items at the batch's positions and predicts them.
 func (m *BERT4Rec) Loss(b *models.Batch) torch.Tensor {
 	hidden := *b
 	hidden.Items = slices.Clone(b.Items)
 	for _, at := range b.Position {
 		hidden.Items[at] = m.mask()
 	}
-	return m.loss.Of(m.rt, m.encode(&hidden, b.Position), m.table, m.bias, b, m.items)
+	return m.loss.Of(m.rt, m.encode(&hidden, b.Position), m.Items(), b)
 }
 
-// mask is the token that stands for a hidden item.
+// mask is the id of the mask token.
 func (m *BERT4Rec) mask() int64 { return int64(m.items) + 1 }
 
-// encode is the head's output at some positions: [len(at), d].
+// encode is the head's output at n positions: [n, d].
 func (m *BERT4Rec) encode(b *models.Batch, at []int64) torch.Tensor {
-	x := m.table.Embedding(m.rt.Ints(b.Items, int64(len(b.Items)))) // [M, d]
-	x = m.encoder.Forward(x, b, at)                                 // [N, d]
-	return m.norm.Forward(m.dense.Forward(x).GELU())                // [N, d]
+	x := m.table.Embedding(m.rt.Ints(b.Items))       // [M, d]
+	x = m.encoder.Forward(x, b, at)                  // [n, d]
+	return m.norm.Forward(m.dense.Forward(x).GELU()) // [n, d]
 }
 
-// Users is the head's output at a mask behind every sequence: [B, d].
+// Users is the head's output at a mask after every sequence: [B, d].
 func (m *BERT4Rec) Users(b *models.Batch) torch.Tensor {
 	asked := m.withMask(b)
 	return m.encode(asked, asked.LastPositions())
 }
 
-// withMask puts a mask behind every sequence; the oldest item goes where there is
-// no room.
+// withMask appends a mask to every sequence. Where there is no room the oldest item is
+// dropped.
 func (m *BERT4Rec) withMask(b *models.Batch) *models.Batch {
 	out := &models.Batch{}
 	rest := b.Items
@@ -127,6 +131,7 @@ func (m *BERT4Rec) withMask(b *models.Batch) *models.Batch {
 	return out
 }
 
-// Items is the embedding table, whose rows after V are no items, and the output
-// bias.
-func (m *BERT4Rec) Items() (table, bias torch.Tensor) { return m.table, m.bias }
+// Items is the embedding table, whose row V+1 is the mask token, and the output bias.
+func (m *BERT4Rec) Items() models.ItemTable {
+	return models.ItemTable{Rows: m.table, Bias: m.bias, Items: m.items}
+}

@@ -16,7 +16,7 @@ const (
 
 // COREConfig are CORE's hyper-parameters.
 type COREConfig struct {
-	models.TransformerConfig         // of the encoder "trm"; "ave" has its hidden size only
+	models.TransformerConfig         // of the encoder "trm"; "ave" uses the hidden size only
 	Encoder                  string  `toml:"encoder" json:"encoder"`                 // "trm": weights of a transformer; "ave": equal ones
 	SessionDropout           float64 `toml:"session_dropout" json:"session_dropout"` // on the embeddings of a sequence's items
 	ItemDropout              float64 `toml:"item_dropout" json:"item_dropout"`       // on the item table that scores
@@ -28,7 +28,7 @@ func COREDefaults() *COREConfig {
 	return &COREConfig{models.TransformerDefaults(), coreTransformer, .2, .2, .07}
 }
 
-// Validate names the first value that cannot be.
+// Validate reports the first invalid value.
 func (c *COREConfig) Validate() error {
 	switch {
 	case c.Encoder != coreTransformer && c.Encoder != coreAverage:
@@ -42,17 +42,17 @@ func (c *COREConfig) Validate() error {
 }
 
 // CORE (Hou et al. 2022, arXiv 2204.11067) keeps sessions and items in one space:
-// the vector of a session is a weighted mean of the very embeddings of its items
-// (eq. 5), whose weights come from a causal transformer (eq. 4) or are equal; a
-// score is the cosine with an item's embedding over a temperature, with dropout on
-// both sides' embeddings while training (eq. 7).
+// the vector of a session is a weighted average of the session's own item embeddings
+// (eq. 5). The weights come from a causal transformer (eq. 4) or are equal. A score is
+// the cosine with an item's embedding over a temperature, with dropout on the
+// embeddings of both sides while training (eq. 7).
 //
-// The vectors of all prefixes of a sequence come from one pass, as running means.
+// One pass gives the vectors of all prefixes of a sequence, as running means.
 //
-// Differs from the reference: embeddings start uniform in ±1/√d and the
-// transformer as in BERT, as in the authors' code (RecBole 1.2.1 resets all
-// parameters to ±1/√d, LayerNorm's too); the authors have d = 100; row 0 (padding)
-// is no class of the loss.
+// These points differ from the reference (RecBole 1.2.1): embeddings are initialised
+// uniformly in ±1/√d and the transformer as in BERT, as in the authors' code (RecBole
+// resets all parameters to ±1/√d, LayerNorm's too); the authors use d = 100; row 0
+// (padding) is not a class of the loss.
 type CORE struct {
 	rt      *torch.Runtime
 	params  *torch.Params
@@ -91,21 +91,19 @@ func (m *CORE) Params() *torch.Params { return m.params }
 // Loss scores every target of the batch at its position.
 func (m *CORE) Loss(b *models.Batch) torch.Tensor {
 	table := m.table.Dropout(m.config.ItemDropout).Normalize() // [V+1, d]
-	return m.loss.Of(m.rt, m.encode(b, b.Position), table, torch.Tensor{}, b, m.items)
+	return m.loss.Of(m.rt, m.encode(b, b.Position), models.ItemTable{Rows: table, Items: m.items}, b)
 }
 
-// encode is the vector of the session up to each of some positions, of length
-// 1/τ: [len(at), d].
+// encode is the vector of the session up to each of n positions, of length 1/τ: [n, d].
 func (m *CORE) encode(b *models.Batch, at []int64) torch.Tensor {
-	M := int64(len(b.Items))
-	x := m.table.Embedding(m.rt.Ints(b.Items, M)).Dropout(m.config.SessionDropout) // [M, d]
-	s := x.PrefixMean(m.logits(x, b), m.rt.Ints(b.Lengths, int64(len(b.Lengths)))) // [M, d]
-	s = s.Rows(m.rt.Ints(at, int64(len(at))))                                      // [N, d]
-	return s.Normalize().Scale(1 / m.config.Temperature)                           // [N, d]
+	x := m.table.Embedding(m.rt.Ints(b.Items)).Dropout(m.config.SessionDropout) // [M, d]
+	s := x.PrefixMean(m.logits(x, b), m.rt.Ints(b.Lengths))                     // [M, d]
+	s = s.Rows(m.rt.Ints(at))                                                   // [n, d]
+	return s.Normalize().Scale(1 / m.config.Temperature)                        // [n, d]
 }
 
-// logits are those of the items' weights, before the softmax over a prefix: [M].
-// In a causal encoder they are the same in every prefix.
+// logits are the items' weights before the softmax over a prefix: [M]. The encoder is
+// causal, so they are the same in every prefix.
 func (m *CORE) logits(x torch.Tensor, b *models.Batch) torch.Tensor {
 	if m.config.Encoder == coreAverage {
 		return m.rt.Zeros(int64(len(b.Items))) // [M]
@@ -117,4 +115,6 @@ func (m *CORE) logits(x torch.Tensor, b *models.Batch) torch.Tensor {
 func (m *CORE) Users(b *models.Batch) torch.Tensor { return m.encode(b, b.LastPositions()) }
 
 // Items is the embedding table, its rows scaled to length 1.
-func (m *CORE) Items() (table, bias torch.Tensor) { return m.table.Normalize(), torch.Tensor{} }
+func (m *CORE) Items() models.ItemTable {
+	return models.ItemTable{Rows: m.table.Normalize(), Items: m.items}
+}

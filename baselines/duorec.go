@@ -8,9 +8,9 @@ import (
 	"famebench/models"
 )
 
-// DuoRec's modes: which pairs of views are contrasted. z is the vector of a
-// sequence, a that of the same sequence with other dropout, b that of another
-// sequence with the same target.
+// duoRecModes are the pairs of views that are contrasted. z is the vector of a sequence,
+// a that of the same sequence with another dropout mask, b that of another sequence
+// with the same target.
 var duoRecModes = []string{
 	"un",   // z with a
 	"su",   // z with b
@@ -33,7 +33,7 @@ func DuoRecDefaults() *DuoRecConfig {
 	return &DuoRecConfig{models.TransformerDefaults(), "us_x", .1, .1, 1, "dot"}
 }
 
-// Validate names the first value that cannot be.
+// Validate reports the first invalid value.
 func (c *DuoRecConfig) Validate() error {
 	switch {
 	case !slices.Contains(duoRecModes, c.Contrast):
@@ -48,13 +48,13 @@ func (c *DuoRecConfig) Validate() error {
 	return c.TransformerConfig.Validate()
 }
 
-// DuoRec (Qiu et al. 2022, arXiv 2110.05730) is SASRec with a second term in the
-// loss that spreads its vectors over the space: views of one sequence are drawn
-// together and away from all other views of the batch (InfoNCE, eq. 8–13). Every
-// training sample is a prefix of a sequence; each view is a pass of the encoder
-// with dropout of its own and has its gradient.
+// DuoRec (Qiu et al. 2022, arXiv 2110.05730) is SASRec with a second loss term that
+// spreads its vectors over the space: two views of one sequence are pulled together and
+// pushed away from all other views of the batch (InfoNCE, eq. 8–13). Every training
+// sample is a prefix of a sequence. Each view is a pass through the encoder with its
+// own dropout mask, and every view gets a gradient.
 //
-// Differs from the reference: as SASRec does.
+// It differs from the reference in the same points as SASRec.
 type DuoRec struct {
 	*SASRec
 	config DuoRecConfig
@@ -72,10 +72,10 @@ func NewDuoRec(rt *torch.Runtime, c *DuoRecConfig, loss models.ItemLoss, items, 
 	return &DuoRec{base, *c}, nil
 }
 
-// NeedsSameTarget tells whether Loss reads b.SameTarget.
+// NeedsSameTarget reports whether Loss reads b.SameTarget.
 func (m *DuoRec) NeedsSameTarget() bool { return m.config.Contrast != "un" }
 
-// Loss is that of the targets after each sequence's last item, plus the contrast.
+// Loss is the loss of the targets after each sequence's last item, plus the contrast.
 func (m *DuoRec) Loss(b *models.Batch) torch.Tensor {
 	views := []*models.Batch{b} // z
 	if m.config.Contrast != "su" {
@@ -87,16 +87,15 @@ func (m *DuoRec) Loss(b *models.Batch) torch.Tensor {
 	B := int64(len(b.Lengths))
 	joined := models.Join(views...)
 	x := m.encode(joined, joined.LastPositions()) // [views·B, d]
-	loss := m.loss.Of(m.rt, x.Narrow(0, 0, B), m.table, torch.Tensor{}, b, m.items)
+	loss := m.loss.Of(m.rt, x.Narrow(0, 0, B), m.Items(), b)
 	return loss.Add(m.contrast(x, int64(len(views)), B))
 }
 
-// contrast is the weighted sum of the mode's InfoNCE terms over the whole batch;
-// x [views·B, d] holds the views of this team member's part of it, one view below
-// the other.
+// contrast is the weighted sum of the mode's InfoNCE terms over the whole batch.
+// x [views·B, d] holds the views of this team member's part, stacked by view.
 func (m *DuoRec) contrast(x torch.Tensor, views, B int64) torch.Tensor {
 	all, rows, own := m.rt.Gather(x)
-	// The rows of a view in all: block after block.
+	// The row numbers of view k in all, member by member.
 	view := func(k int64) []int64 {
 		var index []int64
 		first := int64(0)
@@ -122,15 +121,15 @@ func (m *DuoRec) contrast(x torch.Tensor, views, B int64) torch.Tensor {
 	case "us_x":
 		sum = m.infoNCE(all, view(1), view(2)).Scale(c.SupervisedWeight)
 	}
-	return models.InFull(sum, rows, own)
+	return models.RescaleGradient(sum, rows, own)
 }
 
-// infoNCE contrasts row left[i] of x with row right[i]: the mean over the 2n rows
-// of both of −log softmax of the similarity with its partner, among those with all
-// rows but itself.
+// infoNCE contrasts row left[i] of x with row right[i]. Over the 2n rows of both sides it
+// is the mean of −log softmax of a row's similarity with its partner, among its
+// similarities with all other rows.
 func (m *DuoRec) infoNCE(x torch.Tensor, left, right []int64) torch.Tensor {
 	n := int64(len(left))
-	z := x.Rows(m.rt.Ints(slices.Concat(left, right), 2*n)) // [2n, d]
+	z := x.Rows(m.rt.Ints(slices.Concat(left, right))) // [2n, d]
 	if m.config.Similarity == "cos" {
 		z = z.Normalize()
 	}

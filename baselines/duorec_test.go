@@ -126,6 +126,78 @@ func span(from, to int) []int64 {
 	return out
 }
 
+type duoRecOutcome struct {
+	loss  float64
+	grads map[string][]float64
+}
+
+// duoRecTeam is the loss and the gradient of an oracle's batch, shared by a team.
+func duoRecTeam(t *testing.T, c oracle.Case, mode string, size int) duoRecOutcome {
+	t.Helper()
+	var cfg oracleConfig
+	var in duoRecInputs
+	c.Decode(t, &cfg, &in, nil)
+	o := duoRecOutcome{grads: map[string][]float64{}}
+	err := torch.RunTeam(torch.Config{Threads: size, Seed: 1}, func(team *torch.Team) error {
+		replicas := make([]*DuoRec, size)
+		err := team.InTurn(func(k int, rt *torch.Runtime) (err error) {
+			replicas[k], err = duoRecOracle(t)(rt, c, cfg)
+			if err == nil {
+				replicas[k].config.Contrast = mode
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if err := replicas[0].Params().Load(c.Tensors(t, "weights.safetensors")); err != nil {
+			return err
+		}
+		losses := make([]float64, size)
+		rows := make([]float64, size)
+		err = team.Each(func(k int, rt *torch.Runtime) error {
+			part := duoRecInputs{}
+			for i := k; i < len(in.Seq); i += size {
+				part.Seq, part.Len, part.Target = append(part.Seq, in.Seq[i]), append(part.Len, in.Len[i]), append(part.Target, in.Target[i])
+				part.Same, part.SameLen = append(part.Same, in.Same[i]), append(part.SameLen, in.SameLen[i])
+			}
+			replicas[k].Params().ZeroGrad()
+			rows[k] = float64(len(part.Seq))
+			if len(part.Seq) == 0 { // it has nothing to do, the others go on
+				return nil
+			}
+			rt.Scope(func() {
+				l := replicas[k].Loss(part.batch())
+				losses[k] = l.Item()
+				l.Backward()
+			})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for k, m := range replicas {
+			share := rows[k] / float64(len(in.Seq))
+			o.loss += share * losses[k]
+			for _, name := range m.Params().Names() {
+				sum := o.grads[name]
+				for i, g := range m.Params().Grad(name) {
+					if len(sum) <= i {
+						sum = append(sum, 0)
+					}
+					sum[i] += share * float64(g)
+				}
+				o.grads[name] = sum
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
 // The negatives are those of the whole batch, however many members share it: a
 // team's loss and gradient are those of one member.
 func TestDuoRecTeams(t *testing.T) {
@@ -133,79 +205,13 @@ func TestDuoRecTeams(t *testing.T) {
 	var cfg oracleConfig
 	var in duoRecInputs
 	c.Decode(t, &cfg, &in, nil)
-	whole := in.batch()
-	type outcome struct {
-		loss  float64
-		grads map[string][]float64
-	}
-	run := func(mode string, size int) outcome {
-		o := outcome{grads: map[string][]float64{}}
-		err := torch.RunTeam(torch.Config{Threads: size, Seed: 1}, func(team *torch.Team) error {
-			replicas := make([]*DuoRec, size)
-			err := team.InTurn(func(k int, rt *torch.Runtime) (err error) {
-				replicas[k], err = duoRecOracle(t)(rt, c, cfg)
-				if err == nil {
-					replicas[k].config.Contrast = mode
-				}
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if err := replicas[0].Params().Load(c.Tensors(t, "weights.safetensors")); err != nil {
-				return err
-			}
-			losses := make([]float64, size)
-			rows := make([]float64, size)
-			err = team.Each(func(k int, rt *torch.Runtime) error {
-				part := duoRecInputs{}
-				for i := k; i < len(in.Seq); i += size {
-					part.Seq, part.Len, part.Target = append(part.Seq, in.Seq[i]), append(part.Len, in.Len[i]), append(part.Target, in.Target[i])
-					part.Same, part.SameLen = append(part.Same, in.Same[i]), append(part.SameLen, in.SameLen[i])
-				}
-				replicas[k].Params().ZeroGrad()
-				rows[k] = float64(len(part.Seq))
-				if len(part.Seq) == 0 { // it has nothing to do, the others go on
-					return nil
-				}
-				rt.Scope(func() {
-					l := replicas[k].Loss(part.batch())
-					losses[k] = l.Item()
-					l.Backward()
-				})
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-			for k, m := range replicas {
-				share := rows[k] / float64(len(in.Seq))
-				o.loss += share * losses[k]
-				for _, name := range m.Params().Names() {
-					sum := o.grads[name]
-					for i, g := range m.Params().Grad(name) {
-						if len(sum) <= i {
-							sum = append(sum, 0)
-						}
-						sum[i] += share * float64(g)
-					}
-					o.grads[name] = sum
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return o
-	}
-	if len(whole.Lengths) < 3 {
+	if len(in.batch().Lengths) < 3 {
 		t.Fatal("the case is too small")
 	}
 	for _, mode := range duoRecModes {
-		want := run(mode, 1)
+		want := duoRecTeam(t, c, mode, 1)
 		for _, size := range []int{2, 3, 7} {
-			got := run(mode, size)
+			got := duoRecTeam(t, c, mode, size)
 			if !(math.Abs(got.loss-want.loss) <= 1e-5) {
 				t.Errorf("%s, %d members: loss %v, one member %v", mode, size, got.loss, want.loss)
 			}

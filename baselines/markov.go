@@ -8,14 +8,13 @@ import (
 	"famebench/internal/rank"
 )
 
-// markov is the floor that knows the user's last item only: an item's score is
-// how often it came right after that item in training. Items with the same
-// count, most often 0, stand in the order of their popularity, which is scaled
-// to below 1 and so never outweighs a count.
+// markov is the non-neural baseline that uses the user's last item only: an item's
+// score is how often it directly followed that item in training. Items with the same
+// count, usually 0, are ordered by their popularity, which is scaled to below 1 and so
+// never outweighs a count.
 //
-// Scores are float32: where a count is so high that the popularity's last
-// digits are lost, items of nearly equal popularity tie, but none changes
-// places.
+// Scores are float32. Where a count is so high that the last digits of the popularity
+// are lost, items of nearly equal popularity tie, but their order never changes.
 type markov struct {
 	backoff []float32      // by item: popularity / (1 + the highest)
 	next    [][]transition // by last item
@@ -28,7 +27,7 @@ type transition struct {
 	score float32 // count + backoff
 }
 
-// NewMarkov fits the floor on the training part of s.
+// NewMarkov counts transitions in the training part of s.
 func NewMarkov(s *datasets.Split) (rank.Scorer, error) {
 	counts, err := trainingCounts(s)
 	if err != nil {

@@ -95,10 +95,10 @@ func everywhere(rows [][]int64, lengths, target []int64) *models.Batch {
 // items.
 func checkScores(t *testing.T, what string, m models.Model, users torch.Tensor, want [][]float64) {
 	t.Helper()
-	table, bias := m.Items()
-	scores := users.MatMul(table.Narrow(0, 0, int64(len(want[0]))).Transpose())
-	if bias.Defined() {
-		scores = scores.Add(bias)
+	items := m.Items()
+	scores := users.MatMul(items.Rows.Narrow(0, 0, int64(len(want[0]))).Transpose())
+	if items.Bias.Defined() {
+		scores = scores.Add(items.Bias)
 	}
 	oracle.Near(t, what, scores.HostFloats(), oracle.Flatten(want), 1e-5)
 }

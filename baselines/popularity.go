@@ -9,15 +9,15 @@ import (
 	"famebench/internal/rank"
 )
 
-// popularity is the floor that knows nothing of the user: an item's score is
-// the number of its interactions in training. A model that does not beat it has
-// learned nothing.
+// popularity is the non-neural baseline that ignores the user: an item's score is the
+// number of its interactions in training. A model that does not beat it has learned
+// nothing.
 type popularity struct {
 	scores []float32 // by item; 0 for padding
-	rows   []float32 // what Scores gave last
+	rows   []float32 // the memory of what Scores returned last
 }
 
-// NewPopularity fits the floor on the training part of s.
+// NewPopularity counts interactions in the training part of s.
 func NewPopularity(s *datasets.Split) (rank.Scorer, error) {
 	counts, err := trainingCounts(s)
 	if err != nil {

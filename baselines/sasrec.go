@@ -57,18 +57,19 @@ func (m *SASRec) Params() *torch.Params { return m.params }
 
 // Loss scores every target of the batch at its position.
 func (m *SASRec) Loss(b *models.Batch) torch.Tensor {
-	h := m.encode(b, b.Position) // [N, d]
-	return m.loss.Of(m.rt, h, m.table, torch.Tensor{}, b, m.items)
+	return m.loss.Of(m.rt, m.encode(b, b.Position), m.Items(), b)
 }
 
-// encode is the encoder's output at some positions: [len(at), d].
+// encode is the encoder's output at n positions: [n, d].
 func (m *SASRec) encode(b *models.Batch, at []int64) torch.Tensor {
-	x := m.table.Embedding(m.rt.Ints(b.Items, int64(len(b.Items)))) // [M, d]
-	return m.encoder.Forward(x, b, at)                              // [N, d]
+	x := m.table.Embedding(m.rt.Ints(b.Items)) // [M, d]
+	return m.encoder.Forward(x, b, at)         // [n, d]
 }
 
 // Users is the encoder's output at the last item of every sequence: [B, d].
 func (m *SASRec) Users(b *models.Batch) torch.Tensor { return m.encode(b, b.LastPositions()) }
 
 // Items is the embedding table.
-func (m *SASRec) Items() (table, bias torch.Tensor) { return m.table, torch.Tensor{} }
+func (m *SASRec) Items() models.ItemTable {
+	return models.ItemTable{Rows: m.table, Items: m.items}
+}

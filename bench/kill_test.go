@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,8 +27,31 @@ epochs = 2
 checkpoint_every = 0.01
 `
 
-// TestKilledPlanEndsTheSame kills a suite ten times at random moments, as kill -9
-// does, lets it end, and compares records and tables with those of a run in peace.
+// unfinished reports whether a run that was begun since has no record: its lock says when.
+func unfinished(t *testing.T, out string, since time.Time) bool {
+	t.Helper()
+	locks, err := filepath.Glob(filepath.Join(out, "state", "*.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range locks {
+		var h record.Holder
+		b, err := os.ReadFile(path)
+		if err != nil || json.Unmarshal(b, &h) != nil || h.Started.Before(since) {
+			continue
+		}
+		id := strings.TrimSuffix(filepath.Base(path), ".lock")
+		if _, err := os.Stat(record.Store{Dir: out}.RecordPath(id)); err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// TestKilledPlanEndsTheSame kills a suite ten times, as kill -9 does, lets it end, and
+// compares records and tables with those of an undisturbed run. The moments are seeded
+// and shared out over the time that the undisturbed run took, since a kill before the
+// first or after the last run would show nothing.
 // With BENCH_KILL_TEST=full it does so with all models on the three embedded data
 // sets, cut to 2,000 users.
 func TestKilledPlanEndsTheSame(t *testing.T) {
@@ -34,7 +59,6 @@ func TestKilledPlanEndsTheSame(t *testing.T) {
 	config := filepath.Join(dir, plan.FileName)
 	write(t, config, tinyConfig+textConfig+killedPlan)
 	args := []string{"-config", config, "-suite", "killed", "-set", "pretrain.encoder=" + encoder}
-	longest := 3 * time.Second
 	if os.Getenv("BENCH_KILL_TEST") == "full" {
 		// A copy: tables tell of commits and changes of the tree, which may have some meanwhile.
 		write(t, config, read(t, "../experiments.toml"))
@@ -42,7 +66,6 @@ func TestKilledPlanEndsTheSame(t *testing.T) {
 		for _, name := range []string{"beauty", "sports", "toys"} {
 			args = append(args, "-set", "datasets."+name+".max_users=2000")
 		}
-		longest = 20 * time.Second
 	}
 	start := func(out string) (*exec.Cmd, *bytes.Buffer) {
 		t.Helper()
@@ -57,20 +80,37 @@ func TestKilledPlanEndsTheSame(t *testing.T) {
 	}
 	killed, peace := filepath.Join(dir, "killed"), filepath.Join(dir, "peace")
 	var kills []string
-	for range 10 {
-		cmd, _ := start(killed)
-		after := time.Duration(rand.Int64N(int64(longest)))
-		time.Sleep(after)
-		_ = cmd.Process.Kill() // it may have ended
-		_ = cmd.Wait()
-		kills = append(kills, after.Round(time.Millisecond).String())
-	}
-	for _, out := range []string{killed, peace} {
+	finish := func(out string) time.Duration {
+		t.Helper()
+		began := time.Now()
 		cmd, stderr := start(out)
 		if err := cmd.Wait(); err != nil {
 			t.Fatalf("%s, killed after %v: %v\n%s", filepath.Base(out), kills, err, stderr)
 		}
+		return time.Since(began)
 	}
+	whole := finish(peace)
+	const times = 10
+	r := rand.New(rand.NewPCG(7, 7))
+	interrupted := 0 // kills that found a run at work
+	for range times {
+		began := time.Now()
+		cmd, _ := start(killed)
+		after := time.Duration((.06 + .12*r.Float64()) * float64(whole)) // in sum longer than the plan takes
+		time.Sleep(after)
+		_ = cmd.Process.Kill()                         // it may have ended
+		if _ = cmd.Wait(); cmd.ProcessState.Exited() { // by itself
+			continue
+		}
+		if unfinished(t, killed, began) {
+			interrupted++
+		}
+		kills = append(kills, after.Round(time.Millisecond).String())
+	}
+	if interrupted < times/2 {
+		t.Errorf("%d of %d kills interrupted a run, after %v of %v: expected at least half", interrupted, times, kills, whole)
+	}
+	finish(killed)
 	hashes := func(out string) map[string]string {
 		t.Helper()
 		store := record.Store{Dir: out}

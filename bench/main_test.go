@@ -113,7 +113,7 @@ func golden(t *testing.T, name, dir, text string) {
 		t.Fatal(err)
 	}
 	if text != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, text, want)
+		t.Errorf("%s: got\n%s\nexpected\n%s\nIf the change is meant: go test ./bench -run '%s' -update", name, text, want, t.Name())
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"famebench/internal/escape"
 	"famebench/internal/plan"
+	"famebench/internal/rank"
 	"famebench/internal/record"
 	"famebench/internal/run"
 )
@@ -130,13 +131,9 @@ func (p *progress) outcome(one plan.Run) string {
 		return ""
 	}
 	if one.Job.Spec.Untested {
-		for _, point := range r.Result.Curve {
-			if point.Epoch == r.Result.BestEpoch {
-				return fmt.Sprintf(", validation NDCG@10 %.4f", point.Valid["NDCG@10"])
-			}
-		}
+		return fmt.Sprintf(", validation %s %.4f", rank.Deciding, r.Result.BestValidation()[rank.Deciding])
 	}
-	return fmt.Sprintf(", NDCG@10 %.4f removed, %.4f kept", r.Result.Test.Removed["NDCG@10"], r.Result.Test.Kept["NDCG@10"])
+	return fmt.Sprintf(", %s %.4f removed, %.4f kept", rank.Deciding, r.Result.Test.Removed[rank.Deciding], r.Result.Test.Kept[rank.Deciding])
 }
 
 // whole is the share of the expected time of all runs that is over.

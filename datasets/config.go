@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"famebench/internal/conf"
 )
 
 // Config describes a data set: where its files are, how to read them and what
@@ -269,29 +271,9 @@ func isEmpty(s string) bool { return s == "" }
 func nearest(s string, names []string) string {
 	best, bestDistance := "", len(s)/2+1
 	for _, name := range names {
-		if d := editDistance(strings.ToLower(s), name); d < bestDistance {
+		if d := conf.EditDistance(strings.ToLower(s), name); d < bestDistance {
 			best, bestDistance = name, d
 		}
 	}
 	return best
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -20,27 +20,27 @@ const (
 	RouterTopK    = "top-k"   // the softmax over the best TopK experts alone
 	RouterUniform = "uniform" // 1/N each
 
-	FacetsSelect = "select" // W_f^(h) starts as H times the selector of head h's coordinates, concat's projection as the identity
-	FacetsNormal = "normal" // both start at N(0, .02), like every other matrix
+	FacetsSelect = "select" // W_f^(h) is initialised to H times the selector of head h's coordinates, concat's projection to the identity
+	FacetsNormal = "normal" // both are initialised from N(0, .02), like every other matrix
 )
 
-// FAMEConfig are FAME's hyper-parameters. Heads is that of all layers, the last
-// ones' facets included.
+// FAMEConfig are FAME's hyper-parameters. Heads applies to every layer: in the last
+// one it is the number of facets.
 type FAMEConfig struct {
 	TransformerConfig
-	Experts            int     `toml:"experts" json:"experts"`                             // N: queries of a head; 1 is FAME without mixture of experts
+	Experts            int     `toml:"experts" json:"experts"`                             // N: queries of a head; with 1 there is no mixture of experts
 	Router             string  `toml:"router" json:"router"`                               // "dense", "top-k" or "uniform"
 	TopK               int     `toml:"top_k" json:"top_k"`                                 // experts that "top-k" keeps
 	Gate               string  `toml:"gate" json:"gate"`                                   // "learned", "average", "static", "top1" or "concat"
 	FacetStart         string  `toml:"facet_start" json:"facet_start"`                     // "select" or "normal"
-	Residual           bool    `toml:"residual" json:"residual"`                           // and LayerNorm around the experts' attention
-	PerHeadFeedForward bool    `toml:"per_head_feed_forward" json:"per_head_feed_forward"` // one for each head instead of one for all
-	MoELayers          int     `toml:"moe_layers" json:"moe_layers"`                       // how many of the layers, the last ones, are of experts
-	BalanceWeight      float64 `toml:"balance_weight" json:"balance_weight"`               // of the term that evens the experts' load out
+	Residual           bool    `toml:"residual" json:"residual"`                           // connection and LayerNorm around the experts' attention
+	PerHeadFeedForward bool    `toml:"per_head_feed_forward" json:"per_head_feed_forward"` // one for each head instead of a shared one
+	MoELayers          int     `toml:"moe_layers" json:"moe_layers"`                       // how many of the layers, counted from the last one, have experts
+	BalanceWeight      float64 `toml:"balance_weight" json:"balance_weight"`               // of the loss term that balances the experts' load
 }
 
-// FAMEDefaults start as the harness's "fame" does: with a residual connection and
-// W_f at the selectors, without which it learns at a crawl (see FAME).
+// FAMEDefaults are the settings of the model "fame": a residual connection and W_f
+// initialised to the selectors. Without them FAME learns very slowly (see FAME).
 func FAMEDefaults() *FAMEConfig {
 	c := &FAMEConfig{
 		TransformerConfig: TransformerDefaults(), Experts: 4, Router: RouterDense, TopK: 2,
@@ -50,7 +50,7 @@ func FAMEDefaults() *FAMEConfig {
 	return c
 }
 
-// Validate names the first value that cannot be.
+// Validate reports the first invalid value.
 func (c *FAMEConfig) Validate() error {
 	gates, routers, starts := []string{GateLearned, GateAverage, GateStatic, GateTop1, GateConcat}, []string{RouterDense, RouterTopK, RouterUniform}, []string{FacetsSelect, FacetsNormal}
 	switch {
@@ -72,8 +72,8 @@ func (c *FAMEConfig) Validate() error {
 	return c.TransformerConfig.Validate()
 }
 
-// FollowExperts sets what follows Experts where it is not set: a router keeps no more
-// experts than there are. Other routers do not read TopK, and their runs' ids have it.
+// FollowExperts limits TopK to Experts, for configurations that set only Experts. It
+// changes TopK for the router that reads it alone: TopK is part of every run's id.
 func (c *FAMEConfig) FollowExperts() {
 	if c.Router == RouterTopK && c.Experts >= 1 {
 		c.TopK = min(c.TopK, c.Experts)
@@ -81,29 +81,27 @@ func (c *FAMEConfig) FollowExperts() {
 }
 
 // FAME is the facet-aware multi-head mixture of experts (Liu et al. 2024, arXiv
-// 2411.01457): SASRec whose last layer has heads that each stand for a facet of
+// 2411.01457): SASRec with a last layer in which each head represents a facet of
 // the items. In a head, N experts attend with queries of their own and a router
-// weighs them (eq. 14–17); the head's output scores items by a projection of their
-// embeddings (eq. 8, 9); a gate weighs the heads' scores (eq. 10, 11).
+// weights them (eq. 14–17). The head's output scores items by a projection of their
+// embeddings (eq. 8, 9), and a gate weights the heads' scores (eq. 10, 11).
 //
-// Projections and gate are folded into the user's vector: Σ_h g_h F^(h)·(e_v W_f^(h))
-// is u·e_v with u = Σ_h g_h F^(h) W_f^(h)ᵀ, so scoring costs what SASRec's does.
-//
-// Differs from the paper unless configured otherwise: a residual connection with
-// LayerNorm around the experts' attention, and W_f starting at H times the
-// selectors. As written, item vectors shrink six-fold, the gate and LayerNorm over
-// d/H shrink the logits again, and training crawls; "fame-plain" is that form. With
-// "concat" the projection starts as the identity for the same reason: with even
-// gates that is the vector from which the others start, so what is compared are
-// facets, not starts. Row 0 (padding) is no class of the loss.
+// Two things differ from the paper unless they are configured: there is a residual
+// connection with LayerNorm around the experts' attention, and W_f is initialised to
+// H times the selectors. In the paper's form ("fame-plain"), N(0, .02) shrinks item
+// vectors six-fold, the gate and LayerNorm over d/H shrink the logits further, and
+// training is very slow. With "concat" the projection is initialised to the identity
+// for the same reason: the user vector is then that of the other gates when they are
+// even, so a comparison is about facets and not about initialisation. Row 0 (padding)
+// is not a class of the loss.
 type FAME struct {
 	rt      *torch.Runtime
 	params  *torch.Params
 	config  FAMEConfig
 	table   torch.Tensor // [V+1, d]
-	encoder *Encoder
+	encoder *Encoder     // the layers below those of experts
 	moe     []*MoELayer
-	facets  torch.Tensor // [d, d]: W_f^(h)ᵀ [d/H, d] of all heads, one below the other
+	facets  torch.Tensor // [d, d]: the W_f^(h)ᵀ [d/H, d] of all heads, stacked by rows
 	gate    Linear       // "learned" and "top1": d → H
 	static  torch.Tensor // "static": [H]
 	concat  Linear       // "concat": d → d
@@ -119,16 +117,14 @@ func NewFAME(rt *torch.Runtime, c *FAMEConfig, loss ItemLoss, items, maxLen int)
 	p, d, H := rt.NewParams(), int64(c.Hidden), int64(c.Heads)
 	m := &FAME{rt: rt, params: p, config: *c, loss: loss, items: items}
 	if H == 1 && c.Gate != GateConcat {
-		m.config.Gate = GateAverage // there is nothing to weigh, and nothing to learn
+		m.config.Gate = GateAverage // one head: there is nothing to weight or learn
 	}
 	m.table = p.Normal("item_emb.weight", InitStd, int64(items)+1, d)
 	below := c.TransformerConfig
 	below.Layers -= c.MoELayers
 	m.encoder = NewEncoder(rt, p, EncoderConfig{TransformerConfig: below, MaxLen: maxLen, Causal: true})
 	for i := range c.MoELayers {
-		l := NewMoELayer(rt, p, fmt.Sprintf("moe.%d", i), c)
-		m.moe = append(m.moe, l)
-		m.encoder.layers = append(m.encoder.layers, l)
+		m.moe = append(m.moe, NewMoELayer(rt, p, fmt.Sprintf("moe.%d", i), c))
 	}
 	if c.Gate == GateConcat {
 		m.concat = NewLinear(p, "concat", c.Hidden, c.Hidden)
@@ -167,85 +163,111 @@ func (m *FAME) Params() *torch.Params { return m.params }
 
 // Loss scores every target of the batch at its position.
 func (m *FAME) Loss(b *Batch) torch.Tensor {
-	u := m.Encode(b, b.Position).User // [N, d]
-	loss := m.loss.Of(m.rt, u, m.table, torch.Tensor{}, b, m.items)
+	f := m.Encode(b, b.Position)
+	loss := m.loss.Of(m.rt, f.User, m.Items(), b)
 	if m.config.BalanceWeight > 0 && m.moe[0].routed() {
-		loss = loss.Add(m.imbalance().Scale(m.config.BalanceWeight))
+		loss = loss.Add(m.imbalance(f.Layers).Scale(m.config.BalanceWeight))
 	}
 	return loss
 }
 
-// imbalance is the mean of the layers' imbalances over the whole batch: it is not
-// linear in the loads, so a mean of team members' own would be another number.
-func (m *FAME) imbalance() torch.Tensor {
-	sum, rows, own := m.moe[0].imbalance()
-	for _, l := range m.moe[1:] {
+// imbalance is the mean of the layers' imbalances over the whole batch. It is not
+// linear in the loads, so the mean of the team members' own values would differ.
+func (m *FAME) imbalance(layers []MoETrace) torch.Tensor {
+	sum, rows, own := m.moe[0].imbalance(layers[0].Routing)
+	for i, l := range m.moe[1:] {
 		var x torch.Tensor
-		x, rows, own = l.imbalance()
+		x, rows, own = l.imbalance(layers[i+1].Routing)
 		sum = sum.Add(x)
 	}
-	// The last layer has a row for each target, by which members' losses are averaged.
-	return InFull(sum.Scale(1/float64(len(m.moe))), rows, own)
+	// The last layer has one row per target; members' losses are averaged by targets.
+	return RescaleGradient(sum.Scale(1/float64(len(m.moe))), rows, own)
 }
 
-// Facets is what FAME makes of a history.
+// Facets is how FAME represents histories: n positions, H heads.
 type Facets struct {
-	Heads  torch.Tensor // F: [N, H, d/H]
-	Choice torch.Tensor // g before "top1" leaves the highest alone, so that it adds up to 1: [N, H]; none for "concat"
-	Gate   torch.Tensor // g: [N, H]; none for "concat"
-	User   torch.Tensor // u: [N, d]
-	Last   MoETrace     // of the last layer
+	Heads  torch.Tensor // F: [n, H, d/H]
+	Choice torch.Tensor // g before "top1" keeps the highest weight only, so it adds up to 1: [n, H]; none for "concat"
+	Gate   torch.Tensor // g: [n, H]; none for "concat"
+	User   torch.Tensor // u: [n, d]
+	Layers []MoETrace   // of the layers of experts, in their order
 }
 
-// MoETrace is what a layer of experts has looked at.
+// Last is the trace of the last layer, whose heads are the facets.
+func (f Facets) Last() MoETrace { return f.Layers[len(f.Layers)-1] }
+
+// MoETrace holds the intermediate values of a layer of experts.
 type MoETrace struct {
-	Queries    torch.Tensor // [n·E, d]: E experts of each position, their heads side by side
+	Queries    torch.Tensor // [n·N, d]: N experts for each position, their heads side by side
 	KeysValues torch.Tensor // [M, 2d]
-	Routing    torch.Tensor // β: [n, H, E]; none without a router
+	Routing    torch.Tensor // β: [n, H, N]; none without a router
 }
 
-// Encode gives the facets at some positions, N of them, ascending.
+// Encode returns the facets at n positions, which must be ascending.
+//
+// The user vector is eq. 8, 9, 11, folded. With the gate's weights g_h and the heads'
+// outputs F^(h) at a position, the score of item v is
+//
+//	r_v = Σ_h g_h F^(h)·f_v^(h)                 (eq. 8, 11)
+//	    = Σ_h g_h F^(h)·(e_v W_f^(h))           (eq. 9)
+//	    = (Σ_h g_h F^(h) W_f^(h)ᵀ)·e_v = u·e_v  (F·(eW) = (F Wᵀ)·e)
+//
+// so no item is projected, and scoring costs as much as SASRec's.
 func (m *FAME) Encode(b *Batch, at []int64) Facets {
-	x := m.table.Embedding(m.rt.Ints(b.Items, int64(len(b.Items)))) // [M, d]
-	x = m.encoder.Forward(x, b, at)                                 // [N, d]: the heads side by side
-	N, H := int64(len(at)), int64(m.config.Heads)
-	f := Facets{Heads: x.Reshape(N, H, -1), Last: m.moe[len(m.moe)-1].trace}
+	x, sight := m.encoder.embed(m.table.Embedding(m.rt.Ints(b.Items)), b) // [M, d]
+	for _, l := range m.encoder.layers {
+		x = l.Forward(x, x, sight.all) // [M, d]
+	}
+	var f Facets
+	for i, l := range m.moe {
+		rows, spans := x, sight.all // every position, for the layers above
+		if i+1 == len(m.moe) {
+			rows, spans = sight.at(x, at)
+		}
+		var trace MoETrace
+		x, trace = l.Forward(rows, x, spans) // [M, d], at last [n, d]: the heads side by side
+		f.Layers = append(f.Layers, trace)
+	}
+	n, H := int64(len(at)), int64(m.config.Heads)
+	f.Heads = x.Reshape(n, H, -1)
 	switch m.config.Gate {
 	case GateConcat:
-		f.User = m.concat.Forward(x) // [N, d]
+		f.User = m.concat.Forward(x) // [n, d]
 		return f
 	case GateLearned, GateTop1:
-		f.Choice = m.gate.Forward(x).Softmax() // [N, H]
+		f.Choice = m.gate.Forward(x).Softmax() // [n, H], eq. 10
 	case GateStatic:
-		f.Choice = m.static.Softmax().Add(m.rt.Zeros(N, H)) // [N, H]
+		f.Choice = m.static.Softmax().Add(m.rt.Zeros(n, H)) // [n, H]
 	case GateAverage:
-		f.Choice = m.rt.Full(1/float64(H), N, H) // [N, H]
+		f.Choice = m.rt.Full(1/float64(H), n, H) // [n, H]
 	}
 	f.Gate = f.Choice
 	if m.config.Gate == GateTop1 {
-		f.Gate = f.Choice.Mul(keepHighest(m.rt, f.Choice, 1)) // [N, H]: its weight stays, so that the gate learns
+		f.Gate = f.Choice.Mul(keepHighest(m.rt, f.Choice, 1)) // [n, H]: the head's weight stays, so that the gate learns
 	}
-	f.User = f.Heads.Mul(f.Gate.Reshape(N, H, 1)).Reshape(N, -1).MatMul(m.facets) // [N, d]·[d, d] → [N, d]
+	// eq. 8, 9, 11, folded: the rows of facets are W_f^(h)ᵀ, head below head, so one
+	// product projects every head and adds them up.
+	f.User = f.Heads.Mul(f.Gate.Reshape(n, H, 1)).Reshape(n, -1).MatMul(m.facets) // [n, d]·[d, d] → [n, d]
 	return f
 }
 
-// HeadScores are the scores of each head alone (eq. 8), before the gate: heads
-// [N, H, d/H] give [N, H, V+1]. For analysis; ranking needs the folded vector only.
+// HeadScores are the scores of each head alone (eq. 8, 9), before the gate: heads
+// [n, H, d/H] give [n, H, V+1]. Analyses use it; ranking needs the folded vector only.
 func (m *FAME) HeadScores(heads torch.Tensor) torch.Tensor {
 	H := int64(m.config.Heads)
 	facets := m.facets.Reshape(H, -1, int64(m.config.Hidden))                                 // [H, d/H, d]
-	return heads.Permute(1, 0, 2).MatMul(facets).MatMul(m.table.Transpose()).Permute(1, 0, 2) // [H, N, d] → [N, H, V+1]
+	return heads.Permute(1, 0, 2).MatMul(facets).MatMul(m.table.Transpose()).Permute(1, 0, 2) // [H, n, d] → [n, H, V+1]
 }
 
 // Users is the folded vector after every sequence: [B, d].
 func (m *FAME) Users(b *Batch) torch.Tensor { return m.Encode(b, b.LastPositions()).User }
 
 // Items is the embedding table.
-func (m *FAME) Items() (table, bias torch.Tensor) { return m.table, torch.Tensor{} }
+func (m *FAME) Items() ItemTable { return ItemTable{Rows: m.table, Items: m.items} }
 
-// MoELayer is a layer whose heads are mixtures of experts: N queries a head over
-// the head's keys and values, weighed by the head's router, then the feed-forward
-// and LayerNorm over d/H.
+// MoELayer is a layer whose heads are mixtures of experts: each head has N queries
+// over its keys and values, weighted by its router, then feed-forward and LayerNorm
+// over d/H.
 type MoELayer struct {
 	rt                   *torch.Runtime
 	config               FAMEConfig
@@ -253,9 +275,8 @@ type MoELayer struct {
 	router               torch.Tensor // [H, N·d/H, N]
 	attnNorm, ffNorm     LayerNorm
 	ffIn, ffOut          Linear       // for all heads
-	headIn, headInBias   torch.Tensor // for each: [H, d/H, 4d/H], [H, 1, 4d/H]
+	headIn, headInBias   torch.Tensor // per head: [H, d/H, 4d/H], [H, 1, 4d/H]
 	headOut, headOutBias torch.Tensor // [H, 4d/H, d/H], [H, 1, d/H]
-	trace                MoETrace     // of the last Forward, in its scope
 }
 
 // NewMoELayer adds a layer's parameters to p under the prefix name.
@@ -283,45 +304,48 @@ func NewMoELayer(rt *torch.Runtime, p *torch.Params, name string, c *FAMEConfig)
 	return l
 }
 
-// routed tells whether there is something to route.
+// routed reports whether the layer has a router.
 func (l *MoELayer) routed() bool { return l.config.Experts > 1 && l.config.Router != RouterUniform }
 
-// Forward is the layer's output, the heads side by side, as Layer.Forward's.
-func (l *MoELayer) Forward(x, all, spans torch.Tensor) torch.Tensor {
+// Forward is the layer's output as Layer.Forward's, the heads side by side, with the
+// intermediate values.
+func (l *MoELayer) Forward(x, all, spans torch.Tensor) (torch.Tensor, MoETrace) {
 	c := l.config
 	H, N, d := int64(c.Heads), int64(c.Experts), int64(c.Hidden)
 	n, e := x.Shape()[0], d/H
-	l.trace = MoETrace{Queries: l.queries.Forward(x).Reshape(n*N, d), KeysValues: l.keysValues.Forward(all)} // [n·N, d], [M, 2d]
-	o := l.trace.Queries.Attend(l.trace.KeysValues, spans.RepeatRows(N), H, c.AttnDropout)                   // [n·N, d], eq. 15
-	o = l.mix(o.Reshape(n, N, H, e).Permute(0, 2, 1, 3)).Dropout(c.Dropout)                                  // [n, H, N, e] → [n, H, e], eq. 17
+	trace := MoETrace{Queries: l.queries.Forward(x).Reshape(n*N, d), KeysValues: l.keysValues.Forward(all)} // [n·N, d], eq. 14; [M, 2d]
+	o := trace.Queries.Attend(trace.KeysValues, spans.RepeatRows(N), H, c.AttnDropout)                      // [n·N, d], eq. 15
+	o, trace.Routing = l.mix(o.Reshape(n, N, H, e).Permute(0, 2, 1, 3))                                     // [n, H, N, e] → [n, H, e], eq. 17
+	o = o.Dropout(c.Dropout)
 	if c.Residual {
 		o = l.attnNorm.Forward(x.Reshape(n, H, e).Add(o)) // [n, H, e]
 	}
-	f := l.feedForward(o).Dropout(c.Dropout)        // [n, H, e]
-	return l.ffNorm.Forward(o.Add(f)).Reshape(n, d) // [n, d], eq. 7
+	f := l.feedForward(o).Dropout(c.Dropout)               // [n, H, e]
+	return l.ffNorm.Forward(o.Add(f)).Reshape(n, d), trace // [n, d], eq. 7
 }
 
-// mix weighs the experts o [n, H, N, e] of each head: [n, H, e].
-func (l *MoELayer) mix(o torch.Tensor) torch.Tensor {
+// mix is the weighted sum [n, H, e] of the experts o [n, H, N, e] of each head, and the
+// router's weights, if there is one.
+func (l *MoELayer) mix(o torch.Tensor) (mixed, routing torch.Tensor) {
 	shape := o.Shape()
 	n, H, N, e := shape[0], shape[1], shape[2], shape[3]
 	switch {
 	case N == 1:
-		return o.Select(2, 0)
+		return o.Select(2, 0), routing
 	case !l.routed():
-		return o.Sum(2).Scale(1 / float64(N))
+		return o.Sum(2).Scale(1 / float64(N)), routing
 	}
 	logits := o.Reshape(n, H, N*e).Permute(1, 0, 2).MatMul(l.router).Permute(1, 0, 2) // [H, n, N·e]·[H, N·e, N] → [n, H, N]
 	if l.config.Router == RouterTopK {
-		// What is not kept gets a weight of e^-1e30 = 0.
+		// An expert that is not kept gets a weight of e^-1e30 = 0.
 		kept := keepHighest(l.rt, logits, l.config.TopK)
 		logits = logits.Add(kept.Add(l.rt.Full(-1, 1)).Scale(1e30))
 	}
-	l.trace.Routing = logits.Softmax()                       // [n, H, N], eq. 16
-	return o.Mul(l.trace.Routing.Reshape(n, H, N, 1)).Sum(2) // [n, H, e]
+	routing = logits.Softmax()                                // [n, H, N], eq. 16
+	return o.Mul(routing.Reshape(n, H, N, 1)).Sum(2), routing // [n, H, e]
 }
 
-// feedForward is eq. 7's, over [n, H, e].
+// feedForward is that of eq. 7, over [n, H, e].
 func (l *MoELayer) feedForward(x torch.Tensor) torch.Tensor {
 	if !l.config.PerHeadFeedForward {
 		return l.ffOut.Forward(l.ffIn.Forward(x).GELU())
@@ -333,16 +357,16 @@ func (l *MoELayer) feedForward(x torch.Tensor) torch.Tensor {
 
 // imbalance is N·Σ_n (mean β_n)², averaged over the heads: 1 when the experts of a
 // head share the load evenly, N when one has all of it. The mean is over the rows of
-// all team members; how many each has, and which are the caller's, as of Gather.
-func (l *MoELayer) imbalance() (x torch.Tensor, rows []int64, own int) {
+// all team members; rows and own are those of Gather.
+func (l *MoELayer) imbalance(routing torch.Tensor) (x torch.Tensor, rows []int64, own int) {
 	H, N := int64(l.config.Heads), int64(l.config.Experts)
-	all, rows, own := l.rt.Gather(l.trace.Routing.Reshape(-1, H*N)) // [rows of all, H·N]
+	all, rows, own := l.rt.Gather(routing.Reshape(-1, H*N)) // [rows of all, H·N]
 	load := all.Sum(0).Scale(1/float64(all.Shape()[0])).Reshape(H, N)
 	return load.Mul(load).Sum(1).Scale(float64(N)).Mean(), rows, own
 }
 
-// keepHighest has, for x [.., n], 1 at the k highest values of each row of n, the
-// first of equal ones, and 0 elsewhere. A constant.
+// keepHighest is 1 at the k highest values of each row of x [.., n] and 0 elsewhere;
+// of equal values the first counts as higher. It is a constant.
 func keepHighest(rt *torch.Runtime, x torch.Tensor, k int) torch.Tensor {
 	shape := x.Shape()
 	n := int(shape[len(shape)-1])

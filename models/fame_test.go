@@ -165,7 +165,7 @@ func (o *fameOracle) check(t *testing.T, rt *torch.Runtime, m *FAME) {
 	flat := func(x [][][][]float64) []float64 { return oracle.Flatten(oracle.Flatten(oracle.Flatten(x))) }
 	oracle.Near(t, "F", f.Heads.HostFloats(), flat(o.want.Heads), 1e-5)
 	if o.want.Routing != nil {
-		oracle.Near(t, "β", f.Last.Routing.HostFloats(), flat(o.want.Routing), 1e-5)
+		oracle.Near(t, "β", f.Last().Routing.HostFloats(), flat(o.want.Routing), 1e-5)
 	}
 	if o.want.Gate != nil {
 		oracle.Near(t, "g", f.Gate.HostFloats(), oracle.Flatten(oracle.Flatten(o.want.Gate)), 1e-5)

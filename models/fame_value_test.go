@@ -86,8 +86,7 @@ func TestFAMEBalance(t *testing.T) {
 					}
 				}
 			}
-			m.moe[0].trace.Routing = rt.Floats(beta, 5, H, N)
-			x, _, _ := m.moe[0].imbalance()
+			x, _, _ := m.moe[0].imbalance(rt.Floats(beta, 5, H, N))
 			return x.Item()
 		}
 		oneHot := func(at func(row, h int) int) func(row, h, e int) float32 {
@@ -120,8 +119,8 @@ func TestFAMEBalance(t *testing.T) {
 		b := someTargets(smallBatch([]int64{1, 20, 7}, 30))
 		got, ce := m.Loss(b).Item(), plain.Loss(b).Item()
 		var sum float64
-		for _, l := range m.moe {
-			beta := l.trace.Routing.HostFloats() // [n, H, N]
+		for _, trace := range m.Encode(b, b.Position).Layers {
+			beta := trace.Routing.HostFloats() // [n, H, N]
 			n := len(beta) / 12
 			for at := range 12 {
 				var load float64
@@ -231,8 +230,8 @@ func TestFAMERouters(t *testing.T) {
 		near(t, "top 3 of 3 experts", o.Encode(b, b.Position).User.HostFloats(), m.Encode(b, b.Position).User.HostFloats(), 1e-6)
 	})
 	withPair(t, dense, topK(2), func(rt *torch.Runtime, m, o *FAME) {
-		all := m.Encode(b, b.Position).Last.Routing.HostFloats()
-		kept := o.Encode(b, b.Position).Last.Routing.HostFloats()
+		all := m.Encode(b, b.Position).Last().Routing.HostFloats()
+		kept := o.Encode(b, b.Position).Last().Routing.HostFloats()
 		for row := 0; row < len(all); row += 3 {
 			want := slices.Clone(all[row : row+3]) // the least goes, the others keep their proportions
 			least := slices.Index(want, slices.Min(want))
@@ -322,6 +321,52 @@ func TestFAMEStart(t *testing.T) {
 	})
 }
 
+// byHand computes parts of a model number by number.
+type byHand struct{ m *FAME }
+
+func (h byHand) param(name string) []float32 { return h.m.Params().Get(name).HostFloats() }
+
+func (h byHand) linear(name string, x []float64) []float64 {
+	w, bias := h.param(name+".weight"), h.param(name+".bias")
+	y := make([]float64, len(bias))
+	for o := range y {
+		y[o] = float64(bias[o])
+		for i, v := range x {
+			y[o] += v * float64(w[o*len(x)+i])
+		}
+	}
+	return y
+}
+
+func (h byHand) norm(name string, x []float64) []float64 {
+	gain, bias := h.param(name+".weight"), h.param(name+".bias")
+	var mean, variance float64
+	for _, v := range x {
+		mean += v / float64(len(x))
+	}
+	for _, v := range x {
+		variance += (v - mean) * (v - mean) / float64(len(x))
+	}
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = float64(gain[i])*(v-mean)/math.Sqrt(variance+1e-12) + float64(bias[i])
+	}
+	return y
+}
+
+func softmax(x []float64) []float64 {
+	var sum float64
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = math.Exp(v)
+		sum += y[i]
+	}
+	for i := range y {
+		y[i] /= sum
+	}
+	return y
+}
+
 // The layer of experts with its residual connection, recomputed number by number:
 // equations 14–17, x + O normalised, equation 7.
 func TestFAMEByHand(t *testing.T) {
@@ -331,45 +376,8 @@ func TestFAMEByHand(t *testing.T) {
 		addNoise(rt, m)
 		b := &Batch{Items: []int64{5, 9, 2, 9}, Lengths: []int64{4}}
 		f := m.Encode(b, []int64{0, 1, 2, 3})
-		param := func(name string) []float32 { return m.Params().Get(name).HostFloats() }
-		linear := func(name string, x []float64) []float64 {
-			w, bias := param(name+".weight"), param(name+".bias")
-			y := make([]float64, len(bias))
-			for o := range y {
-				y[o] = float64(bias[o])
-				for i, v := range x {
-					y[o] += v * float64(w[o*len(x)+i])
-				}
-			}
-			return y
-		}
-		norm := func(name string, x []float64) []float64 {
-			gain, bias := param(name+".weight"), param(name+".bias")
-			var mean, variance float64
-			for _, v := range x {
-				mean += v / float64(len(x))
-			}
-			for _, v := range x {
-				variance += (v - mean) * (v - mean) / float64(len(x))
-			}
-			y := make([]float64, len(x))
-			for i, v := range x {
-				y[i] = float64(gain[i])*(v-mean)/math.Sqrt(variance+1e-12) + float64(bias[i])
-			}
-			return y
-		}
-		softmax := func(x []float64) []float64 {
-			var sum float64
-			y := make([]float64, len(x))
-			for i, v := range x {
-				y[i] = math.Exp(v)
-				sum += y[i]
-			}
-			for i := range y {
-				y[i] /= sum
-			}
-			return y
-		}
+		hand := byHand{m}
+		param, linear, norm := hand.param, hand.linear, hand.norm
 		// With one layer, its input is the embedding.
 		items, positions := param("item_emb.weight"), param("pos_emb.weight")
 		var x [][]float64
@@ -434,7 +442,7 @@ func TestFAMEByHand(t *testing.T) {
 				}
 			}
 		}
-		near(t, "β", f.Last.Routing.HostFloats(), routing, 1e-5)
+		near(t, "β", f.Last().Routing.HostFloats(), routing, 1e-5)
 		near(t, "F", f.Heads.HostFloats(), heads, 1e-5)
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"famebench/internal/torch"
 )
 
-// ItemLoss says how scores over the catalogue become a training loss.
+// ItemLoss turns scores over the catalogue into a training loss.
 type ItemLoss struct {
 	// Kind is one of LossKinds.
 	Kind string
@@ -18,12 +18,12 @@ type ItemLoss struct {
 	// Calibration is gSASRec's t ("gbce"): 0 is plain BCE, 1 fully corrects
 	// for having sampled the negatives.
 	Calibration float64
-	// Padding makes row 0 a class of the softmax, as RecBole has it. Only for
-	// comparisons with it: nothing ever recommends padding.
+	// Padding makes row 0 a class of the softmax, as in RecBole. It is only for
+	// comparisons with RecBole: padding is never recommended.
 	Padding bool
 }
 
-// LossKinds are the losses that ItemLoss knows:
+// LossKinds are the losses that ItemLoss computes:
 //   - ce: cross-entropy over all items (the FAME papers; RecBole's CE)
 //   - bce: binary cross-entropy, target against one uniform negative
 //     (Kang and McAuley 2018, eq. 8)
@@ -32,7 +32,7 @@ type ItemLoss struct {
 //   - sampled-softmax: cross-entropy over the target and K uniform negatives
 var LossKinds = []string{"ce", "bce", "gbce", "sampled-softmax"}
 
-// SampledNegatives is how many negatives per target a batch must carry.
+// SampledNegatives is the number of negatives per target that a batch must have.
 func (l ItemLoss) SampledNegatives() int {
 	switch l.Kind {
 	case "bce":
@@ -43,54 +43,53 @@ func (l ItemLoss) SampledNegatives() int {
 	return 0
 }
 
-// Of is the mean loss of hidden vectors h [N, d] whose targets and negatives
-// the batch holds, against an item table of at least items+1 rows and a bias
-// per row, or none. A scalar.
-func (l ItemLoss) Of(rt *torch.Runtime, h, table, bias torch.Tensor, b *Batch, items int) torch.Tensor {
-	N := int64(len(b.Target))
+// Of is the mean loss, a scalar, of user vectors u [n, d], whose targets and negatives
+// are in the batch, against an item table.
+func (l ItemLoss) Of(rt *torch.Runtime, u torch.Tensor, t ItemTable, b *Batch) torch.Tensor {
+	n := int64(len(b.Target))
 	if l.Kind == "ce" {
 		first := int64(1)
 		if l.Padding {
 			first = 0
 		}
-		return h.CrossEntropy(table, bias, rt.Ints(b.Target, N), first, int64(items)+1)
+		return u.CrossEntropy(t.Rows, t.Bias, rt.Ints(b.Target), first, int64(t.Items)+1)
 	}
 	K := int64(l.SampledNegatives())
-	ids := make([]int64, 0, N*(1+K)) // target first, then its negatives
-	for i, t := range b.Target {
-		ids = append(ids, t)
+	ids := make([]int64, 0, n*(1+K)) // target first, then its negatives
+	for i, v := range b.Target {
+		ids = append(ids, v)
 		ids = append(ids, b.Negatives[int64(i)*K:(int64(i)+1)*K]...)
 	}
-	index := rt.Ints(ids, N*(1+K))
-	rows := table.Rows(index).Reshape(N, 1+K, -1)              // [N, 1+K, d]
-	scores := rows.MatMul(h.Reshape(N, -1, 1)).Reshape(N, 1+K) // [N, 1+K]
-	if bias.Defined() {
-		scores = scores.Add(bias.Reshape(-1, 1).Rows(index).Reshape(N, 1+K))
+	index := rt.Ints(ids)
+	rows := t.Rows.Rows(index).Reshape(n, 1+K, -1)             // [n, 1+K, d]
+	scores := rows.MatMul(u.Reshape(n, -1, 1)).Reshape(n, 1+K) // [n, 1+K]
+	if t.Bias.Defined() {
+		scores = scores.Add(t.Bias.Reshape(-1, 1).Rows(index).Reshape(n, 1+K))
 	}
-	target := scores.Narrow(1, 0, 1) // [N, 1]
+	target := scores.Narrow(1, 0, 1) // [n, 1]
 	switch l.Kind {
 	case "sampled-softmax":
 		return scores.LogSoftmax().Narrow(1, 0, 1).Mean().Scale(-1)
 	case "bce", "gbce":
 		beta := 1.0
 		if l.Kind == "gbce" { // α share of items sampled; β(t) of eq. 10
-			alpha := float64(K) / float64(items-1)
+			alpha := float64(K) / float64(t.Items-1)
 			beta = alpha * (l.Calibration*(1-1/alpha) + 1/alpha)
 		}
-		positive := target.LogSigmoid().Scale(beta)                      // [N, 1]: log σ^β
-		negative := scores.Narrow(1, 1, K).Scale(-1).LogSigmoid().Sum(1) // [N]: Σ log(1−σ)
-		total := positive.Reshape(N).Add(negative)
+		positive := target.LogSigmoid().Scale(beta)                      // [n, 1]: log σ^β
+		negative := scores.Narrow(1, 1, K).Scale(-1).LogSigmoid().Sum(1) // [n]: Σ log(1−σ)
+		total := positive.Reshape(n).Add(negative)
 		return total.Mean().Scale(-1 / float64(1+K))
 	}
 	panic(fmt.Sprintf("models: unknown loss %q", l.Kind))
 }
 
-// InFull makes a loss that every team member computes of the whole batch, from what
-// Gather joined, one that can be added to the loss of the member's own targets.
-// Members' losses are averaged by their targets, in proportion to rows. Each has here
-// the same value, but the gradient with respect to its own rows alone: that must
-// count in full.
-func InFull(loss torch.Tensor, rows []int64, own int) torch.Tensor {
+// RescaleGradient prepares a loss that every team member computes over the whole batch,
+// from what Gather joined, for being added to the loss of the member's own targets.
+// Members' losses are averaged in proportion to their rows. Here every member has the
+// same value but the gradient of its own rows only, so that gradient is divided by the
+// member's share and the value is kept.
+func RescaleGradient(loss torch.Tensor, rows []int64, own int) torch.Tensor {
 	total := int64(0)
 	for _, n := range rows {
 		total += n
@@ -99,7 +98,7 @@ func InFull(loss torch.Tensor, rows []int64, own int) torch.Tensor {
 	return loss.Scale(1 / share).Add(loss.Detach().Scale(1 - 1/share))
 }
 
-// Validate names what is wrong with l.
+// Validate reports the first invalid value; items is V.
 func (l ItemLoss) Validate(items int) error {
 	switch {
 	case !slices.Contains(LossKinds, l.Kind):

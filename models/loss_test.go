@@ -59,11 +59,11 @@ func TestItemLoss(t *testing.T) {
 				if got, n := len(batch.Negatives), l.SampledNegatives()*len(target); got != n {
 					t.Errorf("%s asks for %d negatives, the test has %d", name, n, got)
 				}
-				if got := l.Of(rt, h, e, b, batch, items).Item(); math.Abs(got-w) > 1e-5 {
+				if got := l.Of(rt, h, ItemTable{Rows: e, Bias: b, Items: items}, batch).Item(); math.Abs(got-w) > 1e-5 {
 					t.Errorf("%s with bias %v: %v, want %v", name, bias, got, w)
 				}
 				if bias[0] == 0 { // no bias is a bias of zeros
-					if got := l.Of(rt, h, e, torch.Tensor{}, batch, items).Item(); math.Abs(got-w) > 1e-5 {
+					if got := l.Of(rt, h, ItemTable{Rows: e, Items: items}, batch).Item(); math.Abs(got-w) > 1e-5 {
 						t.Errorf("%s without bias: %v, want %v", name, got, w)
 					}
 				}

@@ -1,9 +1,9 @@
-// Package models holds what all neural recommenders here share: the batch they
-// read, the interface by which training and ranking use them, the transformer
-// blocks they are built from, and the loss over the item table.
+// Package models holds what all neural recommenders share: the batch they read, the
+// interface by which training and ranking use them, their transformer blocks, the loss
+// over the item table, and FAME.
 //
-// Shapes in comments: B sequences of a batch, M items in all of them, N scored
-// positions (targets), V items, d hidden size, H attention heads. Item 0 is
+// Shapes in comments: B sequences of a batch, M items in all of them, n scored
+// positions (targets), V items, d hidden size, H attention heads, N experts. Item 0 is
 // padding; tables have V+1 rows.
 package models
 
@@ -19,32 +19,39 @@ type Model interface {
 	Loss(b *Batch) torch.Tensor
 	// Users is the user vector after the last item of every sequence: [B, d].
 	Users(b *Batch) torch.Tensor
-	// Items is the table that user vectors are scored against, [V+1, d] or with
-	// more rows, and the bias per item [V+1], or none.
-	Items() (table, bias torch.Tensor)
+	// Items is the table against which user vectors are scored.
+	Items() ItemTable
 }
 
-// Contrastive is a Model whose batches may have to bring SameTarget.
+// ItemTable scores user vectors: item v gets the dot product of the vector and row v,
+// plus the item's bias.
+type ItemTable struct {
+	Rows  torch.Tensor // [V+1, d], or with further rows that are not items
+	Bias  torch.Tensor // [V+1], or none
+	Items int          // V
+}
+
+// Contrastive is a Model that may need SameTarget in its batches.
 type Contrastive interface {
 	Model
-	// NeedsSameTarget tells whether Loss reads it.
+	// NeedsSameTarget reports whether Loss reads it.
 	NeedsSameTarget() bool
 }
 
-// Batch is a block of item sequences of any lengths, one after the other without
-// padding, with the positions at which an item is to be predicted.
+// Batch is a block of item sequences of any lengths, concatenated without padding,
+// with the positions at which an item is to be predicted.
 type Batch struct {
-	Items     []int64 // [M] the sequences; 0, no item, only as a sequence of its own
+	Items     []int64 // [M] the sequences; 0 (no item) occurs only as a sequence of its own
 	Lengths   []int64 // [B] items of each sequence, at least 1
-	Position  []int64 // [N] index into Items of each scored position, ascending
-	Target    []int64 // [N] the item to predict there
-	Negatives []int64 // [N·K] sampled negatives per target, for losses that need them
-	// SameTarget has, for models that ask for it, another sequence for each one
-	// here, with the same target; no positions of its own.
+	Position  []int64 // [n] index into Items of each scored position, ascending
+	Target    []int64 // [n] the item to predict there
+	Negatives []int64 // [n·K] sampled negatives per target, for losses that need them
+	// SameTarget holds another sequence with the same target for each one here, for
+	// models that need it. It has no positions.
 	SameTarget *Batch
 }
 
-// LastPositions is where the last item of every sequence stands: [B].
+// LastPositions is the index of the last item of every sequence: [B].
 func (b *Batch) LastPositions() []int64 {
 	last := make([]int64, len(b.Lengths))
 	end := int64(0)
@@ -55,8 +62,7 @@ func (b *Batch) LastPositions() []int64 {
 	return last
 }
 
-// Join puts the sequences of batches one after the other, without positions and
-// targets.
+// Join concatenates the sequences of batches, without positions and targets.
 func Join(batches ...*Batch) *Batch {
 	out := &Batch{}
 	for _, b := range batches {

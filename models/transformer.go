@@ -6,37 +6,29 @@ import (
 	"famebench/internal/torch"
 )
 
-// Encoder is the transformer of the RecBole line (SASRec, BERT4Rec, DuoRec and
-// FAME below its last layer): item plus position embedding, LayerNorm, dropout,
-// then post-norm layers.
+// Encoder is RecBole's transformer (of SASRec, BERT4Rec, DuoRec and the lower layers
+// of FAME): item plus position embedding, LayerNorm, dropout, then post-norm layers.
 //
-// Differs from the reference: sequences lie one after the other instead of being
-// padded to one length, and attention looks at a sequence's own items instead of
-// masking the others by −10,000, whose softmax is exactly 0 as well.
+// Two things differ from the reference, and neither changes a result: sequences are
+// concatenated instead of being padded to one length, and attention reads only a
+// sequence's own items instead of masking the others by −10,000, where the softmax is
+// exactly 0 as well.
 type Encoder struct {
 	rt     *torch.Runtime
 	pos    torch.Tensor // [L, d]
 	norm   LayerNorm
-	layers []layer
+	layers []*Layer
 	config EncoderConfig
 }
 
-// EncoderConfig is what an Encoder is made for.
+// EncoderConfig are the settings of an Encoder.
 type EncoderConfig struct {
 	TransformerConfig
-	MaxLen int  // L, the most positions
-	Causal bool // position t sees 0…t only; else all of its sequence
+	MaxLen int  // L: the maximum number of positions
+	Causal bool // position t sees 0…t only; otherwise its whole sequence
 	// LeftPadding numbers positions as if sequences were padded on the left: the
-	// newest item is always at position L−1. Else the oldest is at 0.
+	// newest item is always at position L−1. Otherwise the oldest is at 0.
 	LeftPadding bool
-}
-
-// layer is Layer or MoELayer.
-type layer interface {
-	// Forward is the output at some positions, whose inputs are x [N, d], of
-	// sequences with the inputs all [M, d]; spans [N, 2] says which rows of all
-	// each one sees. [N, d].
-	Forward(x, all, spans torch.Tensor) torch.Tensor
 }
 
 // TransformerConfig are the settings that models with a transformer share; their
@@ -55,7 +47,7 @@ func TransformerDefaults() TransformerConfig {
 	return TransformerConfig{Hidden: 64, Layers: 2, Heads: 2, Dropout: .5, AttnDropout: .5}
 }
 
-// Validate names the first value that cannot be.
+// Validate reports the first invalid value.
 func (c TransformerConfig) Validate() error {
 	switch {
 	case c.Hidden > maxWidth || c.Inner > maxWidth || c.Layers > maxLayers:
@@ -70,14 +62,14 @@ func (c TransformerConfig) Validate() error {
 	return nil
 }
 
-// Sizes beyond these are slips of the pen that would be noticed late, with the memory full.
+// Larger sizes are typing errors, which would otherwise show only when memory runs out.
 const (
 	maxWidth  = 65_536
 	maxLayers = 1000
 )
 
-// InitStd is the standard deviation of every weight at the start; biases start
-// at 0, LayerNorm at gain 1 and bias 0 (RecBole's and BERT's rule).
+// InitStd is the standard deviation from which every weight is initialised. Biases are
+// initialised to 0, LayerNorm to gain 1 and bias 0 (RecBole's and BERT's rule).
 const InitStd = 0.02
 
 const normEps = 1e-12
@@ -96,35 +88,34 @@ func NewEncoder(rt *torch.Runtime, p *torch.Params, c EncoderConfig) *Encoder {
 	return e
 }
 
-// Forward encodes the sequences of b, whose items have the embeddings x [M, d],
-// and gives the output at the positions at, ascending: [N, d]; nil is every
-// position. The last layer needs keys and values everywhere, but the rest of it
-// at these only.
+// Forward encodes the sequences of b, whose items have the embeddings x [M, d], and
+// returns the outputs at the n positions at, which must be ascending: [n, d]; nil
+// stands for every position. The last layer needs keys and values everywhere, but the
+// rest of it at these positions only.
 func (e *Encoder) Forward(x torch.Tensor, b *Batch, at []int64) torch.Tensor {
-	M, N := int64(len(b.Items)), int64(len(at))
-	steps, spans := e.places(b)
-	x = x.Add(e.pos.Rows(e.rt.Ints(steps, M)))      // [M, d]
-	x = e.norm.Forward(x).Dropout(e.config.Dropout) // [M, d]
-	everywhere := e.rt.Ints(spans, M, 2)            // [M, 2]
+	x, sight := e.embed(x, b) // [M, d]
 	for i, l := range e.layers {
-		if i+1 < len(e.layers) || at == nil || N == M { // as many, ascending: every one
-			x = l.Forward(x, x, everywhere) // [M, d]
-			continue
+		rows, spans := x, sight.all
+		if i+1 == len(e.layers) {
+			rows, spans = sight.at(x, at)
 		}
-		index := e.rt.Ints(at, N)
-		some := make([]int64, 0, 2*N)
-		for _, p := range at {
-			some = append(some, spans[2*p], spans[2*p+1])
-		}
-		x = l.Forward(x.Rows(index), x, e.rt.Ints(some, N, 2)) // [N, d]
+		x = l.Forward(rows, x, spans) // [M, d], at last [n, d]
 	}
 	return x
 }
 
-// places tells for every position the row of its position embedding and the
-// positions that it sees, first and end.
-func (e *Encoder) places(b *Batch) (steps, spans []int64) {
-	steps, spans = make([]int64, 0, len(b.Items)), make([]int64, 0, 2*len(b.Items))
+// embed is the input of the first layer, for items with the embeddings x [M, d].
+func (e *Encoder) embed(x torch.Tensor, b *Batch) (torch.Tensor, sight) {
+	ids, spans := e.positions(b)
+	x = x.Add(e.pos.Rows(e.rt.Ints(ids)))           // [M, d]
+	x = e.norm.Forward(x).Dropout(e.config.Dropout) // [M, d]
+	return x, sight{e.rt, spans, e.rt.Ints(spans, int64(len(b.Items)), 2)}
+}
+
+// positions returns the row of the position embedding for every item of the batch, and
+// the span of items that it sees: the first, and one after the last.
+func (e *Encoder) positions(b *Batch) (ids, spans []int64) {
+	ids, spans = make([]int64, 0, len(b.Items)), make([]int64, 0, 2*len(b.Items))
 	first := int64(0)
 	for _, n := range b.Lengths {
 		padding := int64(0)
@@ -136,11 +127,31 @@ func (e *Encoder) places(b *Batch) (steps, spans []int64) {
 			if e.config.Causal {
 				end = first + t + 1
 			}
-			steps, spans = append(steps, padding+t), append(spans, first, end)
+			ids, spans = append(ids, padding+t), append(spans, first, end)
 		}
 		first += n
 	}
-	return steps, spans
+	return ids, spans
+}
+
+// sight is which items each position of a batch sees.
+type sight struct {
+	rt    *torch.Runtime
+	spans []int64
+	all   torch.Tensor // spans as a tensor: [M, 2]
+}
+
+// at selects the inputs and the spans of some positions, in a layer whose inputs are x
+// [M, d]: [n, d] and [n, 2]. nil stands for every position.
+func (s sight) at(x torch.Tensor, at []int64) (rows, spans torch.Tensor) {
+	if at == nil || 2*len(at) == len(s.spans) { // as many, ascending: every one
+		return x, s.all
+	}
+	some := make([]int64, 0, 2*len(at))
+	for _, p := range at {
+		some = append(some, s.spans[2*p], s.spans[2*p+1])
+	}
+	return x.Rows(s.rt.Ints(at)), s.rt.Ints(some, int64(len(at)), 2)
 }
 
 // Layer is one post-norm transformer layer:
@@ -173,14 +184,17 @@ func NewLayer(p *torch.Params, name string, c TransformerConfig) *Layer {
 	}
 }
 
-// Forward is the output at some positions, as layer says.
+// Forward is the output [n, d] at n positions, whose inputs are x [n, d], of sequences
+// whose inputs are all [M, d]; spans [n, 2] are the rows of all that each position
+// sees, first and end. Attend is the attention softmax(QKᵀ/√(d/H))·V of every head;
+// TestFAMEByHand spells it out step by step, number by number.
 func (l *Layer) Forward(x, all, spans torch.Tensor) torch.Tensor {
-	q := x.Linear(l.qkv.w.Narrow(0, 0, l.hidden), l.qkv.b.Narrow(0, 0, l.hidden))                      // [N, d]
+	q := x.Linear(l.qkv.w.Narrow(0, 0, l.hidden), l.qkv.b.Narrow(0, 0, l.hidden))                      // [n, d]
 	kv := all.Linear(l.qkv.w.Narrow(0, l.hidden, 2*l.hidden), l.qkv.b.Narrow(0, l.hidden, 2*l.hidden)) // [M, 2d]
-	a := l.out.Forward(q.Attend(kv, spans, l.heads, l.attnDropout))                                    // [N, d]
-	x = l.attnNorm.Forward(x.Add(a.Dropout(l.dropout)))                                                // [N, d]
-	f := l.ffOut.Forward(l.ffIn.Forward(x).GELU())                                                     // [N, inner] → [N, d]
-	return l.ffNorm.Forward(x.Add(f.Dropout(l.dropout)))                                               // [N, d]
+	a := l.out.Forward(q.Attend(kv, spans, l.heads, l.attnDropout))                                    // [n, d]
+	x = l.attnNorm.Forward(x.Add(a.Dropout(l.dropout)))                                                // [n, d]
+	f := l.ffOut.Forward(l.ffIn.Forward(x).GELU())                                                     // [n, inner] → [n, d]
+	return l.ffNorm.Forward(x.Add(f.Dropout(l.dropout)))                                               // [n, d]
 }
 
 // Linear is y = x·Wᵀ + b.

@@ -160,5 +160,5 @@ func index(rt *torch.Runtime, items []int32) torch.Tensor {
 	for i, v := range items {
 		out[i] = int64(v)
 	}
-	return rt.Ints(out, int64(len(out)))
+	return rt.Ints(out)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"famebench/datasets"
+	"famebench/internal/rank"
 	"famebench/internal/record"
 	"famebench/internal/stats"
 )
@@ -22,7 +23,7 @@ var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20",
 
 // Tested is the metric that models are tested by: on test items user by user, and
 // on validation items for the choice of the baseline.
-const Tested = "NDCG@10"
+const Tested = rank.Deciding
 
 // FewSeeds is the number of seeds below which a mean gets a footnote.
 const FewSeeds = 3
@@ -232,12 +233,8 @@ func (g *group) fill(axes, proposals []string) {
 
 // validation gives the value of the epoch whose weights were ranked; floors have none.
 func validation(r *record.Record) (float64, bool) {
-	for _, p := range r.Result.Curve {
-		if v, ok := p.Valid[Tested]; ok && p.Epoch == r.Result.BestEpoch {
-			return v, true
-		}
-	}
-	return 0, false
+	v, ok := r.Result.BestValidation()[Tested]
+	return v, ok
 }
 
 // curve has a point for every epoch that a seed reached, over the seeds that did.

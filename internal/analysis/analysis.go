@@ -3,9 +3,9 @@
 // and do not test. It reads the model and changes nothing.
 //
 // A claim such as "this head prefers brands" is only as good as its control: heads
-// whose lists differ at all, if only because they started at other random numbers,
-// differ in the brands on them. So each number about preferences stands beside the
-// same number with the labels of the items shuffled, over and over.
+// whose lists differ at all, even if only by random initialisation, differ in the
+// brands on them. So each number about preferences is shown next to the same number
+// with the items' labels shuffled many times.
 package analysis
 
 import (
@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"famebench/datasets"
+	"famebench/internal/stats"
 	"famebench/internal/torch"
 	"famebench/internal/train"
 	"famebench/models"
@@ -98,7 +99,7 @@ const (
 func Of(rt *torch.Runtime, m *models.FAME, s *datasets.Split, facets []datasets.Facet, maxLen int) (*Analysis, error) {
 	c := m.Config()
 	a := &Analysis{Users: len(s.Valid), MoELayers: c.MoELayers, Heads: make([]Head, c.Heads)}
-	g := newGathering(c, maxLen)
+	g := newAccumulator(c, maxLen)
 	l := &lists{hits: make([]int, c.Heads+1)}
 	users := rand.New(rand.NewPCG(listUsers, 1)).Perm(len(s.Valid))
 	compared := make([]bool, len(s.Valid)) // the same users for every model
@@ -130,8 +131,8 @@ func Of(rt *torch.Runtime, m *models.FAME, s *datasets.Split, facets []datasets.
 	return a, a.correct()
 }
 
-// gathering adds up what each user's gate, routers and attention are.
-type gathering struct {
+// accumulator adds up the gates, routers and attention of users.
+type accumulator struct {
 	config models.FAMEConfig
 
 	users         int
@@ -144,8 +145,8 @@ type gathering struct {
 	reach         []int       // [distance]: users with an item there
 }
 
-func newGathering(c models.FAMEConfig, maxLen int) *gathering {
-	g := &gathering{config: c, gates: make([][]float64, c.Heads), chosen: make([]float64, c.Heads), routerEntropy: make([]float64, c.Heads), reach: make([]int, maxLen)}
+func newAccumulator(c models.FAMEConfig, maxLen int) *accumulator {
+	g := &accumulator{config: c, gates: make([][]float64, c.Heads), chosen: make([]float64, c.Heads), routerEntropy: make([]float64, c.Heads), reach: make([]int, maxLen)}
 	for range c.Heads {
 		g.load, g.top = append(g.load, make([]float64, c.Experts)), append(g.top, make([]float64, c.Experts))
 		g.attention = append(g.attention, make([]float64, maxLen))
@@ -154,14 +155,14 @@ func newGathering(c models.FAMEConfig, maxLen int) *gathering {
 }
 
 // add takes a block of users, of whom f holds one position each, the last.
-func (g *gathering) add(f models.Facets, b *models.Batch) {
-	H, E := g.config.Heads, g.config.Experts
+func (g *accumulator) add(f models.Facets, b *models.Batch) {
+	H, N := g.config.Heads, g.config.Experts
 	var gate []float32
 	if f.Choice.Defined() {
 		gate = f.Choice.HostFloats() // [B, H]
 	}
-	routing := routingOf(f, len(b.Lengths), H, E)
-	weights := Attention(f.Last, b, H, E)
+	routing := routingOf(f, len(b.Lengths), H, N)
+	weights := Attention(f.Last(), b, H, N)
 	for u, length := range b.Lengths {
 		g.users++
 		for distance := range length {
@@ -176,7 +177,7 @@ func (g *gathering) add(f models.Facets, b *models.Batch) {
 			}
 		}
 		for h := range H {
-			beta := routing[(u*H+h)*E : (u*H+h+1)*E]
+			beta := routing[(u*H+h)*N : (u*H+h+1)*N]
 			g.routerEntropy[h] += entropy(beta)
 			addHighest(g.top[h], beta)
 			for e, v := range beta {
@@ -206,8 +207,8 @@ func addHighest(sums []float64, row []float32) {
 
 // routingOf is β [B, H, E], even where there is no router.
 func routingOf(f models.Facets, B, H, E int) []float32 {
-	if f.Last.Routing.Defined() {
-		return f.Last.Routing.HostFloats()
+	if f.Last().Routing.Defined() {
+		return f.Last().Routing.HostFloats()
 	}
 	return slices.Repeat([]float32{1 / float32(E)}, B*H*E)
 }
@@ -251,7 +252,7 @@ func Attention(trace models.MoETrace, b *models.Batch, H, E int) [][][][]float64
 	return out
 }
 
-func (g *gathering) finish(a *Analysis) {
+func (g *accumulator) finish(a *Analysis) {
 	n := float64(g.users)
 	N := float64(g.config.Experts)
 	if g.gates[0] != nil {
@@ -307,7 +308,6 @@ func describe(v []float64) Distribution {
 		d.SD += (x - d.Mean) * (x - d.Mean)
 	}
 	d.SD = math.Sqrt(d.SD / float64(max(1, len(v)-1)))
-	at := func(p int) float64 { return v[(len(v)*p+99)/100-1] } // nearest rank
-	d.P10, d.P50, d.P90 = at(10), at(50), at(90)
+	d.P10, d.P50, d.P90 = stats.NearestRank(v, 10), stats.NearestRank(v, 50), stats.NearestRank(v, 90)
 	return d
 }

@@ -173,15 +173,6 @@ func TestInformation(t *testing.T) {
 	}
 }
 
-func TestTop(t *testing.T) {
-	scores := []float32{9, 1, 5, 3, 5, 4, 2}
-	for k, want := range map[int][]int32{1: {2}, 3: {2, 4, 3}, 9: {2, 4, 3, 6, 1}} {
-		if got := top(scores, []int32{5}, k); !slices.Equal(got, want) {
-			t.Errorf("top %d: %v, want %v", k, got, want)
-		}
-	}
-}
-
 func TestOverlap(t *testing.T) {
 	got := overlap([][][]int32{{{1, 2}, {2, 3}}, {{1, 2}, {1, 2}}}, 2)
 	if jaccard(nil, nil) != 1 || got[0][0] != 1 || math.Abs(got[0][1]-(1./3+1)/2) > 1e-12 || got[1][0] != got[0][1] {
@@ -260,8 +251,8 @@ func TestAttention(t *testing.T) {
 		b := train.HistoryBatch(s.Valid[:5], 8)
 		f := m.Encode(b, b.LastPositions())
 		const H, E, d = 4, 3, 16
-		weights := Attention(f.Last, b, H, E)
-		spans, values := []int64{}, f.Last.KeysValues.HostFloats()
+		weights := Attention(f.Last(), b, H, E)
+		spans, values := []int64{}, f.Last().KeysValues.HostFloats()
 		end := int64(0)
 		for _, n := range b.Lengths {
 			end += n
@@ -269,7 +260,7 @@ func TestAttention(t *testing.T) {
 				spans = append(spans, end-n, end)
 			}
 		}
-		out := f.Last.Queries.Attend(f.Last.KeysValues, rt.Ints(spans, int64(len(spans)/2), 2), H, 0).HostFloats()
+		out := f.Last().Queries.Attend(f.Last().KeysValues, rt.Ints(spans, int64(len(spans)/2), 2), H, 0).HostFloats()
 		end = 0
 		for u, n := range b.Lengths {
 			end += n
@@ -501,7 +492,7 @@ func (s scorer) Scores(cases []datasets.Case) (out []float32, err error) {
 	if s.head >= 0 {
 		return s.m.HeadScores(f.Heads).Select(1, int64(s.head)).HostFloats(), nil
 	}
-	table, _ := s.m.Items()
+	table := s.m.Items().Rows
 	return f.User.MatMul(table.Transpose()).HostFloats(), nil
 }
 

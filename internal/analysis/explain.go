@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"famebench/datasets"
+	"famebench/internal/rank"
 	"famebench/internal/torch"
 	"famebench/internal/train"
 	"famebench/models"
@@ -73,10 +74,9 @@ func Explain(rt *torch.Runtime, m *models.FAME, d *datasets.Dataset, c datasets.
 		rt.NoGrad(func() {
 			b := train.HistoryBatch([]datasets.Case{c}, maxLen)
 			f := m.Encode(b, b.LastPositions())
-			table, _ := m.Items()
-			scores := f.User.MatMul(table.Transpose()).HostFloats() // [V+1]
-			routing := routingOf(f, 1, H, E)                        // [H, E]
-			attention := Attention(f.Last, b, H, E)[0]              // [H][E][back]
+			scores := f.User.MatMul(m.Items().Rows.Transpose()).HostFloats() // [V+1]
+			routing := routingOf(f, 1, H, E)                                 // [H, E]
+			attention := Attention(f.Last(), b, H, E)[0]                     // [H][E][back]
 			var gate, heads []float32
 			if f.Gate.Defined() {
 				gate, heads = f.Gate.HostFloats(), m.HeadScores(f.Heads).HostFloats() // [H], [H, V+1]
@@ -84,7 +84,7 @@ func Explain(rt *torch.Runtime, m *models.FAME, d *datasets.Dataset, c datasets.
 					out.Gate = append(out.Gate, float64(g))
 				}
 			}
-			for _, v := range top(scores[:width], c.History, k) {
+			for _, v := range rank.Top(scores[:width], c.History, k) {
 				r := Recommendation{Item: item(v), Score: float64(scores[v]), Because: []Cause{}, Shares: []string{}}
 				weights := make([]float64, len(recent)) // by items back
 				for h := range H {
@@ -100,7 +100,7 @@ func Explain(rt *torch.Runtime, m *models.FAME, d *datasets.Dataset, c datasets.
 				if gate != nil {
 					h := r.Head - 1
 					mix(weights, attention[h], routing[h*E:], 1)
-					if f.Last.Routing.Defined() {
+					if f.Last().Routing.Defined() {
 						beta := routing[h*E : (h+1)*E]
 						r.Expert = slices.Index(beta, slices.Max(beta)) + 1
 					}

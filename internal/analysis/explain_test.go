@@ -29,7 +29,7 @@ func TestExplain(t *testing.T) {
 			}
 			b := train.HistoryBatch([]datasets.Case{user}, 8)
 			f := m.Encode(b, b.LastPositions())
-			routing, attention := f.Last.Routing.HostFloats(), Attention(f.Last, b, 4, 3)[0]
+			routing, attention := f.Last().Routing.HostFloats(), Attention(f.Last(), b, 4, 3)[0]
 			for i, r := range e.Items {
 				if i > 0 && r.Score > e.Items[i-1].Score {
 					t.Errorf("score %v after %v", r.Score, e.Items[i-1].Score)

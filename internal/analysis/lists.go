@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"famebench/datasets"
+	"famebench/internal/rank"
 	"famebench/models"
 )
 
@@ -15,7 +16,7 @@ type lists struct {
 
 // add scores for the users that f is about, and keeps the lists of those compared.
 func (l *lists) add(m *models.FAME, f models.Facets, users []datasets.Case, compared []bool, numItems int) {
-	table, _ := m.Items()
+	table := m.Items().Rows
 	alone := m.HeadScores(f.Heads).HostFloats()             // [B, H, V+1]
 	folded := f.User.MatMul(table.Transpose()).HostFloats() // [B, V+1]
 	H, width := len(l.hits)-1, len(folded)/len(users)
@@ -31,7 +32,7 @@ func (l *lists) add(m *models.FAME, f models.Facets, users []datasets.Case, comp
 				l.hits[h]++
 			}
 			if compared[i] {
-				items = append(items, top(scores, user.History, listLen))
+				items = append(items, rank.Top(scores, user.History, listLen))
 			}
 		}
 		if compared[i] {
@@ -49,25 +50,6 @@ func (l *lists) finish(a *Analysis) {
 		a.Heads[h].Alone = &Alone{ModelOverlap: shared[h][H], HitRate: float64(l.hits[h]) / n}
 	}
 	a.HitRate = float64(l.hits[H]) / n
-}
-
-// top gives the k items with the highest scores, best first and lower ids before
-// higher ones of the same score; padding and the items seen are left out.
-func top(scores []float32, seen []int32, k int) []int32 {
-	out := make([]int32, 0, k+1)
-	for v := int32(1); int(v) < len(scores); v++ {
-		s := scores[v]
-		if len(out) == k && s <= scores[out[k-1]] || slices.Contains(seen, v) {
-			continue
-		}
-		at := len(out)
-		for at > 0 && scores[out[at-1]] < s {
-			at--
-		}
-		out = slices.Insert(out, at, v)
-		out = out[:min(k, len(out))]
-	}
-	return out
 }
 
 // hit tells whether the user's target is among the k best, as internal/rank counts

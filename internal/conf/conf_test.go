@@ -141,7 +141,7 @@ func TestEditDistance(t *testing.T) {
 		a, b string
 		want int
 	}{{"", "abc", 3}, {"sasrec", "sasrec", 0}, {"sarsec", "sasrec", 1}, {"droput", "dropout", 1}, {"kitten", "sitting", 3}} {
-		if got := editDistance(tt.a, tt.b); got != tt.want {
+		if got := EditDistance(tt.a, tt.b); got != tt.want {
 			t.Errorf("%s, %s: got %d, want %d", tt.a, tt.b, got, tt.want)
 		}
 	}

@@ -20,7 +20,7 @@ func Hint(name string, known []string) string {
 	}
 	best, distance := "", len(name)/3+2
 	for _, k := range known {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(k)); d < distance {
+		if d := EditDistance(strings.ToLower(name), strings.ToLower(k)); d < distance {
 			best, distance = k, d
 		}
 	}
@@ -30,9 +30,9 @@ func Hint(name string, known []string) string {
 	return "; known: " + strings.Join(known, ", ")
 }
 
-// editDistance counts insertions, deletions, replacements and swaps of
+// EditDistance counts insertions, deletions, replacements and swaps of
 // neighbours (optimal string alignment) between two names.
-func editDistance(a, b string) int {
+func EditDistance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	d := make([][]int, len(x)+1)
 	for i := range d {

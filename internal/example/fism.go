@@ -16,11 +16,11 @@ type FISMConfig struct {
 	Dropout float64 `toml:"dropout" json:"dropout"` // on the factors of the history's items
 }
 
-// FISMDefaults are the values of settings that a configuration does not name.
+// FISMDefaults are the settings of a run that configures none.
 func FISMDefaults() *FISMConfig { return &FISMConfig{Hidden: 64, Dropout: .2} }
 
 // FISM is matrix factorisation in which a user is the mean of the factors of the
-// items so far (Kabbur et al. 2013): the score of item v is mean(p) · q_v + b_v.
+// history (Kabbur et al. 2013): the score of item v is mean(p) · q_v + b_v.
 type FISM struct {
 	rt     *torch.Runtime
 	params *torch.Params
@@ -50,19 +50,21 @@ func (m *FISM) Params() *torch.Params { return m.params }
 
 // Loss scores every target of the batch at its position.
 func (m *FISM) Loss(b *models.Batch) torch.Tensor {
-	return m.loss.Of(m.rt, m.encode(b, b.Position), m.q, m.bias, b, m.items)
+	return m.loss.Of(m.rt, m.encode(b, b.Position), m.Items(), b)
 }
 
-// encode is the mean over each sequence up to each of some positions: [N, d].
+// encode is the mean of the sequence up to each of n positions: [n, d].
 func (m *FISM) encode(b *models.Batch, at []int64) torch.Tensor {
-	M, B, N := int64(len(b.Items)), int64(len(b.Lengths)), int64(len(at))
-	x := m.p.Embedding(m.rt.Ints(b.Items, M)).Dropout(m.config.Dropout) // [M, d]
-	x = x.PrefixMean(m.rt.Zeros(M), m.rt.Ints(b.Lengths, B))            // [M, d]: equal weights
-	return x.Rows(m.rt.Ints(at, N))                                     // [N, d]
+	M := int64(len(b.Items))
+	x := m.p.Embedding(m.rt.Ints(b.Items)).Dropout(m.config.Dropout) // [M, d]
+	x = x.PrefixMean(m.rt.Zeros(M), m.rt.Ints(b.Lengths))            // [M, d]: equal weights
+	return x.Rows(m.rt.Ints(at))                                     // [n, d]
 }
 
 // Users is the mean over each whole sequence: [B, d].
 func (m *FISM) Users(b *models.Batch) torch.Tensor { return m.encode(b, b.LastPositions()) }
 
 // Items are the target factors and the bias.
-func (m *FISM) Items() (table, bias torch.Tensor) { return m.q, m.bias }
+func (m *FISM) Items() models.ItemTable {
+	return models.ItemTable{Rows: m.q, Bias: m.bias, Items: m.items}
+}

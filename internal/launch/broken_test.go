@@ -79,16 +79,18 @@ type unmasked struct {
 func (m *unmasked) Params() *torch.Params { return m.params }
 
 func (m *unmasked) encode(b *models.Batch, at []int64) torch.Tensor {
-	return m.encoder.Forward(m.table.Embedding(m.rt.Ints(b.Items, int64(len(b.Items)))), b, at)
+	return m.encoder.Forward(m.table.Embedding(m.rt.Ints(b.Items)), b, at)
 }
 
 func (m *unmasked) Loss(b *models.Batch) torch.Tensor {
-	return m.loss.Of(m.rt, m.encode(b, b.Position), m.table, torch.Tensor{}, b, m.items)
+	return m.loss.Of(m.rt, m.encode(b, b.Position), m.Items(), b)
 }
 
 func (m *unmasked) Users(b *models.Batch) torch.Tensor { return m.encode(b, b.LastPositions()) }
 
-func (m *unmasked) Items() (table, bias torch.Tensor) { return m.table, torch.Tensor{} }
+func (m *unmasked) Items() models.ItemTable {
+	return models.ItemTable{Rows: m.table, Items: m.items}
+}
 
 // detachedGate is FAME whose loss does not reach the gate: cross-entropy of the
 // heads' scores, written out.

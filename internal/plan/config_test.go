@@ -235,13 +235,17 @@ func TestDocumentedDefaults(t *testing.T) {
 	}
 	check := func(defaults any, path ...string) {
 		n, err := doc.Sub(path...)
-		if err != nil || n == nil {
-			t.Errorf("%v is not documented: %v", path, err)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if n == nil {
+			t.Errorf("experiments.toml does not document [%s]: add the table with a line \"# key = default  # meaning\" for each of %v", strings.Join(path, "."), conf.Names(defaults))
 			return
 		}
 		for _, key := range conf.Names(defaults) {
 			if n.Table[key] == nil {
-				t.Errorf("%v: %s is not documented", path, key)
+				t.Errorf("experiments.toml does not document %s in [%s]: add a line \"# %s = default  # meaning\"", key, strings.Join(path, "."), key)
 			}
 		}
 		got := clone(defaults)

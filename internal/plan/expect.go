@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"famebench/internal/rank"
 	"famebench/internal/record"
 	"famebench/internal/stats"
 )
@@ -31,7 +32,7 @@ type Expectation struct {
 }
 
 const (
-	expectMetric = "NDCG@10" // seen items removed
+	expectMetric = rank.Deciding // seen items removed
 	// ExpectSeeds is the least number of seeds that an expectation is made of.
 	ExpectSeeds = 5
 	// expectSDs is how many deviations below its expectation a result is a failure.

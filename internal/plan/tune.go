@@ -17,6 +17,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"famebench/internal/atomicfile"
+	"famebench/internal/rank"
 	"famebench/internal/record"
 	"famebench/internal/registry"
 )
@@ -163,10 +164,8 @@ func bestValid(find Finder, r Run) (valid float64, rec *record.Record, err error
 	if err != nil || rec == nil {
 		return -1, nil, err
 	}
-	for _, p := range rec.Result.Curve {
-		if p.Epoch == rec.Result.BestEpoch {
-			return p.Valid["NDCG@10"], rec, nil
-		}
+	if v, ok := rec.Result.BestValidation()[rank.Deciding]; ok {
+		return v, rec, nil
 	}
 	return -1, nil, fmt.Errorf("record %s has no validation of its best epoch", rec.ID)
 }

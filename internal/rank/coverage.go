@@ -4,7 +4,7 @@ package rank
 const topK = 10
 
 // coverageName is the metric that Options.Coverage adds: the share of all items
-// that stand in at least one user's top 10.
+// that are in at least one user's top 10.
 const coverageName = "Coverage@10"
 
 // itemSet holds for each item, by id, whether it is in the set.

@@ -11,9 +11,13 @@ import (
 //	HR@K        1 if r ≤ K, else 0 (also called Recall@K)
 //	NDCG@K      1/log2(r+1) if r ≤ K, else 0 (the ideal DCG is 1)
 //	MRR         1/r, without a cut-off
-//	Coverage@10 share of all items that stand in at least one user's top 10;
+//	Coverage@10 share of all items that are in at least one user's top 10;
 //	            there only if Options.Coverage asked for it
 type Metrics map[string]float64
+
+// Deciding is the metric that decides: about the best epoch, the best trial of a search
+// and, in tables, about the best model and significance.
+const Deciding = "NDCG@10"
 
 var cutoffs = [...]int32{1, 5, 10, 20}
 

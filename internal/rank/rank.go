@@ -3,15 +3,15 @@
 // averaged to HR, NDCG and MRR.
 //
 // Every case is ranked under both rules of the literature from one pass over
-// its scores. Kept: all items are candidates, also those that the user has
-// already had (RecBole's way for sequential models). Removed: the items of the
-// user's history are no candidates (S3-Rec, RecTools); the target always is
-// one, also when the user had it before. Padding (item 0) never is.
+// its scores. Kept: all items are candidates, including those that the user has
+// already seen (as in RecBole's sequential models). Removed: the items of the
+// user's history are not candidates (S3-Rec, RecTools). The target is always a
+// candidate, even if the user saw it before. Padding (item 0) never is.
 //
 // The rank is 1 + the number of other candidates whose score is not below the
 // target's: ties count against the target, and so does a NaN, so that a model
-// cannot gain by giving equal or broken scores. It takes no sort: count the
-// items that are not below, then take off the seen ones.
+// cannot gain by giving equal or broken scores. Nothing is sorted: the items that
+// are not below are counted, and the seen ones are subtracted.
 package rank
 
 import (
@@ -54,9 +54,9 @@ type Result struct {
 	Kept, Removed           Metrics
 	RanksKept, RanksRemoved []int32 // from 1; by case, in the order of the cases given
 	// TopKept and TopRemoved hold the Options.Top best candidates of each case, or all
-	// where there are fewer, best first. A target stands behind all that do not score
-	// below it, so its place in the list, if it is there, is its rank. Other items
-	// of equal scores go by their ids; a NaN counts as the highest score.
+	// if there are fewer, best first. A target comes after all items that do not score
+	// below it, so its place in the list, if it is in it, is its rank. Other items with
+	// equal scores are ordered by their ids; a NaN counts as the highest score.
 	TopKept, TopRemoved [][]int32
 }
 

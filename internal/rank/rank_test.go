@@ -475,3 +475,16 @@ func BenchmarkCountNotBelow(b *testing.B) {
 		countNotBelow(row, 1)
 	}
 }
+
+func TestTopOfARow(t *testing.T) {
+	scores := []float32{9, 1, 5, 3, 5, 4, 2}
+	for k, want := range map[int][]int32{1: {2}, 3: {2, 4, 3}, 9: {2, 4, 3, 6, 1}} {
+		if got := Top(scores, []int32{5}, k); !slices.Equal(got, want) {
+			t.Errorf("top %d: %v, want %v", k, got, want)
+		}
+	}
+	nan := float32(math.NaN())
+	if got := Top([]float32{0, 1, nan, 2}, nil, 2); !slices.Equal(got, []int32{2, 3}) {
+		t.Errorf("with a NaN: %v, expected it first", got)
+	}
+}

@@ -45,6 +45,24 @@ func (w *worker) list(l *topLists, scores []float32, except int32) {
 	}
 }
 
+// Top returns the k items with the highest scores of a row, best first, without padding
+// and the items seen. Equal scores go to the lower item id, and a NaN counts as the
+// highest score, as in Evaluate.
+func Top(scores []float32, seen []int32, k int) []int32 {
+	l := newTopList(k)
+	for v := 1; v < len(scores); v++ {
+		s := scores[v]
+		if s <= l.bound() || slices.Contains(seen, int32(v)) {
+			continue
+		}
+		if math.IsNaN(float64(s)) {
+			s = float32(math.Inf(1))
+		}
+		l.add(int32(v), s)
+	}
+	return l.items
+}
+
 // topList holds the k best items of those added so far, best first.
 type topList struct {
 	k      int

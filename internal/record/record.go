@@ -46,6 +46,17 @@ type Result struct {
 	RanksSHA256 string    `json:"ranks_sha256"` // of the file of per-user test ranks
 }
 
+// BestValidation are the validation metrics of the epoch whose weights were ranked; nil
+// where nothing was trained or evaluated.
+func (r Result) BestValidation() Metrics {
+	for _, p := range r.Curve {
+		if p.Epoch == r.BestEpoch {
+			return p.Valid
+		}
+	}
+	return nil
+}
+
 // Rules holds metrics under both seen-item rules: items of the user's history
 // kept among the candidates, and removed from them.
 type Rules struct {

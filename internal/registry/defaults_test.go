@@ -1,8 +1,6 @@
 package registry
 
 import (
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -11,54 +9,56 @@ import (
 	"famebench/pretrain"
 )
 
-// TestDefaultsArePinned: ids leave out settings at their default, so a default
-// that changes would give another run an old id. Whoever changes one raises the
-// version (of the model, or train.Version) and pins anew in testdata; a new
-// setting is only added.
+// TestDefaultsArePinned: ids leave out settings at their default, so a default that
+// changes would give another run an old id. Whoever changes one raises the version of the
+// model, or train.Version. The file is generated: with -update, new models and settings
+// are added, and a version that was raised takes its new defaults; a default that changed
+// without one is still an error.
 func TestDefaultsArePinned(t *testing.T) {
 	type pin struct {
 		Version   int             `json:"version"`
 		Objective string          `json:"objective,omitempty"` // of a model: default of train.objective
 		Settings  record.Settings `json:"settings"`
 	}
-	defaults := train.Defaults()
-	starts := pretrain.SpecStart()
+	defaults, starts := train.Defaults(), pretrain.SpecStart()
 	now := map[string]pin{"train": {train.Version, "", nil}, "pretrain": {pretrain.Version, "", nil}}
 	structs := map[string]any{"train": &defaults, "pretrain": &starts}
 	for _, e := range Models {
-		if e.Defaults != nil && !e.Text { // what starts from texts has its base's
+		if e.Defaults != nil && !e.Text { // a model initialised from texts has its base's
 			now[e.Name], structs[e.Name] = pin{e.Version, e.TrainDefaults().Objective, nil}, e.Defaults
 		}
 	}
+	pinned := map[string]pin{}
 	path := filepath.Join("testdata", "defaults.json")
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pinned map[string]pin
-	if err := json.Unmarshal(b, &pinned); err != nil {
-		t.Fatal(err)
-	}
+	readPins(t, path, &pinned)
 	for name, n := range now {
-		settings, err := record.All(structs[name])
-		if err != nil {
+		var err error
+		if n.Settings, err = record.All(structs[name]); err != nil {
 			t.Fatal(err)
 		}
-		p := pinned[name]
-		for key, v := range settings {
-			switch {
-			case p.Settings[key] == nil:
-				t.Errorf("%s: the new setting %q is not pinned in %s (default %s)", name, key, path, v)
-			case string(p.Settings[key]) != string(v):
-				t.Errorf("%s.%s: the default was %s in version %d and is %s in version %d; raise the version and pin anew in %s",
-					name, key, p.Settings[key], p.Version, v, n.Version, path)
+		now[name] = n
+		p, ok := pinned[name]
+		switch {
+		case !ok && !*update:
+			t.Errorf("%s is a new model: pin its defaults with %s", name, updateCommand)
+			continue
+		case !ok || *update && p.Version != n.Version:
+			continue
+		case p.Version != n.Version:
+			t.Errorf("%s: expected the defaults of version %d, got version %d: pin them with %s", name, p.Version, n.Version, updateCommand)
+		case p.Objective != n.Objective:
+			t.Errorf("%s: expected the default objective %q, got %q: raise the version, then run %s", name, p.Objective, n.Objective, updateCommand)
+		}
+		for key, v := range n.Settings {
+			switch was := p.Settings[key]; {
+			case was == nil && !*update:
+				t.Errorf("%s: the setting %q is new: pin its default with %s", name, key, updateCommand)
+			case was != nil && string(was) != string(v):
+				t.Errorf("%s.%s: expected the default %s of version %d, got %s: raise the version, then run %s", name, key, was, p.Version, v, updateCommand)
 			}
 		}
-		if p.Objective != n.Objective {
-			t.Errorf("%s: the default objective was %q and is %q: raise the version and pin anew in %s", name, p.Objective, n.Objective, path)
-		}
-		if p.Version != n.Version {
-			t.Errorf("%s: version %d, pinned are the defaults of version %d: pin anew in %s", name, n.Version, p.Version, path)
-		}
+	}
+	if *update && !t.Failed() {
+		writePins(t, path, now)
 	}
 }

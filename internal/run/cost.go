@@ -11,6 +11,7 @@ import (
 	"famebench/internal/rank"
 	"famebench/internal/record"
 	"famebench/internal/registry"
+	"famebench/internal/stats"
 	"famebench/internal/torch"
 	"famebench/internal/train"
 )
@@ -56,7 +57,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 			t := t
 			t.Epochs, t.TimeLimit = epochs, limit
 			r, err := train.Fit(ctx, model, split, t, train.Options{
-				Seed: job.Spec.Seed, Progress: func(p train.Progress) { out.progress(Progress(p)) },
+				Seed: job.Spec.Seed, Progress: out.progress,
 			})
 			if err == nil && r.Status == train.StopInterrupt {
 				err = context.Canceled
@@ -109,13 +110,7 @@ func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *d
 		}
 	}
 	slices.Sort(ms)
-	c.Latency = record.Latency{P50: percentile(ms, 50), P95: percentile(ms, 95), P99: percentile(ms, 99)}
+	c.Latency = record.Latency{P50: stats.NearestRank(ms, 50), P95: stats.NearestRank(ms, 95), P99: stats.NearestRank(ms, 99)}
 	c.PeakRSSMB = float64(peakRSS()) / (1 << 20)
 	return nil
-}
-
-// percentile is the smallest value that at least p % of the sorted values do not
-// exceed (nearest rank).
-func percentile(sorted []float64, p int) float64 {
-	return sorted[(len(sorted)*p+99)/100-1]
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"famebench/internal/record"
+	"famebench/internal/train"
 )
 
 // Event is one line of JSON that a child writes to its standard output.
@@ -33,20 +34,8 @@ const (
 	EventInterrupted = "interrupted" // asked to stop; a checkpoint is kept if training had begun
 )
 
-// Progress tells how far a run is. A value that is not known yet is zero.
-type Progress struct {
-	Epoch            int           `json:"epoch,omitempty"`
-	Epochs           int           `json:"epochs,omitempty"`
-	Step             int           `json:"step,omitempty"` // of the epoch; when ranking: users done
-	Steps            int           `json:"steps,omitempty"`
-	Loss             float64       `json:"loss,omitempty"`
-	TargetsPerSecond float64       `json:"targets_per_second,omitempty"`
-	ETA              time.Duration `json:"eta,omitempty"`
-	Valid            float64       `json:"valid,omitempty"` // last validation NDCG@10, seen items removed
-	Best             float64       `json:"best,omitempty"`
-	Evaluating       bool          `json:"evaluating,omitempty"`
-	EpochDone        bool          `json:"epoch_done,omitempty"` // Loss and Valid are this epoch's
-}
+// Progress is how far a run is.
+type Progress = train.Progress
 
 // emitter writes events as lines of JSON.
 type emitter struct {

@@ -135,7 +135,7 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 		Frozen: frozen,
 		Seed:   res.Spec.Seed, Run: id, Code: m.Code, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
 		Notice:   store.Notice,
-		Progress: func(p train.Progress) { out.progress(Progress(p)) },
+		Progress: out.progress,
 	})
 	training.Unlock()
 	if err != nil {

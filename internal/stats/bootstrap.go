@@ -170,6 +170,13 @@ func percentile(sorted []float64, q float64) float64 {
 	return sorted[i] + float64((at-float64(i))*(sorted[i+1]-sorted[i]))
 }
 
+// NearestRank is the percentile p, from 1 to 100, of sorted values as one of them: the
+// smallest that at least p % of the values do not exceed. Intervals interpolate instead
+// (percentile); descriptions of what was measured do not.
+func NearestRank(sorted []float64, p int) float64 {
+	return sorted[(len(sorted)*p+99)/100-1]
+}
+
 // checkSeries gives the number of users.
 func checkSeries(models [][][]float64, baseline, draws int) (users int, err error) {
 	if baseline < 0 || baseline >= len(models) {

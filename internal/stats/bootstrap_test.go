@@ -296,6 +296,15 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
+func TestNearestRank(t *testing.T) {
+	values := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	for p, want := range map[int]float64{50: 5, 95: 10, 99: 10, 90: 9, 1: 1, 100: 10} {
+		if got := NearestRank(values, p); got != want {
+			t.Errorf("p%d: got %v, want %v", p, got, want)
+		}
+	}
+}
+
 // Beauty's size: 7 models, 3 seeds, 10,000 draws. ndcg is 0 for nine users in ten;
 // dense is a metric that is 0 for nobody, such as MRR.
 func BenchmarkBootstrap(b *testing.B) {

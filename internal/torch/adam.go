@@ -13,9 +13,8 @@ import (
 	"famebench/internal/torch/safetensors"
 )
 
-// Adam is the optimiser of Kingma and Ba (2015), in libtorch's fused form, with
-// its moments in reach: they can be saved and restored exactly, which gotch's
-// optimiser cannot.
+// Adam is the optimiser of Kingma and Ba (2015) in libtorch's fused form. Unlike
+// gotch's optimiser it can save and restore its moments exactly.
 type Adam struct {
 	params    *Params
 	lr, decay float64
@@ -62,7 +61,7 @@ func (t Tensor) grad() Tensor {
 	return t.rt.native(g, "grad", t)
 }
 
-// Update is a step of Adam that is ready to be made, part by part.
+// Update is a prepared step of Adam, which is made part by part.
 type Update struct {
 	adam    *Adam
 	members int
@@ -72,9 +71,10 @@ type Update struct {
 	m, v    []unsafe.Pointer
 }
 
-// Prepare readies a step of every parameter that has a gradient, on the mean
-// gradient of a team's members, the leader first. shares[k] is member k's part of the mean over the members up to it, such
-// as its samples over all samples so far; a share of 0 leaves a member out.
+// Prepare prepares a step of every parameter that has a gradient, with the mean gradient
+// of a team's members, the leader first. shares[k] is member k's share in the mean of the
+// members up to k, such as its samples over all samples so far. A share of 0 leaves a
+// member out.
 func (a *Adam) Prepare(members []*Params, shares []float64) *Update {
 	u := &Update{adam: a, members: len(members), shares: shares, has: make([]C.int, len(a.params.tensors))}
 	for _, p := range members {
@@ -125,7 +125,7 @@ func (a *Adam) State() map[string]safetensors.Tensor {
 	return out
 }
 
-// Load restores what State gave.
+// Load restores what State returned.
 func (a *Adam) Load(ts map[string]safetensors.Tensor) error {
 	for i, name := range a.params.names {
 		for suffix, t := range map[string]Tensor{".m": a.m[i], ".v": a.v[i]} {
@@ -160,7 +160,7 @@ func (rt *Runtime) RNGState() []byte {
 	return out
 }
 
-// SetRNGState restores what RNGState gave.
+// SetRNGState restores what RNGState returned.
 func (rt *Runtime) SetRNGState(state []byte) error {
 	if len(state) == 0 {
 		return fmt.Errorf("torch: empty generator state")

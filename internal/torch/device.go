@@ -18,7 +18,7 @@ var processOnce sync.Once
 // setUpProcess makes the settings that hold for the whole process.
 func setUpProcess() {
 	processOnce.Do(func() {
-		// Speed only, so a libc that refuses is not an error; a test tells.
+		// This only affects speed, so a libc that refuses is not an error; a test reports it.
 		mallocTuned = C.fb_tune_malloc() == 0
 		C.fb_use_size_classes()
 		// A guard: operations without a deterministic form become errors.
@@ -26,7 +26,7 @@ func setUpProcess() {
 	})
 }
 
-// mallocTuned tells whether glibc took the settings of fb_tune_malloc.
+// mallocTuned reports whether glibc accepted the settings of fb_tune_malloc.
 var mallocTuned bool
 
 var loadCUDA = sync.OnceValue(func() error {

@@ -2,30 +2,30 @@ package torch
 
 import "sync"
 
-// Gather joins what every member of the team has: matrices of the same width, one
-// below the other in the order of the members. The caller's own rows keep their
-// gradient, the others' are constants. It returns the joined matrix and the rows
-// of each block; the caller's is number own.
+// Gather is an all-gather: it stacks the matrices that the members of the team pass, all
+// of the same width, by rows in the order of the members. The caller's own rows keep
+// their gradient; the others' are constants. It returns the stacked matrix, the number
+// of rows of each block, and the number of the caller's block.
 //
-// A loss that compares each row of a batch with all others needs it: the team
-// splits the batch, and what is computed must not depend on the team's size. When
-// every member takes the gradient of the same function of all rows with respect to
-// its own, the sum of the members' gradients is that of the whole.
+// A loss that compares each row of a batch with all others needs it, because the team
+// splits the batch and the result must not depend on the team's size. If every member
+// takes the gradient of the same function of all rows with respect to its own rows, the
+// sum of the members' gradients is the gradient of the whole.
 //
-// Every member that is at work must call it: Gather waits until each has called it
-// or is done with the function given to Each. Without a team it is t itself.
+// Every member at work must call it. Gather waits until each one has called it or has
+// returned from the function given to Each. Without a team it returns t itself.
 func (rt *Runtime) Gather(t Tensor) (all Tensor, rows []int64, own int) {
 	shape := t.Shape()
-	if rt.meeting == nil || rt.meeting.size == 1 {
+	if rt.barrier == nil || rt.barrier.size == 1 {
 		return t, shape[:1], 0
 	}
-	// By way of Go memory, so that nobody reads a tensor that its owner has freed.
-	parts := rt.meeting.exchange(rt.number, t.HostFloats())
+	// Through Go memory, so that no member reads a tensor that its owner has freed.
+	parts := rt.barrier.allGather(rt.number, t.HostFloats())
 	var blocks []Tensor
 	for k, values := range parts {
 		block := t
 		switch {
-		case values == nil: // took no part
+		case values == nil: // did not take part
 			continue
 		case k == rt.number:
 			own = len(blocks)
@@ -38,62 +38,61 @@ func (rt *Runtime) Gather(t Tensor) (all Tensor, rows []int64, own int) {
 	return rt.Concat(0, blocks...), rows, own
 }
 
-// meeting is where the members of a team wait for each other in the middle of
-// their work.
-type meeting struct {
+// barrier is where the members of a team wait for each other during their work.
+type barrier struct {
 	size int
 
 	mu      sync.Mutex
 	changed *sync.Cond
 	here    int         // members waiting
 	gone    int         // members done with their work
-	parts   [][]float32 // brought so far, by member
-	last    [][]float32 // of the last complete exchange
-	round   int         // complete exchanges
+	parts   [][]float32 // passed so far, by member
+	last    [][]float32 // of the last complete all-gather
+	round   int         // complete all-gathers
 }
 
-func newMeeting(size int) *meeting {
-	m := &meeting{size: size, parts: make([][]float32, size)}
-	m.changed = sync.NewCond(&m.mu)
-	return m
+func newBarrier(size int) *barrier {
+	b := &barrier{size: size, parts: make([][]float32, size)}
+	b.changed = sync.NewCond(&b.mu)
+	return b
 }
 
-// open expects all members again.
-func (m *meeting) open() {
-	m.mu.Lock()
-	m.gone = 0
-	m.mu.Unlock()
+// open starts a new piece of work of all members.
+func (b *barrier) open() {
+	b.mu.Lock()
+	b.gone = 0
+	b.mu.Unlock()
 }
 
-// leave says that a member is done, well or not: nobody waits for it any more.
-func (m *meeting) leave() {
-	m.mu.Lock()
-	m.gone++
-	m.conclude()
-	m.mu.Unlock()
+// leave marks a member as done, with or without an error, so that nobody waits for it.
+func (b *barrier) leave() {
+	b.mu.Lock()
+	b.gone++
+	b.release()
+	b.mu.Unlock()
 }
 
-// exchange gives every member what all have brought; nil stands for a member that
-// left before.
-func (m *meeting) exchange(member int, part []float32) [][]float32 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.parts[member] = part
-	m.here++
-	round := m.round
-	m.conclude()
-	for m.round == round {
-		m.changed.Wait()
+// allGather returns to every member what all of them have passed; nil stands for a
+// member that is done with its work.
+func (b *barrier) allGather(member int, part []float32) [][]float32 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.parts[member] = part
+	b.here++
+	round := b.round
+	b.release()
+	for b.round == round {
+		b.changed.Wait()
 	}
-	return m.last
+	return b.last
 }
 
-// conclude ends an exchange for which nobody is missing.
-func (m *meeting) conclude() {
-	if m.here == 0 || m.here+m.gone < m.size {
+// release ends the all-gather once no member is missing.
+func (b *barrier) release() {
+	if b.here == 0 || b.here+b.gone < b.size {
 		return
 	}
-	m.last, m.parts, m.here = m.parts, make([][]float32, m.size), 0
-	m.round++
-	m.changed.Broadcast()
+	b.last, b.parts, b.here = b.parts, make([][]float32, b.size), 0
+	b.round++
+	b.changed.Broadcast()
 }

@@ -16,6 +16,13 @@ func (t Tensor) Add(u Tensor) Tensor {
 	return t.rt.made(out, "add", t, u)
 }
 
+// Sub is t − u, broadcast.
+func (t Tensor) Sub(u Tensor) Tensor {
+	var out lib.Ctensor
+	lib.AtgSub(&out, t.c, u.c)
+	return t.rt.made(out, "sub", t, u)
+}
+
 // Mul is the elementwise product t·u, broadcast.
 func (t Tensor) Mul(u Tensor) Tensor {
 	var out lib.Ctensor
@@ -106,6 +113,27 @@ func (t Tensor) Tanh() Tensor {
 	return t.rt.made(out, "tanh", t)
 }
 
+// Sigmoid is 1/(1 + e^−x), elementwise.
+func (t Tensor) Sigmoid() Tensor {
+	var out lib.Ctensor
+	lib.AtgSigmoid(&out, t.c)
+	return t.rt.made(out, "sigmoid", t)
+}
+
+// Exp is e^x, elementwise.
+func (t Tensor) Exp() Tensor {
+	var out lib.Ctensor
+	lib.AtgExp(&out, t.c)
+	return t.rt.made(out, "exp", t)
+}
+
+// Log is the natural logarithm, elementwise: −∞ for 0, NaN below.
+func (t Tensor) Log() Tensor {
+	var out lib.Ctensor
+	lib.AtgLog(&out, t.c)
+	return t.rt.made(out, "log", t)
+}
+
 // Softmax is over the last dimension.
 func (t Tensor) Softmax() Tensor {
 	var out lib.Ctensor
@@ -127,7 +155,7 @@ func (t Tensor) LogSigmoid() Tensor {
 	return t.rt.made(out, "log_sigmoid", t)
 }
 
-// Sum is over one dimension, which goes.
+// Sum is over one dimension, which is removed.
 func (t Tensor) Sum(dim int64) Tensor {
 	var out lib.Ctensor
 	lib.AtgSumDimIntlist(&out, t.c, []int64{dim}, 1, 0, kindFloat)
@@ -169,7 +197,7 @@ func (t Tensor) Narrow(dim, start, length int64) Tensor {
 	return t.rt.made(out, "narrow", t)
 }
 
-// Select is entry i of a dimension, which goes.
+// Select is entry i of a dimension, which is removed.
 func (t Tensor) Select(dim, i int64) Tensor {
 	var out lib.Ctensor
 	lib.AtgSelect(&out, t.c, dim, i)
@@ -184,7 +212,7 @@ func (t Tensor) Rows(index Tensor) Tensor {
 	return t.rt.made(out, "index_select", t, index)
 }
 
-// RepeatRows puts each row n times, one below the other.
+// RepeatRows repeats each row n times; the copies of a row are adjacent.
 func (t Tensor) RepeatRows(n int64) Tensor {
 	if n == 1 {
 		return t
@@ -195,7 +223,7 @@ func (t Tensor) RepeatRows(n int64) Tensor {
 }
 
 // Embedding looks up rows of the table t [V, d] for ids of any shape; row 0,
-// the padding, gets no gradient from look-ups.
+// the padding, gets no gradient from lookups.
 func (t Tensor) Embedding(ids Tensor) Tensor {
 	var out lib.Ctensor
 	lib.AtgEmbedding(&out, t.c, ids.c, 0, 0, 0)
@@ -217,7 +245,7 @@ func (t Tensor) Diag() Tensor {
 }
 
 // CrossEntropy is the mean over rows of −log softmax(hidden·tableᵀ + bias) at
-// the target, for hidden t [N, d], table [V, d], bias [V] or none, targets [N]
+// the target, for hidden t [n, d], table [V, d], bias [V] or none, targets [n]
 // (row numbers of the table). Only the rows lo…hi−1 of the table are classes.
 // It never holds more than a few MB of logits; memory for gradients is that of
 // hidden and table.
@@ -226,11 +254,11 @@ func (t Tensor) CrossEntropy(table, bias, targets Tensor, lo, hi int64) Tensor {
 	return t.rt.native(p, "cross_entropy", t, table, bias, targets)
 }
 
-// Attend is multi-head attention of queries t [N, d] over the rows of kv [M, 2d],
+// Attend is multi-head attention of queries t [n, d] over the rows of kv [M, 2d],
 // which hold keys, then values: softmax(q·kᵀ/√(d/heads))·v in each of the heads
-// into which d is cut, with dropout p on the weights. Query i sees the rows
-// spans[i] = (first, end), end excluded, and no others: sequences of different
-// lengths lie one after the other and need neither padding nor masks. [N, d].
+// into which d is split, with dropout p on the weights. Query i sees only the rows
+// spans[i] = (first, end), end excluded, so sequences of different lengths are
+// concatenated and need neither padding nor masks. [n, d].
 func (t Tensor) Attend(kv, spans Tensor, heads int64, p float64) Tensor {
 	return t.attend(kv, spans, heads, p, false)
 }
@@ -262,10 +290,9 @@ func flag(b bool) C.int {
 }
 
 // PrefixMean is the mean of every prefix, weighted by softmax(logits): t [M, d]
-// and logits [M] hold sequences of the given lengths one after the other, and row
-// i of the result [M, d] is Σ softmax(logits)_s · t_s over the rows s of i's
-// sequence up to i. It is a running sum with a running maximum, so that the
-// logits may have any range.
+// and logits [M] hold concatenated sequences of the given lengths, and row i of the
+// result [M, d] is Σ softmax(logits)_s · t_s over the rows s of i's sequence up to i.
+// It is a running sum with a running maximum, so the logits may have any range.
 func (t Tensor) PrefixMean(logits, lengths Tensor) Tensor {
 	return t.prefixMean(logits, lengths, false)
 }
@@ -281,9 +308,9 @@ func (t Tensor) Normalize() Tensor {
 	return t.rt.native(C.fb_normalize(unsafe.Pointer(t.c)), "normalize", t)
 }
 
-// Eigh has the eigenvalues [n], ascending, and eigenvectors [n, n], one a column, of
-// a symmetric matrix. It is computed, and stays, on the CPU: LAPACK is part of every
-// libtorch, its counterpart on a GPU is not.
+// Eigh returns the eigenvalues [n], ascending, and the eigenvectors [n, n], one per
+// column, of a symmetric matrix. It is computed, and stays, on the CPU: every libtorch
+// includes LAPACK, but not its counterpart on a GPU.
 func (t Tensor) Eigh() (values, vectors Tensor) {
 	host := t.to(-1)
 	var out [2]lib.Ctensor

@@ -14,8 +14,8 @@ import (
 )
 
 // Params holds the trainable parameters of a model by name, in the order in
-// which they were made. In a Team, the members' parameters are the leader's:
-// the same memory, each with a gradient of its own.
+// which they were made. In a Team, the members share the memory of the leader's
+// parameters, and each has its own gradients.
 type Params struct {
 	rt      *Runtime
 	names   []string
@@ -34,13 +34,13 @@ func (rt *Runtime) NewParams() *Params {
 	return p
 }
 
-// Normal adds a parameter drawn from N(0, std²). The draw is made by the CPU's
-// generator whatever the device, so that both start alike.
+// Normal adds a parameter initialised from N(0, std²). The CPU's generator is used on
+// every device, so that all of them start from the same values.
 func (p *Params) Normal(name string, std float64, shape ...int64) Tensor {
 	return p.draw(name, "normal_", shape, func(out *lib.Ctensor, t lib.Ctensor) { lib.AtgNormal_(out, t, 0, std) })
 }
 
-// Uniform adds a parameter drawn from [−bound, bound), as Normal does.
+// Uniform adds a parameter initialised uniformly from [−bound, bound), as Normal does.
 func (p *Params) Uniform(name string, bound float64, shape ...int64) Tensor {
 	return p.draw(name, "uniform_", shape, func(out *lib.Ctensor, t lib.Ctensor) { lib.AtgUniform_(out, t, -bound, bound) })
 }
@@ -60,7 +60,7 @@ func (p *Params) Fill(name string, v float64, shape ...int64) Tensor {
 	return p.add(name, func() Tensor { return p.rt.Full(v, shape...) })
 }
 
-func (p *Params) add(name string, start func() Tensor) Tensor {
+func (p *Params) add(name string, initial func() Tensor) Tensor {
 	if _, ok := p.index[name]; ok {
 		panic(fmt.Sprintf("torch: two parameters named %q", name))
 	}
@@ -68,7 +68,7 @@ func (p *Params) add(name string, start func() Tensor) Tensor {
 	if p.leader != nil {
 		from = p.leader.Get(name)
 	} else {
-		from = start()
+		from = initial()
 	}
 	t := p.rt.native(C.fb_parameter(unsafe.Pointer(from.c)), "parameter", from)
 	p.index[name] = len(p.names)
@@ -134,8 +134,8 @@ func (p *Params) Tensors() map[string]safetensors.Tensor {
 	return out
 }
 
-// Load sets all parameters from tensors of the same names and shapes. It
-// changes nothing unless every one fits.
+// Load sets all parameters from tensors of the same names and shapes. If one of them
+// does not fit, nothing is changed.
 func (p *Params) Load(ts map[string]safetensors.Tensor) error {
 	values := make([][]float32, len(p.names))
 	for i, name := range p.names {
@@ -144,7 +144,7 @@ func (p *Params) Load(ts map[string]safetensors.Tensor) error {
 			return fmt.Errorf("torch: no tensor for parameter %q", name)
 		}
 		if want := p.tensors[i].Shape(); !slices.Equal(t.Shape, want) {
-			return fmt.Errorf("torch: parameter %q: shape %v, want %v", name, t.Shape, want)
+			return fmt.Errorf("torch: parameter %q: expected shape %v, got %v", name, want, t.Shape)
 		}
 		v, err := t.Float32s()
 		if err != nil {

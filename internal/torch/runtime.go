@@ -1,10 +1,10 @@
 // Package torch is the tensor layer: the only package that touches gotch and
 // C++. It wraps the handles of gotch's generated bindings (gotch/libtch) in a
-// small value type, Tensor, whose lifetime is a scope's: everything made inside
-// Runtime.Scope is freed when the scope ends, at once and on the same thread,
-// so that a training step leaves nothing behind and nothing waits for a
-// finaliser. (gotch's own ts.Tensor allocates 100 kB of Go memory a tensor and
-// frees on another thread; measured, it is ten to a hundred times slower.)
+// small value type, Tensor, which lives as long as its scope: everything made
+// inside Runtime.Scope is freed when the scope ends, immediately and on the same
+// thread, so a training step leaves nothing behind and nothing waits for a
+// finaliser. (gotch's own ts.Tensor allocates 100 kB of Go memory per tensor and
+// frees it on another thread, which was measured to be ten to a hundred times slower.)
 //
 // A Runtime owns one OS thread, because libtorch keeps its grad mode, its error
 // slot and its thread pool per thread. All work with tensors happens inside the
@@ -52,7 +52,7 @@ type Runtime struct {
 	params   []*Params     // made so far
 	leader   *Runtime      // of the team, on other members
 	number   int           // in the team, the leader's is 0
-	meeting  *meeting      // of the team; nil outside
+	barrier  *barrier      // of the team; nil without one
 }
 
 // Error is a failed tensor operation.
@@ -198,7 +198,7 @@ func (rt *Runtime) NoGrad(f func()) {
 	f()
 }
 
-// Training tells whether dropout is on.
+// Training reports whether dropout is on.
 func (rt *Runtime) Training() bool { return rt.training }
 
 // SetTraining turns dropout on or off.

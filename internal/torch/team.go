@@ -9,7 +9,7 @@ import (
 // Team is a group of Runtimes, each on a thread of its own, over one set of
 // parameters. A training step of a small model is hundreds of operations of some
 // microseconds: splitting each over the cores means hundreds of barriers a step,
-// at each of which all wait for the slowest, and a busy neighbour on one core
+// at each of which all wait for the slowest, and another busy process on one core
 // slows everything down tenfold (measured). A team splits the batch instead: each
 // member computes its part with single-threaded operations, and the gradients are
 // added up once.
@@ -17,12 +17,12 @@ import (
 // On a GPU a team has one member.
 type Team struct {
 	members []*Runtime // the leader first
-	meeting *meeting
+	barrier *barrier
 	work    []chan func(*Runtime) error
 	done    []chan outcome
 }
 
-// outcome is how a member's work ended: well, with an error, or in a panic.
+// outcome is how a member's work ended: without an error, with one, or in a panic.
 type outcome struct {
 	err      error
 	panicked string
@@ -36,15 +36,15 @@ func RunTeam(c Config, f func(*Team) error) error {
 		if leader.device >= 0 {
 			size = 1
 		}
-		// Go takes a processor away from a thread that is in C for long, and has to
-		// find it one again afterwards. With as many more there is always one: 13 %
-		// faster on two cores.
+		// Go takes its scheduling slot (a P) away from a thread that stays in C for long,
+		// and has to find it another one afterwards. With twice as many slots there is
+		// always a free one: 13 % faster on two cores.
 		if procs := runtime.GOMAXPROCS(0); procs < 2*size {
 			runtime.GOMAXPROCS(2 * size)
 			defer runtime.GOMAXPROCS(procs)
 		}
-		t := &Team{members: []*Runtime{leader}, meeting: newMeeting(size)}
-		leader.meeting = t.meeting
+		t := &Team{members: []*Runtime{leader}, barrier: newBarrier(size)}
+		leader.barrier = t.barrier
 		defer t.dismiss()
 		for range size - 1 {
 			work, done, ready := make(chan func(*Runtime) error, 1), make(chan outcome, 1), make(chan *Runtime)
@@ -56,12 +56,12 @@ func RunTeam(c Config, f func(*Team) error) error {
 	})
 }
 
-// member is the life of a member that is not the leader.
+// member is the thread of a member that is not the leader.
 func member(leader *Runtime, number int, ready chan *Runtime, work chan func(*Runtime) error, done chan outcome) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	rt := newRuntime(leader.device, 1)
-	rt.leader, rt.meeting, rt.number = leader, leader.meeting, number
+	rt.leader, rt.barrier, rt.number = leader, leader.barrier, number
 	ready <- rt
 	for f := receive(work); f != nil; f = receive(work) {
 		done <- rt.attempt(f)
@@ -70,9 +70,9 @@ func member(leader *Runtime, number int, ready chan *Runtime, work chan func(*Ru
 	done <- outcome{}
 }
 
-// receive is <-ch, but looks again for some 100 µs before it goes to sleep: to
-// wake a goroutine that is bound to a thread takes about as long, and a step has
-// four such waits. A closed channel gives the zero value.
+// receive is <-ch, but polls for about 100 µs before it blocks: waking a goroutine that
+// is locked to a thread takes about as long, and a step has four such waits. A closed
+// channel gives the zero value.
 func receive[T any](ch <-chan T) T {
 	for range 10_000 {
 		select {
@@ -111,9 +111,9 @@ func (t *Team) Leader() *Runtime { return t.members[0] }
 // being 0, and waits for all. It returns the error of the lowest-numbered member
 // that has one.
 func (t *Team) Each(f func(k int, rt *Runtime) error) error {
-	t.meeting.open()
+	t.barrier.open()
 	do := func(rt *Runtime) error {
-		defer t.meeting.leave()
+		defer t.barrier.leave()
 		return f(rt.number, rt)
 	}
 	for _, work := range t.work {

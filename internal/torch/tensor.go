@@ -49,8 +49,12 @@ func (rt *Runtime) Floats(v []float32, shape ...int64) Tensor {
 	return rt.ofData(unsafe.Pointer(unsafe.SliceData(v)), len(v), 4, kindFloat, shape)
 }
 
-// Ints makes an int64 tensor of the given shape from v, row-major.
+// Ints makes an int64 tensor of the given shape from v, row-major; without a shape, a
+// vector.
 func (rt *Runtime) Ints(v []int64, shape ...int64) Tensor {
+	if len(shape) == 0 {
+		shape = []int64{int64(len(v))}
+	}
 	checkLen("Ints", len(v), shape)
 	return rt.ofData(unsafe.Pointer(unsafe.SliceData(v)), len(v), 8, kindInt64, shape)
 }

@@ -373,7 +373,7 @@ func TestParamsLoadIsAllOrNothing(t *testing.T) {
 		p.Fill("b", 1, 3)
 		q.Fill("a", 5, 2)
 		q.Fill("b", 5, 4)
-		if err := p.Load(q.Tensors()); err == nil || !strings.Contains(err.Error(), `"b": shape [4], want [3]`) {
+		if err := p.Load(q.Tensors()); err == nil || !strings.Contains(err.Error(), `"b": expected shape [3], got [4]`) {
 			t.Errorf("error %v", err)
 		}
 		if got := a.HostFloats(); !slices.Equal(got, []float32{1, 1}) {

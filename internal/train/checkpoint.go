@@ -18,8 +18,8 @@ import (
 // A checkpoint is one safetensors file: the parameters ("param/"), Adam's
 // moments ("adam/"), the best weights so far ("best/"), the generator's state
 // ("rng") and the rest of the state as JSON in the file's metadata. The metadata also
-// say whose it is: the run, whose id is hashed from everything that decides its
-// result, the versions of this code and of libtorch, and the hash of the code. A checksum covers all of it.
+// name the run, whose id is a hash of everything that decides its result, the versions of
+// this code and of libtorch, and the hash of the code. A checksum covers all of it.
 const (
 	paramPrefix = "param/"
 	adamPrefix  = "adam/"
@@ -31,11 +31,11 @@ const (
 	codeKey     = "code"
 )
 
-// versions are those of what wrote a checkpoint: another one may go on otherwise.
+// versions identify what wrote a checkpoint: another version may continue differently.
 func versions() string { return fmt.Sprintf("train %d, libtorch %s", Version, torch.Version()) }
 
-// save writes a checkpoint from which resume goes on bit for bit.
-func (f *fitting) save() error {
+// save writes a checkpoint from which resume continues bit for bit.
+func (f *trainer) save() error {
 	if f.options.Checkpoint == "" {
 		return nil
 	}
@@ -59,10 +59,10 @@ func (f *fitting) save() error {
 	return safetensors.Write(f.options.Checkpoint, file)
 }
 
-// resume takes up the checkpoint, if there is one. One that is damaged, or of another
-// run or version, is renamed, with a notice, and training starts over: it costs time,
-// and the numbers are those of an undisturbed run.
-func (f *fitting) resume() error {
+// resume continues from the checkpoint, if there is one. A checkpoint that is damaged,
+// or of another run or version, is renamed with a notice, and training starts over. That
+// costs time, and the numbers are those of an undisturbed run.
+func (f *trainer) resume() error {
 	path := f.options.Checkpoint
 	if path == "" {
 		return nil
@@ -93,9 +93,9 @@ func (f *fitting) resume() error {
 	return nil
 }
 
-// restore puts a checkpoint into the trainer, and changes nothing if any of it does
-// not fit.
-func (f *fitting) restore(file *safetensors.File) error {
+// restore loads a checkpoint into the trainer. If a part of it does not fit, nothing is
+// changed.
+func (f *trainer) restore(file *safetensors.File) error {
 	if err := file.CheckSeal(); err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (f *fitting) restore(file *safetensors.File) error {
 
 // loadAll loads tensors. The best weights go into the model once, to see that they
 // fit: after the last epoch it would be too late.
-func (f *fitting) loadAll(parts map[string]map[string]safetensors.Tensor, st state, rng []byte) error {
+func (f *trainer) loadAll(parts map[string]map[string]safetensors.Tensor, st state, rng []byte) error {
 	if st.BestEpoch > 0 {
 		if err := f.params.Load(parts[bestPrefix]); err != nil {
 			return fmt.Errorf("its best weights: %w", err)
@@ -161,8 +161,8 @@ func (f *fitting) loadAll(parts map[string]map[string]safetensors.Tensor, st sta
 	return nil
 }
 
-// check refuses a state that training of these settings never has. batches is the
-// number of those of the epoch under way.
+// check refuses a state that training with these settings cannot reach. batches is the
+// number of batches of the epoch under way.
 func (st state) check(c Config, batches int) error {
 	evaluations, best := 0, 0 // since the best epoch, and that epoch
 	steps := int64(0)
@@ -207,7 +207,7 @@ func (st state) check(c Config, batches int) error {
 }
 
 // writeCurve writes the learning curve with times, a JSON object per epoch.
-func (f *fitting) writeCurve() error {
+func (f *trainer) writeCurve() error {
 	if f.options.Curve == "" {
 		return nil
 	}

@@ -30,8 +30,8 @@ const (
 	AllPositions = "all-positions"
 	// Prefix makes one sample of each prefix, as RecBole and its forks do.
 	Prefix = "prefix"
-	// Cloze hides some items of a sequence, which are to be predicted from the
-	// rest, and draws them anew in every epoch.
+	// Cloze masks some items of a sequence, chosen again in every epoch, and predicts
+	// them from the rest.
 	Cloze = "cloze"
 )
 
@@ -156,18 +156,22 @@ const (
 	StopInterrupt Status = "interrupt" // the context was cancelled; the checkpoint goes on from there
 )
 
-// Early tells a run that was cut short from one that ended by its own rule.
-// Only the latter may stand in a table.
+// Early reports whether a run was cut short instead of ending by its own rule. Tables
+// do not include such runs.
 func (s Status) Early() bool { return s != StopPatience && s != StopEpochs }
 
-// Progress is what can be told of a run while it trains.
+// Progress is the state of a run while it trains or ranks. A value that is not known yet
+// is zero.
 type Progress struct {
-	Epoch, Epochs    int           // current, from 1, and budget
-	Step, Steps      int           // of this epoch
-	Loss             float64       // mean of this epoch so far
-	TargetsPerSecond float64       // of this epoch so far
-	ETA              time.Duration // to the end of the budget; patience may end it sooner
-	Valid, Best      float64       // last and best validation NDCG@10; 0 before the first
-	Evaluating       bool          // ranking the validation cases
-	EpochDone        bool          // the epoch is over and evaluated; Loss is its mean
+	Epoch            int           `json:"epoch,omitempty"`  // current, from 1
+	Epochs           int           `json:"epochs,omitempty"` // budget
+	Step             int           `json:"step,omitempty"`   // of this epoch; when ranking: users done
+	Steps            int           `json:"steps,omitempty"`
+	Loss             float64       `json:"loss,omitempty"`               // mean of this epoch so far
+	TargetsPerSecond float64       `json:"targets_per_second,omitempty"` // of this epoch so far
+	ETA              time.Duration `json:"eta,omitempty"`                // to the end of the budget; patience may end it sooner
+	Valid            float64       `json:"valid,omitempty"`              // last validation NDCG@10, seen items removed
+	Best             float64       `json:"best,omitempty"`               // best validation NDCG@10
+	Evaluating       bool          `json:"evaluating,omitempty"`         // ranking the validation cases
+	EpochDone        bool          `json:"epoch_done,omitempty"`         // the epoch is over and evaluated; Loss and Valid are this epoch's
 }

@@ -15,14 +15,14 @@ import (
 	"famebench/models"
 )
 
-// Options are what a run needs beside its settings. None of them changes its
-// result, but for Seed.
+// Options are what a run needs in addition to its settings. Only Seed changes its
+// result.
 type Options struct {
 	Seed       int64
-	Run        string         // id of the run; a checkpoint of another one is not used
-	Code       string         // hash of the code that trains; nor is one that other code wrote
-	Checkpoint string         // file to go on from and to write; "" for none
-	Notice     func(string)   // called where a checkpoint cannot be used; nil for none
+	Run        string         // id of the run; checkpoints of other runs are not used
+	Code       string         // hash of the code that trains; checkpoints of other code are not used
+	Checkpoint string         // file to resume from and to write; "" for none
+	Notice     func(string)   // called if a checkpoint cannot be used; nil for none
 	Curve      string         // file for the learning curve with times, JSON lines; "" for none
 	Progress   func(Progress) // called after every step; nil for none
 	Frozen     []string       // parameters that are not trained
@@ -34,11 +34,11 @@ type EpochPoint struct {
 	Steps int64        `json:"steps"`           // since the start
 	Loss  float64      `json:"loss"`            // mean over the epoch's targets
 	Valid rank.Metrics `json:"valid,omitempty"` // seen items removed; absent if not evaluated
-	// What the user vectors look like then; absent where Valid is.
+	// How the user vectors lie after the epoch; absent where Valid is.
 	Geometry
 }
 
-// Result is what training came to.
+// Result is the outcome of training.
 type Result struct {
 	Status    Status       `json:"status"`
 	Curve     []EpochPoint `json:"curve"`
@@ -52,18 +52,18 @@ type Result struct {
 }
 
 // stopMetric decides about the best epoch, at full precision.
-const stopMetric = "NDCG@10"
+const stopMetric = rank.Deciding
 
 // Fit trains a model until validation stops it and leaves it with its best weights.
-// A cancelled ctx ends it after the current step with StopInterrupt and a
-// checkpoint. Errors are those of the data and the disk; a loss that is no number is
-// a status, and a checkpoint that cannot be used is set aside.
+// A cancelled ctx ends it after the current step with StopInterrupt and a checkpoint.
+// Errors come from the data and the disk. A loss that is not finite is a status, and a
+// checkpoint that cannot be used is set aside.
 func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Options) (*Result, error) {
 	items := s.Data.NumItems
 	if err := c.Validate(items); err != nil {
 		return nil, err
 	}
-	f := &fitting{replicas: r, params: r.Params(), split: s, config: c, options: o, items: items}
+	f := &trainer{replicas: r, params: r.Params(), split: s, config: c, options: o, items: items}
 	switch c.Objective {
 	case AllPositions:
 		f.samples = allPositions(s.Train, c.MaxLen, c.Stride)
@@ -77,7 +77,7 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 	}
 	if m, ok := r.models[0].(models.Contrastive); ok && m.NeedsSameTarget() {
 		if c.Objective != Prefix {
-			return nil, fmt.Errorf("train: objective %q: sequences with the same target are there for %q only", c.Objective, Prefix)
+			return nil, fmt.Errorf("train: objective %q: sequences with the same target exist for %q only", c.Objective, Prefix)
 		}
 		f.same = newSameTarget(s.Train, f.samples, items)
 	}
@@ -102,14 +102,14 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 	}, nil
 }
 
-func (f *fitting) newAdam() *torch.Adam {
+func (f *trainer) newAdam() *torch.Adam {
 	a := torch.NewAdam(f.params, f.config.LearningRate, f.config.WeightDecay)
 	a.Freeze(f.options.Frozen...)
 	return a
 }
 
-// fitting is a run under way.
-type fitting struct {
+// trainer is a run under way.
+type trainer struct {
 	replicas *Replicas
 	params   *torch.Params
 	split    *datasets.Split
@@ -117,7 +117,7 @@ type fitting struct {
 	options  Options
 	items    int
 	samples  []sample
-	same     *sameTarget // for models that ask for it, else nil
+	same     *sameTarget // nil for models that do not need it
 	probe    *probe
 	adam     *torch.Adam
 	scorer   rank.Scorer
@@ -126,7 +126,7 @@ type fitting struct {
 	best     map[string]safetensors.Tensor // weights at the best epoch
 }
 
-// state is what a checkpoint holds beside tensors.
+// state is what a checkpoint holds in addition to tensors.
 type state struct {
 	Epoch       int          `json:"epoch"` // complete epochs
 	Batch       int          `json:"batch"` // batches done of the epoch under way
@@ -138,13 +138,13 @@ type state struct {
 	Times       []epochTime  `json:"times"`
 	BestEpoch   int          `json:"best_epoch"`
 	BestValid   rank.Metrics `json:"best_valid"`
-	Waited      int          `json:"waited"` // evaluations since the best
+	Waited      int          `json:"waited"` // the patience counter: evaluations since the best
 	Seconds     float64      `json:"seconds"`
 	EvalSeconds float64      `json:"eval_seconds"`
 }
 
 // run is the training loop.
-func (f *fitting) run(ctx context.Context) (Status, error) {
+func (f *trainer) run(ctx context.Context) (Status, error) {
 	clock := newStopwatch(&f.state.Seconds)
 	for {
 		if status, done := f.finished(); done {
@@ -171,9 +171,9 @@ func (f *fitting) run(ctx context.Context) (Status, error) {
 	}
 }
 
-// finished decides between epochs; it reads the state alone, so a resumed run
-// that was already over ends at once.
-func (f *fitting) finished() (Status, bool) {
+// finished decides between epochs. It reads only the state, so a resumed run that was
+// already over ends immediately.
+func (f *trainer) finished() (Status, bool) {
 	switch {
 	case f.state.Batch > 0:
 		return "", false
@@ -187,7 +187,7 @@ func (f *fitting) finished() (Status, bool) {
 
 // epoch trains on every sample once, from the batch that the state is at. A
 // status other than "" ends the run.
-func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
+func (f *trainer) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 	st := &f.state
 	number := st.Epoch + 1
 	batches := f.batches(number)
@@ -235,8 +235,8 @@ func (f *fitting) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 	return "", nil
 }
 
-// batches gives those of an epoch, from 1, in their order.
-func (f *fitting) batches(epoch int) [][]sample {
+// batches returns the batches of an epoch, counted from 1, in their order.
+func (f *trainer) batches(epoch int) [][]sample {
 	samples := f.samples
 	if f.config.Objective == Cloze {
 		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.config.MaskPrefix, f.random(streamHide, int64(epoch), 0))
@@ -247,7 +247,7 @@ func (f *fitting) batches(epoch int) [][]sample {
 // step makes one update and returns the mean loss and the number of targets.
 // The team's members each take a part of the samples; the mean of their losses
 // and gradients, by targets, is that of the whole batch.
-func (f *fitting) step(batch []sample) (loss float64, targets int, err error) {
+func (f *trainer) step(batch []sample) (loss float64, targets int, err error) {
 	members := f.replicas.team.Size()
 	losses, sizes := make([]float64, members), make([]int, members)
 	err = f.replicas.team.Each(func(k int, rt *torch.Runtime) error {
@@ -267,7 +267,7 @@ func (f *fitting) step(batch []sample) (loss float64, targets int, err error) {
 		}
 		rt.SetTraining(true)
 		defer rt.SetTraining(false)
-		// By member, as above: another number of threads draws other masks and negatives.
+		// By member, as above: with another number of threads, masks and negatives differ.
 		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps), uint64(k))
 		rt.Scope(func() {
 			l := m.Loss(b)
@@ -302,9 +302,9 @@ func (f *fitting) step(batch []sample) (loss float64, targets int, err error) {
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// evaluate ranks the validation cases where the epoch is due and keeps the
-// weights if they are the best so far.
-func (f *fitting) evaluate(ctx context.Context, clock *stopwatch) error {
+// evaluate ranks the validation cases if an evaluation is due after the epoch, and keeps
+// the weights if they are the best so far.
+func (f *trainer) evaluate(ctx context.Context, clock *stopwatch) error {
 	st := &f.state
 	if st.Epoch%f.config.EvalEvery != 0 && st.Epoch != f.config.Epochs {
 		return nil
@@ -334,7 +334,7 @@ func (f *fitting) evaluate(ctx context.Context, clock *stopwatch) error {
 
 // report fills in what the state knows and passes p on. Between the last step of
 // an epoch and the first of the next, the epoch is the one just trained.
-func (f *fitting) report(p Progress) {
+func (f *trainer) report(p Progress) {
 	if f.options.Progress == nil {
 		return
 	}
@@ -363,7 +363,7 @@ const (
 	streamSameTarget
 )
 
-func (f *fitting) random(stream, counter int64, member int) *rand.Rand {
+func (f *trainer) random(stream, counter int64, member int) *rand.Rand {
 	return rand.New(rand.NewPCG(uint64(f.options.Seed), uint64(stream)<<56|uint64(member)<<40|uint64(counter)))
 }
 
@@ -387,8 +387,7 @@ type epochTime struct {
 	EvalSeconds      float64 `json:"eval_s"`
 }
 
-// PerSecond is a speed; 0 where the clock is too coarse to tell, as nothing is divided by
-// no time.
+// PerSecond is a speed, or 0 where the clock is too coarse to measure the time.
 func PerSecond(n int64, seconds float64) float64 {
 	if seconds <= 0 {
 		return 0

@@ -417,7 +417,35 @@ func TestUnusableCheckpoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// edit changes the state, as whoever means to: with a checksum that fits.
+	for name, tt := range damagedCheckpoints(t, good) {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(path, tt.file, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			o, notices := o, ""
+			o.Notice = func(text string) { notices += text }
+			got, r := fit(t, context.Background(), s, c, o)
+			if got.Result != whole.Result || got.Weights != whole.Weights {
+				t.Errorf("the result is another than without a checkpoint")
+			}
+			_, err := os.Stat(path + ".damaged")
+			if used := tt.reason == ""; used != r.Resumed || used != (err != nil) || used != (notices == "") || !strings.Contains(notices, tt.reason) {
+				t.Errorf("resumed %v, set aside: %v, notice %q, want %q", r.Resumed, err == nil, notices, tt.reason)
+			}
+			_ = os.Remove(path + ".damaged")
+		})
+	}
+}
+
+// damaged is the content of a checkpoint and why it is not used; "" if it is.
+type damaged struct {
+	file   []byte
+	reason string
+}
+
+// damagedCheckpoints are variants of a good one.
+func damagedCheckpoints(t *testing.T, good []byte) map[string]damaged {
+	// edit changes the state on purpose, with a checksum that fits.
 	edit := func(old, new string) []byte {
 		f, err := safetensors.Decode(slices.Clone(good))
 		if err != nil {
@@ -442,10 +470,7 @@ func TestUnusableCheckpoints(t *testing.T) {
 		b[at] ^= 0x20
 		return b
 	}
-	for name, tt := range map[string]struct {
-		file   []byte
-		reason string // "": it is used
-	}{
+	return map[string]damaged{
 		"undamaged":             {good, ""},
 		"sealed again":          {change(func(*safetensors.File) {}), ""},
 		"truncated":             {good[:len(good)-1], "truncated"},
@@ -472,23 +497,6 @@ func TestUnusableCheckpoints(t *testing.T) {
 		"best weights less":     {change(func(f *safetensors.File) { delete(f.Tensors, "best/item_emb.weight") }), "best weights"},
 		"no generator":          {change(func(f *safetensors.File) { delete(f.Tensors, "rng") }), "generator"},
 		"moments for parameter": {change(func(f *safetensors.File) { f.Tensors["param/item_emb.weight"] = f.Tensors["rng"] }), "shape"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if err := os.WriteFile(path, tt.file, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			o, notices := o, ""
-			o.Notice = func(text string) { notices += text }
-			got, r := fit(t, context.Background(), s, c, o)
-			if got.Result != whole.Result || got.Weights != whole.Weights {
-				t.Errorf("the result is another than without a checkpoint")
-			}
-			_, err := os.Stat(path + ".damaged")
-			if used := tt.reason == ""; used != r.Resumed || used != (err != nil) || used != (notices == "") || !strings.Contains(notices, tt.reason) {
-				t.Errorf("resumed %v, set aside: %v, notice %q, want %q", r.Resumed, err == nil, notices, tt.reason)
-			}
-			_ = os.Remove(path + ".damaged")
-		})
 	}
 }
 

@@ -91,8 +91,8 @@ func (p *probe) measure(r *Replicas) (Geometry, error) {
 				}
 				// All in one batch, unlike the users: in blocks the last digits of CORE's
 				// recorded alignment would change. Use encode when Version next goes up.
-				others := r.models[0].Users(HistoryBatch(p.pairs, p.maxLen)).Normalize()                  // [m, d]
-				products := users.Rows(rt.Ints(index, int64(len(index)))).Mul(others).Sum(1).HostFloats() // [m]
+				others := r.models[0].Users(HistoryBatch(p.pairs, p.maxLen)).Normalize() // [m, d]
+				products := users.Rows(rt.Ints(index)).Mul(others).Sum(1).HostFloats()   // [m]
 				sum = 0
 				for _, c := range products {
 					sum += math.Sqrt(max(0, 2*(1-float64(c))))

@@ -24,7 +24,7 @@ func (m *lastItem) Users(b *models.Batch) torch.Tensor {
 	for i, at := range b.LastPositions() {
 		ids[i] = b.Items[at]
 	}
-	return m.table.Rows(m.rt.Ints(ids, int64(len(ids))))
+	return m.table.Rows(m.rt.Ints(ids))
 }
 
 // Alignment and uniformity of known vectors, against their definitions.

@@ -9,7 +9,7 @@ import (
 
 // sample is a piece of one user's training sequence: items start…end−1 are the
 // input. Each position from first on predicts the item after it; in a Cloze
-// sample, the positions in hidden predict the items that stand there.
+// sample, the positions in hidden predict their own items.
 type sample struct {
 	user              int32
 	start, end, first int32
@@ -103,8 +103,8 @@ func hide(samples []sample, ratio, lastOnly float64, prefix bool, r *rand.Rand) 
 
 // epochBatches shuffles the samples and cuts them into batches of at most
 // targets targets (one sample may have more). The result depends on r alone.
-// Within a batch, samples stand in the order of their lengths, so that its shares
-// are equal work.
+// Within a batch, samples are ordered by length, so that the members' shares are equal
+// work.
 func epochBatches(samples []sample, targets int, r *rand.Rand) [][]sample {
 	order := slices.Clone(samples)
 	r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
@@ -183,7 +183,7 @@ func (x *sameTarget) draw(seqs [][]int32, samples []sample, r *rand.Rand) []samp
 		if len(same) < 2 {
 			continue
 		}
-		// Uniform over the others: the last one stands in for the sample itself.
+		// Uniform over the others: the last one takes the place of the sample itself.
 		other := x.samples[same[r.IntN(len(same)-1)]]
 		if other.user == s.user && other.end == s.end {
 			other = x.samples[same[len(same)-1]]

@@ -74,9 +74,9 @@ func (s *scorer) score(rt *torch.Runtime, m models.Model, cases []datasets.Case,
 	rt.Scope(func() {
 		rt.NoGrad(func() {
 			users := m.Users(HistoryBatch(cases, s.maxLen)) // [B, d]
-			table, bias := m.Items()                        // [V+1, d] or more rows, [V+1]
-			table = table.Narrow(0, 0, int64(s.items+1))
-			users.ScoresInto(out, table, bias) // [B, V+1]
+			items := m.Items()
+			rows := items.Rows.Narrow(0, 0, int64(s.items+1)) // [V+1, d]
+			users.ScoresInto(out, rows, items.Bias)           // [B, V+1]
 		})
 	})
 }
