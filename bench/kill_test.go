@@ -48,18 +48,30 @@ func unfinished(t *testing.T, out string, since time.Time) bool {
 	return false
 }
 
+// waitFor returns when is is true or the process has ended.
+func waitFor(ended <-chan struct{}, is func() bool) {
+	for !is() {
+		select {
+		case <-ended:
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
 // TestKilledPlanEndsTheSame kills a suite ten times, as kill -9 does, lets it end, and
-// compares records and tables with those of an undisturbed run. The moments are seeded
-// and shared out over the time that the undisturbed run took, since a kill before the
-// first or after the last run would show nothing.
+// compares records and tables with those of an undisturbed run. Each kill comes at a
+// seeded time after a run has begun, since a kill between runs would show nothing.
 // With BENCH_KILL_TEST=full it does so with all models on the three embedded data
 // sets, cut to 2,000 users.
 func TestKilledPlanEndsTheSame(t *testing.T) {
 	dir, encoder := textFolder(t)
 	config := filepath.Join(dir, plan.FileName)
 	write(t, config, tinyConfig+textConfig+killedPlan)
+	longest := 30 * time.Millisecond // from the beginning of a run to its kill: less than it takes
 	args := []string{"-config", config, "-suite", "killed", "-set", "pretrain.encoder=" + encoder}
 	if os.Getenv("BENCH_KILL_TEST") == "full" {
+		longest = 20 * time.Second
 		// A copy: tables tell of commits and changes of the tree, which may have some meanwhile.
 		write(t, config, read(t, "../experiments.toml"))
 		args = []string{"-config", config, "-suite", "full", "-set", "pretrain.encoder=" + encoder, "-datasets", "beauty,sports,toys", "-seeds", "0", "-set", "full.train.epochs=2"}
@@ -80,26 +92,28 @@ func TestKilledPlanEndsTheSame(t *testing.T) {
 	}
 	killed, peace := filepath.Join(dir, "killed"), filepath.Join(dir, "peace")
 	var kills []string
-	finish := func(out string) time.Duration {
+	finish := func(out string) {
 		t.Helper()
-		began := time.Now()
 		cmd, stderr := start(out)
 		if err := cmd.Wait(); err != nil {
 			t.Fatalf("%s, killed after %v: %v\n%s", filepath.Base(out), kills, err, stderr)
 		}
-		return time.Since(began)
 	}
-	whole := finish(peace)
+	finish(peace)
 	const times = 10
 	r := rand.New(rand.NewPCG(7, 7))
 	interrupted := 0 // kills that found a run at work
 	for range times {
 		began := time.Now()
 		cmd, _ := start(killed)
-		after := time.Duration((.06 + .12*r.Float64()) * float64(whole)) // in sum longer than the plan takes
+		ended := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(ended) }()
+		waitFor(ended, func() bool { return unfinished(t, killed, began) })
+		after := time.Duration(r.Int64N(int64(longest)))
 		time.Sleep(after)
-		_ = cmd.Process.Kill()                         // it may have ended
-		if _ = cmd.Wait(); cmd.ProcessState.Exited() { // by itself
+		_ = cmd.Process.Kill() // it may have ended
+		<-ended
+		if cmd.ProcessState.Exited() { // by itself
 			continue
 		}
 		if unfinished(t, killed, began) {
@@ -108,7 +122,7 @@ func TestKilledPlanEndsTheSame(t *testing.T) {
 		kills = append(kills, after.Round(time.Millisecond).String())
 	}
 	if interrupted < times/2 {
-		t.Errorf("%d of %d kills interrupted a run, after %v of %v: expected at least half", interrupted, times, kills, whole)
+		t.Errorf("%d of %d kills interrupted a run, %v after it began: expected at least half", interrupted, times, kills)
 	}
 	finish(killed)
 	hashes := func(out string) map[string]string {
@@ -129,7 +143,7 @@ func TestKilledPlanEndsTheSame(t *testing.T) {
 		return all
 	}
 	got, want := hashes(killed), hashes(peace)
-	t.Logf("%d runs, killed after %v", len(want), kills)
+	t.Logf("%d runs; %d of %d kills interrupted one, %v after it began", len(want), interrupted, times, kills)
 	if len(want) == 0 || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("records after kills\n%v\nin peace\n%v", got, want)
 	}
