@@ -22,6 +22,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Package is a package of this module with its embedded sources.
@@ -64,8 +65,7 @@ func Of(roots []string, models, shared []Package, deps ...string) (Version, erro
 		if err != nil {
 			return v, fmt.Errorf("code: %w", err)
 		}
-		sum := sha256.Sum256(normalise(file, src))
-		sums = append(sums, hex.EncodeToString(sum[:]))
+		sums = append(sums, sumOf(file, src))
 	}
 	slices.Sort(sums)
 	sum := sha256.Sum256([]byte(strings.Join(sums, "\n")))
@@ -86,6 +86,34 @@ func sources(p Package) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// known holds what sumOf gave, and parsed the files that parse read: models share most of
+// their files.
+var known, parsed sync.Map
+
+// parse reads a Go file.
+func parse(name string, src []byte) (*ast.File, error) {
+	key := sha256.Sum256(src)
+	if f, ok := parsed.Load(key); ok {
+		return f.(*ast.File), nil
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), name, src, 0)
+	if err == nil {
+		parsed.Store(key, f)
+	}
+	return f, err
+}
+
+// sumOf is the SHA-256 of a normalised file in hexadecimal digits.
+func sumOf(file string, src []byte) string {
+	key := [2]any{path.Ext(file), sha256.Sum256(src)}
+	if sum, ok := known.Load(key); ok {
+		return sum.(string)
+	}
+	sum := sha256.Sum256(normalise(file, src))
+	known.Store(key, hex.EncodeToString(sum[:]))
+	return hex.EncodeToString(sum[:])
 }
 
 // normalise returns the tokens of a Go file. A file of another language is returned as
@@ -134,7 +162,7 @@ func closure(roots []string, packages []Package) (map[string]fs.FS, error) {
 				return nil, fmt.Errorf("code: %w", err)
 			}
 			file := path.Join(p.Dir, name)
-			f, err := parser.ParseFile(token.NewFileSet(), file, src, 0)
+			f, err := parse(file, src)
 			if err != nil {
 				return nil, fmt.Errorf("code: %w", err)
 			}

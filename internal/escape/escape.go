@@ -35,12 +35,17 @@ func visible(s, keep string) string {
 	if i < 0 {
 		return s
 	}
-	out := []byte(s[:i])
+	out := append(make([]byte, 0, len(s)+len(s)/16), s[:i]...)
 	for i < len(s) {
+		plain := i // most text is ASCII, and the page has megabytes of it
+		for i < len(s) && (' ' <= s[i] && s[i] <= '~' || strings.IndexByte(keep, s[i]) >= 0) {
+			i++
+		}
+		if out = append(out, s[plain:i]...); i == len(s) {
+			break
+		}
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case strings.ContainsRune(keep, r):
-			out = append(out, s[i])
 		case r == utf8.RuneError && size == 1:
 			out = fmt.Appendf(out, `\x%02x`, s[i])
 		case r == '\n':
@@ -65,7 +70,7 @@ func visible(s, keep string) string {
 // shows tells whether a character is seen, if only as a space. Of what Unicode calls
 // ignorable, some are letters and marks to Go.
 func shows(r rune) bool {
-	return (unicode.IsPrint(r) || unicode.Is(unicode.Zs, r)) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+	return ' ' <= r && r <= '~' || (unicode.IsPrint(r) || unicode.Is(unicode.Zs, r)) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
 // XML is text for the content or an attribute of an XML element, such as in an SVG: no

@@ -109,7 +109,8 @@ func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 				var errs []error
 				switch {
 				case path[0] == "models":
-					errs = append(errs, at.checkModels())
+					n, err := at.point.Sub(path[:2]...)
+					errs = append(errs, err, at.checkModel(at.point, n, path[1]))
 				case path[2] == "pretrain":
 					errs = append(errs, at.checkStart(path[:len(path)-1]...))
 				default:
