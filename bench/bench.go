@@ -150,7 +150,7 @@ func (r remaining) String() string {
 
 func (b *bench) remaining(todo *plan.Plan) (remaining, error) {
 	r := remaining{each: make([]time.Duration, len(todo.Runs))}
-	if todo.Suite.Kind == plan.KindCost { // measured anew each time
+	if todo.Suite.Kind == plan.KindCost { // measured again each time
 		return r, nil
 	}
 	e, err := launch.NewEstimator(b.store, registry.Models)

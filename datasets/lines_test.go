@@ -105,7 +105,7 @@ func TestNotText(t *testing.T) {
 	}
 }
 
-// UTF-8, UTF-16 and Windows-1252 are told apart by what is in the file.
+// The content of a file tells UTF-8, UTF-16 and Windows-1252 apart.
 func TestEncodings(t *testing.T) {
 	rows := "user,item,time\n" + strings.Repeat("anna,apple,1\n", 30) + "zoë,café,2\nmüller,naïve’s,3\n"
 	utf16 := func(e unicode.Endianness, bom unicode.BOMPolicy) string {

@@ -53,7 +53,7 @@ type EncodeOptions struct {
 	// Processor names what the result depends on but for its arguments. Processors round
 	// differently, so an encoding is kept for one kind only.
 	Processor string
-	// NotKept, if not nil, is told why an encoding could not be kept in CacheDir. It is
+	// NotKept, if not nil, is called with the reason why an encoding could not be kept in CacheDir. It is
 	// computed again the next time; nothing else is lost.
 	NotKept func(error)
 	// Progress, if not nil, is told after every batch how many texts are done. Calls

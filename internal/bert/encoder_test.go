@@ -347,7 +347,7 @@ func TestEncodeCache(t *testing.T) {
 }
 
 // Where encodings cannot be kept, as in a home that cannot be written to, the vectors
-// are computed all the same, and the reason is told once.
+// are computed nevertheless, and NotKept is called once.
 func TestEncodeWithoutKeeping(t *testing.T) {
 	e, texts := tiny(t)
 	want, err := e.Encode(t.Context(), texts[:9], EncodeOptions{})

@@ -220,7 +220,12 @@ func (s Store) Read(id string) (*Record, error) {
 
 // RemoveRecord removes the record of a run, if there is one, and keeps its other files.
 func (s Store) RemoveRecord(id string) error {
-	if err := os.Remove(s.RecordPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return remove(s.RecordPath(id))
+}
+
+// remove removes a file if it exists.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("record: %w", err)
 	}
 	return nil
@@ -282,9 +287,4 @@ func (s Store) ReadFailure(id string) (*Failure, error) {
 	return nil, nil
 }
 
-func (s Store) clearFailure(id string) error {
-	if err := os.Remove(s.FailurePath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("record: %w", err)
-	}
-	return nil
-}
+func (s Store) clearFailure(id string) error { return remove(s.FailurePath(id)) }

@@ -137,7 +137,7 @@ func encode(ctx context.Context, j plan.Job, s pretrain.StartConfig, data *datas
 	return in, nil
 }
 
-// addTo puts what pre-training came to into a record, and its pictures beside it.
+// addTo adds the outcome of pre-training to a record, and stores its pictures next to it.
 func (s *initial) addTo(r *record.Record, store record.Store) (err error) {
 	r.Result.Pretrain = &s.Record
 	if len(s.Pictures) > 0 {
@@ -177,7 +177,7 @@ func scaleItems(m *train.Replicas, scale float64) error {
 	})
 }
 
-// changeItems replaces a model's item table by what change makes of it.
+// changeItems replaces a model's item table by the result of change.
 func changeItems(m *train.Replicas, change func([]float32) []float32) error {
 	all := m.Params().Tensors()
 	old, ok := all[itemTable]
