@@ -148,11 +148,13 @@ func TestKilledPlanEndsTheSame(t *testing.T) {
 		t.Errorf("records after kills\n%v\nin peace\n%v", got, want)
 	}
 	tables, err := filepath.Glob(filepath.Join(peace, "tables", "*"))
+	ofAPart, _ := filepath.Glob(filepath.Join(peace, "custom", "*", "tables", "*"))
+	tables = append(tables, ofAPart...)
 	if err != nil || len(tables) == 0 {
 		t.Fatalf("tables %v, %v", tables, err)
 	}
 	for _, path := range tables {
-		name := filepath.Join("tables", filepath.Base(path))
+		name, _ := filepath.Rel(peace, path)
 		if read(t, filepath.Join(killed, name)) != read(t, path) {
 			t.Errorf("%s is another than in peace", name)
 		}

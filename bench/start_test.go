@@ -307,7 +307,8 @@ func TestReportFromRecordsAlone(t *testing.T) {
 	if _, stderr, err := runBench(t, dir, append(args, "-set", "pretrain.encoder="+encoder)...); err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
-	table := filepath.Join(dir, "results", "tables", "text.md")
+	out, name := custom(t, filepath.Join(dir, "results"))
+	table := filepath.Join(out, "tables", name+".md")
 	want := read(t, table)
 	if !strings.Contains(want, "Interactions of the target in training") {
 		t.Fatalf("no breakdown:\n%s", want)
@@ -353,7 +354,7 @@ func TestMissingEncoder(t *testing.T) {
 	if _, stderr, err := runBench(t, dir, "-suite", "text", "-models", "popularity,fame-plus", "-set", "pretrain.encoder="+none); err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
-	if table := read(t, filepath.Join(dir, "results", "tables", "text.md")); !strings.Contains(table, "fame-plus on texts") || strings.Contains(table, dir) {
+	if table := customTable(t, filepath.Join(dir, "results")); !strings.Contains(table, "fame-plus on texts") || strings.Contains(table, dir) {
 		t.Errorf("the table does not tell what was skipped, or names a path of this machine:\n%s", table)
 	}
 	for _, more := range [][]string{{"-strict"}, {"-models", "fame-plus"}} {
@@ -376,7 +377,7 @@ func TestMissingEncoder(t *testing.T) {
 	if err != nil || !strings.Contains(stderr, "warning: 8 of 20 items have no text") || !strings.Contains(stderr, "warning: 3 of 20 items have a text, but no label to learn from") || !strings.Contains(stderr, `warning: the metadata has several values for 1 items, such as "a thing" and "another thing" for "i19"`) {
 		t.Errorf("items without text: %v\n%s", err, stderr)
 	}
-	if table := read(t, filepath.Join(dir, "some", "tables", "text.md")); !strings.Contains(table, "8 of 20 items have no text") || !strings.Contains(table, "the metadata has several values for 1 items") {
+	if table := customTable(t, filepath.Join(dir, "some")); !strings.Contains(table, "8 of 20 items have no text") || !strings.Contains(table, "the metadata has several values for 1 items") {
 		t.Errorf("the table does not say what the metadata lacks:\n%s", table)
 	}
 	// A drawn start reads neither.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"famebench/internal/export"
 	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/torch/safetensors"
@@ -178,7 +179,7 @@ func TestTREC(t *testing.T) {
 	}
 
 	stdout, _, err := runBench(t, dir, "-trec", ids["markov"], "-json")
-	var e export
+	var e export.Files
 	if err != nil || json.Unmarshal([]byte(stdout), &e) != nil || e.Top != 20 || e.Users != 30 || !e.AsRecorded {
 		t.Errorf("%v\n%s", err, stdout)
 	}

@@ -81,7 +81,7 @@ func TestTune(t *testing.T) {
 		if page := read(t, store.PagePath()); !strings.Contains(page, "Suite search") || !strings.Contains(page, ">chosen<") {
 			t.Error("the page does not show the search")
 		}
-		if err := os.RemoveAll(store.AggregatesDir()); err != nil {
+		if err := os.RemoveAll(filepath.Join(store.Dir, "aggregates")); err != nil {
 			t.Fatal(err)
 		}
 		if _, stderr, err := runBench(t, dir, "-suite", "quick"); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // Version is raised by hand when this package computes something else from the
-// same records: what lies in the cache is then made anew.
+// same records: summaries of suites are then made again.
 const Version = 7
 
 // Columns are the metrics of the comparison table.
@@ -70,11 +70,7 @@ type group struct {
 // the seed, device and thread count included, and keep the order in which their
 // first record comes. A run that its time limit stopped is named and left out.
 func Make(in Input) (*Suite, error) {
-	key, err := in.Key()
-	if err != nil {
-		return nil, err
-	}
-	s := &Suite{Name: in.Name, Summary: in.Summary, Key: key, Axes: in.Axes, Datasets: []datasets.Stats{}, Tables: []Table{}}
+	s := &Suite{Name: in.Name, Summary: in.Summary, Axes: in.Axes, Datasets: []datasets.Stats{}, Tables: []Table{}}
 	var order []string
 	byData := map[string][]*record.Record{}
 	for _, r := range in.Records {

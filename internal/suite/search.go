@@ -1,0 +1,70 @@
+package suite
+
+import (
+	"fmt"
+
+	"famebench/internal/aggregate"
+	"famebench/internal/plan"
+)
+
+// Search is a suite that searches in two stages.
+type Search struct {
+	Suite   plan.Suite
+	Options plan.Options
+	First   *plan.Plan // its first stage
+}
+
+// Search goes through the stages of a search, each done by stage, or from the records of
+// whatever machine did them if stage is nil. It writes the values that were chosen, for
+// suites with the key "tuned", and a summary of the trials. unwritten says which file could
+// not be written.
+func (e Env) Search(p Place, s Search, stage func(*plan.Plan) error) (tried *aggregate.Suite, unwritten, err error) {
+	find := plan.FindIn(e.Store)
+	if stage == nil {
+		all, err := alike(e.Store, s.First) // the second stage has the same data, models and seeds
+		if err != nil {
+			return nil, nil, err
+		}
+		if find, err = plan.FindLike(all); err != nil {
+			return nil, nil, err
+		}
+		stage = func(*plan.Plan) error { return nil }
+	}
+	trials, err := s.run(e.Config, find, stage)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(trials) == 0 {
+		return nil, nil, fmt.Errorf("no trial of suite %s has a record in %s: run it first, without -report", s.Suite.Name, e.Store.Dir)
+	}
+	tried = &aggregate.Suite{Name: p.Name, Summary: p.Summary}
+	for _, t := range trials {
+		tried.Trials = append(tried.Trials, t.Trial)
+	}
+	if unwritten = e.Config.WriteTuned(plan.TunedPath(p.Store.Dir, p.Name), s.Suite, trials); unwritten == nil {
+		unwritten = e.keep(p, tried, "")
+	}
+	return tried, unwritten, nil
+}
+
+// run returns what was tried and chosen; nothing if no trial has a record.
+func (s Search) run(c *plan.Config, find plan.Finder, stage func(*plan.Plan) error) ([]plan.Trial, error) {
+	if err := stage(s.First); err != nil {
+		return nil, err
+	}
+	trials, err := plan.Trials(s.First, find)
+	if err != nil || len(trials) == 0 {
+		return nil, err
+	}
+	if s.Suite.TrialEpochs == 0 {
+		return trials, plan.Choose(trials, s.First, find)
+	}
+	second, err := c.PlanFinals(s.Suite, s.Options, trials)
+	if err != nil {
+		return nil, err
+	}
+	if err := stage(second); err != nil {
+		return nil, err
+	}
+	return trials, plan.Choose(trials, second, find)
+}
