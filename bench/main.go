@@ -71,7 +71,7 @@ func main() {
 
 // command does what the command line asks for. Tables and JSON go to stdout,
 // everything else to stderr. Cancelling ctx stops after the current step;
-// closing kill ends a child that does not. Where nothing can be written to stdout,
+// closing kill ends a child that does not. If nothing can be written to stdout,
 // all else is done, and the error says so.
 func command(ctx context.Context, kill <-chan struct{}, args []string, stdout, stderr io.Writer) error {
 	out, messages := &escape.Writer{To: stdout}, &escape.Writer{To: stderr}

@@ -21,7 +21,7 @@ import (
 	"famebench/internal/tinytest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // TestMain lets the test binary be the command, for exit codes and signals, and
 // a child of it.

@@ -104,7 +104,7 @@ func TestPageReadsNothingUnchecked(t *testing.T) {
 	}
 }
 
-// TestPageDraws: a suite with trained models has figures beside its tables.
+// TestPageDraws: a suite with trained models has figures next to its tables.
 func TestPageDraws(t *testing.T) {
 	dir := tiny(t)
 	if _, _, err := runBench(t, dir); err != nil {

@@ -57,7 +57,7 @@ func (o *options) changes(without string) string {
 	return strings.Join(out, " ")
 }
 
-// saysWhere reports whether a value of -set only says where files are. What is in them
+// saysWhere reports whether a value of -set only says where files are. Their content
 // decides whether it is another plan.
 func saysWhere(set string) bool {
 	key, _, _ := strings.Cut(set, "=")
@@ -81,7 +81,7 @@ func (b *bench) suite(ctx context.Context, todo *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	if ctx.Err() != nil { // who asked to stop waits for no table
+	if ctx.Err() != nil { // an interrupted command renders nothing
 		return b.verdictOn(ctx, outcomes)
 	}
 	at := map[string]string{} // place on the axes, by id
@@ -159,10 +159,10 @@ func (b *bench) render(p suite.Place, todo *plan.Plan, found suite.Found, outcom
 	if len(s.Tables) == 0 {
 		return nil // nothing finished
 	}
-	if err := report.WriteSuite(b.stdout, s); err != nil {
+	if err := errors.Join(report.WriteSuite(b.stdout, s), unwritten); err != nil {
 		return err
 	}
-	return errors.Join(unwritten, b.env.Write(p, s), report.WriteAnalyses(b.stdout, analyses))
+	return errors.Join(b.env.Write(p, s), report.WriteAnalyses(b.stdout, analyses))
 }
 
 // cost measures the models of a suite and writes cost.json and a table.
@@ -227,12 +227,11 @@ func (b *bench) tune(ctx context.Context, s plan.Suite, o plan.Options) error {
 	if err != nil {
 		return err
 	}
-	unwritten = errors.Join(unwritten, failed)
 	if b.json {
-		return errors.Join(b.writeJSON(result.Trials), unwritten)
+		return errors.Join(b.writeJSON(result.Trials), failed, unwritten)
 	}
-	if err := report.WriteTrials(b.stdout, result.Trials); err != nil {
-		return err
+	if err := errors.Join(report.WriteTrials(b.stdout, result.Trials), failed); err != nil {
+		return errors.Join(err, unwritten)
 	}
 	return errors.Join(b.env.WriteSearch(p, result), unwritten)
 }

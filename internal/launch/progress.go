@@ -106,7 +106,7 @@ func describe(phase string, p run.Progress) (text string, share float64) {
 	if p.Evaluating {
 		return text + ", validating", share
 	}
-	// What matters most comes first: a narrow terminal cuts the end.
+	// The most important part comes first: a narrow terminal cuts the end.
 	if p.ETA > 0 {
 		text += ", at most " + p.ETA.Round(time.Second).String() + " left"
 	}

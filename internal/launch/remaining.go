@@ -62,7 +62,7 @@ func (r Remaining) String() string {
 		text += fmt.Sprintf(", about %v by the records of earlier ones", max(r.Time.Round(time.Minute), time.Minute))
 	}
 	if r.Unknown > 0 {
-		text += fmt.Sprintf(" (no record tells how long %d of them take)", r.Unknown)
+		text += fmt.Sprintf(" (no record says how long %d of them take)", r.Unknown)
 	}
 	return text
 }

@@ -12,15 +12,15 @@ import (
 	"famebench/internal/registry"
 )
 
-// Identity says of which plan a suite's tables are. Where a plan is computed (device,
-// threads, paths) and the versions of the code are no part of it.
+// Identity identifies the plan behind a suite's tables. The device, the number of threads,
+// paths, and versions of the code are no part of it.
 type Identity struct {
 	// Asked is a hash of what the suite asks for. No data are needed to compute it, so
 	// that it is the same on every machine.
 	Asked string `json:"asked"`
 	// Inputs are hashes of what the plan's runs read: of data sets, as "beauty", and of
-	// texts, labels and encoder, as "the texts of fame-plus on beauty". What is missing on
-	// a machine has none there.
+	// texts, labels and encoder, as "the texts of fame-plus on beauty". An input that is
+	// missing here has none.
 	Inputs map[string]string `json:"inputs"`
 }
 

@@ -70,7 +70,7 @@ func (e Env) Place(todo *plan.Plan, flags string) (Place, error) {
 	p.Store.Dir = filepath.Join(e.Store.Dir, customDir, p.Name)
 	p.kept, _ = ReadSummary(p.Store.SummaryPath(p.Name)) // it is made again if it is damaged
 	p.Summary = strings.TrimSuffix(fmt.Sprintf("suite %s, %s: %s", s.Name, what, s.Summary), ": ")
-	fmt.Fprintf(e.Log, "note: %s, so tables, figures and page go to %s%s\n", why, p.Store.Dir, replace)
+	fmt.Fprintf(e.Log, "note: %s, so its files go to %s%s\n", why, p.Store.Dir, replace)
 	return p, nil
 }
 

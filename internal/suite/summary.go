@@ -39,18 +39,27 @@ func (s *Summary) Write(path string) error {
 	return atomicfile.Update(path, append([]byte(sumBegin+s.sha256+sumEnd), rest...))
 }
 
-// ReadSummary reads the summary at path. A file that was changed after it was written is
-// an error that names it.
-func ReadSummary(path string) (*Summary, error) {
+// readChecked reads the file of a summary: its checksum, and the rest. A file that was
+// changed after it was written is an error that names it.
+func readChecked(path string) (sum string, rest []byte, err error) {
 	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", nil, err
+	}
+	stated, rest, ok := bytes.Cut(bytes.TrimPrefix(b, []byte(sumBegin)), []byte(sumEnd))
+	if !ok || !bytes.HasPrefix(b, []byte(sumBegin)) || string(stated) != hexSum(rest) {
+		return "", nil, fmt.Errorf("%s is damaged, or of another version: its checksum does not fit", path)
+	}
+	return string(stated), rest, nil
+}
+
+// ReadSummary reads the summary at path, see readChecked.
+func ReadSummary(path string) (*Summary, error) {
+	sum, rest, err := readChecked(path)
 	if err != nil {
 		return nil, err
 	}
-	sum, rest, ok := bytes.Cut(bytes.TrimPrefix(b, []byte(sumBegin)), []byte(sumEnd))
-	if !ok || !bytes.HasPrefix(b, []byte(sumBegin)) || string(sum) != hexSum(rest) {
-		return nil, fmt.Errorf("%s is damaged, or of another version: its checksum does not fit", path)
-	}
-	s := &Summary{Suite: new(aggregate.Suite), sha256: string(sum)}
+	s := &Summary{Suite: new(aggregate.Suite), sha256: sum}
 	if err := json.Unmarshal(append([]byte("{"), rest...), s); err != nil {
 		return nil, fmt.Errorf("%s is damaged, or of another version: %w", path, err)
 	}

@@ -2,20 +2,13 @@ package suite
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/atomicfile"
-	"famebench/internal/figure"
-	"famebench/internal/page"
-	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/report"
 )
@@ -91,78 +84,4 @@ func (e Env) writeTables(p Place, files []tableFile) error {
 		fmt.Fprintf(e.Log, "\nas Markdown, LaTeX and CSV: %s\n", p.Store.TablePath(p.Name, ".*"))
 	}
 	return err
-}
-
-// writePage draws the figures of a suite, and writes the page of all suites that have a
-// summary. What would not change is left alone.
-func (e Env) writePage(p Place, own *aggregate.Suite) error {
-	suites, err := e.others(p)
-	if err != nil {
-		return err
-	}
-	suites = append(suites, own)
-	if err := errors.Join(p.Store.NoLink("figures"), p.Store.NoLink("figures/"+p.Name)); err != nil {
-		return err
-	}
-	drawn := figure.Write(p.Store.FiguresDir(p.Name), figure.Of(own))
-	slices.SortFunc(suites, func(x, y *aggregate.Suite) int {
-		return cmp.Or(cmp.Compare(e.order(x.Name), e.order(y.Name)), cmp.Compare(x.Name, y.Name))
-	})
-	var text bytes.Buffer
-	if err := page.Write(&text, suites); err != nil {
-		return err
-	}
-	if err := errors.Join(drawn, atomicfile.Update(p.Store.PagePath(), p.relink(text.Bytes()))); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.Log, "with figures, next to other suites: %s\n", p.Store.PagePath())
-	return nil
-}
-
-// relink makes the links of a page lead to records and statistics: a page in custom/NAME
-// has them two folders above it.
-func (p Place) relink(page []byte) []byte {
-	if !p.custom {
-		return page
-	}
-	for _, link := range []string{`href="runs/`, `href="datasets/`, "href: `runs/"} {
-		i := strings.IndexAny(link, "\"`") + 1 // where the path begins
-		page = bytes.ReplaceAll(page, []byte(link), []byte(link[:i]+"../../"+link[i:]))
-	}
-	return page
-}
-
-// others reads the summaries of all suites but that of a place. The page does without a
-// damaged one, and a notice says how to make it again.
-func (e Env) others(p Place) ([]*aggregate.Suite, error) {
-	entries, err := os.ReadDir(p.Store.SummariesDir())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("summaries: %w", err)
-	}
-	var suites []*aggregate.Suite
-	for _, entry := range entries {
-		name, ok := strings.CutSuffix(entry.Name(), ".json")
-		if !ok || strings.HasPrefix(name, ".") || name == p.Name { // a dot: half-written
-			continue
-		}
-		s, err := ReadSummary(filepath.Join(p.Store.SummariesDir(), entry.Name()))
-		if err != nil {
-			fmt.Fprintf(e.Log, "notice: the page lacks suite %s: %v; bench -suite %s -report makes it again\n", name, err, name)
-			continue
-		}
-		if len(s.Tables)+len(s.Trials) > 0 {
-			suites = append(suites, s.Suite)
-		}
-	}
-	return suites, nil
-}
-
-// order is the position of a suite in experiments.toml; suites that are not there come
-// last.
-func (e Env) order(suite string) int {
-	suites := e.Config.Suites()
-	if i := slices.IndexFunc(suites, func(s plan.Suite) bool { return s.Name == suite }); i >= 0 {
-		return i
-	}
-	return len(suites)
 }
