@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"famebench/internal/plan"
+	"famebench/internal/suite"
 )
 
 const pageConfig = `
@@ -66,8 +67,8 @@ func TestPageReadsNothingUnchecked(t *testing.T) {
 	dir := tiny(t)
 	write(t, filepath.Join(dir, plan.FileName), tinyConfig+pageConfig)
 	results := filepath.Join(dir, "results")
-	for _, suite := range []string{"floors", "another"} {
-		if _, stderr, err := runBench(t, dir, "-suite", suite); err != nil {
+	for _, name := range []string{"floors", "another"} {
+		if _, stderr, err := runBench(t, dir, "-suite", name); err != nil {
 			t.Fatalf("%v\n%s", err, stderr)
 		}
 	}
@@ -92,6 +93,24 @@ func TestPageReadsNothingUnchecked(t *testing.T) {
 		if err != nil || read(t, summary) != good || read(t, page) != want || !strings.Contains(stderr, "notice: "+summary) {
 			t.Errorf("made again: %v\n%s", err, stderr)
 		}
+	}
+	// One of an older version may lack what is shown now.
+	old, err := suite.ReadSummary(summary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Version--
+	if err := old.Write(summary); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, stderr, err := runBench(t, dir, "-suite", "another", "-report")
+		if err != nil || strings.Contains(read(t, page), "Suite floors") || !strings.Contains(stderr, "notice: the page lacks suite floors: "+summary+" is of version") {
+			t.Errorf("a summary of an older version: %v\n%s", err, stderr)
+		}
+	}
+	if _, stderr, err := runBench(t, dir, "-suite", "floors", "-report"); err != nil || read(t, summary) != good || read(t, page) != want {
+		t.Errorf("made again: %v\n%s", err, stderr)
 	}
 	// Without its state, as in a clone, a summary is computed again, and stays what it is.
 	if err := os.RemoveAll(filepath.Join(results, "aggregates")); err != nil {

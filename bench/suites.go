@@ -18,7 +18,7 @@ import (
 	"famebench/internal/suite"
 )
 
-// place decides where the outputs of a plan go, and makes the folders ready. A report may
+// place decides where the outputs of a plan go, and makes the results folder ready. A report may
 // find a folder that is read-only: what it has to change there is an error of its own.
 func (b *bench) place(todo *plan.Plan) (suite.Place, error) {
 	err := b.store.Make()
@@ -26,7 +26,7 @@ func (b *bench) place(todo *plan.Plan) (suite.Place, error) {
 		b.store.Sweep()
 		var p suite.Place
 		if p, err = b.env.Place(todo, b.changes("")); err == nil {
-			err = p.Make()
+			err = p.Check()
 		}
 		if err == nil {
 			return p, todo.WriteData(b.store)

@@ -30,7 +30,7 @@ func (e Env) Aggregate(p Place, todo *plan.Plan, found Found) (s *aggregate.Suit
 		return nil, nil, err
 	}
 	if p.kept != nil && readState(p) == (state{key, p.kept.sha256}) {
-		if reflect.DeepEqual(p.kept.Plan, p.Plan) {
+		if p.kept.Version == aggregate.Version && reflect.DeepEqual(p.kept.Plan, p.Plan) {
 			return p.kept.Suite, nil, nil
 		}
 		return p.kept.Suite, e.keep(p, p.kept.Suite, key), nil
@@ -130,7 +130,7 @@ func (e Env) keep(p Place, s *aggregate.Suite, key string) error {
 	if err := p.Store.MakeFolder("summaries"); err != nil {
 		return err
 	}
-	summary := &Summary{Plan: p.Plan, Suite: s}
+	summary := &Summary{Version: aggregate.Version, Plan: p.Plan, Suite: s}
 	if err := summary.Write(p.Store.SummaryPath(p.Name)); err != nil {
 		return err
 	}

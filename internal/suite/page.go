@@ -55,6 +55,9 @@ func (e Env) makePage(p Place, all []summaryFile, key string) error {
 	whole := true
 	for _, f := range all {
 		s, err := ReadSummary(f.path)
+		if err == nil && s.Version != aggregate.Version { // it may lack what is shown now
+			err = fmt.Errorf("%s is of version %d, expected %d", f.path, s.Version, aggregate.Version)
+		}
 		if err != nil {
 			e.lacks(f.name, err)
 			whole = false

@@ -108,12 +108,13 @@ func otherInputs(before, now map[string]string) string {
 	return strings.Join(out, "; ")
 }
 
-// Make makes the folders for the outputs.
-func (p Place) Make() error {
+// Check refuses a folder for the outputs that is a symbolic link, and removes what killed
+// writers have left there.
+func (p Place) Check() error {
 	if p.custom {
 		results := record.Store{Dir: filepath.Dir(filepath.Dir(p.Store.Dir))}
 		for _, dir := range []string{customDir, filepath.Join(customDir, p.Name)} {
-			if err := results.MakeFolder(dir); err != nil {
+			if err := results.NoLink(dir); err != nil {
 				return err
 			}
 		}

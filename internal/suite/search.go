@@ -41,8 +41,8 @@ func (e Env) Search(p Place, s Search, stage func(*plan.Plan) error) (tried *agg
 	for _, t := range trials {
 		tried.Trials = append(tried.Trials, t.Trial)
 	}
-	if unwritten = e.Config.WriteTuned(plan.TunedPath(p.Store.Dir, p.Name), s.Suite, trials); unwritten == nil {
-		unwritten = e.keep(p, tried, "")
+	if unwritten = e.keep(p, tried, ""); unwritten == nil {
+		unwritten = e.Config.WriteTuned(plan.TunedPath(p.Store.Dir, p.Name), s.Suite, trials)
 	}
 	return tried, unwritten, nil
 }

@@ -17,7 +17,8 @@ import (
 
 // Summary is all that is shown of a suite, and the plan that it is of.
 type Summary struct {
-	Plan plan.Identity `json:"plan"`
+	Version int           `json:"version"` // of package aggregate, which computed it
+	Plan    plan.Identity `json:"plan"`
 	*aggregate.Suite
 	sha256 string // of the rest of the file
 }

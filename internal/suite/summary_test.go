@@ -19,7 +19,7 @@ import (
 
 // A summary is read as it was written, and every byte of the file counts.
 func TestSummary(t *testing.T) {
-	s := &Summary{Plan: plan.Identity{Asked: "a", Inputs: map[string]string{"beauty": "b"}}, Suite: aggregatetest.Suites()[0]}
+	s := &Summary{Version: 1, Plan: plan.Identity{Asked: "a", Inputs: map[string]string{"beauty": "b"}}, Suite: aggregatetest.Suites()[0]}
 	store := record.Store{Dir: t.TempDir()}
 	path := store.SummaryPath(s.Name)
 	if _, err := ReadSummary(path); !errors.Is(err, fs.ErrNotExist) {

@@ -30,8 +30,7 @@ func (e Env) Write(p Place, s *aggregate.Suite) error {
 	}), e.writePage(p, s))
 }
 
-// WriteSearch writes the summary and the tables of a search, the values that it chose, and
-// the page.
+// WriteSearch writes the tables of a search and the page.
 func (e Env) WriteSearch(p Place, s *aggregate.Suite) error {
 	var markdown, latex bytes.Buffer
 	report.MarkdownTrials(&markdown, p.Name, p.Summary, s.Trials)
@@ -43,15 +42,15 @@ func (e Env) WriteSearch(p Place, s *aggregate.Suite) error {
 
 // WriteCosts writes what was measured, as JSON and as tables.
 func (e Env) WriteCosts(p Place, costs []record.Cost) error {
+	// Its summary has nothing for the page, but its plan.
+	if err := e.keep(p, &aggregate.Suite{Name: p.Name, Summary: p.Summary}, ""); err != nil {
+		return err
+	}
 	path := filepath.Join(p.Store.Dir, "cost.json")
 	if err := record.WriteJSON(path, costs); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.Log, "written: %s\n", path)
-	// Its summary has nothing for the page, but its plan.
-	if err := e.keep(p, &aggregate.Suite{Name: p.Name, Summary: p.Summary}, ""); err != nil {
-		return err
-	}
 	var markdown, latex bytes.Buffer
 	report.MarkdownCosts(&markdown, p.Name, p.Summary, costs)
 	report.LatexCosts(&latex, p.Name, costs)
