@@ -141,6 +141,11 @@ func TestDamagedFiles(t *testing.T) {
 		t.Fatalf("%q, %v", found, err)
 	}
 	stats, otherStats := glob("datasets/*.json")[0], found[0]
+	cases := glob("datasets/*.cases.tsv.gz")
+	otherCases, err := filepath.Glob(filepath.Join(elsewhere, "datasets", "*.cases.tsv.gz"))
+	if err != nil || len(cases) != 1 || len(otherCases) != 1 {
+		t.Fatalf("%q, %q, %v", cases, otherCases, err)
+	}
 	for _, c := range []struct {
 		what    string
 		paths   []string
@@ -152,6 +157,7 @@ func TestDamagedFiles(t *testing.T) {
 		{"ranks", glob("runs/*.ranks.tsv.gz"), glob("runs/*.ranks.tsv.gz"), []func() (string, string, error){report, resume}, 60},
 		{"aggregate", glob("aggregates/*.json"), glob("aggregates/*.json"), []func() (string, string, error){report}, 60},
 		{"statistics", []string{stats}, []string{otherStats}, []func() (string, string, error){without}, 30},
+		{"test cases", cases, otherCases, []func() (string, string, error){without}, 20},
 		{"weights", []string{store.WeightsPath(id)}, glob("weights/*.safetensors"), []func() (string, string, error){trec}, 30},
 	} {
 		for i, command := range c.command {
