@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"famebench/datasets"
 	"famebench/internal/atomicfile"
@@ -103,7 +104,7 @@ func newSource(store record.Store, id string) (s Source, err error) {
 // fileSum is the hash of a file; "" if there is none.
 func fileSum(path string) (string, error) {
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return "", nil
 	}
 	if err != nil {

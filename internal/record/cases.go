@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"famebench/internal/atomicfile"
 )
@@ -92,6 +94,9 @@ func (s Store) WriteCases(c *Cases) error {
 func (s Store) ReadCases(d Dataset, protocol string, users int) (*Cases, error) {
 	path := s.CasesPath(d, protocol)
 	f, err := os.Open(path)
+	if errors.Is(err, syscall.ENOTDIR) { // there is something else in the place of the folder
+		err = fs.ErrNotExist
+	}
 	if err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
