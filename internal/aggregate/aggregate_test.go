@@ -92,6 +92,15 @@ func (f *fixture) make() *Suite {
 	return s
 }
 
+func (f *fixture) key() string {
+	f.t.Helper()
+	k, err := f.Key()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return k
+}
+
 func near(t *testing.T, what string, got, want float64) {
 	t.Helper()
 	if math.Abs(got-want) > 1e-12 {
@@ -495,6 +504,7 @@ func TestKey(t *testing.T) {
 	}
 	for what, change := range map[string]string{
 		"a record": f.Store.RecordPath(f.Records[0].ID), "ranks": f.Store.RanksPath(f.Records[1].ID), "new pictures": f.Store.PicturesPath(f.Records[0].ID),
+		"new test cases": f.Store.CasesPath(f.Records[0].Result.Spec.Dataset, "leave-one-out"),
 	} {
 		old, missing := os.ReadFile(change)
 		if err := os.WriteFile(change, append(slices.Clone(old), 'x'), 0o644); err != nil {

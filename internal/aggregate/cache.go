@@ -7,15 +7,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 
 	"famebench/datasets"
 	"famebench/internal/record"
 )
 
 // Key is a hash of all that Make's result depends on. The files of the records are
-// hashed with their ranks and pictures, so that a damaged one changes the key, and Make,
-// which reads them, notices it.
+// hashed with their ranks and pictures and the test cases of their data, so that a damaged
+// one changes the key, and Make, which reads them, notices it.
 func (in Input) Key() (string, error) {
 	type source struct {
 		Source
@@ -24,7 +26,16 @@ func (in Input) Key() (string, error) {
 		Resolved map[string]record.Settings // completed with the defaults of this build
 	}
 	var sources []source
+	cases := map[string]string{} // hashes of files; "": there is none
 	for _, r := range in.Records {
+		path := in.Store.CasesPath(r.Result.Spec.Dataset, r.Result.Spec.Protocol)
+		if name := filepath.Base(path); cases[name] == "" {
+			sum, err := fileSum(path)
+			if err != nil {
+				return "", err
+			}
+			cases[name] = sum
+		}
 		s, err := newSource(in.Store, r.ID)
 		if err != nil {
 			return "", err
@@ -42,12 +53,13 @@ func (in Input) Key() (string, error) {
 		Axes, Proposals []string
 		Planned         []Planned
 		Sources         []source
+		Cases           map[string]string
 		Stale           []Stale
 		Skipped         []string
 		Datasets        []datasets.Stats
 		Published       string
 		Code            map[string]string
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, in.Stale, in.Skipped, in.Datasets, in.Published.sum(), in.Code})
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Skipped, in.Datasets, in.Published.sum(), in.Code})
 	if err != nil {
 		return "", err
 	}
@@ -76,16 +88,23 @@ func newSource(store record.Store, id string) (s Source, err error) {
 		path string
 		sum  *string
 	}{{store.RecordPath(id), &s.Record}, {store.RanksPath(id), &s.Ranks}, {store.PicturesPath(id), &s.Pictures}} {
-		b, err := os.ReadFile(f.path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		if *f.sum, err = fileSum(f.path); err != nil {
+			return s, err
 		}
-		if err != nil {
-			return s, fmt.Errorf("aggregates: %w", err)
-		}
-		*f.sum = hexSum(b)
 	}
 	return s, nil
+}
+
+// fileSum is the hash of a file; "" if there is none.
+func fileSum(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("aggregates: %w", err)
+	}
+	return hexSum(b), nil
 }
 
 func hexSum(b []byte) string {

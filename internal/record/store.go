@@ -24,6 +24,8 @@ import (
 //	trec/ID.kept.run, ID.removed.run, ID.qrels
 //	                         test users' lists for other evaluators, where that was asked for (not for git)
 //	datasets/NAME-HASH.json  statistics of the data
+//	datasets/NAME-HASH.SPLIT.cases.tsv.gz
+//	                         of every test case: how often its target occurs in training, length of the history
 //	summaries/SUITE.json     what is computed from the above for a suite
 //	aggregates/SUITE.json    what its summary was made from (not for git)
 //	tables/SUITE.md          what is rendered from the summary; also .tex and .csv

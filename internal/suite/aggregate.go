@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"famebench/datasets"
 	"famebench/internal/aggregate"
 	"famebench/internal/plan"
 	"famebench/internal/record"
@@ -49,13 +48,10 @@ func (e Env) Aggregate(p Place, todo *plan.Plan, found Found) (s *aggregate.Suit
 func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, error) {
 	in := aggregate.Input{
 		Name: p.Name, Summary: p.Summary, Planned: found.Planned, Records: found.Records, Stale: found.Stale,
-		Published: e.Published, Store: e.Store, Split: e.split, Code: map[string]string{},
+		Published: e.Published, Store: e.Store, Code: map[string]string{},
 	}
 	for _, d := range todo.Data {
 		in.Datasets = append(in.Datasets, d.Stats)
-		if d.Recorded {
-			in.Skipped = append(in.Skipped, d.Name+": the data is not here, so its users were not divided into groups")
-		}
 	}
 	for _, a := range todo.Suite.Axes {
 		in.Axes = append(in.Axes, a.Name)
@@ -76,19 +72,6 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 		}
 	}
 	return in, nil
-}
-
-// split opens a data set and divides it as its configuration says.
-func (e Env) split(dataset string) (*datasets.Split, error) {
-	c, err := e.Config.Dataset(dataset)
-	if err != nil {
-		return nil, err
-	}
-	d, err := datasets.Open(c, e.Config.Root)
-	if err != nil {
-		return nil, err
-	}
-	return datasets.NewSplit(d, "")
 }
 
 // announceCode says, in one line, which records were made by other code.
