@@ -117,7 +117,7 @@ func (p *Plan) Identity(asked string) (Identity, error) {
 		if s.Start == nil {
 			continue
 		}
-		what := fmt.Sprintf("the texts of %s on %s", s.Model, s.Dataset.Name)
+		what := TextsOf(s.Model, s.Dataset.Name)
 		for _, sum := range []string{s.Start.Texts, s.Start.Facets, s.Start.Encoder} {
 			if sum != "" && !slices.Contains(read[what], sum) { // each point of an axis may have its own
 				read[what] = append(read[what], sum)
@@ -133,6 +133,11 @@ func (p *Plan) Identity(asked string) (Identity, error) {
 		id.Inputs[name] = sum[:16]
 	}
 	return id, nil
+}
+
+// TextsOf is the name of an input: what a model on a data set is initialised from.
+func TextsOf(model, dataset string) string {
+	return fmt.Sprintf("the texts of %s on %s", model, dataset)
 }
 
 // Hash is the identity in eight hexadecimal digits, for a name.

@@ -29,7 +29,7 @@ func (e Env) Aggregate(p Place, todo *plan.Plan, found Found) (s *aggregate.Suit
 		return nil, nil, err
 	}
 	if p.kept != nil && readState(p) == (state{key, p.kept.sha256}) {
-		if p.kept.Version == aggregate.Version && reflect.DeepEqual(p.kept.Plan, p.Plan) {
+		if p.kept.Version == aggregate.Version && reflect.DeepEqual(p.kept.Plan, shown(p.Plan, p.kept.Suite)) {
 			return p.kept.Suite, nil, nil
 		}
 		return p.kept.Suite, e.keep(p, p.kept.Suite, key), nil
@@ -108,12 +108,33 @@ func readState(p Place) (s state) {
 	return s
 }
 
+// shown is the identity of a plan without the inputs of which a suite has no results yet:
+// where they are missing, nothing is lost.
+func shown(id plan.Identity, s *aggregate.Suite) plan.Identity {
+	if len(s.Tables)+len(s.Trials) == 0 { // costs
+		return id
+	}
+	has := map[string]bool{}
+	for _, t := range s.Tables {
+		has[t.Dataset] = true
+		for _, r := range t.Rows {
+			has[plan.TextsOf(r.Model, t.Dataset)] = true
+		}
+	}
+	for _, t := range s.Trials {
+		has[t.Dataset], has[plan.TextsOf(t.Model, t.Dataset)] = true, true
+	}
+	id.Inputs = maps.Clone(id.Inputs)
+	maps.DeleteFunc(id.Inputs, func(name, _ string) bool { return !has[name] })
+	return id
+}
+
 // keep writes the summary of a suite, and its state unless key is empty.
 func (e Env) keep(p Place, s *aggregate.Suite, key string) error {
 	if err := p.Store.MakeFolder("summaries"); err != nil {
 		return err
 	}
-	summary := &Summary{Version: aggregate.Version, Plan: p.Plan, Suite: s}
+	summary := &Summary{Version: aggregate.Version, Plan: shown(p.Plan, s), Suite: s}
 	if err := summary.Write(p.Store.SummaryPath(p.Name)); err != nil {
 		return err
 	}

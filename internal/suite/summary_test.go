@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"famebench/internal/aggregate"
 	"famebench/internal/aggregate/aggregatetest"
 	"famebench/internal/plan"
 	"famebench/internal/record"
@@ -76,6 +77,25 @@ func TestSummary(t *testing.T) {
 	}
 	if _, err := ReadSummary(other); err == nil || !strings.Contains(err.Error(), "expected the summary of suite other, got that of \""+s.Name) {
 		t.Errorf("another suite's file: %v", err)
+	}
+}
+
+// A summary does not ask for inputs of which it shows nothing.
+func TestShown(t *testing.T) {
+	s := &aggregate.Suite{
+		Tables: []aggregate.Table{{Dataset: "beauty", Rows: []aggregate.Row{{Model: "fame-plus"}}}},
+		Trials: []record.Trial{{Dataset: "toys", Model: "sasrec-plus"}},
+	}
+	id := plan.Identity{Asked: "a", Inputs: map[string]string{
+		"beauty": "1", "toys": "2", "sports": "3", plan.TextsOf("fame-plus", "beauty"): "4", plan.TextsOf("fame-plus", "toys"): "5",
+		plan.TextsOf("sasrec-plus", "toys"): "6",
+	}}
+	want := map[string]string{"beauty": "1", "toys": "2", plan.TextsOf("fame-plus", "beauty"): "4", plan.TextsOf("sasrec-plus", "toys"): "6"}
+	if got := shown(id, s); got.Asked != "a" || !reflect.DeepEqual(got.Inputs, want) || len(id.Inputs) != 6 {
+		t.Errorf("%+v, want %v; %v", got, want, id)
+	}
+	if got := shown(id, &aggregate.Suite{}); !reflect.DeepEqual(got, id) {
+		t.Errorf("of costs: %+v", got)
 	}
 }
 
