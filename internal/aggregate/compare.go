@@ -27,15 +27,12 @@ func compare(groups []*group, baseline string) error {
 	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })
 	kept, removed := make([][][]float64, len(groups)), make([][][]float64, len(groups))
 	for i, g := range groups {
-		for _, cells := range []func(*group) map[string]Cell{
-			func(g *group) map[string]Cell { return g.Removed.Metrics },
-			func(g *group) map[string]Cell { return g.Kept.Metrics },
-		} {
-			for metric, c := range cells(g) {
-				if b := cells(groups[base])[metric].Mean; b > 0 {
+		for _, rule := range SeenItemRules {
+			for metric, c := range g.Under(rule).Metrics {
+				if b := groups[base].Under(rule).Metrics[metric].Mean; b > 0 {
 					c.Gain = new(100 * (c.Mean/b - 1))
 				}
-				cells(g)[metric] = c
+				g.Under(rule).Metrics[metric] = c
 			}
 		}
 		for seed := range g.records {
@@ -55,6 +52,12 @@ func compare(groups []*group, baseline string) error {
 	}
 	for i, g := range groups {
 		g.Removed.Test, g.Kept.Test = testsRemoved[i], testsKept[i]
+		for _, rule := range SeenItemRules {
+			test, b := g.Under(rule).Test, groups[base].Under(rule).Metrics[Tested].Mean
+			if test != nil && b > 0 {
+				test.GainLow, test.GainHigh = new(100*test.Low/b), new(100*test.High/b)
+			}
+		}
 	}
 	return nil
 }

@@ -62,6 +62,17 @@ type Row struct {
 	Runs     []Run          `json:"runs"`
 }
 
+// SeenItemRules are the names of the two seen-item rules, in the order of tables.
+var SeenItemRules = []string{"removed", "kept"}
+
+// Under returns the row's test metrics under a seen-item rule.
+func (r *Row) Under(rule string) *Rule {
+	if rule == "kept" {
+		return &r.Kept
+	}
+	return &r.Removed
+}
+
 // Rule holds a row's test metrics under one seen-item rule.
 type Rule struct {
 	Metrics map[string]Cell `json:"metrics"`        // by name, such as "NDCG@10"
@@ -89,6 +100,10 @@ type Test struct {
 	P           float64 `json:"p"`      // Wilcoxon signed-rank, two-sided; exact for few users
 	PHolm       float64 `json:"p_holm"` // corrected for all models of the table under this rule
 	Significant bool    `json:"significant"`
+	// GainLow and GainHigh are the interval in percent of the baseline. Like Cell.Gain
+	// they are nil where the baseline has 0.
+	GainLow  *float64 `json:"gain_low,omitempty"`
+	GainHigh *float64 `json:"gain_high,omitempty"`
 }
 
 // Breakdown shows the rows of a table on groups of its test users.
@@ -109,6 +124,14 @@ type BreakdownRow struct {
 	Label   string                `json:"label"` // as Row.Label
 	Removed []map[string]Estimate `json:"removed"`
 	Kept    []map[string]Estimate `json:"kept"`
+}
+
+// Under returns the row's estimates under a seen-item rule, by group.
+func (r *BreakdownRow) Under(rule string) []map[string]Estimate {
+	if rule == "kept" {
+		return r.Kept
+	}
+	return r.Removed
 }
 
 // Estimate is the mean of a metric over a group's users and a row's seeds.

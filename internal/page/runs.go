@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/view"
 )
 
 // data is where the page's numbers come from; page.js shows it.
@@ -93,13 +94,13 @@ func newDataTest(t *aggregate.Test) *dataTest {
 	if t == nil {
 		return nil
 	}
-	points := func(v float64) string { return strings.Replace(fmt.Sprintf("%+.4f", v), "-", "\u2212", 1) }
+	points := func(v float64) string { return view.Minus(view.Difference(v)) }
 	return &dataTest{points(t.Difference), points(t.Low) + " to " + points(t.High), fmt.Sprintf("%.2g", t.P), fmt.Sprintf("%.2g", t.PHolm), t.Significant}
 }
 
-// stopped are the ways in which training ends, for readers.
+// stopped says in words why training ended.
 var stopped = map[string]string{
-	"patience": "validation stopped getting better",
+	"patience": "validation no longer improved",
 	"epochs":   "epoch budget used up",
 	"time":     "time limit",
 	"done":     "nothing to train",

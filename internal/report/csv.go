@@ -23,11 +23,11 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 	head := append([]string{"dataset", "protocol", "rule", "model", "label"}, s.Axes...)
 	lines := [][]string{append(head, "metric", "mean", "sd", "n", "baseline", "gain", "diff", "low", "high", "p", "p_holm", "significant")}
 	for _, t := range s.Tables {
-		for _, rule := range rules {
-			for _, row := range t.Rows {
-				of := rule.of(row)
+		for _, rule := range aggregate.SeenItemRules {
+			for i := range t.Rows {
+				row, of := &t.Rows[i], t.Rows[i].Under(rule)
 				for _, metric := range aggregate.Columns {
-					line := []string{t.Dataset, t.Protocol, rule.name, row.Model, row.Label}
+					line := []string{t.Dataset, t.Protocol, rule, row.Model, row.Label}
 					for _, axis := range s.Axes {
 						at := ""
 						if v, ok := row.At[axis]; ok {
@@ -62,15 +62,15 @@ func BreakdownCSV(s *aggregate.Suite) []byte {
 	lines := [][]string{{"dataset", "protocol", "by", "rule", "model", "label", "group", "users", "metric", "mean", "sd", "n", "low", "high"}}
 	for _, t := range s.Tables {
 		for _, b := range t.Breakdowns {
-			for _, rule := range rules {
+			for _, rule := range aggregate.SeenItemRules {
 				for i, row := range b.Rows {
-					for g, of := range rule.on(row) {
+					for g, of := range row.Under(rule) {
 						for _, metric := range aggregate.BreakdownColumns {
 							e, numbers := of[metric], []string{"", "", "0", "", ""}
 							if e.N > 0 {
 								numbers = []string{number64(e.Mean), number64(e.SD), strconv.Itoa(e.N), number64(e.Low), number64(e.High)}
 							}
-							line := []string{t.Dataset, t.Protocol, b.By, rule.name, t.Rows[i].Model, row.Label, b.Groups[g].Label, strconv.Itoa(b.Groups[g].Users), metric}
+							line := []string{t.Dataset, t.Protocol, b.By, rule, t.Rows[i].Model, row.Label, b.Groups[g].Label, strconv.Itoa(b.Groups[g].Users), metric}
 							lines = append(lines, append(line, numbers...))
 						}
 					}
@@ -174,6 +174,22 @@ func CostsCSV(costs []record.Cost) []byte {
 		}
 		lines = append(lines, []string{c.Model, c.Dataset, batch, rate, number64(c.EvalUsersPerSec),
 			number64(c.Latency.P50), number64(c.Latency.P95), number64(c.Latency.P99), params, number64(c.PeakRSSMB)})
+	}
+	return csvText(lines)
+}
+
+// TrialsCSV has a line for each trial.
+func TrialsCSV(trials []record.Trial) []byte {
+	lines := [][]string{{"dataset", "model", "tried", "short", "full", "epochs", "chosen"}}
+	for _, t := range trials {
+		short, full, epochs := "", "", ""
+		if t.HasShort() {
+			short = number64(t.Short)
+		}
+		if t.FullID != "" {
+			full, epochs = number64(t.Full), strconv.Itoa(t.Epochs)
+		}
+		lines = append(lines, []string{t.Dataset, t.Model, t.At, short, full, epochs, strconv.FormatBool(t.Chosen)})
 	}
 	return csvText(lines)
 }

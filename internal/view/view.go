@@ -1,0 +1,133 @@
+// Package view describes every table that is shown, once: its title, columns, rows
+// and footnotes, the words around it, and the runs that its numbers come from.
+//
+// It computes nothing: all numbers come from packages aggregate and record. Nor does it
+// know any format: package report writes its sections for a terminal and as Markdown and
+// LaTeX, package page as HTML. (The tables of -analyse, which only a terminal shows, are
+// sections too, but package report describes them: package analysis needs libtorch, which
+// the page does not.) Numbers are rounded on their way into a
+// cell and nowhere else; CSV files, which are for programs, are written from the
+// unrounded data. What a reader must know about a number (few seeds, a budget that
+// ended training, a tree with uncommitted changes) travels with it as a footnote.
+package view
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Medium is what a view is made for.
+type Medium int
+
+const (
+	// Terminal is brief: it leaves out breakdowns, heads of pre-training, and published
+	// numbers whose terms are not known to be ours.
+	Terminal Medium = iota
+	// Document has all of these. Like the terminal it tests models in a table of its own.
+	Document
+	// Page has all of these, and next to them what can be sorted or opened: places on
+	// the axes of a sweep, training and cost, curves.
+	Page
+)
+
+// Section is a part of a view: tables with one title and common footnotes.
+type Section struct {
+	Title     string
+	About     string // goes on from the title
+	Tables    []Table
+	Footnotes []string // numbered from 1
+	Marks     string   // what marks next to numbers mean, except for best and second best
+	Notes     []string
+	Intro     []string // sentences above the tables
+	Below     []string // sentences below the tables
+	Runs      []string // ids of the runs that it comes from
+}
+
+// Table is a table, whatever the format.
+type Table struct {
+	Caption string
+	Rule    string // which numbers of a run its cells show: "removed", "kept" or "training"; "": its cells have no runs
+	Columns []Column
+	Rows    []Row
+	Foot    []Cell   // a last row, set off
+	Ranked  bool     // best and second best are marked
+	About   []string // explains columns, where there is room
+}
+
+// Column says what a column shows.
+type Column struct {
+	Title string // a line break makes it narrow where that matters
+	Long  string // the title where there is room; "": the same
+	Text  bool   // to the left
+	Hint  string
+	Key   string // of the number in a run, such as "NDCG@10"; "": no run has it
+	Lines bool   // its texts have line breaks
+}
+
+// Row is a row of a table.
+type Row struct {
+	Index  int  // of what it shows, in its list
+	Chosen bool // set off: the baseline, or the choice of a search
+	Cells  []Cell
+}
+
+// Cell is a text or a number. Low and High are the interval of a number.
+type Cell struct {
+	Text         string
+	Sort         string // the number to sort by; "": none
+	SD           string // standard deviation over seeds
+	Low, High    string
+	After        string // a word behind the number
+	Mark         string // behind the number, such as †
+	Footnotes    []int
+	Best, Second bool
+	Verdict      Verdict
+	Link         string // a file of the results folder
+	Ref          *Ref
+}
+
+// Verdict says whether a text is good news.
+type Verdict string
+
+// Verdicts.
+const (
+	Good Verdict = "good"
+	Bad  Verdict = "bad"
+	Open Verdict = "open"
+)
+
+// Ref is the cell of a comparison that a number was taken from.
+type Ref struct {
+	Table, Row   int // in the suite
+	Rule, Metric string
+}
+
+// String names the cell within its suite, as "0.6/kept/NDCG@10".
+func (r Ref) String() string { return fmt.Sprintf("%d.%d/%s/%s", r.Table, r.Row, r.Rule, r.Metric) }
+
+// footnote gives the number of a footnote. Equal texts share one.
+func (s *Section) footnote(text string) int {
+	i := slices.Index(s.Footnotes, text)
+	if i < 0 {
+		i = len(s.Footnotes)
+		s.Footnotes = append(s.Footnotes, text)
+	}
+	return i + 1
+}
+
+func (t *Table) add(cells ...Cell) {
+	t.Rows = append(t.Rows, Row{Index: len(t.Rows), Cells: cells})
+}
+
+// columns are columns of numbers; those whose title begins with < hold text.
+func columns(titles ...string) []Column {
+	var out []Column
+	for _, title := range titles {
+		text := title[0] == '<'
+		if text {
+			title = title[1:]
+		}
+		out = append(out, Column{Title: title, Text: text})
+	}
+	return out
+}
