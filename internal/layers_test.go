@@ -13,13 +13,20 @@ import (
 
 // Each package may use those before it, not those after it.
 var layers = []string{
-	"internal/bert", "pretrain", "internal/registry", "internal/plan", "internal/run", "internal/launch", "bench",
+	"internal/bert", "pretrain", "internal/registry", "internal/plan", "internal/run", "internal/launch",
+	"internal/aggregate", "internal/view", "internal/figure", "internal/report", "internal/page", "bench",
 }
 
 // What a package has nothing to do with: imports, and names of packages that it does import.
 var foreign = map[string][]string{
 	"internal/plan": {"os/exec", "famebench/internal/torch"},                                           // it starts no process and opens no tensor
 	"internal/run":  {"os/exec", "plan.Suite", "plan.Config", "plan.Plan", "plan.Options", "plan.Run"}, // it knows jobs, not suites
+
+	// What is shown is computed before: none of them does statistics, looks into models or needs libtorch.
+	"internal/view":   {"famebench/internal/stats", "famebench/internal/analysis", "famebench/internal/torch", "aggregate.Make"},
+	"internal/figure": {"famebench/internal/stats", "famebench/internal/analysis", "famebench/internal/torch", "aggregate.Make"},
+	"internal/page":   {"famebench/internal/stats", "famebench/internal/analysis", "famebench/internal/torch", "aggregate.Make"},
+	"internal/report": {"famebench/internal/stats", "analysis.NewDigest", "analysis.Summarise", "aggregate.Make"},
 }
 
 func TestLayers(t *testing.T) {

@@ -148,8 +148,8 @@ func (f *Figure) PNG() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Write makes a folder hold the SVG and the PNG of a suite's figures, and no other
-// ones; it makes the folder if there are any. A figure whose SVG is there already,
+// Write leaves a folder with the SVG and the PNG of a suite's figures, and no others; it
+// creates the folder if there are figures. A figure whose SVG is there already,
 // byte for byte, is left alone with its PNG, which takes twenty times as long to draw.
 func Write(dir string, figures []*Figure) error {
 	if err := removeOthers(dir, figures); err != nil {

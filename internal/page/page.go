@@ -10,13 +10,11 @@ package page
 import (
 	"bytes"
 	"cmp"
-	"embed"
+	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/escape"
@@ -24,20 +22,28 @@ import (
 	"famebench/internal/view"
 )
 
-//go:embed page.html page.css page.js
-var files embed.FS
+var (
+	//go:embed page.html
+	markup string
+	//go:embed page.css
+	style string
+	//go:embed page.js
+	program string
+)
 
-// parse returns the template with its style sheet and its program.
-func parse() (*template.Template, error) {
-	asset := func(name string) (string, error) {
-		text, err := files.ReadFile(name)
-		return string(text), err
-	}
-	return template.New("page.html").Funcs(template.FuncMap{
-		"css":   func() (template.CSS, error) { s, err := asset("page.css"); return template.CSS(s), err },
-		"class": class, "columnTitle": columnTitle, "number": number, "sentences": sentences, "small": small, "upperFirst": upperFirst,
-		"js": func() (template.JS, error) { s, err := asset("page.js"); return template.JS(s), err },
-	}).ParseFS(files, "page.html")
+var functions = template.FuncMap{
+	"css":         func() template.CSS { return template.CSS(style) },
+	"js":          func() template.JS { return template.JS(program) },
+	"class":       class,
+	"columnTitle": func(c view.Column) string { return view.OneLine(cmp.Or(c.Long, c.Title)) },
+	"evidence":    view.EvidenceRef,
+	"number":      number,
+	"onClaim":     view.OnClaim,
+	"percent":     func(v float64) string { return view.Minus(view.Percent(v)) },
+	"reproduced":  func() string { return view.Sentence(view.ReproducedMeans) },
+	"sentences":   sentences,
+	"small":       small,
+	"upperFirst":  view.Sentence,
 }
 
 // Write writes one page with all suites: tables that sort, figures, what the
@@ -45,7 +51,7 @@ func parse() (*template.Template, error) {
 // complete in itself, but links to records next to it (runs/ID.json), so it belongs
 // in the results folder.
 func Write(w io.Writer, suites []*aggregate.Suite) error {
-	t, err := parse()
+	t, err := template.New("page").Funcs(functions).Parse(markup)
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
@@ -69,42 +75,31 @@ type content struct {
 	Suites []suite
 	Runs   int // different ones
 	Data   data
-
-	// What is explained once for all suites.
-	Reproduced string
 }
 
 type suite struct {
 	*aggregate.Suite
-	ID     string // of its heading
-	Place  int
-	Data   *section
-	Trials *section // of a search
-	Tables []table
-	Checks *section
-	Claims []view.Claim
+	ID        string // of its heading
+	Place     int
+	Data      section
+	Trials    section // of a search
+	Tables    []table
+	Published section
 }
 
 type table struct {
 	*aggregate.Table
 	ID      string
-	Main    *section // test metrics under both rules, training
+	Main    section // test metrics under both rules, training
 	Figures []drawing
-	Heads   *section
-	Details []*section // groups of users, curves
+	Heads   section
+	Details []section // groups of users, curves
 }
 
-// section is a view.Section in the page.
+// section is a view.Section and its place in the data: its table in a suite.
 type section struct {
 	view.Section
-	Sheets []sheet
-}
-
-// sheet is a table of the page.
-type sheet struct {
-	*view.Table
-	Suite int
-	Place string // of the table in the data, as "0.1"
+	Suite, Table int
 }
 
 type drawing struct {
@@ -114,24 +109,21 @@ type drawing struct {
 }
 
 func newContent(suites []*aggregate.Suite) (*content, error) {
-	p := &content{Data: newData(suites), Reproduced: view.ReproducedMeans}
+	p := &content{Data: newData(suites)}
 	p.Runs = len(p.Data.Runs)
 	for i, s := range suites {
-		ps := suite{Suite: s, ID: fmt.Sprintf("suite-%d", i), Place: i, Claims: view.Claims(s),
-			Data: newSection(titled(view.Data(s.Datasets)), i, 0), Trials: newSection(view.Trials(s.Trials), i, 0), Checks: newSection(view.Published(s, s.Checks, view.Page), i, 0)}
+		place := func(sec view.Section, table int) section { return section{sec, i, table} }
+		ps := suite{Suite: s, ID: fmt.Sprintf("suite-%d", i), Place: i,
+			Data: place(view.Data(s.Datasets), 0), Trials: place(view.Trials(s.Trials), 0), Published: place(view.Published(s, s.Checks, view.Page), 0)}
+		ps.Published.Title = "" // the heading says it
 		drawn, err := drawAll(s)
 		if err != nil {
 			return nil, err
 		}
 		for k := range s.Tables {
 			t := &s.Tables[k]
-			pt := table{Table: t, ID: fmt.Sprintf("table-%d.%d", i, k), Main: newSection(view.Comparison(t, s.Axes, view.Page), i, k),
-				Heads: newSection(titled(view.Heads(t)), i, k)}
-			for _, s := range []view.Section{view.Groups(t, view.Page), view.Curves(t)} {
-				if folded := newSection(s, i, k); folded != nil {
-					pt.Details = append(pt.Details, folded)
-				}
-			}
+			pt := table{Table: t, ID: fmt.Sprintf("table-%d.%d", i, k), Main: place(view.Comparison(t, s.Axes, view.Page), k), Heads: place(view.Heads(t), k),
+				Details: []section{place(view.Groups(t, view.Page), k), place(view.Curves(t), k)}}
 			for _, f := range drawn {
 				if f.Table == k {
 					pt.Figures = append(pt.Figures, f)
@@ -142,33 +134,6 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 		p.Suites = append(p.Suites, ps)
 	}
 	return p, nil
-}
-
-// newSection places a section of the k-th table of the i-th suite; nil if there is nothing in it.
-func newSection(s view.Section, i, k int) *section {
-	out := &section{Section: s}
-	for n := range s.Tables {
-		if t := &s.Tables[n]; len(t.Rows) > 0 || t.Rule != "" {
-			out.Sheets = append(out.Sheets, sheet{t, i, fmt.Sprintf("%d.%d", i, k)})
-		}
-	}
-	if out.Sheets == nil {
-		return nil
-	}
-	return out
-}
-
-// titled puts the title of a section with one table above the table.
-func titled(s view.Section) view.Section {
-	for i := range s.Tables {
-		s.Tables[i].Caption = s.Title
-	}
-	return s
-}
-
-// columnTitle is the title where there is room.
-func columnTitle(c view.Column) string {
-	return strings.NewReplacer("\n@", "@", "\n", " ").Replace(cmp.Or(c.Long, c.Title))
 }
 
 // number writes a cell's text: numbers with the minus of print.
@@ -213,7 +178,7 @@ func class(c view.Cell, column view.Column) string {
 func sentences(texts []string) string {
 	var out []string
 	for _, t := range texts {
-		out = append(out, upperFirst(t)+".")
+		out = append(out, view.Sentence(t)+".")
 	}
 	return strings.Join(out, " ")
 }
@@ -240,9 +205,4 @@ func inline(svg []byte, f *figure.Figure) template.HTML {
 	text := strings.Replace(string(svg), "<svg", label, 1)
 	text = strings.ReplaceAll(text, figure.Fonts+";font-variant:normal;font-weight:normal;font-style:normal;", "")
 	return template.HTML(strings.ReplaceAll(text, "\n\t", " "))
-}
-
-func upperFirst(s string) string {
-	r, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(r)) + s[size:]
 }

@@ -66,14 +66,14 @@ func TestPageEscapes(t *testing.T) {
 	}
 }
 
-// TestPageSays: what must stand in the page, whatever its looks.
+// TestPageSays: what the page must say, whatever it looks like.
 func TestPageSays(t *testing.T) {
 	suites := aggregatetest.Suites()
 	page := html(t, suites)
 	fame := suites[0].Tables[0].Rows[6]
 	for _, want := range []string{
 		"Suite full", "2 of 38 runs are missing", "22,363 test users, full ranking of 12,101 items, leave-one-out",
-		`<th scope="row">bert4rec&nbsp;<sup>1</sup></th>`, "<li>not at the default: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6</li>",
+		`<th scope="row">bert4rec&nbsp;<sup>1</sup></th>`, "<li>non-default settings: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6</li>",
 		`class="best"><span>` + view.Share(fame.Removed.Metrics["NDCG@10"].Mean) + `</span> <small>± `,
 		"over duorec, %", ">(outside ±5 %)<", ">inside ±5 %<", ">other data<", ">not run<", "fame over duorec, %",
 		`<b class="verdict bad">not reproduced</b>`, "improves FAME &lt;further&gt;", "&#43;2.1 to &#43;12.3 %",

@@ -118,13 +118,10 @@ func newDataRun(r aggregate.Run) dataRun {
 	parts := []string{r.Host, r.CPU, r.Device, r.ThreadsText()}
 	out.Machine = strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 	var code []string
-	for _, v := range []struct {
-		what string
-		is   string
-	}{{"libtorch", r.Libtorch}, {"Go", strings.TrimPrefix(r.Go, "go")}, {"model code", version(r.Versions.Model)},
-		{"training code", version(r.Versions.Train)}, {"ranking code", version(r.Versions.Rank)}} {
-		if v.is != "" {
-			code = append(code, v.what+" "+v.is)
+	for _, v := range [][2]string{{"libtorch", r.Libtorch}, {"Go", strings.TrimPrefix(r.Go, "go")}, {"model code", strconv.Itoa(r.Versions.Model)},
+		{"training code", strconv.Itoa(r.Versions.Train)}, {"ranking code", strconv.Itoa(r.Versions.Rank)}} {
+		if v[1] != "" && v[1] != "0" {
+			code = append(code, v[0]+" "+v[1])
 		}
 	}
 	out.Code = strings.Join(code, ", ")
@@ -137,13 +134,6 @@ func newDataRun(r aggregate.Run) dataRun {
 			"targets_per_s": rounded(c.TargetsPerSecond), "peak_rss_mb": rounded(c.PeakRSSMB), "epochs": rounded(r.Epochs)}
 	}
 	return out
-}
-
-func version(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
 }
 
 func shorten(m map[string]float64) map[string]rounded {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -41,23 +40,6 @@ func analysisSections(a analysis.RunDigest) []view.Section {
 	return []view.Section{heads, lists, facetSection(a)}
 }
 
-// columns are of numbers; the cells of those listed in text are lines of text.
-func columns(titles []string, text ...int) []view.Column {
-	var out []view.Column
-	for i, title := range titles {
-		out = append(out, view.Column{Title: title, Text: slices.Contains(text, i), Lines: true})
-	}
-	return out
-}
-
-func addRow(t *view.Table, texts ...string) {
-	row := view.Row{Index: len(t.Rows)}
-	for _, text := range texts {
-		row.Cells = append(row.Cells, view.Cell{Text: text})
-	}
-	t.Rows = append(t.Rows, row)
-}
-
 // places is how many of the last items of a history the terminal shows attention to.
 const places = 4
 
@@ -67,7 +49,7 @@ func headSection(a analysis.RunDigest) view.Section {
 	if a.MoELayers > 1 {
 		s.Intro = []string{fmt.Sprintf("The model has %d layers with experts; experts and attention are those of the last one.", a.MoELayers)}
 	}
-	t := view.Table{Columns: columns([]string{"head", "gate\nmean", "10–90 %\nof users", "chosen", "load of\nexperts", "router\nentropy", "dead", "attn.\nlast", "attn.\n2nd", "attn.\n3rd", "attn.\n4th"})}
+	t := view.Table{Broken: true, Columns: view.Columns("head", "gate\nmean", "10–90 %\nof users", "chosen", "load of\nexperts", "router\nentropy", "dead", "attn.\nlast", "attn.\n2nd", "attn.\n3rd", "attn.\n4th")}
 	for h, head := range a.Heads {
 		gate, users, chosen := "–", "–", "–"
 		if g := head.Gate; g != nil {
@@ -86,7 +68,7 @@ func headSection(a analysis.RunDigest) view.Section {
 				row = append(row, "–")
 			}
 		}
-		addRow(&t, row...)
+		t.Add(view.Texts(row...)...)
 	}
 	s.Tables = []view.Table{t}
 	if a.Heads[0].Gate != nil {
@@ -105,11 +87,11 @@ func headSection(a analysis.RunDigest) view.Section {
 
 // listSection compares what the heads would recommend alone.
 func listSection(a analysis.RunDigest) view.Section {
-	t := view.Table{Columns: columns([]string{"head", "overlap:\nother heads", "at\nmost", "overlap:\nthe model", fmt.Sprintf("HR@%d\nalone", a.ListLen)})}
+	t := view.Table{Broken: true, Columns: view.Columns("head", "overlap:\nother heads", "at\nmost", "overlap:\nthe model", fmt.Sprintf("HR@%d\nalone", a.ListLen))}
 	for h, head := range a.Heads {
-		addRow(&t, fmt.Sprint(h+1), view.Short(a.Spread[h].MeanOverlap), view.Short(a.Spread[h].MostOverlap), view.Short(head.Alone.ModelOverlap), view.Short(head.Alone.HitRate))
+		t.Add(view.Texts(fmt.Sprint(h+1), view.Short(a.Spread[h].MeanOverlap), view.Short(a.Spread[h].MostOverlap), view.Short(head.Alone.ModelOverlap), view.Short(head.Alone.HitRate))...)
 	}
-	addRow(&t, "model", "", "", "", view.Short(a.HitRate))
+	t.Add(view.Texts("model", "", "", "", view.Short(a.HitRate))...)
 	return view.Section{
 		Title:  fmt.Sprintf("Top-%d lists of %s users if each head scored alone, seen items left out", a.ListLen, view.Thousands(a.ListUsers)),
 		Tables: []view.Table{t},
@@ -122,13 +104,13 @@ const likesWidth = 33
 
 // facetSection shows what the heads' lists have to do with the facets of the items.
 func facetSection(a analysis.RunDigest) view.Section {
-	t := view.Table{Columns: columns([]string{"facet", "head", "value", "by\nchance", "excess", "p", "Holm", "prefers: share\n(of all heads')"}, 7)}
+	t := view.Table{Broken: true, Columns: view.Columns("facet", "head", "value", "by\nchance", "excess", "p", "Holm", "<prefers: share\n(of all heads')")}
 	add := func(facet, head string, t0 analysis.Tested, likes []string) {
 		text := strings.Join(likes, ", ")
 		if utf8.RuneCountInString(text) > likesWidth {
 			text = strings.Join(likes, "\n")
 		}
-		addRow(&t, facet, head, millibits(t0.Value), millibits(t0.Control), millibits(t0.Excess()), view.Probability(t0.P), view.Probability(t0.Holm), text)
+		t.Add(view.Texts(facet, head, millibits(t0.Value), millibits(t0.Control), millibits(t0.Excess()), view.Probability(t0.P), view.Probability(t0.Holm), text)...)
 	}
 	for _, f := range a.Facets {
 		add(clip(f.Name, 10), "all", f.MutualInformation, nil)
@@ -150,18 +132,24 @@ func facetSection(a analysis.RunDigest) view.Section {
 
 // summarySection is a table of all analyses.
 func summarySection(all []analysis.Summary) view.Section {
-	t := view.Table{Columns: columns([]string{"runs", "gate\nentropy", "most\nchosen", "router\nentropy", "least,\nmost\nload", "dead", "overlap", "beyond chance, mbit\n(seeds with p < .05)"}, 7)}
+	t := view.Table{Broken: true, Columns: view.Columns("runs", "gate\nentropy", "most\nchosen", "router\nentropy", "least,\nmost\nload", "dead", "overlap", "<beyond chance, mbit\n(seeds with p < .05)")}
 	for _, s := range all {
-		label := slices.Concat(wrapLabel(escape.Line(s.Dataset), labelWidth), wrapLabel(escape.Line(s.Model), labelWidth), wrapLabel(escape.Line(s.At), labelWidth), []string{fmt.Sprintf("%d seeds", s.Seeds)})
+		seeds := fmt.Sprintf("%d seeds", s.Seeds)
 		if s.Seeds == 1 {
-			label[len(label)-1] = "1 seed"
+			seeds = "1 seed"
+		}
+		var label []string
+		for _, text := range []string{s.Dataset, s.Model, s.At, seeds} {
+			if text != "" {
+				label = append(label, wrap(escape.Line(text), labelWidth, "")...)
+			}
 		}
 		var facets []string
 		for _, f := range s.Facets {
 			facets = append(facets, fmt.Sprintf("%-10s %6s (%d/%d)", clip(f.Name, 10), millibits(f.Excess), f.Significant, s.Seeds))
 		}
-		addRow(&t, strings.Join(label, "\n"), view.Short(s.GateEntropy), view.Short(s.MostChosen), view.Short(s.RouterEntropy),
-			view.Short(s.LeastLoad)+"\n"+view.Short(s.MostLoad), fmt.Sprintf("%.1f", s.Dead), view.Short(s.Overlap), strings.Join(facets, "\n"))
+		t.Add(view.Texts(strings.Join(label, "\n"), view.Short(s.GateEntropy), view.Short(s.MostChosen), view.Short(s.RouterEntropy),
+			view.Short(s.LeastLoad)+"\n"+view.Short(s.MostLoad), fmt.Sprintf("%.1f", s.Dead), view.Short(s.Overlap), strings.Join(facets, "\n"))...)
 	}
 	return view.Section{
 		Title:  "All analyses: means over seeds",
@@ -184,7 +172,7 @@ func WriteExplanation(w io.Writer, e *analysis.Explanation) error {
 		}
 		s.Intro = append(s.Intro, text)
 	}
-	t := view.Table{Columns: columns([]string{"recommended", "score", "head", "expert", "because of", "shared"}, 4, 5)}
+	t := view.Table{Broken: true, Columns: view.Columns("recommended", "score", "head", "expert", "<because of", "<shared")}
 	for _, r := range e.Items {
 		head, expert := "–", "–"
 		if r.Head > 0 {
@@ -201,7 +189,7 @@ func WriteExplanation(w io.Writer, e *analysis.Explanation) error {
 		for i, s := range r.Shares {
 			shares[i] = clip(s, labelLen)
 		}
-		addRow(&t, clip(itemText(r.Item), 18), fmt.Sprintf("%.2f", r.Score), head, expert, strings.Join(because, "\n"), strings.Join(shares, "\n"))
+		t.Add(view.Texts(clip(itemText(r.Item), 18), fmt.Sprintf("%.2f", r.Score), head, expert, strings.Join(because, "\n"), strings.Join(shares, "\n"))...)
 	}
 	s.Tables = []view.Table{t}
 	return writeSections(w, s)

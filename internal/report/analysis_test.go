@@ -78,7 +78,9 @@ func TestAnalysisGolden(t *testing.T) {
 	other := exampleAnalysis("beauty-8core-fame-s1-00000002", "fame", 4, 4)
 	other.Facets[1].MutualInformation.Holm = .06
 	for name, write := range map[string]func(b *bytes.Buffer) error{
-		"analyses.txt":    func(b *bytes.Buffer) error { return WriteAnalyses(b, analysis.NewDigest([]*analysis.Analysis{plain, concat, other})) },
+		"analyses.txt": func(b *bytes.Buffer) error {
+			return WriteAnalyses(b, analysis.NewDigest([]*analysis.Analysis{plain, concat, other}))
+		},
 		"explanation.txt": func(b *bytes.Buffer) error { return WriteExplanation(b, exampleExplanation(4)) },
 	} {
 		var b bytes.Buffer

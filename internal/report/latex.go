@@ -43,7 +43,7 @@ func latexTable(w io.Writer, s view.Section, t view.Table, label string) {
 			a = "l"
 		}
 		align += a
-		titles = append(titles, escape.Latex(oneLine(c.Title)))
+		titles = append(titles, escape.Latex(view.OneLine(c.Title)))
 	}
 	fmt.Fprintf(w, "\n\\begin{table*}[t]\n\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}\n\\caption{%s.}\\label{%s}\n\\begin{tabular}{%s}\n\\toprule\n%s \\\\\n\\midrule\n",
 		escape.Latex(caption), label, align, strings.Join(titles, " & "))
@@ -75,7 +75,7 @@ func latexTable(w io.Writer, s view.Section, t view.Table, label string) {
 	}
 	for _, text := range slices.Concat([]string{s.Marks}, t.About, s.Notes) {
 		if text != "" {
-			below = append(below, escape.Latex(sentence(text))+".")
+			below = append(below, escape.Latex(view.Sentence(text))+".")
 		}
 	}
 	if below != nil {

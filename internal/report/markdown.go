@@ -49,7 +49,7 @@ func markdownTable(w io.Writer, t view.Table) {
 	line := func(cells []string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
 	var titles, under []string
 	for i, c := range t.Columns {
-		titles = append(titles, escape.Markdown(oneLine(c.Title)))
+		titles = append(titles, escape.Markdown(view.OneLine(c.Title)))
 		rule := "---:"
 		if left(t, i) {
 			rule = "---"

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/record"
@@ -87,15 +85,4 @@ func value(c view.Cell) string {
 // footnotes writes the numbers of footnotes as 1,2.
 func footnotes(numbers []int) string {
 	return strings.ReplaceAll(strings.Trim(fmt.Sprint(numbers), "[]"), " ", ",")
-}
-
-// oneLine undoes the breaks that keep columns narrow.
-func oneLine(title string) string {
-	return strings.NewReplacer("\n@", "@", "\n", " ").Replace(title)
-}
-
-// sentence begins with a capital.
-func sentence(s string) string {
-	first, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + s[size:]
 }

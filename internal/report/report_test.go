@@ -35,11 +35,11 @@ func example() *aggregate.Suite {
 		},
 		Tables: []aggregate.Table{
 			{Dataset: "beauty", Protocol: "leave-one-out", Users: 22363, Items: 12101, Baseline: "sasrec", Proposed: "fame heads=4", Rows: exampleRows(),
-				Notes:      []string{"records of different thread counts: 2, 4"},
+				Notes:      []string{"records with different thread counts: 2, 4"},
 				Breakdowns: []aggregate.Breakdown{exampleBreakdown(aggregate.ByTarget), exampleBreakdown(aggregate.ByHistory)}},
 			{Dataset: "ml-100k", Protocol: "time", Users: 943, Items: 1682, Rows: []aggregate.Row{
 				{Model: "popularity", Label: "popularity", Floor: true, Baseline: true, Runs: exampleRuns("i"), Removed: exampleRule(.01, 0, 0, 1, nil), Kept: exampleRule(0, 0, 0, 1, nil)},
-			}, Notes: []string{"the data with max_users = 500"}},
+			}, Notes: []string{"data settings: max_users = 500"}},
 		},
 		Checks: exampleChecks(),
 		Claims: []aggregate.Claim{
@@ -97,11 +97,11 @@ func exampleRows() []aggregate.Row {
 	return []aggregate.Row{
 		{Model: "popularity", Label: "popularity", Floor: true, Baseline: true, Runs: exampleRuns("a"),
 			Removed: exampleRule(.0123, 0, -79.5, 1, worse), Kept: exampleRule(.0023, 0, -95.4, 1, worse)},
-		{Model: "sasrec", Label: "sasrec", Baseline: true, Notes: []string{budget, "made with uncommitted changes (1 of 3 seeds)"}, Runs: exampleRuns("b", "c", "d"),
+		{Model: "sasrec", Label: "sasrec", Baseline: true, Notes: []string{budget, "run with uncommitted changes (1 of 3 seeds)"}, Runs: exampleRuns("b", "c", "d"),
 			Removed: second(exampleRule(.06, .01, 0, 3, nil)), Kept: best(exampleRule(.05, .01, 0, 3, nil))},
 		{Model: "fame", Label: "fame heads=4", At: map[string]any{"heads": 4.}, Notes: []string{budget}, Heads: heads, Runs: exampleRuns("e", "f", "g"),
 			Removed: best(exampleRule(.068, .002, 13.53, 3, better)), Kept: second(exampleRule(.05, .002, 2, 3, maybe))},
-		{Model: "fame-average-gate", Label: "fame-average-gate heads=16", At: map[string]any{"heads": 16.}, Notes: []string{"1 seed only", "not at the default: dropout = 0.3"}, Runs: exampleRuns("h"),
+		{Model: "fame-average-gate", Label: "fame-average-gate heads=16", At: map[string]any{"heads": 16.}, Notes: []string{"1 seed only", "non-default settings: dropout = 0.3"}, Runs: exampleRuns("h"),
 			Removed: exampleRule(.05, 0, -1, 1, maybe), Kept: exampleRule(.04, 0, -1, 1, maybe)},
 	}
 }
@@ -290,7 +290,7 @@ func TestMarkdownCell(t *testing.T) {
 	}
 }
 
-func TestWrapLabel(t *testing.T) {
+func TestWrap(t *testing.T) {
 	for in, want := range map[string]string{
 		"sasrec":                        "sasrec",
 		"fame heads=4":                  "fame heads=4",
@@ -298,8 +298,9 @@ func TestWrapLabel(t *testing.T) {
 		"fame-average-gate heads=16":    "fame-average-|gate heads=16",
 		"sasrec train.learning_rate=.1": "sasrec|train.learning_rate=.1", // nowhere to break
 		"fame over sasrec heads=4, %":   "fame over|sasrec|heads=4, %",
+		"(outside ±5 %)":                "(outside ±5 %)", // 14 characters in 15 bytes
 	} {
-		if got := strings.Join(wrapLabel(in, 14), "|"); got != want {
+		if got := strings.Join(wrap(in, 14, ""), "|"); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
@@ -309,7 +310,7 @@ func TestWrapLabel(t *testing.T) {
 // as a dash.
 func TestNoNumber(t *testing.T) {
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-		if got := number64(v); got != "" {
+		if got := field(v); got != "" {
 			t.Errorf("CSV of %v: %q", v, got)
 		}
 		if got := millibits(v); got != "–" {
@@ -327,7 +328,7 @@ func TestNoNumber(t *testing.T) {
 			}
 		}
 	}
-	s.Tables[0].Notes = append(s.Tables[0].Notes, "gain –: sasrec has 0")
+	s.Tables[0].Notes = append(s.Tables[0].Notes, "no gain (–): the baseline sasrec scores 0")
 	var b bytes.Buffer
 	if err := WriteSuite(&b, s); err != nil {
 		t.Fatal(err)

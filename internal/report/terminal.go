@@ -73,7 +73,7 @@ func lines(t view.Table) [][]view.Cell {
 // terminalCell breaks a text at the width, and puts the deviation on a line of its
 // own: eight metrics with their deviations side by side would need 120 columns.
 func terminalCell(c view.Cell, width int) string {
-	text := strings.Join(wrapLabel(escape.Line(value(c)), width), "\n")
+	text := strings.Join(wrap(escape.Line(value(c)), width, ""), "\n")
 	if len(c.Footnotes) > 0 {
 		mark := "[" + footnotes(c.Footnotes) + "]"
 		last := text[strings.LastIndex(text, "\n")+1:]
@@ -95,55 +95,37 @@ func terminalCell(c view.Cell, width int) string {
 	return text
 }
 
-// wrapLabel breaks a label at spaces and, where a word is too long, after a hyphen.
-func wrapLabel(text string, width int) []string {
-	var words []string
-	for word := range strings.FieldsSeq(text) {
-		for len(word) > width {
-			i := strings.LastIndex(word[:width], "-")
+// wrap breaks a text at spaces and, where a word is too long, after a hyphen. All lines
+// but the first are indented.
+func wrap(text string, width int, indent string) []string {
+	var lines []string
+	line, begun := "", false
+	put := func(word string) {
+		if begun && utf8.RuneCountInString(line+" "+word) > width {
+			lines, line, begun = append(lines, line), indent, false
+		}
+		if begun {
+			line += " "
+		}
+		line, begun = line+word, true
+	}
+	for word := range strings.SplitSeq(text, " ") {
+		for utf8.RuneCountInString(word) > width {
+			i := strings.LastIndex(string([]rune(word)[:width]), "-")
 			if i <= 0 {
 				break
 			}
-			words, word = append(words, word[:i+1]+"\n"), word[i+1:]
+			put(word[:i+1])
+			lines, line, begun = append(lines, line), indent, false
+			word = word[i+1:]
 		}
-		words = append(words, word)
+		put(word)
 	}
-	var lines []string
-	line := ""
-	for _, word := range words {
-		word, hard := strings.CutSuffix(word, "\n")
-		if line != "" && len(line)+1+len(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-		if hard {
-			lines, line = append(lines, line), ""
-		}
-	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	return lines
+	return append(lines, line)
 }
 
-// writeWrapped breaks a text at spaces; all lines but the first are indented.
 func writeWrapped(w io.Writer, text, indent string) {
-	line := ""
-	for i, word := range strings.Split(escape.Line(text), " ") {
-		if i > 0 && utf8.RuneCountInString(line+" "+word) > lineWidth {
-			fmt.Fprintln(w, line)
-			line = indent + word
-			continue
-		}
-		if i > 0 {
-			line += " "
-		}
-		line += word
-	}
-	fmt.Fprintln(w, line)
+	fmt.Fprintln(w, strings.Join(wrap(escape.Line(text), lineWidth, indent), "\n"))
 }
 
 // writeTable draws a table.
@@ -167,7 +149,7 @@ func writeTable(w io.Writer, t view.Table) error {
 			case i == 0 && len(row) > 2:
 				width = labelWidth
 			}
-			if t.Columns[i].Lines {
+			if t.Broken {
 				cells = append(cells, c.Text)
 			} else {
 				cells = append(cells, terminalCell(c, width))

@@ -13,7 +13,7 @@ import (
 // Published compares published numbers with ours: those given, of the suite s.
 func Published(s *aggregate.Suite, checks []aggregate.Check, m Medium) Section {
 	out := Section{Title: "Published numbers"}
-	t := Table{Columns: columns("<data set", "<model", "<metric", "<seen\nitems", "published", "ours", "diff.\n%", "<verdict", "<source", "<loss", "<cold\nitems")}
+	t := Table{Columns: Columns("<data set", "<model", "<metric", "<seen\nitems", "published", "ours", "diff.\n%", "<verdict", "<source", "<loss", "<cold\nitems")}
 	t.Columns[6].Long = "difference, %"
 	t.About = []string{
 		"in brackets: the seen-item rule, the loss or the rule for cold items of the source is unknown or differs from ours (we keep cold items)",
@@ -55,9 +55,7 @@ func Published(s *aggregate.Suite, checks []aggregate.Check, m Medium) Section {
 	if m != Page {
 		t.arrange(1, 3, 9, 10, 2, 4, 5, 6, 7) // the title has the data set, a footnote the source
 	}
-	if len(t.Rows) > 0 {
-		out.Tables = []Table{t}
-	}
+	out.Tables = filled(t)
 	if others > 0 {
 		out.Notes = append(out.Notes, fmt.Sprintf("numbers on other or unknown terms, in the Markdown file only: %d", others))
 	}
@@ -83,18 +81,15 @@ func (t *Table) arrange(keep ...int) {
 
 // publishedByData has a section for each data set.
 func publishedByData(s *aggregate.Suite, m Medium) []Section {
-	var order []string
-	byData := map[string][]aggregate.Check{}
-	for _, c := range s.Checks {
-		if byData[c.Dataset] == nil {
-			order = append(order, c.Dataset)
-		}
-		byData[c.Dataset] = append(byData[c.Dataset], c)
-	}
 	var out []Section
-	for _, data := range order {
-		sec := Published(s, byData[data], m)
-		sec.Title += " on " + data
+	var seen []string
+	for _, c := range s.Checks {
+		if slices.Contains(seen, c.Dataset) {
+			continue
+		}
+		seen = append(seen, c.Dataset)
+		sec := Published(s, slices.DeleteFunc(slices.Clone(s.Checks), func(d aggregate.Check) bool { return d.Dataset != c.Dataset }), m)
+		sec.Title += " on " + c.Dataset
 		out = append(out, sec)
 	}
 	return out
@@ -139,67 +134,38 @@ const ReproducedMeans = "reproduced: on every data set that the model and the ba
 // claims shows the claims of the papers as tables, of verdicts and of evidence.
 func claims(all []aggregate.Claim) Section {
 	s := Section{Title: "Claims of the papers"}
-	verdicts := Table{Columns: columns("<claim", "<verdict"), About: []string{ReproducedMeans}}
-	found := Table{Caption: "Evidence", Columns: columns("<model", "<data set", "<seen items", "<metric", "<baseline", "gain\n%", "<significantly\nbetter", "seeds")}
+	verdicts := Table{Columns: Columns("<claim", "<verdict"), About: []string{ReproducedMeans}}
+	found := Table{Caption: "Evidence", Columns: Columns("<model", "<data set", "<seen items", "<metric", "<baseline", "gain\n%", "<significantly\nbetter", "seeds")}
 	for _, c := range all {
-		verdicts.add(Cell{Text: c.Text, Footnotes: []int{s.footnote(c.Paper)}}, Cell{Text: c.Verdict})
+		verdicts.Add(Cell{Text: c.Text, Footnotes: []int{s.footnote(c.Paper)}}, Cell{Text: c.Verdict})
 		for _, e := range c.Found {
 			better := "no"
 			if e.Significant {
 				better = "yes"
 			}
-			found.add(texts(c.Model, e.Dataset, e.Rule, c.Metric, e.Baseline, Gain(e.Gain), better, strconv.Itoa(e.Seeds))...)
+			found.Add(Texts(c.Model, e.Dataset, e.Rule, c.Metric, e.Baseline, Gain(e.Gain), better, strconv.Itoa(e.Seeds))...)
 		}
 	}
-	s.Tables = []Table{verdicts}
-	if len(found.Rows) > 0 {
-		s.Tables = append(s.Tables, found)
-	}
+	s.Tables = append(filled(verdicts), filled(found)...)
 	return s
 }
 
-// Claim is a claim of a paper for the page, which shows claims as text.
-type Claim struct {
-	aggregate.Claim
-	Class   Verdict
-	Claimed string
-	Found   []Evidence
+// OnClaim says whether the verdict on a claim is good news.
+func OnClaim(verdict string) Verdict {
+	return cmp.Or(map[string]Verdict{aggregate.Reproduced: Good, aggregate.NotReproduced: Bad}[verdict], Open)
 }
 
-// Evidence is a data set's part of a claim.
-type Evidence struct {
-	aggregate.ClaimEvidence
-	Percent string
-	Ref     *Ref
-}
-
-// Claims lists the claims of a suite for the page.
-func Claims(s *aggregate.Suite) []Claim {
-	var out []Claim
-	for _, c := range s.Claims {
-		class := map[string]Verdict{aggregate.Reproduced: Good, aggregate.NotReproduced: Bad}[c.Verdict]
-		claim := Claim{Claim: c, Class: cmp.Or(class, Open)}
-		if c.Low != 0 || c.High != 0 {
-			claim.Claimed = Percent(c.Low) + " to " + Percent(c.High) + " %"
-		}
-		for _, e := range c.Found {
-			text := "no gain, as the baseline has 0,"
-			if e.Gain != nil {
-				text = Minus(Percent(*e.Gain)) + " %"
-			}
-			claim.Found = append(claim.Found, Evidence{e, text, ref(s, e.Dataset, e.Rule, c.Metric, func(r *aggregate.Row, own aggregate.Cell) bool {
-				return r.Model == c.Model && (own.Gain == nil) == (e.Gain == nil) && (e.Gain == nil || *own.Gain == *e.Gain)
-			})})
-		}
-		out = append(out, claim)
-	}
-	return out
+// EvidenceRef finds the cell of a comparison that a piece of evidence was taken from.
+func EvidenceRef(s *aggregate.Suite, c aggregate.Claim, e aggregate.ClaimEvidence) *Ref {
+	return ref(s, e.Dataset, e.Rule, c.Metric, func(r *aggregate.Row, own aggregate.Cell) bool {
+		return r.Model == c.Model && (own.Gain == nil) == (e.Gain == nil) && (e.Gain == nil || *own.Gain == *e.Gain)
+	})
 }
 
 // Trials lists what a search tried. Where every trial was trained to the end there is no
 // column of short runs.
 func Trials(trials []record.Trial) Section {
-	t := Table{Columns: columns("<data set", "<model", "<tried", "short\nrun", "to the\nend", "epochs", "<choice")}
+	t := Table{Columns: Columns("<data set", "<model", "<tried", "short\nrun", "to the\nend", "epochs", "<choice")}
 	t.Columns[3].Hint, t.Columns[4].Hint = "best validation "+aggregate.Tested+" of a short run", "of the finalists"
 	value := func(v float64, id string) Cell {
 		if id == "" {
@@ -208,7 +174,7 @@ func Trials(trials []record.Trial) Section {
 		return Cell{Text: Share(v), Sort: sortable(v, 6), Link: "runs/" + id + ".json"}
 	}
 	for i, trial := range trials {
-		row := Row{Index: i, Chosen: trial.Chosen, Cells: append(texts(trial.Dataset, trial.Model, cmp.Or(trial.At, "as configured")),
+		row := Row{Index: i, Chosen: trial.Chosen, Cells: append(Texts(trial.Dataset, trial.Model, cmp.Or(trial.At, "as configured")),
 			value(trial.Short, trial.ShortID), value(trial.Full, trial.FullID), Cell{}, Cell{})}
 		if trial.FullID != "" {
 			row.Cells[5] = count(float64(trial.Epochs))
@@ -221,18 +187,18 @@ func Trials(trials []record.Trial) Section {
 	if !slices.ContainsFunc(trials, record.Trial.HasShort) {
 		t.arrange(0, 1, 2, 4, 5, 6)
 	}
-	return Section{Title: "Validation " + aggregate.Tested + ", seen items removed; the test items were not ranked", Tables: []Table{t}}
+	return Section{Title: "Validation " + aggregate.Tested + ", seen items removed; the test items were not ranked", Tables: filled(t)}
 }
 
 // Costs shows what was measured on this machine.
 func Costs(costs []record.Cost) Section {
-	t := Table{Columns: columns("<model", "data set", "batch", "targets/s", "users/s", "p50\nms", "p95\nms", "p99\nms", "params", "peak\nMB")}
+	t := Table{Columns: Columns("<model", "data set", "batch", "targets/s", "users/s", "p50\nms", "p95\nms", "p99\nms", "params", "peak\nMB")}
 	for _, c := range costs {
 		batch, rate, params := none, none, none
 		if c.BatchTargets > 0 {
 			batch, rate, params = Thousands(c.BatchTargets), speed(c.TargetsPerSecond), Thousands(int(c.Parameters))
 		}
-		t.add(texts(c.Model, c.Dataset, batch, rate, speed(c.EvalUsersPerSec),
+		t.Add(Texts(c.Model, c.Dataset, batch, rate, speed(c.EvalUsersPerSec),
 			milliseconds(c.Latency.P50), milliseconds(c.Latency.P95), milliseconds(c.Latency.P99), params, formatted("%.0f", c.PeakRSSMB))...)
 	}
 	t.About = []string{

@@ -74,7 +74,8 @@ func sortable(v float64, decimals int) string {
 	return strconv.FormatFloat(math.Round(v*p)/p, 'f', -1, 64)
 }
 
-func texts(all ...string) []Cell {
+// Texts are cells of text.
+func Texts(all ...string) []Cell {
 	var out []Cell
 	for _, t := range all {
 		out = append(out, Cell{Text: t})
@@ -82,12 +83,21 @@ func texts(all ...string) []Cell {
 	return out
 }
 
+// number is a cell that sorts by v, with so many decimals.
+func number(v float64, text string, decimals int) Cell {
+	if !finite(v) {
+		return Cell{Text: none}
+	}
+	return Cell{Text: text, Sort: sortable(v, decimals)}
+}
+
 // mean is a metric over seeds.
 func mean(c aggregate.Cell) Cell {
 	if c.N == 0 || !finite(c.Mean) {
 		return Cell{Text: none}
 	}
-	out := Cell{Text: Share(c.Mean), Sort: sortable(c.Mean, 6), Best: c.Best, Second: c.Second}
+	out := number(c.Mean, Share(c.Mean), 6)
+	out.Best, out.Second = c.Best, c.Second
 	if c.N > 1 {
 		out.SD = Share(c.SD)
 	}
@@ -96,24 +106,16 @@ func mean(c aggregate.Cell) Cell {
 
 // fixed is a number with so many decimals.
 func fixed(v float64, decimals int) Cell {
-	if !finite(v) {
-		return Cell{Text: none}
-	}
-	return Cell{Text: strconv.FormatFloat(v, 'f', decimals, 64), Sort: sortable(v, decimals)}
+	return number(v, strconv.FormatFloat(v, 'f', decimals, 64), decimals)
 }
 
 // count is a number without decimals.
-func count(v float64) Cell {
-	if !finite(v) {
-		return Cell{Text: none}
-	}
-	return Cell{Text: Thousands(int(math.Round(v))), Sort: sortable(v, 1)}
-}
+func count(v float64) Cell { return number(v, Thousands(int(math.Round(v))), 1) }
 
 // percent is a gain in percent.
 func percent(v *float64) Cell {
-	if v == nil || !finite(*v) {
+	if v == nil {
 		return Cell{Text: none}
 	}
-	return Cell{Text: Percent(*v), Sort: sortable(*v, 4)}
+	return number(*v, Percent(*v), 4)
 }

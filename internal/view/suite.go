@@ -40,16 +40,25 @@ func Suite(s *aggregate.Suite, m Medium) []Section {
 	return out
 }
 
-// Data shows the statistics of data sets.
+// filled is a table, unless it has no rows.
+func filled(t Table) []Table {
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return []Table{t}
+}
+
+// Data shows the statistics of data sets. As in the other sections, there is no table
+// without rows.
 func Data(stats []datasets.Stats) Section {
 	// The millions of ML-20M fit into 100 columns too.
-	t := Table{Columns: columns("<data set", "users", "items", "interactions", "density\n%", "avg\nlength", "<tie\nrule", "tied\n%", "tied\ntests", "leak\n%")}
+	t := Table{Columns: Columns("<data set", "users", "items", "interactions", "density\n%", "avg\nlength", "<tie\nrule", "tied\n%", "tied\ntests", "leak\n%")}
 	for _, d := range stats {
-		timed := texts(none, none, none, none)
+		timed := Texts(none, none, none, none)
 		if d.Timed {
 			timed = []Cell{{Text: d.Ties}, fixed(100*d.TiedShare, 1), count(float64(d.TiedTestUsers)), fixed(100*d.Leak, 1)}
 		}
-		t.add(append([]Cell{{Text: d.Name, Link: fmt.Sprintf("datasets/%s-%.8s.json", d.Name, d.Fingerprint)},
+		t.Add(append([]Cell{{Text: d.Name, Link: fmt.Sprintf("datasets/%s-%.8s.json", d.Name, d.Fingerprint)},
 			count(float64(d.Users)), count(float64(d.Items)), count(float64(d.Interactions)), fixed(100*d.Density, 3), fixed(d.AvgLength, 1)}, timed...)...)
 	}
 	t.About = []string{
@@ -57,7 +66,7 @@ func Data(stats []datasets.Stats) Section {
 		"leak: share of leave-one-out's training interactions that are later than the median test interaction",
 		"–: the source has no times",
 	}
-	return Section{Title: "Data", Tables: []Table{t}}
+	return Section{Title: "Data", Tables: filled(t)}
 }
 
 // Comparison shows the test metrics of a table's rows under both seen-item rules, and the
@@ -84,9 +93,7 @@ func Comparison(t *aggregate.Table, axes []string, m Medium) Section {
 		s.Marks = fmt.Sprintf("gain: of %s over %s, the baseline that is best on validation; †: significant (p < .05 after Holm's correction, and the interval excludes 0)",
 			aggregate.Tested, t.Baseline)
 	}
-	if tests := tests(t); len(tests.Rows) > 0 {
-		s.Tables = append(s.Tables, tests)
-	}
+	s.Tables = append(s.Tables, filled(tests(t))...)
 	return s
 }
 
@@ -115,7 +122,7 @@ func (s *Section) begin(t *aggregate.Table, i int, axes []string) Row {
 
 // labelColumns are those of begin.
 func labelColumns(axes []string) []Column {
-	out := columns("<model")
+	out := Columns("<model")
 	for _, axis := range axes {
 		out = append(out, Column{Title: axis, Text: true})
 	}
@@ -158,7 +165,7 @@ func (s *Section) metrics(t *aggregate.Table, axes []string, rule string, m Medi
 		}
 		out.Rows = append(out.Rows, row)
 		if r.Label == t.Proposed && t.Baseline != "" {
-			out.Foot = append(texts(fmt.Sprintf("%s over %s, %%", t.Proposed, t.Baseline)), make([]Cell, len(axes))...)
+			out.Foot = append(Texts(fmt.Sprintf("%s over %s, %%", t.Proposed, t.Baseline)), make([]Cell, len(axes))...)
 			for _, metric := range aggregate.Columns {
 				out.Foot = append(out.Foot, percent(own.Metrics[metric].Gain))
 			}
@@ -179,14 +186,14 @@ func mark(t *aggregate.Test) string {
 func tests(t *aggregate.Table) Table {
 	out := Table{Caption: fmt.Sprintf("%s against %s", aggregate.Tested, t.Baseline), Columns: labelColumns(nil)}
 	for _, rule := range aggregate.SeenItemRules {
-		out.Columns = append(out.Columns, columns(rule+"\ndiff.", rule+"\ninterval", rule+"\np")...)
+		out.Columns = append(out.Columns, Columns(rule+"\ndiff.", rule+"\ninterval", rule+"\np")...)
 	}
 	for i := range t.Rows {
-		cells, any := texts(t.Rows[i].Label), false
+		cells, any := Texts(t.Rows[i].Label), false
 		for _, rule := range aggregate.SeenItemRules {
 			test := t.Rows[i].Under(rule).Test
 			if test == nil {
-				cells = append(cells, texts(none, none, none)...)
+				cells = append(cells, Texts(none, none, none)...)
 				continue
 			}
 			any = true
@@ -194,7 +201,7 @@ func tests(t *aggregate.Table) Table {
 				Cell{Text: Difference(test.Low) + " to " + Difference(test.High)}, Cell{Text: Probability(test.PHolm)})
 		}
 		if any {
-			out.add(cells...)
+			out.Add(cells...)
 		}
 	}
 	out.About = []string{"difference: of the users' " + aggregate.Tested + ", averaged over seeds; interval: 95 %, bootstrap over users and seeds, 10,000 draws; p: Wilcoxon's signed-rank test, two-sided, after Holm's correction for all models of the table"}
@@ -220,19 +227,16 @@ func (s *Section) training(t *aggregate.Table, axes []string) {
 			count(c.PeakRSSMB), Cell{Text: epochs, Sort: epochs})
 		out.Rows = append(out.Rows, row)
 	}
-	if len(out.Rows) > 0 {
-		s.Tables = append(s.Tables, out)
-	}
+	s.Tables = append(s.Tables, filled(out)...)
 }
 
-// Heads shows how well heads that were initialised from texts tell labels apart. Without
-// such heads there is no table.
+// Heads shows how well heads that were initialised from texts tell labels apart.
 func Heads(t *aggregate.Table) Section {
 	s := Section{Title: "What pre-training learned on held-out items of " + t.Dataset}
-	out := Table{Columns: columns("<model", "head", "<facet", "<learned from", "labels", "purity by\nchance", "purity,\ntext", "purity,\nhead", "alignment,\ntext", "alignment,\nhead", "uniformity,\ntext", "uniformity,\nhead")}
+	out := Table{Columns: Columns("<model", "head", "<facet", "<learned from", "labels", "purity by\nchance", "purity,\ntext", "purity,\nhead", "alignment,\ntext", "alignment,\nhead", "uniformity,\ntext", "uniformity,\nhead")}
 	for _, r := range t.Rows {
 		for h, head := range r.Heads {
-			cells := append(texts(r.Label, strconv.Itoa(h+1), cmp.Or(head.Facet, none), head.Learned), count(float64(head.Labels)))
+			cells := append(Texts(r.Label, strconv.Itoa(h+1), cmp.Or(head.Facet, none), head.Learned), count(float64(head.Labels)))
 			for _, c := range head.Cells() {
 				cell := Cell{Text: none}
 				if c.N > 0 {
@@ -240,7 +244,7 @@ func Heads(t *aggregate.Table) Section {
 				}
 				cells = append(cells, cell)
 			}
-			out.add(cells...)
+			out.Add(cells...)
 		}
 	}
 	for i, hint := range []string{"labels that more than one item has", "share of random items that have a label in common",
@@ -253,13 +257,11 @@ func Heads(t *aggregate.Table) Section {
 		"labels: those that more than one item has; purity: share of the ten nearest items that have a label of the facet in common; by chance: the same for random items",
 		"alignment: mean distance of items with a label in common; uniformity: log of the mean of exp(-2 d d) over the distances d of all pairs; lower is more even",
 	}
-	if len(out.Rows) > 0 {
-		s.Tables = []Table{out}
-	}
+	s.Tables = filled(out)
 	return s
 }
 
-// Groups shows the tested metric on groups of users; without breakdowns there is no table.
+// Groups shows the tested metric on groups of users.
 func Groups(t *aggregate.Table, m Medium) Section {
 	s := Section{Title: fmt.Sprintf("Test users of %s by target frequency and history length", t.Dataset)}
 	for _, b := range t.Breakdowns {
@@ -270,7 +272,7 @@ func Groups(t *aggregate.Table, m Medium) Section {
 				out.Columns = append(out.Columns, Column{Title: fmt.Sprintf("%s (%s)", g.Label, users), Long: g.Label, Hint: users + " test users"})
 			}
 			for i := range b.Rows {
-				cells := texts(b.Rows[i].Label)
+				cells := Texts(b.Rows[i].Label)
 				for k, of := range b.Rows[i].Under(rule) {
 					e, c := of[aggregate.Tested], Cell{Text: none}
 					if e.N > 0 {
@@ -281,10 +283,10 @@ func Groups(t *aggregate.Table, m Medium) Section {
 					}
 					cells = append(cells, c)
 				}
-				out.add(cells...)
+				out.Add(cells...)
 			}
 			if m == Page {
-				out.Foot = texts("test users")
+				out.Foot = Texts("test users")
 				for _, g := range b.Groups {
 					out.Foot = append(out.Foot, Cell{Text: Thousands(g.Users)})
 				}
@@ -300,10 +302,10 @@ func Groups(t *aggregate.Table, m Medium) Section {
 	return s
 }
 
-// Curves shows the validation metric by epoch; without curves there is no table.
+// Curves shows the validation metric by epoch.
 func Curves(t *aggregate.Table) Section {
 	s := Section{Title: "The numbers of the training curves"}
-	out := Table{Caption: "Validation " + aggregate.Tested + " by epoch, mean ± standard deviation over the seeds that reached it", Columns: columns("epoch")}
+	out := Table{Caption: "Validation " + aggregate.Tested + " by epoch, mean ± standard deviation over the seeds that reached it", Columns: Columns("epoch")}
 	at := map[int]map[int]aggregate.Cell{} // by epoch and column
 	for _, r := range t.Rows {
 		if len(r.Curve) == 0 {
@@ -331,8 +333,6 @@ func Curves(t *aggregate.Table) Section {
 		}
 		out.Rows = append(out.Rows, row)
 	}
-	if len(out.Rows) > 0 {
-		s.Tables = []Table{out}
-	}
+	s.Tables = filled(out)
 	return s
 }

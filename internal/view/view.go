@@ -14,6 +14,9 @@ package view
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Medium is what a view is made for.
@@ -51,6 +54,7 @@ type Table struct {
 	Rows    []Row
 	Foot    []Cell   // a last row, set off
 	Ranked  bool     // best and second best are marked
+	Broken  bool     // texts are broken into lines already
 	About   []string // explains columns, where there is room
 }
 
@@ -61,7 +65,6 @@ type Column struct {
 	Text  bool   // to the left
 	Hint  string
 	Key   string // of the number in a run, such as "NDCG@10"; "": no run has it
-	Lines bool   // its texts have line breaks
 }
 
 // Row is a row of a table.
@@ -115,19 +118,28 @@ func (s *Section) footnote(text string) int {
 	return i + 1
 }
 
-func (t *Table) add(cells ...Cell) {
+// Add appends a row.
+func (t *Table) Add(cells ...Cell) {
 	t.Rows = append(t.Rows, Row{Index: len(t.Rows), Cells: cells})
 }
 
-// columns are columns of numbers; those whose title begins with < hold text.
-func columns(titles ...string) []Column {
+// Columns are columns of numbers; those whose title begins with < hold text.
+func Columns(titles ...string) []Column {
 	var out []Column
 	for _, title := range titles {
-		text := title[0] == '<'
-		if text {
-			title = title[1:]
-		}
+		title, text := strings.CutPrefix(title, "<")
 		out = append(out, Column{Title: title, Text: text})
 	}
 	return out
+}
+
+// OneLine undoes the breaks that keep columns narrow.
+func OneLine(title string) string {
+	return strings.NewReplacer("\n@", "@", "\n", " ").Replace(title)
+}
+
+// Sentence begins with a capital.
+func Sentence(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
 }

@@ -264,7 +264,7 @@ func row(data string, scale float64, m model, seeds []int64) aggregate.Row {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d seeds only", len(seeds)))
 	}
 	if m.name == "bert4rec" {
-		r.Notes = append(r.Notes, "not at the default: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6")
+		r.Notes = append(r.Notes, "non-default settings: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6")
 	}
 	curves := make([][]float64, len(seeds))
 	for k, seed := range seeds {
