@@ -13,8 +13,8 @@ import (
 
 // Each package may use those before it, not those after it.
 var layers = []string{
-	"internal/bert", "pretrain", "internal/registry", "internal/plan", "internal/run", "internal/launch",
-	"internal/aggregate", "internal/view", "internal/figure", "internal/report", "internal/page", "bench",
+	"internal/aggregate", "internal/bert", "pretrain", "internal/registry", "internal/plan", "internal/run", "internal/launch",
+	"internal/view", "internal/figure", "internal/report", "internal/page", "bench",
 }
 
 // What a package has nothing to do with: imports, and names of packages that it does import.

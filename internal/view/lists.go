@@ -10,7 +10,7 @@ import (
 	"famebench/internal/record"
 )
 
-// Published compares published numbers with ours: those given, of the suite s.
+// Published compares some of a suite's published numbers with ours.
 func Published(s *aggregate.Suite, checks []aggregate.Check, m Medium) Section {
 	out := Section{Title: "Published numbers"}
 	t := Table{Columns: Columns("<data set", "<model", "<metric", "<seen\nitems", "published", "ours", "diff.\n%", "<verdict", "<source", "<loss", "<cold\nitems")}
@@ -150,7 +150,7 @@ func claims(all []aggregate.Claim) Section {
 	return s
 }
 
-// OnClaim says whether the verdict on a claim is good news.
+// OnClaim is the judgement in the verdict on a claim.
 func OnClaim(verdict string) Verdict {
 	return cmp.Or(map[string]Verdict{aggregate.Reproduced: Good, aggregate.NotReproduced: Bad}[verdict], Open)
 }

@@ -304,7 +304,7 @@ func Groups(t *aggregate.Table, m Medium) Section {
 
 // Curves shows the validation metric by epoch.
 func Curves(t *aggregate.Table) Section {
-	s := Section{Title: "The numbers of the training curves"}
+	s := Section{Title: "Training curves as a table"}
 	out := Table{Caption: "Validation " + aggregate.Tested + " by epoch, mean ± standard deviation over the seeds that reached it", Columns: Columns("epoch")}
 	at := map[int]map[int]aggregate.Cell{} // by epoch and column
 	for _, r := range t.Rows {

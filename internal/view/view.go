@@ -5,10 +5,12 @@
 // know any format: package report writes its sections for a terminal and as Markdown and
 // LaTeX, package page as HTML. (The tables of -analyse, which only a terminal shows, are
 // sections too, but package report describes them: package analysis needs libtorch, which
-// the page does not.) Numbers are rounded on their way into a
-// cell and nowhere else; CSV files, which are for programs, are written from the
-// unrounded data. What a reader must know about a number (few seeds, a budget that
-// ended training, a tree with uncommitted changes) travels with it as a footnote.
+// the page does not.)
+//
+// Numbers are rounded on their way into a cell and nowhere else. CSV files, which are for
+// programs, are written from the unrounded data. What a reader must know about a number
+// (few seeds, an epoch budget that ended training, uncommitted changes) is a footnote of
+// its row.
 package view
 
 import (
@@ -24,26 +26,26 @@ type Medium int
 
 const (
 	// Terminal is brief: it leaves out breakdowns, heads of pre-training, and published
-	// numbers whose terms are not known to be ours.
+	// numbers that are not known to be measured as ours are.
 	Terminal Medium = iota
-	// Document has all of these. Like the terminal it tests models in a table of its own.
+	// Document has all of these. As on the terminal, tests have a table of their own.
 	Document
-	// Page has all of these, and next to them what can be sorted or opened: places on
-	// the axes of a sweep, training and cost, curves.
+	// Page shows more columns and tables: the axes of a sweep, training and cost, curves.
+	// Its numbers lead to their runs, which show the tests.
 	Page
 )
 
 // Section is a part of a view: tables with one title and common footnotes.
 type Section struct {
 	Title     string
-	About     string // goes on from the title
+	About     string // continues the title
 	Tables    []Table
 	Footnotes []string // numbered from 1
 	Marks     string   // what marks next to numbers mean, except for best and second best
 	Notes     []string
 	Intro     []string // sentences above the tables
 	Below     []string // sentences below the tables
-	Runs      []string // ids of the runs that it comes from
+	Runs      []string // ids of the runs that its numbers come from
 }
 
 // Table is a table, whatever the format.
@@ -52,7 +54,7 @@ type Table struct {
 	Rule    string // which numbers of a run its cells show: "removed", "kept" or "training"; "": its cells have no runs
 	Columns []Column
 	Rows    []Row
-	Foot    []Cell   // a last row, set off
+	Foot    []Cell   // a last row, set apart
 	Ranked  bool     // best and second best are marked
 	Broken  bool     // texts are broken into lines already
 	About   []string // explains columns, where there is room
@@ -69,8 +71,8 @@ type Column struct {
 
 // Row is a row of a table.
 type Row struct {
-	Index  int  // of what it shows, in its list
-	Chosen bool // set off: the baseline, or the choice of a search
+	Index  int  // in the list of what is shown, which may have more elements
+	Chosen bool // set apart: the baseline, or the choice of a search
 	Cells  []Cell
 }
 
@@ -89,7 +91,7 @@ type Cell struct {
 	Ref          *Ref
 }
 
-// Verdict says whether a text is good news.
+// Verdict is the judgement that a text expresses.
 type Verdict string
 
 // Verdicts.
