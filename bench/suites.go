@@ -162,7 +162,7 @@ func (b *bench) render(p suite.Place, todo *plan.Plan, found suite.Found, outcom
 	if err := errors.Join(report.WriteSuite(b.stdout, s), unwritten); err != nil {
 		return err
 	}
-	return errors.Join(b.env.Write(p, s), report.WriteAnalyses(b.stdout, analyses))
+	return errors.Join(b.env.Write(p, s), report.WriteAnalyses(b.stdout, analysis.NewDigest(analyses)))
 }
 
 // cost measures the models of a suite and writes cost.json and a table.
