@@ -2,7 +2,7 @@ package datasets
 
 import "embed"
 
-// The embedded files are what data/PROVENANCE.md says; a test compares their
+// data/PROVENANCE.md describes the embedded files; a test compares their
 // SHA-256 sums with it.
 //
 //go:embed data

@@ -18,8 +18,8 @@ type formatCase struct {
 	meta  string // describeMeta of the result
 }
 
-// Times are such that the order in the file is not that of time. Titles hold
-// what trips parsers: quotes, separators, Latin-1, entities.
+// The file is not in the order of time. Titles have characters that break
+// parsers: quotes, separators, Latin-1, entities.
 var formatCases = []formatCase{
 	{
 		name: "amazon",
@@ -221,7 +221,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// Whatever times there are, they follow the items.
+// Times, if there are any, are parallel to the items.
 func TestTimes(t *testing.T) {
 	dir := writeFiles(t, formatCases[4].files)
 	d, err := Open(Config{Name: "test", Format: "recbole", Path: "set.inter"}, dir)
@@ -240,7 +240,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// The metadata is read when it is asked for, and then once.
+// Metadata are read once, at the first call.
 func TestMetadataIsLazy(t *testing.T) {
 	dir := writeFiles(t, formatCases[1].files)
 	d, err := Open(Config{Name: "test", Format: "movielens-20m", Path: dir}, "")

@@ -5,8 +5,8 @@ import (
 	"testing/fstest"
 )
 
-// checkFuzzed loads whatever a fuzzer made of a format's files. It must not
-// panic, and what it accepts must be a data set.
+// checkFuzzed loads a format's files as a fuzzer changed them. Loading must not
+// panic, and accepted files must give a valid data set.
 func checkFuzzed(t *testing.T, c Config, main string, files map[string]string) {
 	c.Name, c.Path = "fuzz", "."
 	c, err := c.Resolve()
@@ -27,7 +27,7 @@ func checkFuzzed(t *testing.T, c Config, main string, files map[string]string) {
 	if len(d.Seqs) == 0 || len(d.Seqs) != len(d.UserIDs) || len(d.ItemIDs) != d.NumItems+1 || d.ItemIDs[0] != "" {
 		t.Fatalf("%d sequences, %d users, %d item ids, %d items", len(d.Seqs), len(d.UserIDs), len(d.ItemIDs), d.NumItems)
 	}
-	next := int32(1) // ids are given in the order of the walk
+	next := int32(1) // ids are assigned in the order of the sequences
 	for u, seq := range d.Seqs {
 		if len(seq) == 0 || d.Times != nil && len(d.Times[u]) != len(seq) {
 			t.Fatalf("user %d has %d items", u, len(seq))
