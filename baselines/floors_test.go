@@ -45,7 +45,7 @@ func TestFloorsByHand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Blocks differ in size, and the caller may overwrite what it got.
+			// Blocks differ in size, and the caller may overwrite the result.
 			for _, n := range []int{1, 3, 2} {
 				cases := slices.Repeat([]datasets.Case{{History: test.history, Target: 1}}, n)
 				got, err := scorer.Scores(cases)
@@ -108,10 +108,11 @@ func TestFloorsRefuse(t *testing.T) {
 	}
 }
 
-// TestFloorsOnBeauty ranks the embedded Amazon Beauty. The expected numbers
-// come from a script that shares no code with this project: plain Python from
-// the S3-Rec sequence file, which compares counts and popularities exactly, as
-// pairs of whole numbers, not as float32 sums.
+// TestFloorsOnBeauty ranks the embedded Amazon Beauty with the non-neural
+// baselines. The expected numbers come from a script that shares no code with
+// this project: plain Python from the S3-Rec sequence file, which compares
+// counts and popularities exactly, as pairs of whole numbers, not as float32
+// sums.
 func TestFloorsOnBeauty(t *testing.T) {
 	d, err := datasets.Open(datasets.Config{Name: "amazon-beauty"}, "")
 	if err != nil {
