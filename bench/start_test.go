@@ -291,7 +291,7 @@ tuned = "results/search.toml"
 	}
 	for text, want := range map[string]string{
 		"[models.fame-plus.datasets.texts.pretrain]\nheat = 1\n":     "models.fame-plus.datasets.texts.pretrain.heat: unknown key",
-		"[models.fame.datasets.texts.pretrain]\ntemperature = 0.5\n": "fame does not start from texts",
+		"[models.fame.datasets.texts.pretrain]\ntemperature = 0.5\n": "fame is not initialised from texts",
 	} {
 		write(t, tuned, text)
 		if _, _, err := runBench(t, dir, append(set, "-suite", "tuned", "-dry-run")...); err == nil || !strings.Contains(err.Error(), want) {
@@ -417,7 +417,7 @@ func TestMissingEncoder(t *testing.T) {
 		"pretrain.temperature=-1":       "pretrain.temperature = -1",
 		"pretrain.template={titel}":     "titel",
 		"pretrain.datasets.nix.batch=1": "unknown data set",
-		"models.fame.pretrain.batch=1":  "fame does not start from texts",
+		"models.fame.pretrain.batch=1":  "fame is not initialised from texts",
 		"pretrain.pooling=maen":         "pooling",
 		"pretrain.max_tokens=2":         "max_tokens = 2",
 		"pretrain.heads=3":              "pretrain.heads = 3 does not divide hidden = 8",

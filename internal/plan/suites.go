@@ -19,14 +19,14 @@ type Suite struct {
 	Datasets []string `toml:"datasets" json:"datasets"`
 	Seeds    []int64  `toml:"seeds" json:"seeds"`
 	Axes     []Axis   `toml:"-" json:"axes,omitempty"`
-	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": draws trials of them, default
+	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
 	Tuned    string   `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
 
-	Trials      int `toml:"trials" json:"trials,omitempty"`             // kind "tune": settings tried of each model
-	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial goes to the end
+	Trials      int `toml:"trials" json:"trials,omitempty"`             // kind "tune": settings tried for each model
+	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial is trained to the end
 	Finalists   int `toml:"finalists" json:"finalists,omitempty"`       // kind "tune": trials trained to the end
 
-	shorten bool // TrialEpochs is the default: no trial is longer than a whole run
+	shorten bool // TrialEpochs is the default: no trial is longer than a complete run
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 }
@@ -36,7 +36,7 @@ const (
 	KindCompare = "compare" // train and rank every model on every data set with every seed
 	KindCost    = "cost"    // measure speed and memory; no records
 	KindTune    = "tune"    // search the axes on validation and write the best values to a file
-	KindCI      = "ci"      // compare, and fail where a result is below its expectation
+	KindCI      = "ci"      // compare, and fail if a result is below its expectation
 )
 
 var kinds = []string{KindCompare, KindCost, KindTune, KindCI}
@@ -76,7 +76,7 @@ func (c *Config) readSuites() error {
 
 func (c *Config) readSuite(name string) (Suite, error) {
 	s := Suite{Name: name, Kind: KindCompare, Seeds: []int64{0}}
-	place := c.set // where an error about the suite as a whole points
+	place := c.set // the place of an error about the suite as a whole
 	decode := func() error {
 		for _, layer := range c.layers() {
 			n, err := layer.Sub("suites", name)
@@ -99,7 +99,7 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	if err := errors.Join(decode(), c.checkTrain("suites", name, "train"), c.checkStart("suites", name, "pretrain")); err != nil {
 		return s, err
 	}
-	at := func(key string) *conf.Node { // where an error about a key points
+	at := func(key string) *conf.Node { // the place of an error about a key
 		for _, layer := range []*conf.Node{c.set, c.file} {
 			if n, _ := layer.Sub("suites", name); n != nil && n.Table[key] != nil {
 				return n.Table[key]
@@ -127,19 +127,19 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	}
 	if s.Kind == KindTune {
 		if name == "published" {
-			errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: results/published.toml holds the numbers of others, and a search would write its own there", place.Where, name))
+			errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: a search would overwrite results/published.toml, the published numbers", place.Where, name))
 		}
-		if at("finalists") == place && s.Trials >= 1 { // not set: no more than there are trials
+		if at("finalists") == place && s.Trials >= 1 { // not set: at most the number of trials
 			s.Finalists = min(s.Finalists, s.Trials)
 		}
 		s.shorten = at("trial_epochs") == place
 		for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
 			if n < 1 {
-				errs = append(errs, at(key).Errorf("%d: want at least 1", n))
+				errs = append(errs, at(key).Errorf("%d: expected at least 1", n))
 			}
 		}
 		if s.TrialEpochs < 0 {
-			errs = append(errs, at("trial_epochs").Errorf("%d: want 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
+			errs = append(errs, at("trial_epochs").Errorf("%d: expected 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
 		}
 		if s.Finalists > s.Trials {
 			errs = append(errs, at("finalists").Errorf("%d finalists of %d trials", s.Finalists, s.Trials))
@@ -173,7 +173,7 @@ func checkNames(n *conf.Node, what string, given, known []string) error {
 			return n.Errorf("unknown %s %s%s", what, conf.Quote(name), conf.Hint(name, known))
 		}
 		if slices.Contains(given[:i], name) {
-			return n.Errorf("%s %q stands there twice", what, name)
+			return n.Errorf("%s %q is listed twice", what, name)
 		}
 	}
 	return nil
@@ -189,18 +189,18 @@ func checkSeeds(n *conf.Node, seeds []int64) error {
 	seen := map[int64]bool{} // a list may be long
 	for _, s := range seeds {
 		if s < 0 {
-			return n.Errorf("seed %d is negative", s)
+			return n.Errorf("expected seeds of 0 or more, got %d", s)
 		}
 		if seen[s] {
-			return n.Errorf("seed %d stands there twice", s)
+			return n.Errorf("seed %d is listed twice", s)
 		}
 		seen[s] = true
 	}
 	return nil
 }
 
-// MostRuns is how many runs a suite may have: more than any machine does, and few enough
-// that a plan is made in seconds.
+// MostRuns is the maximum number of runs of a suite: more than any machine does, and few
+// enough that a plan is made in seconds.
 const MostRuns = 100_000
 
 // checkSize counts a suite's runs without listing them.
@@ -224,7 +224,7 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 		runs += points * float64(len(s.Datasets))
 	}
 	if runs > MostRuns {
-		return n.Errorf("the suite amounts to %.7g runs; expected at most %d: give it fewer seeds, or its axes fewer values", runs, MostRuns)
+		return n.Errorf("expected at most %d runs, got %.7g: give the suite fewer seeds, or its axes fewer values", MostRuns, runs)
 	}
 	return nil
 }
@@ -244,8 +244,8 @@ func (c *Config) Suite(name string) (Suite, error) {
 	return Suite{}, fmt.Errorf("%s: unknown suite %q%s", c.Path, name, conf.Hint(name, known))
 }
 
-// Choose narrows or replaces what a suite runs by what the command line names;
-// nil leaves the suite's own choice.
+// Choose replaces the models, data sets and seeds of a suite by those of the
+// command line; nil keeps the suite's own.
 func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, error) {
 	flag := func(name string) *conf.Node { return &conf.Node{Where: "-" + name} }
 	if models != nil {
@@ -263,7 +263,7 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 		checkSeeds(flag("seeds"), s.Seeds)); err != nil {
 		return s, err
 	}
-	// An axis of models that were not chosen has nothing to vary.
+	// An axis of models that were not chosen varies nothing.
 	s.Axes = slices.DeleteFunc(slices.Clone(s.Axes), func(a Axis) bool { return !c.anyHas(s, a) })
 	return s, c.checkSize(&conf.Node{Where: "suite " + s.Name}, s)
 }
