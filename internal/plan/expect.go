@@ -18,7 +18,7 @@ import (
 // over some seeds. They are in a committed file.
 type Expectations struct {
 	Metric string                 `json:"metric"`
-	Runs   map[string]Expectation `json:"runs"` // by experiment key, see record.Spec.Study
+	Runs   map[string]Expectation `json:"runs"` // by experiment key, see record.Spec.ExperimentKey
 }
 
 // Expectation is the expected result of one model with one setting on one data
@@ -50,19 +50,19 @@ func (p *Plan) Expect(store record.Store) (Expectations, error) {
 		if err != nil {
 			return e, err
 		}
-		study, err := r.Job.Spec.Study()
+		key, err := r.Job.Spec.ExperimentKey()
 		if err != nil {
 			return e, err
 		}
-		values[study] = append(values[study], rec.Result.Test.Removed[expectMetric])
-		v := values[study]
+		values[key] = append(values[key], rec.Result.Test.Removed[expectMetric])
+		v := values[key]
 		if n := len(v); n < ExpectSeeds && !r.Job.Spec.Floor {
 			if r.Job.Spec.Seed == p.Suite.Seeds[len(p.Suite.Seeds)-1] {
 				return e, fmt.Errorf("%s: expected at least %d seeds for an expectation, got %d: add -seeds 0,1,2,3,4", r.Job.Spec.Model, ExpectSeeds, n)
 			}
 		}
 		mean, sd := stats.MeanSD(v)
-		e.Runs[study] = Expectation{r.Job.Spec.Dataset.Name, r.Job.Spec.Model, r.At, mean, sd, len(v)}
+		e.Runs[key] = Expectation{r.Job.Spec.Dataset.Name, r.Job.Spec.Model, r.At, mean, sd, len(v)}
 	}
 	return e, nil
 }
@@ -86,10 +86,10 @@ func ReadExpectations(path string) (Expectations, error) {
 // check refuses values that -expect never writes. Files of older versions have no
 // checksum.
 func (e Expectations) check(path string) error {
-	for _, study := range slices.Sorted(maps.Keys(e.Runs)) {
-		r := e.Runs[study]
+	for _, key := range slices.Sorted(maps.Keys(e.Runs)) {
+		r := e.Runs[key]
 		if !(r.Mean >= 0 && r.Mean <= 1) || !(r.SD >= 0 && r.SD <= 1) || r.Seeds < 1 {
-			return fmt.Errorf("%s is damaged: %.8q, %.40q on %.40q: mean %v, deviation %v of %d seeds", path, study, r.Model, r.Dataset, r.Mean, r.SD, r.Seeds)
+			return fmt.Errorf("%s is damaged: %.8q, %.40q on %.40q: mean %v, deviation %v of %d seeds", path, key, r.Model, r.Dataset, r.Mean, r.SD, r.Seeds)
 		}
 	}
 	return nil
@@ -112,11 +112,11 @@ func (e Expectations) Check(p *Plan, store record.Store) error {
 		if still := rec.Result.Still; len(still) > 0 {
 			errs = append(errs, fmt.Errorf("%s: training did not change %s: no gradient reaches it", r.ID, strings.Join(still, ", ")))
 		}
-		study, err := r.Job.Spec.Study()
+		key, err := r.Job.Spec.ExperimentKey()
 		if err != nil {
 			return err
 		}
-		want, ok := e.Runs[study]
+		want, ok := e.Runs[key]
 		got := rec.Result.Test.Removed[expectMetric]
 		switch least := want.Mean - expectSDs*want.SD; {
 		case !ok:

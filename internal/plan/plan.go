@@ -263,7 +263,7 @@ func (c *Config) runsAt(s Suite, e registry.Entry, base Job, data *datasets.Data
 			}
 			runs = append(runs, Run{ID: id, Job: j, At: at.String(), point: at})
 		}
-		if e.Floor != nil || s.Kind == KindCost {
+		if e.NonNeural != nil || s.Kind == KindCost {
 			break
 		}
 	}
@@ -304,7 +304,7 @@ func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 	spec := &job.Spec
 	spec.Versions = e.Versions()
 	spec.Untested = job.Kind == KindTune
-	if e.Floor != nil {
+	if e.NonNeural != nil {
 		spec.Floor = true
 		return nil
 	}
@@ -337,7 +337,7 @@ func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 // every default filled in.
 func (j Job) Settings(e registry.Entry) (params any, t train.Config, err error) {
 	t = e.TrainDefaults()
-	if e.Floor != nil {
+	if e.NonNeural != nil {
 		return nil, t, nil
 	}
 	params = clone(e.Defaults)

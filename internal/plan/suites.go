@@ -218,7 +218,7 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 				points += float64(len(a.Values))
 			}
 		}
-		if e.Floor == nil {
+		if e.NonNeural == nil {
 			points *= float64(len(s.Seeds))
 		}
 		runs += points * float64(len(s.Datasets))

@@ -39,8 +39,8 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		return nil, err
 	}
 	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Spec.Threads, CPU: cpuModel()}
-	if e.Floor != nil {
-		s, err := e.Floor(split)
+	if e.NonNeural != nil {
+		s, err := e.NonNeural(split)
 		if err != nil {
 			return nil, err
 		}

@@ -54,8 +54,8 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	m.LoadSeconds = time.Since(began).Seconds()
 
 	k := &task{job, e, store, out, params, t, split, r}
-	if e.Floor != nil {
-		s, err := e.Floor(split)
+	if e.NonNeural != nil {
+		s, err := e.NonNeural(split)
 		if err != nil {
 			return nil, err
 		}

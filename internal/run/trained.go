@@ -34,7 +34,7 @@ func WithTrained(r *record.Record, job plan.Job, entries []registry.Entry, f fun
 	if err != nil {
 		return err
 	}
-	if k.entry.Floor != nil {
+	if k.entry.NonNeural != nil {
 		return fmt.Errorf("%s: %s has no weights: it only counts", r.ID, k.entry.Name)
 	}
 	if !k.sealed {
@@ -60,8 +60,8 @@ func WithScorer(r *record.Record, job plan.Job, entries []registry.Entry, f func
 	if err != nil {
 		return err
 	}
-	if k.entry.Floor != nil {
-		s, err := k.entry.Floor(k.split)
+	if k.entry.NonNeural != nil {
+		s, err := k.entry.NonNeural(k.split)
 		if err != nil {
 			return err
 		}

@@ -24,33 +24,33 @@ import (
 
 // Entries has real models and some that end badly, each in its own way.
 var Entries = []registry.Entry{
-	{Name: "popularity", Version: 1, Floor: baselines.NewPopularity},
-	{Name: "markov", Version: 1, Floor: baselines.NewMarkov},
+	{Name: "popularity", Version: 1, NonNeural: baselines.NewPopularity},
+	{Name: "markov", Version: 1, NonNeural: baselines.NewMarkov},
 	{Name: "sasrec", Version: 1, Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: registry.Constructor(baselines.NewSASRec)},
-	{Name: "killed", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "killed", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		fmt.Fprintln(os.Stderr, "about to run out of memory")
 		return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}},
-	{Name: "panics", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) { panic("no such thing") }},
-	{Name: "fails", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) { return nil, errors.New("cannot count") }},
-	{Name: "full-disk", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "panics", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) { panic("no such thing") }},
+	{Name: "fails", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) { return nil, errors.New("cannot count") }},
+	{Name: "full-disk", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		return nil, fmt.Errorf("writing: %w", &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC})
 	}},
-	{Name: "big", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "big", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		return nil, &torch.Error{Op: "zeros", Reason: "no memory for 51539607552 bytes"}
 	}},
-	{Name: "out-of-memory", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "out-of-memory", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		// As Go's runtime does it: the trace is longer than the last lines that are kept.
 		fmt.Fprint(os.Stderr, "runtime: out of memory: cannot allocate 4194304-byte block\nfatal error: out of memory\n", strings.Repeat("goroutine 1 [running]:\n", 2000))
 		os.Exit(2)
 		return nil, nil
 	}},
-	{Name: "bad-alloc", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "bad-alloc", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		fmt.Fprint(os.Stderr, "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\nSIGABRT: abort\n")
 		os.Exit(2)
 		return nil, nil
 	}},
-	{Name: "stubborn", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "stubborn", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		fmt.Printf("{\"kind\":%q,\"message\":\"%d\"}\n", "warning", os.Getpid())
 		select {}
 	}},
