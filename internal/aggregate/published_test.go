@@ -68,7 +68,7 @@ func TestPublishedIsStrict(t *testing.T) {
 		{`"NDCG@10" = 0.1`, `"NDCG@10" = 10.1`, `10.1 is no share`},
 		{`"NDCG@10" = 0.1`, `"NDCG@10" = nan`, `NaN is no share`},
 		{`on.beauty = { "NDCG@10" = 0.1 }`, ``, `numbers.a: no number`},
-		{`source = "A"`, "source = \"A\"\nother_data = [\"toys\"]", `there is no number on "toys"`},
+		{`source = "A"`, "source = \"A\"\nother_data = [\"toys\"]", `there are no numbers on "toys"`},
 		{`users = 12`, `users = 0`, `data.beauty: expected users and items`},
 		{`[claims.c]`, "[claim.c]", `p.toml:12: claim: unknown key; did you mean "claims"?`},
 		{`metric = "HR@20"`, `metric = "HR@30"`, `claims.c.metric: unknown metric "HR@30"`},

@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// tokenizerConfig is tokenizer_config.json: what it says of how words are made.
+// tokenizerConfig is the part of tokenizer_config.json that decides how a text
+// is split into words.
 type tokenizerConfig struct {
 	DoLowerCase          *bool     `json:"do_lower_case"`
 	StripAccents         *bool     `json:"strip_accents"` // null: as do_lower_case
@@ -26,7 +27,7 @@ type tokenizerConfig struct {
 	path                 string
 }
 
-// tokenName is a token, which stands as a string or as an object with its content.
+// tokenName is a token, written as a string or as an object with its content.
 type tokenName string
 
 func (n *tokenName) UnmarshalJSON(b []byte) error {
@@ -64,10 +65,10 @@ func readTokenizerConfig(path string) (tokenizerConfig, error) {
 	return c, nil
 }
 
-// parseVocabulary reads vocab.txt: one token a line, whose number, from 0, is its
-// id. The rest is BERT's, as c says.
+// parseVocabulary reads vocab.txt: one token per line, whose number, from 0, is
+// its id. Everything else is as in BERT, with the settings of c.
 func parseVocabulary(path string, body []byte, c tokenizerConfig) (tokenSettings, error) {
-	if !utf8.Valid(body) { // the fingerprint could not tell two such files apart
+	if !utf8.Valid(body) { // the fingerprint could not distinguish two such files
 		return tokenSettings{}, fmt.Errorf("pretrain: %s: expected UTF-8; the file is damaged", path)
 	}
 	s := tokenSettings{
@@ -95,9 +96,9 @@ func parseVocabulary(path string, body []byte, c tokenizerConfig) (tokenSettings
 	return s, nil
 }
 
-// parseTokenizerJSON reads tokenizer.json, which describes a whole pipeline of any
-// kind: one of other parts than BERT's is refused. Its truncation and padding are
-// not looked at, since batches here have their own lengths and no padding.
+// parseTokenizerJSON reads tokenizer.json, which can describe any pipeline. One
+// with parts other than BERT's is refused. Its truncation and padding are ignored,
+// because batches here have their own lengths and no padding.
 func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSettings, error) {
 	var f struct {
 		AddedTokens []struct {
@@ -135,7 +136,7 @@ func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSetti
 		return tokenSettings{}, err
 	}
 	switch {
-	case f.Model.Type != "WordPiece" && f.Model.Type != "": // old files do not say
+	case f.Model.Type != "WordPiece" && f.Model.Type != "": // missing in old files
 		return fail("model.type = %q, expected WordPiece, as BERT has", f.Model.Type)
 	case f.Model.Prefix == nil || *f.Model.Prefix != "##":
 		return fail(`model.continuing_subword_prefix should be "##", as BERT has`)

@@ -1,5 +1,5 @@
 // Package tinytest holds a small log, its configuration and a registry for tests of several
-// packages. It knows nothing of plans and runs, so that their own tests can use it.
+// packages. It does not depend on plans and runs, so that their own tests can use it.
 package tinytest
 
 import (
@@ -22,7 +22,7 @@ import (
 	"famebench/models"
 )
 
-// Entries has real models and some that end badly, each in its own way.
+// Entries has real models and some that fail, each in its own way.
 var Entries = []registry.Entry{
 	{Name: "popularity", Version: 1, NonNeural: baselines.NewPopularity},
 	{Name: "markov", Version: 1, NonNeural: baselines.NewMarkov},
@@ -40,7 +40,7 @@ var Entries = []registry.Entry{
 		return nil, &torch.Error{Op: "zeros", Reason: "no memory for 51539607552 bytes"}
 	}},
 	{Name: "out-of-memory", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
-		// As Go's runtime does it: the trace is longer than the last lines that are kept.
+		// As Go's runtime ends: the trace is longer than the tail that is kept.
 		fmt.Fprint(os.Stderr, "runtime: out of memory: cannot allocate 4194304-byte block\nfatal error: out of memory\n", strings.Repeat("goroutine 1 [running]:\n", 2000))
 		os.Exit(2)
 		return nil, nil
@@ -62,7 +62,7 @@ var Entries = []registry.Entry{
 	exampleEntry,
 }
 
-// divergingModel is a model whose loss is no number.
+// divergingModel is a model whose loss is NaN.
 type divergingModel struct{ models.Model }
 
 func (m divergingModel) Loss(b *models.Batch) torch.Tensor { return m.Model.Loss(b).Scale(math.NaN()) }
@@ -74,8 +74,8 @@ type fragileModel struct {
 	steps int
 }
 
-// FragileMarker is the environment variable that names a file. The model "fragile" kills
-// its process unless the file exists, and makes it.
+// FragileMarker is the environment variable that names a file. The model "fragile"
+// creates the file and kills its process, unless the file exists.
 const FragileMarker = "LAUNCH_TEST_MARKER"
 
 func fragile(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error) {
