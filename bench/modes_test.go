@@ -118,7 +118,7 @@ datasets = ["tiny"]
 		"-suite quick -expect":           `kind "compare", which does not use -expect`,
 		"-models sasrec,sasrec":          `"sasrec"`,
 		"-seeds 0,0":                     `seed 0`,
-		"-seeds -1":                      `seed -1 is negative`,
+		"-seeds -1":                      `expected seeds of 0 or more, got -1`,
 		"-datasets tiny,tiny":            `"tiny"`,
 		"-out tiny.csv":                  "expected a folder for results",
 	} {

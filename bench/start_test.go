@@ -431,7 +431,7 @@ func TestMissingEncoder(t *testing.T) {
 		"suites.text.pretrain.batch=\"a\"":               "expected an integer",
 		// A facet that no metadata can have is a mistake, not something that is missing here.
 		`pretrain.facets=["colour"]`:         `no facet "colour"`,
-		`pretrain.facets=["brand", "brand"]`: `"brand" stands twice`,
+		`pretrain.facets=["brand", "brand"]`: `"brand" is listed twice`,
 	} {
 		_, _, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", set)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
