@@ -164,7 +164,7 @@ func duoRecTeam(t *testing.T, c oracle.Case, mode string, size int) duoRecOutcom
 			}
 			replicas[k].Params().ZeroGrad()
 			rows[k] = float64(len(part.Seq))
-			if len(part.Seq) == 0 { // this member has nothing to do, the others go on
+			if len(part.Seq) == 0 { // this member has nothing to do, the others continue
 				return nil
 			}
 			rt.Scope(func() {

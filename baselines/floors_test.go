@@ -25,10 +25,10 @@ func TestFloorsByHand(t *testing.T) {
 	// Counts: item 1 three times, 2 three times, 3 four times, 4 once, 5 never;
 	// the back-off divides them by 1 + 4.
 	tests := []struct {
-		what    string
-		floor   func(*datasets.Split) (rank.Scorer, error)
-		history []int32
-		want    []float32 // by item, padding first
+		what     string
+		baseline func(*datasets.Split) (rank.Scorer, error)
+		history  []int32
+		want     []float32 // by item, padding first
 	}{
 		{"popularity", NewPopularity, []int32{1}, []float32{0, 3, 3, 4, 1, 0}},
 		{"popularity", NewPopularity, nil, []float32{0, 3, 3, 4, 1, 0}},
@@ -41,7 +41,7 @@ func TestFloorsByHand(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.what, func(t *testing.T) {
-			scorer, err := test.floor(split)
+			scorer, err := test.baseline(split)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,8 +92,8 @@ func TestFloorsRefuse(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.what, func(t *testing.T) {
 			s := &datasets.Split{Data: &datasets.Dataset{NumItems: 3}, Train: test.train}
-			for name, floor := range map[string]func(*datasets.Split) (rank.Scorer, error){"popularity": NewPopularity, "markov": NewMarkov} {
-				if _, err := floor(s); err == nil || !strings.Contains(err.Error(), test.reason) || !strings.HasPrefix(err.Error(), name) {
+			for name, baseline := range map[string]func(*datasets.Split) (rank.Scorer, error){"popularity": NewPopularity, "markov": NewMarkov} {
+				if _, err := baseline(s); err == nil || !strings.Contains(err.Error(), test.reason) || !strings.HasPrefix(err.Error(), name) {
 					t.Errorf("%s: error %v, want one with %q", name, err, test.reason)
 				}
 			}
@@ -124,7 +124,7 @@ func TestFloorsOnBeauty(t *testing.T) {
 	}
 	tests := []struct {
 		what          string
-		floor         func(*datasets.Split) (rank.Scorer, error)
+		baseline      func(*datasets.Split) (rank.Scorer, error)
 		cases         []datasets.Case
 		kept, removed rank.Metrics
 	}{
@@ -143,7 +143,7 @@ func TestFloorsOnBeauty(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.what, func(t *testing.T) {
-			scorer, err := test.floor(split)
+			scorer, err := test.baseline(split)
 			if err != nil {
 				t.Fatal(err)
 			}

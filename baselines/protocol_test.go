@@ -92,15 +92,15 @@ func TestProtocol(t *testing.T) {
 			if s := data.Stats(); s.Users != tc.users || s.Items != tc.items || tc.lines > 0 && s.Interactions != tc.lines || len(split.Test) != tc.cases {
 				t.Errorf("%d users, %d items, %d interactions, %d test cases; want %d, %d, %d, %d", s.Users, s.Items, s.Interactions, len(split.Test), tc.users, tc.items, tc.lines, tc.cases)
 			}
-			for name, floor := range map[string]struct {
+			for name, baseline := range map[string]struct {
 				fit  func(*datasets.Split) (rank.Scorer, error)
 				want want
 			}{"popularity": {NewPopularity, tc.popularity}, "markov": {NewMarkov, tc.markov}} {
-				if floor.want == (want{}) {
+				if baseline.want == (want{}) {
 					continue
 				}
 				for _, block := range []int{0, 1, 7, 1000} {
-					s, err := floor.fit(split)
+					s, err := baseline.fit(split)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -109,9 +109,9 @@ func TestProtocol(t *testing.T) {
 						t.Fatal(err)
 					}
 					got := want{r.Kept["NDCG@10"], r.Removed["NDCG@10"], r.Kept["MRR"], r.Removed["MRR"]}
-					for _, d := range []float64{got.kept - floor.want.kept, got.removed - floor.want.removed, got.mrrKept - floor.want.mrrKept, got.mrrRemoved - floor.want.mrrRemoved} {
+					for _, d := range []float64{got.kept - baseline.want.kept, got.removed - baseline.want.removed, got.mrrKept - baseline.want.mrrKept, got.mrrRemoved - baseline.want.mrrRemoved} {
 						if math.Abs(d) > 1e-12 {
-							t.Errorf("%s in blocks of %d: %+v, want %+v", name, block, got, floor.want)
+							t.Errorf("%s in blocks of %d: %+v, want %+v", name, block, got, baseline.want)
 							break
 						}
 					}

@@ -62,7 +62,7 @@ type Filtered struct {
 }
 
 // Open reads and preprocesses the data set that c describes. Relative paths in c
-// start at root, and those in data/ at $FAMEBENCH_DATA if it is set. An embedded
+// begin at root, and those in data/ at $FAMEBENCH_DATA if it is set. An embedded
 // data set needs neither path nor root. A known data set without a path is looked
 // for where scripts/fetch-data.sh puts it: in data/NAME.
 //

@@ -9,5 +9,5 @@ import "embed"
 var embedded embed.FS
 
 // Embedded lists the data sets that need no file: three Amazon review sets in
-// the layout of the S3-Rec study.
+// the layout of S3-Rec.
 func Embedded() []string { return []string{"amazon-beauty", "amazon-sports", "amazon-toys"} }

@@ -100,7 +100,7 @@ var formatCases = []formatCase{
 		meta: "1 title= attrs=[]\n2 title=A \"quoted & plain attrs=[12 1 2]\n3 title= attrs=[7]\nmissing 0",
 	},
 	{
-		name: "s3rec, named as in the study, with Amazon metadata",
+		name: "s3rec, named as by its authors, with Amazon metadata",
 		c:    Config{Format: "s3rec", Path: "Beauty.txt", Items: "meta_Beauty.json"},
 		files: map[string]string{
 			"Beauty.txt":                  "1 1 2\n",
@@ -236,7 +236,7 @@ func TestTimes(t *testing.T) {
 		t.Fatal("columns that are not RecBole's were found")
 	}
 	if d != nil {
-		t.Error("a data set beside an error")
+		t.Error("a data set with an error")
 	}
 }
 

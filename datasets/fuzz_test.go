@@ -20,7 +20,7 @@ func checkFuzzed(t *testing.T, c Config, main string, files map[string]string) {
 	d, err := load(c, &source{fsys: fsys, main: main})
 	if err != nil {
 		if d != nil {
-			t.Error("a data set beside an error")
+			t.Error("a data set with an error")
 		}
 		return
 	}
@@ -152,7 +152,7 @@ func FuzzLiteral(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		p := &literal{b: []byte(text)}
 		if err := p.skip(); err == nil && (p.i == 0 || p.i > len(text) || p.depth != 0) {
-			t.Errorf("%q: stands at %d of %d, depth %d", text, p.i, len(text), p.depth)
+			t.Errorf("%q: at %d of %d, depth %d", text, p.i, len(text), p.depth)
 		}
 	})
 }

@@ -115,7 +115,7 @@ func isDecimal(s string) bool {
 	return ok
 }
 
-// scientific tells whether an id is a number such as 1.23457E+12.
+// scientific reports whether an id is a number such as 1.23457E+12.
 func scientific(id string) bool {
 	mantissa, exponent, ok := strings.Cut(id, "E+")
 	if !ok {

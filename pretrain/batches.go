@@ -67,16 +67,16 @@ func (s *sampler) epoch(r *rand.Rand) [][]int32 {
 	order, negatives := draw(s.anchors, 1, r), draw(s.negatives, 1, r)
 	quota := max(2, s.size*len(order)/max(1, len(order)+len(negatives))) // anchors of a batch
 	var batches [][]int32
-	drawn := make([]bool, len(s.labels)) // by item
-	in := make([]int, len(s.members))    // by label: the last batch that has it, from 1
+	used := make([]bool, len(s.labels)) // by item
+	in := make([]int, len(s.members))   // by label: the last batch that has it, from 1
 	at, left, next := 0, len(order), 0
 	for left > 0 {
 		var batch []int32
 		number := len(batches) + 1
 		add := func(v int32) {
 			batch = append(batch, v)
-			if !drawn[v] {
-				drawn[v] = true
+			if !used[v] {
+				used[v] = true
 				left--
 			}
 			for _, l := range s.labels[v] {
@@ -84,7 +84,7 @@ func (s *sampler) epoch(r *rand.Rand) [][]int32 {
 			}
 		}
 		for left > 0 && (len(batch) < quota || left < quota/2) {
-			for drawn[order[at]] {
+			for used[order[at]] {
 				at++
 			}
 			v := order[at]

@@ -64,7 +64,7 @@ func TestBatchesHavePositives(t *testing.T) {
 				}
 				for _, v := range s.anchors {
 					if !seen[v] {
-						t.Errorf("%d items, batches of %d: anchor %d was never drawn", n, size, v)
+						t.Errorf("%d items, batches of %d: anchor %d was never used", n, size, v)
 					}
 				}
 			}

@@ -381,16 +381,16 @@ func TestConfigErrors(t *testing.T) {
 	}
 	for want, change := range map[string]func(c *Config){
 		"pretrain.start = x: expected one of":        func(c *Config) { c.Start = "x" },
-		"pretrain.epochs = -1":                   func(c *Config) { c.Epochs = -1 },
+		"pretrain.epochs = -1":                       func(c *Config) { c.Epochs = -1 },
 		"pretrain.batch = 3: expected at least 4":    func(c *Config) { c.Batch = 3 },
-		"pretrain.temperature = 0":               func(c *Config) { c.Temperature = 0 },
-		"pretrain.temperature = NaN":             func(c *Config) { c.Temperature = math.NaN() },
-		"pretrain.learning_rate = +Inf":          func(c *Config) { c.LearningRate = math.Inf(1) },
-		"pretrain.head = x":                      func(c *Config) { c.Head = "x" },
-		"pretrain.alternate = x":                 func(c *Config) { c.Alternate = "x" },
-		"pretrain.extra_heads = x":               func(c *Config) { c.ExtraHeads = "x" },
-		"pretrain.view_dropout = 1":              func(c *Config) { c.ViewDropout = 1 },
-		"pretrain.drop_text = 1":                 func(c *Config) { c.DropText = 1 },
+		"pretrain.temperature = 0":                   func(c *Config) { c.Temperature = 0 },
+		"pretrain.temperature = NaN":                 func(c *Config) { c.Temperature = math.NaN() },
+		"pretrain.learning_rate = +Inf":              func(c *Config) { c.LearningRate = math.Inf(1) },
+		"pretrain.head = x":                          func(c *Config) { c.Head = "x" },
+		"pretrain.alternate = x":                     func(c *Config) { c.Alternate = "x" },
+		"pretrain.extra_heads = x":                   func(c *Config) { c.ExtraHeads = "x" },
+		"pretrain.view_dropout = 1":                  func(c *Config) { c.ViewDropout = 1 },
+		"pretrain.drop_text = 1":                     func(c *Config) { c.DropText = 1 },
 		"pretrain.shuffled_labels = 1.1: expected 0": func(c *Config) { c.ShuffledLabels = 1.1 },
 	} {
 		c := Defaults()

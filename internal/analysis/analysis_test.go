@@ -53,9 +53,9 @@ func TestSpecialisation(t *testing.T) {
 	if mi := own.MutualInformation; math.Abs(mi.Value-2) > 1e-9 || mi.Control > .05 || mi.P != .001 {
 		t.Errorf("four heads with four labels: %+v, want 2 bits, p .001", mi)
 	}
-	for h, taste := range own.Heads {
-		if math.Abs(taste.Divergence.Value-2) > 1e-9 || len(taste.Prefers) != 1 || taste.Prefers[0] != (Prefer{f.Values[h], 1, .25}) {
-			t.Errorf("head %d: %+v", h, taste)
+	for h, head := range own.Heads {
+		if math.Abs(head.Divergence.Value-2) > 1e-9 || len(head.Prefers) != 1 || head.Prefers[0] != (Prefer{f.Values[h], 1, .25}) {
+			t.Errorf("head %d: %+v", h, head)
 		}
 	}
 	low := 0

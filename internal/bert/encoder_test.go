@@ -204,12 +204,12 @@ func TestEncodeIsDeterministic(t *testing.T) {
 	e, texts := tiny(t)
 	var first []float32
 	for _, threads := range []int{1, 1, 2, 5} {
-		var told []int
+		var calls []int
 		got, err := e.Encode(t.Context(), texts, EncodeOptions{Threads: threads, Progress: func(done, total int) {
 			if total != len(texts) {
 				t.Errorf("%d texts in all, want %d", total, len(texts))
 			}
-			told = append(told, done)
+			calls = append(calls, done)
 		}})
 		must(t, err)
 		if first == nil {
@@ -217,8 +217,8 @@ func TestEncodeIsDeterministic(t *testing.T) {
 		} else if !slices.Equal(got, first) {
 			t.Errorf("%d threads: other vectors than 1 thread's", threads)
 		}
-		if len(told) < 5 || !slices.IsSorted(told) || told[len(told)-1] != len(texts) {
-			t.Errorf("progress %d", told)
+		if len(calls) < 5 || !slices.IsSorted(calls) || calls[len(calls)-1] != len(texts) {
+			t.Errorf("progress %d", calls)
 		}
 	}
 	for _, i := range []int{0, 1, 450, 899} {
@@ -354,11 +354,11 @@ func TestEncodeWithoutKeeping(t *testing.T) {
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o644))
-	var told []string
-	got, err := e.Encode(t.Context(), texts[:9], EncodeOptions{CacheDir: filepath.Join(file, "cache"), NotKept: func(err error) { told = append(told, err.Error()) }})
+	var calls []string
+	got, err := e.Encode(t.Context(), texts[:9], EncodeOptions{CacheDir: filepath.Join(file, "cache"), NotKept: func(err error) { calls = append(calls, err.Error()) }})
 	must(t, err)
-	if !slices.Equal(got, want) || len(told) != 1 || !strings.Contains(told[0], "the folder for encodings") {
-		t.Errorf("%q, or other vectors", told)
+	if !slices.Equal(got, want) || len(calls) != 1 || !strings.Contains(calls[0], "the folder for encodings") {
+		t.Errorf("%q, or other vectors", calls)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // TestPlan pins the ids of a tiny data set. An id that changes orphans records:
-// only a raised train.Version or rank.Version is a reason to pin anew.
+// only a raised train.Version or rank.Version is a reason to pin new ones.
 func TestPlan(t *testing.T) {
 	dir := tinytest.Folder(t, tinytest.Config)
 	for _, tt := range []struct {
@@ -93,9 +93,9 @@ datasets = ["d"]
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		changed []string
-		again   string
-		told    []string
+		changed  []string
+		again    string
+		reported []string
 	}{
 		{nil, "", nil},
 		{[]string{"README.md", "models/fame_test.go"}, "", nil},
@@ -113,8 +113,8 @@ datasets = ["d"]
 				again = append(again, m)
 			}
 		}
-		if got := strings.Join(again, " "); got != tt.again || !slices.Equal(p.Changed, tt.told) {
-			t.Errorf("%q changed: %q again, %q reported; want %q, %q", tt.changed, got, p.Changed, tt.again, tt.told)
+		if got := strings.Join(again, " "); got != tt.again || !slices.Equal(p.Changed, tt.reported) {
+			t.Errorf("%q changed: %q again, %q reported; want %q, %q", tt.changed, got, p.Changed, tt.again, tt.reported)
 		}
 	}
 }

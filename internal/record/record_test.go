@@ -67,7 +67,7 @@ func makeStore(t *testing.T) Store {
 // If an id changes, every committed record is orphaned: do not change the
 // expectation, find the cause.
 func TestIDsArePinned(t *testing.T) {
-	floor := Spec{Dataset: Dataset{Name: "toys", Fingerprint: strings.Repeat("cd", 32)}, Protocol: "time",
+	popularity := Spec{Dataset: Dataset{Name: "toys", Fingerprint: strings.Repeat("cd", 32)}, Protocol: "time",
 		Model: "popularity", Floor: true, Device: "cpu", Threads: 4, Versions: Versions{Model: 2, Rank: 1}}
 	for _, tt := range []struct {
 		name string
@@ -75,7 +75,7 @@ func TestIDsArePinned(t *testing.T) {
 		want string
 	}{
 		{"trained", exampleSpec(t), "beauty-sasrec-s1-a65584b8"},
-		{"floor", floor, "toys-popularity-s0-ee4dacd2"},
+		{"popularity", popularity, "toys-popularity-s0-ee4dacd2"},
 	} {
 		got, err := tt.spec.ID()
 		if err != nil || got != tt.want {
