@@ -110,16 +110,11 @@ func (s *sampler) epoch(r *rand.Rand) [][]int32 {
 	return batches
 }
 
-// turns returns the head that takes each step of an epoch, given the number of
-// batches of each.
-func turns(batches []int, alternate string) []int {
+// turns returns the head that takes each step of an epoch, given the number of batches of
+// each. The heads take turns, but share nothing while the encoder is frozen: the order of
+// their steps makes no difference.
+func turns(batches []int) []int {
 	var out []int
-	if alternate == AlternateEpoch {
-		for h, n := range batches {
-			out = append(out, slices.Repeat([]int{h}, n)...)
-		}
-		return out
-	}
 	for step := range slices.Max(batches) {
 		for h, n := range batches {
 			if step < n {

@@ -548,7 +548,7 @@ func TestCache(t *testing.T) {
 	}
 	for what, change := range map[string]string{
 		"a record": f.Store.RecordPath(f.Records[0].ID), "ranks": f.Store.RanksPath(f.Records[1].ID), "a new record": f.Store.RecordPath("beauty-core-s0-00000000"),
-		"new pictures": f.Store.PicturesPath(f.Records[0].ID),
+		"new pictures": f.Store.PicturesPath(f.Records[0].ID), "new test cases": f.Store.CasesPath(f.Records[0].Result.Spec.Dataset, "leave-one-out"),
 	} {
 		old, missing := os.ReadFile(change)
 		if err := os.WriteFile(change, append(slices.Clone(old), 'x'), 0o644); err != nil {
