@@ -161,7 +161,8 @@ func (c *Config) checkKeys() error {
 	return nil
 }
 
-// timed tells whether the format has times, or the configuration names a column of them.
+// timed reports whether the format has times, or the configuration names a column of
+// them.
 func (c *Config) timed() bool {
 	return formats[c.Format].ties != "" && (c.Format != "csv" || c.Columns.Time != "")
 }

@@ -449,8 +449,8 @@ func (j Job) TimeLimit() (float64, error) {
 	return t.TimeLimit, err
 }
 
-// WriteData stores the statistics and the test cases of a plan's data sets, where they are
-// not stored already. What only records know was read from there.
+// WriteData stores the statistics and the test cases of a plan's data sets that are not
+// stored yet. Those of data sets that are known only from records were read from there.
 func (p *Plan) WriteData(s record.Store) error {
 	for _, d := range p.Data {
 		if d.Recorded {
@@ -470,7 +470,8 @@ func (p *Plan) WriteData(s record.Store) error {
 	return nil
 }
 
-// newCases takes from a split what breakdowns group its test users by.
+// newCases takes from a split the numbers by which breakdowns group its test
+// users.
 func newCases(d record.Dataset, s *datasets.Split) *record.Cases {
 	counts := s.TrainingCounts()
 	c := &record.Cases{Dataset: d, Protocol: s.Kind}

@@ -146,7 +146,7 @@ func (p suitePlaces) of(key string) *conf.Node {
 	return p.suite
 }
 
-// has tells whether a layer sets the key.
+// has reports whether a layer sets the key.
 func (p suitePlaces) has(key string) bool { return p.of(key) != p.suite }
 
 // checkSuiteKeys checks the keys of a suite of any kind.
