@@ -260,7 +260,7 @@ func (b *bench) render(todo *plan.Plan, records []*record.Record, stale []aggreg
 		{".breakdown.csv", report.BreakdownCSV(s)},
 		{".pretrain.csv", report.PretrainCSV(s)},
 	}
-	return errors.Join(b.writeTables(s.Name, files), b.page(s), report.WriteAnalyses(b.stdout, analyses))
+	return errors.Join(b.writeTables(s.Name, files), b.page(s), report.WriteAnalyses(b.stdout, analysis.NewDigest(analyses)))
 }
 
 // tableFile is one of the files of a suite's tables; without text there is none.

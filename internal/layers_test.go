@@ -13,7 +13,8 @@ import (
 
 // Each package may use those before it, not those after it.
 var layers = []string{
-	"internal/aggregate", "internal/bert", "pretrain", "internal/registry", "internal/plan", "internal/run", "internal/launch", "bench",
+	"internal/aggregate", "internal/bert", "pretrain", "internal/registry", "internal/plan", "internal/run", "internal/launch",
+	"internal/view", "internal/figure", "internal/report", "internal/page", "bench",
 }
 
 // What a package must not use: imports, and names of packages that it does import.
@@ -21,6 +22,12 @@ var foreign = map[string][]string{
 	"internal/aggregate": {"datasets.Open", "datasets.NewSplit", "datasets.Dataset", "datasets.Split"},      // tables come from records
 	"internal/plan":      {"os/exec", "famebench/internal/torch"},                                           // it starts no process and opens no tensor
 	"internal/run":       {"os/exec", "plan.Suite", "plan.Config", "plan.Plan", "plan.Options", "plan.Run"}, // it knows jobs, not suites
+
+	// What is shown is computed before: none of them does statistics, looks into models or needs libtorch.
+	"internal/view":   {"famebench/internal/stats", "famebench/internal/analysis", "famebench/internal/torch", "aggregate.Make"},
+	"internal/figure": {"famebench/internal/stats", "famebench/internal/analysis", "famebench/internal/torch", "aggregate.Make"},
+	"internal/page":   {"famebench/internal/stats", "famebench/internal/analysis", "famebench/internal/torch", "aggregate.Make"},
+	"internal/report": {"famebench/internal/stats", "analysis.NewDigest", "analysis.Summarise", "aggregate.Make"},
 }
 
 func TestLayers(t *testing.T) {

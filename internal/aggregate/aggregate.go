@@ -16,7 +16,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: what lies in the cache is then made anew.
-const Version = 7
+const Version = 8
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -124,8 +124,9 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		g.Notes = append(g.notes(shown[i]), in.codeNotes(g)...)
 	}
 	for _, metric := range Columns {
-		markBest(groups, func(g *group) map[string]Cell { return g.Removed.Metrics }, metric)
-		markBest(groups, func(g *group) map[string]Cell { return g.Kept.Metrics }, metric)
+		for _, rule := range SeenItemRules {
+			markBest(groups, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
+		}
 	}
 	t.Proposed, t.Baseline = bestOnValidation(groups, false), bestOnValidation(groups, true)
 	if err := in.readRanks(groups); err != nil {

@@ -283,13 +283,10 @@ func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group)
 				continue
 			}
 			seeds := min(len(row.records), len(groups[i][base].records))
-			for _, rule := range []struct {
-				name string
-				of   Rule
-			}{{"removed", row.Removed}, {"kept", row.Kept}} {
-				test := rule.of.Test
-				c.Found = append(c.Found, ClaimEvidence{Dataset: t.Dataset, Rule: rule.name, Baseline: t.Baseline,
-					Gain: rule.of.Metrics[c.Metric].Gain, Seeds: seeds, Significant: test != nil && test.Significant && test.Difference > 0})
+			for _, rule := range SeenItemRules {
+				own := row.Under(rule)
+				c.Found = append(c.Found, ClaimEvidence{Dataset: t.Dataset, Rule: rule, Baseline: t.Baseline,
+					Gain: own.Metrics[c.Metric].Gain, Seeds: seeds, Significant: own.Test != nil && own.Test.Significant && own.Test.Difference > 0})
 			}
 		}
 		c.Verdict = verdict(c.Found, c.Low)

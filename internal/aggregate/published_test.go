@@ -206,7 +206,7 @@ func TestClaims(t *testing.T) {
 		f.add("sasrec", seed, .1, .10, same(3), takeOut)
 		f.add("fame", seed, .2, .11, same(2), takeOut)
 	}
-	if s := f.make(); s.Claims[0].Verdict != NotRun || s.Claims[0].Found != nil || !slices.Contains(s.Tables[0].Notes, "the data with cold_items = 0.05") {
+	if s := f.make(); s.Claims[0].Verdict != NotRun || s.Claims[0].Found != nil || !slices.Contains(s.Tables[0].Notes, "data settings: cold_items = 0.05") {
 		t.Errorf("a claim says nothing of items taken out: %+v, %q", s.Claims[0], s.Tables[0].Notes)
 	}
 	f = newFixture(t)

@@ -582,3 +582,28 @@ func TestSummarise(t *testing.T) {
 		}
 	}
 }
+
+// What a head's experts and its list have in common with others, by hand.
+func TestNewDigest(t *testing.T) {
+	a := &Analysis{Heads: []Head{{Experts: []Expert{{Load: .5}, {Load: .2}, {Load: .3}}}, {Experts: []Expert{{Load: 1}}}, {Experts: []Expert{{Load: .4}, {Load: .6}}}},
+		Overlap: [][]float64{{1, .1, .3}, {.1, 1, .5}, {.3, .5, 1}}}
+	d := NewDigest([]*Analysis{a})
+	if len(d.Runs) != 1 || d.Runs[0].Analysis != a || d.Summaries != nil {
+		t.Fatalf("%+v", d)
+	}
+	for h, want := range []Spread{{.2, .5, .2, .3}, {1, 1, .3, .5}, {.4, .6, .4, .5}} {
+		got := d.Runs[0].Spread[h]
+		equal(t, "least load", got.LeastLoad, want.LeastLoad)
+		equal(t, "most load", got.MostLoad, want.MostLoad)
+		equal(t, "mean overlap", got.MeanOverlap, want.MeanOverlap)
+		equal(t, "most overlap", got.MostOverlap, want.MostOverlap)
+	}
+	concat := &Analysis{Model: "fame-concat", Heads: []Head{{Experts: []Expert{{Load: 1}}}}}
+	d = NewDigest([]*Analysis{a, concat})
+	if got := d.Runs[1].Spread[0]; !math.IsNaN(got.MeanOverlap) || !math.IsNaN(got.MostOverlap) {
+		t.Errorf("overlap of a head without lists: %+v", got)
+	}
+	if len(d.Summaries) != 2 {
+		t.Errorf("%d summaries, expected 2", len(d.Summaries))
+	}
+}

@@ -1,6 +1,55 @@
 package analysis
 
-import "math"
+import (
+	"math"
+	"slices"
+
+	"famebench/internal/stats"
+)
+
+// Digest is what tables show of analyses.
+type Digest struct {
+	Runs      []RunDigest
+	Summaries []Summary // of all; none of a single analysis
+}
+
+// RunDigest is an analysis, with what is computed from it.
+type RunDigest struct {
+	*Analysis
+	Spread []Spread // by head
+}
+
+// Spread is how a head's experts share the load, and how much its top list overlaps with
+// those of the other heads: NaN without other heads or lists.
+type Spread struct {
+	LeastLoad, MostLoad      float64
+	MeanOverlap, MostOverlap float64
+}
+
+// NewDigest computes what tables show of analyses.
+func NewDigest(all []*Analysis) Digest {
+	var d Digest
+	for _, a := range all {
+		run := RunDigest{Analysis: a}
+		for h, head := range a.Heads {
+			s := Spread{LeastLoad: 1, MeanOverlap: math.NaN(), MostOverlap: math.NaN()}
+			for _, e := range head.Experts {
+				s.LeastLoad, s.MostLoad = min(s.LeastLoad, e.Load), max(s.MostLoad, e.Load)
+			}
+			if a.Overlap != nil && len(a.Heads) > 1 {
+				others := slices.Delete(slices.Clone(a.Overlap[h]), h, h+1)
+				s.MeanOverlap, _ = stats.MeanSD(others)
+				s.MostOverlap = slices.Max(others)
+			}
+			run.Spread = append(run.Spread, s)
+		}
+		d.Runs = append(d.Runs, run)
+	}
+	if len(all) > 1 {
+		d.Summaries = Summarise(all)
+	}
+	return d
+}
 
 // Summary holds means over the seeds of a model on a data set. A value that the
 // model does not have is NaN.

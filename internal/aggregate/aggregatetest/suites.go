@@ -211,14 +211,11 @@ func table(d data, models []model, seeds []int64, baseline string) aggregate.Tab
 	for _, m := range models {
 		t.Rows = append(t.Rows, row(d, m, seeds))
 	}
-	for _, rule := range []func(*aggregate.Row) *aggregate.Rule{
-		func(r *aggregate.Row) *aggregate.Rule { return &r.Removed },
-		func(r *aggregate.Row) *aggregate.Rule { return &r.Kept },
-	} {
-		for name := range rule(&t.Rows[0]).Metrics {
+	for _, rule := range aggregate.SeenItemRules {
+		for name := range t.Rows[0].Under(rule).Metrics {
 			best, second := 0., 0.
 			for i := range t.Rows {
-				v := rule(&t.Rows[i]).Metrics[name].Mean
+				v := t.Rows[i].Under(rule).Metrics[name].Mean
 				if v > best {
 					best, second = v, best
 				} else if v > second {
@@ -226,9 +223,9 @@ func table(d data, models []model, seeds []int64, baseline string) aggregate.Tab
 				}
 			}
 			for i := range t.Rows {
-				c := rule(&t.Rows[i]).Metrics[name]
+				c := t.Rows[i].Under(rule).Metrics[name]
 				c.Best, c.Second = c.Mean == best, c.Mean == second
-				rule(&t.Rows[i]).Metrics[name] = c
+				t.Rows[i].Under(rule).Metrics[name] = c
 			}
 		}
 		compare(&t, rule)
@@ -237,18 +234,18 @@ func table(d data, models []model, seeds []int64, baseline string) aggregate.Tab
 }
 
 // compare fills in gains and tests against the table's baseline.
-func compare(t *aggregate.Table, rule func(*aggregate.Row) *aggregate.Rule) {
+func compare(t *aggregate.Table, rule string) {
 	var base *aggregate.Rule
 	for i := range t.Rows {
 		if t.Rows[i].Label == t.Baseline {
-			base = rule(&t.Rows[i])
+			base = t.Rows[i].Under(rule)
 		}
 	}
 	if base == nil {
 		return
 	}
 	for i := range t.Rows {
-		own := rule(&t.Rows[i])
+		own := t.Rows[i].Under(rule)
 		for name, c := range own.Metrics {
 			c.Gain = new(100 * (c.Mean/base.Metrics[name].Mean - 1))
 			own.Metrics[name] = c
@@ -256,9 +253,11 @@ func compare(t *aggregate.Table, rule func(*aggregate.Row) *aggregate.Rule) {
 		if own == base {
 			continue
 		}
-		d := own.Metrics["NDCG@10"].Mean - base.Metrics["NDCG@10"].Mean
+		b := base.Metrics["NDCG@10"].Mean
+		d := own.Metrics["NDCG@10"].Mean - b
 		p := math.Exp(-math.Abs(d) / .0003)
-		own.Test = &aggregate.Test{Difference: d, Low: d - .0011, High: d + .0012, P: p, PHolm: min(1, 6*p), Significant: 6*p < .05}
+		own.Test = &aggregate.Test{Difference: d, Low: d - .0011, High: d + .0012, P: p, PHolm: min(1, 6*p), Significant: 6*p < .05,
+			GainLow: new(100 * (d - .0011) / b), GainHigh: new(100 * (d + .0012) / b)}
 	}
 }
 
@@ -277,7 +276,7 @@ func row(d data, m model, seeds []int64) aggregate.Row {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d seeds only", len(seeds)))
 	}
 	if m.name == "bert4rec" {
-		r.Notes = append(r.Notes, "not at the default: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6")
+		r.Notes = append(r.Notes, "non-default settings: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6")
 	}
 	curves := make([][]float64, len(seeds))
 	for k, seed := range seeds {
