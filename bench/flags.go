@@ -32,7 +32,7 @@ type options struct {
 //go:embed help.txt
 var helpText string
 
-// parseFlags reads the command line. Asked for help, it prints it to w.
+// parseFlags reads the command line. With -help it prints the help to w.
 func parseFlags(args []string, w io.Writer) (options, error) {
 	var o options
 	var models, data, seeds string
@@ -50,9 +50,9 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 		o.sets = append(o.sets, s)
 		return nil
 	})
-	fs.IntVar(&o.jobs, "jobs", 1, "`NUMBER` of runs at a time; give each run fewer -threads then")
-	fs.BoolVar(&o.retryFailed, "retry-failed", false, "try again runs that failed before")
-	fs.BoolVar(&o.again, "again", false, "train again runs whose records were made by other code than this program's")
+	fs.IntVar(&o.jobs, "jobs", 1, "`NUMBER` of runs at a time; if more than 1, give each run fewer -threads")
+	fs.BoolVar(&o.retryFailed, "retry-failed", false, "try runs again that failed before")
+	fs.BoolVar(&o.again, "again", false, "train runs again if their records were made by other code than this program's")
 	fs.BoolVar(&o.strict, "strict", false, "a missing data set is an error; otherwise it is skipped if the suite has others")
 	fs.BoolVar(&o.yes, "yes", false, "run even if it will take more than 12 hours")
 	fs.BoolVar(&o.expect, "expect", false, "suites of kind ci: write the results of the runs as their expectation")
@@ -114,10 +114,10 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 	return o.checkMode()
 }
 
-// most is far above what any machine has a use for: a typing error, not a wish.
+// most is far above what any machine can use: a larger number is a typing error.
 const most = 1024
 
-// splitList splits a comma-separated flag; nil when it was not given.
+// splitList splits a comma-separated flag; nil if it is not given.
 func splitList(s string) []string {
 	if s == "" {
 		return nil

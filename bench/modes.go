@@ -9,13 +9,13 @@ import (
 	"famebench/internal/plan"
 )
 
-// A flag that a mode does not use is an error: ignored, it would make a user believe that
-// the answer is about what it says.
+// A flag that a mode does not use is an error. If it were ignored, a user would believe that
+// it had an effect.
 
-// mode is what a command line asks for: the flag that chooses it, "" for running a suite.
+// mode is named after the flag that chooses it; "" runs a suite.
 type mode string
 
-// Flags that several modes use. Those of every mode: -config, -set, -json.
+// Flags that several modes use. Every mode uses -config, -set and -json.
 const (
 	chooseRuns = "suite datasets models seeds device threads strict "
 	carryOut   = "jobs retry-failed again yes expect "
@@ -24,7 +24,7 @@ const (
 // uses lists the flags of each mode.
 var uses = map[mode]string{
 	"":        chooseRuns + carryOut + "out analyse",
-	"dry-run": chooseRuns + carryOut + "out", // what would the command do without -dry-run?
+	"dry-run": chooseRuns + carryOut + "out", // the plan of the command without -dry-run
 	"report":  chooseRuns + "out",
 	"list":    "",
 	"verify":  "out",
@@ -32,7 +32,7 @@ var uses = map[mode]string{
 	"trec":    "out top",
 }
 
-// unusedBy lists the flags of running a suite that one of a kind does not use.
+// unusedBy lists the flags of running a suite that suites of a kind do not use.
 var unusedBy = map[string]string{
 	plan.KindCompare: "expect",
 	plan.KindCI:      "",
@@ -74,7 +74,7 @@ func (o *options) checkMode() error {
 	for _, s := range o.sets { // the settings of a recorded run are those of its record
 		key, _, _ := strings.Cut(s, "=")
 		if m != "list" && !strings.HasPrefix(key, "datasets.") && !strings.HasSuffix(key, "pretrain.encoder") {
-			return fmt.Errorf("%s does not use -set %s: it takes the settings of the record, so only datasets.NAME.KEY and pretrain.encoder, which say where files are, may be set", what, s)
+			return fmt.Errorf("%s does not use -set %s: it uses the settings of the record; only datasets.NAME.KEY and pretrain.encoder, which say where files are, may be set", what, s)
 		}
 	}
 	return nil

@@ -303,7 +303,7 @@ tuned = "results/search.toml"
 	}
 	for text, want := range map[string]string{
 		"[models.fame-plus.datasets.texts.pretrain]\nheat = 1\n":     "models.fame-plus.datasets.texts.pretrain.heat: unknown key",
-		"[models.fame.datasets.texts.pretrain]\ntemperature = 0.5\n": "fame does not start from texts",
+		"[models.fame.datasets.texts.pretrain]\ntemperature = 0.5\n": "fame is not initialised from texts",
 	} {
 		write(t, tuned, text)
 		if _, _, err := runBench(t, dir, append(set, "-suite", "tuned", "-dry-run")...); err == nil || !strings.Contains(err.Error(), want) {
@@ -462,7 +462,7 @@ func TestSettingsOfPretraining(t *testing.T) {
 		"pretrain.temperature=-1":       "pretrain.temperature = -1",
 		"pretrain.template={titel}":     "titel",
 		"pretrain.datasets.nix.batch=1": "unknown data set",
-		"models.fame.pretrain.batch=1":  "fame does not start from texts",
+		"models.fame.pretrain.batch=1":  "fame is not initialised from texts",
 		"pretrain.pooling=maen":         "pooling",
 		"pretrain.max_tokens=2":         "max_tokens = 2",
 		"pretrain.heads=3":              "pretrain.heads = 3 does not divide hidden = 8",
@@ -476,7 +476,7 @@ func TestSettingsOfPretraining(t *testing.T) {
 		"suites.text.pretrain.batch=\"a\"":               "expected an integer",
 		// A facet that no metadata can have is a mistake, not something that is missing here.
 		`pretrain.facets=["colour"]`:         `no facet "colour"`,
-		`pretrain.facets=["brand", "brand"]`: `"brand" stands twice`,
+		`pretrain.facets=["brand", "brand"]`: `"brand" is listed twice`,
 	} {
 		_, _, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", set)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

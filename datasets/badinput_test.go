@@ -34,7 +34,7 @@ var badInputs = []struct {
 	{"time", csvLog, "log.csv", csvHead + "a,b,1,30.1.2014\n", 2, `time "30.1.2014" is neither a number nor an ISO 8601 date; expected for example 1600000000.25 or 2020-09-13T12:26:40.25Z`},
 	{"time too large", csvLog, "log.csv", csvHead + "a,b,1,1e300\n", 2, `time "1e300" does not fit into the 18 digits that are kept`},
 	{"open quote", csvLog, "log.csv", csvHead + "a,\"b,1,1\n", 2, "a quoted field does not end"},
-	{"text after a quote", csvLog, "log.csv", csvHead + "a,\"b\"c,1,1\n", 2, `expected "," after a quoted field, found "c,1,1"`},
+	{"text after a quote", csvLog, "log.csv", csvHead + "a,\"b\"c,1,1\n", 2, `expected "," after a quoted field, got "c,1,1"`},
 	{"no such column number", Config{Format: "csv", Path: "log.csv", Header: new(bool), Columns: Columns{User: "1", Item: "3"}}, "log.csv", "a,b\n", 1, "no column 3 for columns.item: the line has 2 fields"},
 
 	{"s3rec empty", Config{Format: "s3rec"}, "sequences.txt", "", -1, "no interactions in the file"},
@@ -54,11 +54,11 @@ var badInputs = []struct {
 	{"recbole without items", Config{Format: "recbole"}, "a.inter", "user_id:token\tsession:token\n1\t2\n", 1, `no column "item_id" for columns.item; the header has user_id, session`},
 	{"recbole split without times", Config{Format: "recbole", Split: "time"}, "a.inter", "user_id:token\titem_id:token\n1\t2\n", 1, "there is no column of times"},
 	{"recbole threshold without ratings", Config{Format: "recbole", MinRating: 3}, "a.inter", "user_id:token\titem_id:token\n1\t2\n", 1, "there is no column of ratings"},
-	{"recbole ties without times", Config{Format: "recbole", Ties: "hash"}, "a.inter", "user_id:token\titem_id:token\n1\t2\n", 1, "no column of times to tie"},
+	{"recbole ties without times", Config{Format: "recbole", Ties: "hash"}, "a.inter", "user_id:token\titem_id:token\n1\t2\n", 1, "no column of times"},
 
 	{"amazon not an object", Config{Format: "amazon"}, "reviews_X.json", "[1]\n", 1, "expected an object on each line, got a list; put each of its objects on a line of its own"},
 	{"amazon list over lines", Config{Format: "amazon"}, "reviews_X.json", "[\n{\"asin\": 1}\n]\n", 1, "expected an object on each line, got a list"},
-	{"amazon indented", Config{Format: "amazon"}, "reviews_X.json", "{\r\n \"asin\": \"B\"\r\n}\r\n", 1, "got one that goes on over several lines; put each on a line of its own"},
+	{"amazon indented", Config{Format: "amazon"}, "reviews_X.json", "{\r\n \"asin\": \"B\"\r\n}\r\n", 1, "got one that continues on the next line; put each on a line of its own"},
 	{"amazon table", Config{Format: "amazon"}, "reviews_X.json", "user,item\n", 1, `got "user,item"; is this the format of the file?`},
 	{"amazon cut", Config{Format: "amazon"}, "reviews_X.json", `{"reviewerID": "A", "asin`, 1, "the line ends where the string's closing quote was expected"},
 	{"amazon no asin", Config{Format: "amazon"}, "reviews_X.json", `{"reviewerID": "A", "overall": 1, "unixReviewTime": 1}`, 1, "the review has no asin"},
@@ -96,7 +96,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// A download that broke off: every prefix of a compressed file is refused.
+// An interrupted download: every prefix of a compressed file is refused.
 func TestTruncatedGzip(t *testing.T) {
 	whole := gzipped(strings.Repeat("1 1 2 3\n", 1) + strings.Repeat("2 4 5 6 7 8 9\n", 1))
 	for n := 2; n < len(whole); n++ {
@@ -126,7 +126,7 @@ func TestBadMetadata(t *testing.T) {
 		{"attributes of item 0", "s3rec", map[string]string{"sequences.txt": "1 1 2\n", "item2attributes.json": `{"0": [1]}`}, 1, `item id "0" is not`},
 		{"attributes empty", "s3rec", map[string]string{"sequences.txt": "1 1 2\n", "item2attributes.json": ""}, 1, "a dict was expected"},
 		{"u.item too narrow", "movielens-100k", map[string]string{"u.data": "1\t1\t1\t1\n", "u.item": "1|a\n"}, 1, "2 fields, expected 24"},
-		{"u.item flag", "movielens-100k", map[string]string{"u.data": "1\t1\t1\t1\n", "u.item": "1|a||||2" + strings.Repeat("|0", 18) + "\n"}, 1, `genre flag "2" is neither 0 nor 1`},
+		{"u.item flag", "movielens-100k", map[string]string{"u.data": "1\t1\t1\t1\n", "u.item": "1|a||||2" + strings.Repeat("|0", 18) + "\n"}, 1, `expected a genre flag of 0 or 1, got "2"`},
 		{"meta without asin", "amazon", map[string]string{"reviews_X_5.json": `{"reviewerID":"A","asin":"B","overall":1,"unixReviewTime":1}`, "meta_X.json": "{'title': 'x'}\n"}, 1, "the item has no asin"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestBadMetadata(t *testing.T) {
 	}
 }
 
-// Opaque ids may be anything, as those of pandas, which begin at 0.
+// Opaque ids may be anything, such as those of pandas, which begin at 0.
 func TestOpaqueIDs(t *testing.T) {
 	d, err := openCSV(t, Config{}, "0,0,1,1\n0,-1,1,2\n-1,0,1,3\n")
 	if err != nil {
@@ -167,7 +167,7 @@ func TestOpaqueIDs(t *testing.T) {
 	}
 }
 
-// A line longer than the read buffer is read whole.
+// A line longer than the read buffer is read completely.
 func TestLongLines(t *testing.T) {
 	text := "1" + strings.Repeat(" 123456", 400_000) + "\n2 7\n"
 	d, err := Open(Config{Name: "test", Format: "s3rec", Path: "."}, writeFiles(t, map[string]string{"sequences.txt": text}))

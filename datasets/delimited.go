@@ -15,7 +15,7 @@ type delimited struct {
 	ids     bool // user and item ids are positive numbers
 
 	items       tableFormat
-	itemFile    func(main string) string // usual name, from that of the interactions
+	itemFile    func(main string) string // usual name, given that of the interactions
 	itemColumns ItemColumns
 	genres      string // separates genres
 	categories  string // separates categories
@@ -59,7 +59,7 @@ func describe(c Config) delimited {
 
 func fixed(name string) func(string) string { return func(string) string { return name } }
 
-// readDelimited reads a file with an interaction a line.
+// readDelimited reads a file with one interaction per line.
 func readDelimited(c Config, src *source, lg *interactions) error {
 	d := describe(c)
 	t, err := openTable(src.file(src.main), d.log)
@@ -69,11 +69,11 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 	defer t.Close()
 	if c.Format == "recbole" {
 		if t.place("item_id_list") >= 0 {
-			return t.errorf("the file has a sequence and a target a line (item_id_list): files of a given split are not supported; expected one with an interaction a line")
+			return t.errorf("each line has a sequence and a target (item_id_list): files of a given split are not supported; expected one interaction per line")
 		}
 		d.columns = recboleColumns(d.columns, t)
 	}
-	// What the configuration names has to be there.
+	// The columns that the configuration names must exist.
 	if err := t.require(d.columns.list()); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 	case rated < 0 && c.MinRating != 0:
 		return t.errorf("min_rating is set, but there is no column of ratings; the header has %s", t.nameList())
 	case timed < 0 && c.Ties != "" && c.Ties != formats[c.Format].ties:
-		return t.errorf("ties is set, but there is no column of times to tie; the header has %s", t.nameList())
+		return t.errorf("ties is set, but there is no column of times; the header has %s", t.nameList())
 	case timed < 0 && c.Split == TimeSplit:
 		return t.errorf("split = %q needs times, but there is no column of times; the header has %s", TimeSplit, t.nameList())
 	}
@@ -138,7 +138,8 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 	return first.end()
 }
 
-// unusedTimes warns of a column of times by its name, where none is configured.
+// unusedTimes warns of a column that has the name of times if none is
+// configured.
 func unusedTimes(t *table) []string {
 	for _, name := range t.names {
 		low := strings.ToLower(name)
@@ -150,14 +151,15 @@ func unusedTimes(t *table) []string {
 	return nil
 }
 
-// firstRow guards a file that the configuration says has no header: its first
-// line may be one, and without names nothing shows that the separator is another.
+// firstRow checks a file that has no header according to the configuration. Its
+// first line may be a header all the same, and without names a wrong separator
+// would go unnoticed.
 type firstRow struct {
 	t          *table
 	user, item int
 	rows       int
-	words      bool // the first user and item are no numbers
-	numbers    bool // all that follow are
+	words      bool // the first user and item are not numbers
+	numbers    bool // all later ones are
 	line       int
 	text       string
 	other      string // separator that divides every line so far into otherFields
@@ -194,7 +196,7 @@ func (r *firstRow) check(f [][]byte) error {
 	return nil
 }
 
-// end looks at all rows.
+// end judges by all rows.
 func (r *firstRow) end() error {
 	switch {
 	case r.rows > 1 && r.words && r.numbers:
@@ -211,7 +213,7 @@ func (r *firstRow) isHeader() error {
 
 var idNamePunctuation = strings.NewReplacer("_", "", "-", "", " ", "", ":token", "")
 
-// isIDName tells the usual names of the columns of users and items.
+// isIDName reports whether a name is usual for the column of users or items.
 func isIDName(field []byte) bool {
 	name := idNamePunctuation.Replace(strings.ToLower(string(field)))
 	switch strings.TrimSuffix(strings.TrimSuffix(name, "id"), "s") {
@@ -221,7 +223,7 @@ func isIDName(field []byte) bool {
 	return false
 }
 
-// recboleColumns fills in the names that RecBole's own data sets use.
+// recboleColumns fills in the names that RecBole's own data sets have.
 func recboleColumns(c Columns, t *table) Columns {
 	setDefault(&c.User, "user_id")
 	setDefault(&c.Item, "item_id")
@@ -380,7 +382,7 @@ func recboleItemColumns(c ItemColumns, t *table) ItemColumns {
 	return c
 }
 
-// cutYear takes the year off a title such as "Toy Story (1995)".
+// cutYear splits the year off a title such as "Toy Story (1995)".
 func cutYear(title string) (string, int32) {
 	t := strings.TrimSpace(title)
 	if n := len(t); n >= 6 && t[n-6] == '(' && t[n-1] == ')' {
@@ -404,7 +406,7 @@ func flagged(t *table, flags [][]byte) ([]string, error) {
 		case "1":
 			genres = append(genres, name)
 		default:
-			return nil, t.errorf("genre flag %s is neither 0 nor 1", excerpt(flags[i]))
+			return nil, t.errorf("expected a genre flag of 0 or 1, got %s", excerpt(flags[i]))
 		}
 	}
 	return genres, nil

@@ -10,7 +10,7 @@ import (
 )
 
 // files writes a log that has each item once, in order, and the metadata. The first
-// file is the log; items of which a format cannot say all lose the rest.
+// file is the log. Items lose the fields that the format does not have.
 func (w metadataWriter) files(format string, all []facts) (files map[string]string, c Config) {
 	var log, items string
 	lines := w.lines(all)
@@ -68,7 +68,7 @@ func (w metadataWriter) csvFiles(format string, all, lines []facts) (log, items 
 func (w metadataWriter) recboleFiles(format string, all, lines []facts) (log, items string, c Config) {
 	items = "item_id:token\ttitle:token_seq\tbrand:token\tcategories:token_seq\tdescription:token_seq\tgenres:token_seq\tyear:float\n"
 	sep := map[string]string{"recbole bars": "|", "recbole commas": ", "}[format]
-	if sep != "" { // a line that shows the separator
+	if sep != "" { // a line that makes the separator clear
 		lines = append(lines, facts{id: all[0].id, path: []string{"Shown", "Here"}, genres: []string{"Shown", "Here"}})
 		all[0].path, all[0].genres = []string{"Shown", "Here"}, []string{"Shown", "Here"}
 		for i := range lines {

@@ -14,19 +14,19 @@ import (
 	"testing/fstest"
 )
 
-// facts are what the metadata of an item says; fields may be empty.
+// facts are the metadata of an item; fields may be empty.
 type facts struct {
 	id, title, brand, description string
 	path, genres                  []string
 	year                          int
 }
 
-// writer writes metadata in every way that the harness promises to read.
+// writer writes metadata in every form that is documented as readable.
 type metadataWriter struct{ *rand.Rand }
 
 func pick[T any](w metadataWriter, from ...T) T { return from[w.IntN(len(from))] }
 
-// name draws a name without any of the characters of without.
+// name makes a random name that has none of the characters of without.
 func (w metadataWriter) name(without string) string {
 	parts := []string{"Acme", "Clothing, Shoes", "& Jewelry", "Women's", `27" TV`, "R&D", "a;b", "x|y", "café", "Ünï", "日本", "€5", "😀",
 		`back\slash`, "(new)", "[a]", "{b}", "Pots", "0", "1980", ">", ":", "'q'", `"q"`, "&lt;", "#1", "-", "None of it", "no. 5,"}
@@ -42,7 +42,7 @@ func (w metadataWriter) name(without string) string {
 	}
 }
 
-// draw makes the metadata of some items.
+// draw makes random metadata of some items.
 func (w metadataWriter) draw(n int, without string) []facts {
 	brands := []string{w.name(without), w.name(without), "Brand"}
 	var out []facts
@@ -71,8 +71,8 @@ func (w metadataWriter) draw(n int, without string) []facts {
 	return out
 }
 
-// lines gives the lines of the items in any order: for each the whole of it, perhaps
-// twice, and perhaps parts of it.
+// lines gives the lines of the items in random order: for each item a complete line,
+// sometimes twice, and sometimes lines with parts of it.
 func (w metadataWriter) lines(all []facts) []facts {
 	var out []facts
 	for _, f := range all {
@@ -174,7 +174,7 @@ func (w metadataWriter) blanks(s string) string {
 	return pick(w, "", "", " ", "\u00a0") + s + pick(w, "", "", " ", "\u00a0")
 }
 
-// missing writes a value that is not there.
+// missing writes a missing value.
 func (w metadataWriter) missing() string {
 	return pick(w, "", "nan", "NaN", "None", "NULL", " ", "<NA>")
 }
@@ -252,7 +252,7 @@ func (w metadataWriter) dict(fields map[string]any, python bool) string {
 	return "{" + strings.Join(parts, ", ") + "}\n"
 }
 
-// orNull is a value, or one of the ways to write that there is none.
+// orNull is a value, or one of the spellings of a missing one.
 func (w metadataWriter) orNull(missing bool, v any) any {
 	if missing {
 		return pick[any](w, nil, "", nil)
@@ -285,7 +285,7 @@ func (w metadataWriter) amazon(f facts, release string) string {
 	return w.dict(fields, false)
 }
 
-// Metadata that is written in any format comes back as it was.
+// Metadata that are written in any format are read back unchanged.
 func TestMetadataComesBack(t *testing.T) {
 	formats := []string{"csv", "csv bars", "tsv", "recbole", "recbole bars", "recbole commas", "2014", "2018", "2023", "s3rec", "20m", "1m", "100k"}
 	for round := range 40 * len(formats) {
@@ -441,8 +441,8 @@ func describeWanted(all []facts, format string) string {
 	return out.String()
 }
 
-// Damaged lists are refused or read whole: what is cut off never becomes a shorter
-// list.
+// Damaged lists are refused or read completely: a truncated list never becomes a
+// shorter one.
 func TestCutLists(t *testing.T) {
 	for round := range 300 {
 		w := metadataWriter{rand.New(rand.NewPCG(2, uint64(round)))}

@@ -8,8 +8,9 @@ import (
 	"testing/fstest"
 )
 
-// What is written in any way comes back as it was, or as an error, and never as
-// another data set. The rounds that must be read show that not all is refused.
+// A data set that is written in any way is read back unchanged or refused, and
+// never becomes another data set. Some rounds must be readable, so refusing
+// everything fails.
 func TestRandomInteractions(t *testing.T) {
 	const rounds = 300
 	r := rand.New(rand.NewPCG(1, 2))
@@ -49,7 +50,7 @@ func TestRandomInteractions(t *testing.T) {
 		spoiled, text, kind := spoil(r, c, text, s)
 		check("spoiled: "+kind, spoiled, text, sequencesOf(events))
 
-		// A unit of its own for some lines.
+		// Another unit for some lines.
 		others := timeWriters[r.IntN(4)]
 		mixed, text, _ := randomCSV(r, events, func(at int64) string {
 			if r.IntN(3) == 0 && others.step <= timeSteps[step] {
@@ -73,7 +74,7 @@ func TestRandomInteractions(t *testing.T) {
 			check(f.format, Config{Format: f.format, Path: "log", Ties: "file"}, log, sequencesOf(numbers))
 		}
 
-		// S3-Rec: sequences without times, a line a user.
+		// S3-Rec: sequences without times, one line per user.
 		text = strings.ReplaceAll(strings.ReplaceAll(sequencesOf(numbers), ":", ""), ", ", "\n") + "\n"
 		check("s3rec", Config{Format: "s3rec", Path: "log"}, text, sequencesOf(numbers))
 	}

@@ -17,7 +17,7 @@ var layers = []string{
 	"internal/view", "internal/figure", "internal/report", "internal/page", "internal/suite", "bench",
 }
 
-// What a package has nothing to do with: imports, and names of packages that it does import.
+// What a package must not use: imports, and names of packages that it does import.
 var foreign = map[string][]string{
 	"internal/aggregate": {"datasets.Open", "datasets.NewSplit", "datasets.Dataset", "datasets.Split"},                   // tables come from records
 	"internal/plan":      {"os/exec", "famebench/internal/torch"},                                                        // it starts no process and opens no tensor
@@ -47,8 +47,8 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// usesOf lists what each file of a package imports, and the names that it takes from
-// imported packages, such as plan.Job; tests left out.
+// usesOf lists the imports of each file of a package, except tests, and the names
+// that it uses from imported packages, such as plan.Job.
 func usesOf(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))

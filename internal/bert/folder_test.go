@@ -63,7 +63,7 @@ func (f folder) set(name string, value any, path ...string) {
 	f.write(name, string(b))
 }
 
-// tensors changes those of the weights.
+// tensors changes the tensors of the weights.
 func (f folder) tensors(change func(map[string]safetensors.Tensor)) {
 	f.t.Helper()
 	w, err := safetensors.Read(f.path("model.safetensors"))
@@ -101,8 +101,8 @@ var damagedFolders = []struct {
 	{"a file for a folder", "", func(f folder) { must(f.t, os.RemoveAll(f.dir)); f.write("", "") }, []string{"there is no encoder in"}},
 
 	{"no configuration", "", func(f folder) { f.remove("config.json") }, []string{"config.json", "no such file"}},
-	{"cut configuration", "", func(f folder) { f.write("config.json", f.read("config.json")[:40]) }, []string{"config.json: not the JSON that was expected"}},
-	{"configuration is a list", "", func(f folder) { f.write("config.json", "[]") }, []string{"config.json: not the JSON that was expected"}},
+	{"cut configuration", "", func(f folder) { f.write("config.json", f.read("config.json")[:40]) }, []string{"config.json: unexpected JSON"}},
+	{"configuration is a list", "", func(f folder) { f.write("config.json", "[]") }, []string{"config.json: unexpected JSON"}},
 	{"no model type", "", config(nil, "model_type"), []string{"config.json: model_type is missing", "bert"}},
 	{"RoBERTa", "", config("roberta", "model_type"), []string{`config.json: model_type = "roberta", but only bert`}},
 	{"unknown type", "", config("mpnet", "model_type"), []string{`config.json: model_type = "mpnet", but only bert`}},
@@ -125,7 +125,7 @@ var damagedFolders = []struct {
 	{"size of nothing", "", config(0, "num_hidden_layers"), []string{"num_hidden_layers: expected a whole number from 1 to 2147483647, got 0"}},
 	{"size with control characters", "", config("\x1b[2J\x00", "hidden_size"), []string{`got "\x1b[2J\x00"`}},
 	{"long size", "", config(strings.Repeat("9", 1000), "hidden_size"), []string{`got "` + strings.Repeat("9", 59) + "…"}},
-	// Sizes that would take all memory are compared with the weights first.
+	// Sizes that would take all memory are first compared with the weights.
 	{"huge layers", "", config(10000000, "num_hidden_layers"), []string{"config.json: num_hidden_layers: expected 3 (the layers in model.safetensors), got 10000000"}},
 	{"huge hidden size", "", config(2147483640, "hidden_size"), []string{"config.json: hidden_size: expected 12 (the columns of embeddings.word_embeddings.weight in model.safetensors), got 2147483640"}},
 	{"huge heads", "", config(1000000000, "num_attention_heads"), []string{"config.json: num_attention_heads: expected a divisor of hidden_size = 12, got 1000000000"}},
@@ -181,7 +181,7 @@ var damagedFolders = []struct {
 	}, []string{`model.safetensors: expected tensor "embeddings.LayerNorm.bias" once`}},
 	{"NaN", "", func(f folder) { f.weight("bert.encoder.layer.1.output.dense.bias", 5, math.NaN()) },
 		[]string{`model.safetensors: tensor "encoder.layer.1.output.dense.bias": expected finite numbers, got NaN as element 5; the weights are damaged`}},
-	// That of a token which no text has, so that all vectors would be finite.
+	// The row of a token that no text has, so all vectors would be finite.
 	{"infinite weight", "", func(f folder) { f.weight("bert.embeddings.word_embeddings.weight", 12*37+1, math.Inf(-1)) },
 		[]string{`"embeddings.word_embeddings.weight": expected finite numbers, got -Inf as element 445`}},
 	{"a tensor of integers", "", func(f folder) {
@@ -195,21 +195,21 @@ var damagedFolders = []struct {
 	{"vocabulary is a folder", "relu_cased", func(f folder) { f.remove("vocab.txt"); must(f.t, os.Mkdir(f.path("vocab.txt"), 0o755)) }, []string{"vocab.txt"}},
 	{"vocabulary too small", "relu_cased", func(f folder) {
 		f.write("vocab.txt", strings.TrimSuffix(f.read("vocab.txt"), "##%\n"))
-	}, []string{"holds 37 tokens, expected 38", "vocab_size in config.json"}},
-	{"vocabulary too large", "relu_cased", func(f folder) { f.write("vocab.txt", f.read("vocab.txt")+"more\n") }, []string{"holds 39 tokens, expected 38"}},
+	}, []string{"expected a vocabulary of 38 tokens (vocab_size in config.json), got 37", "vocab_size in config.json"}},
+	{"vocabulary too large", "relu_cased", func(f folder) { f.write("vocab.txt", f.read("vocab.txt")+"more\n") }, []string{"expected a vocabulary of 38 tokens (vocab_size in config.json), got 39"}},
 	{"empty vocabulary", "relu_cased", func(f folder) { f.write("vocab.txt", "") }, []string{"vocab.txt", `no "[UNK]"`}},
 	{"a token twice", "relu_cased", func(f folder) { f.write("vocab.txt", strings.Replace(f.read("vocab.txt"), "rose", "nail", 1)) }, []string{"vocab.txt", `token "nail" has two ids, 5 and 9`}},
 	{"no [CLS]", "relu_cased", func(f folder) { f.write("vocab.txt", strings.Replace(f.read("vocab.txt"), "[CLS]", "[cls]", 1)) }, []string{"vocab.txt", `no "[CLS]"`}},
 	{"another [SEP]", "relu_cased", func(f folder) { f.set("tokenizer_config.json", "</s>", "sep_token") }, []string{"vocab.txt", `no "</s>"`}},
-	{"cut settings", "relu_cased", func(f folder) { f.write("tokenizer_config.json", "{") }, []string{"tokenizer_config.json: not the JSON that was expected"}},
-	{"settings in words", "relu_cased", func(f folder) { f.set("tokenizer_config.json", "yes", "do_lower_case") }, []string{"tokenizer_config.json: not the JSON that was expected", "do_lower_case"}},
+	{"cut settings", "relu_cased", func(f folder) { f.write("tokenizer_config.json", "{") }, []string{"tokenizer_config.json: unexpected JSON"}},
+	{"settings in words", "relu_cased", func(f folder) { f.set("tokenizer_config.json", "yes", "do_lower_case") }, []string{"tokenizer_config.json: unexpected JSON", "do_lower_case"}},
 	{"vocabulary of other bytes", "relu_cased", func(f folder) { f.write("vocab.txt", strings.Replace(f.read("vocab.txt"), "rose", "r\xf8se", 1)) }, []string{"vocab.txt: expected UTF-8; the file is damaged"}},
 	{"tokenizer of other bytes", "", func(f folder) {
 		f.write("tokenizer.json", strings.Replace(f.read("tokenizer.json"), "rose", "r\xf8se", 1))
 	}, []string{"tokenizer.json: expected UTF-8; the file is damaged"}},
 	{"no words in the settings", "relu_cased", func(f folder) { f.set("tokenizer_config.json", false, "do_basic_tokenize") }, []string{"tokenizer_config.json: do_basic_tokenize = false"}},
 
-	{"cut tokenizer", "", func(f folder) { f.write("tokenizer.json", f.read("tokenizer.json")[:99]) }, []string{"tokenizer.json: not the JSON that was expected"}},
+	{"cut tokenizer", "", func(f folder) { f.write("tokenizer.json", f.read("tokenizer.json")[:99]) }, []string{"tokenizer.json: unexpected JSON"}},
 	{"byte pairs", "", tokens("BPE", "model", "type"), []string{`tokenizer.json: model.type = "BPE", expected WordPiece`}},
 	{"another prefix", "", tokens("@@", "model", "continuing_subword_prefix"), []string{"tokenizer.json: model.continuing_subword_prefix"}},
 	{"no model", "", tokens(nil, "model"), []string{"tokenizer.json: model.continuing_subword_prefix"}},
@@ -228,8 +228,8 @@ var damagedFolders = []struct {
 	{"files disagree", "", func(f folder) { f.write("tokenizer_config.json", `{"do_lower_case": false}`) }, []string{"tokenizer.json", "contradicts do_lower_case = false in", "tokenizer_config.json"}},
 }
 
-// Every damage is an error that names the file and what was expected, before
-// anything is computed.
+// Every kind of damage gives an error that names the file and what was
+// expected, before anything is computed.
 func TestOpenEncoderNamesTheDamage(t *testing.T) {
 	for _, c := range damagedFolders {
 		t.Run(c.name, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestOpenEncoderNamesTheDamage(t *testing.T) {
 	}
 }
 
-// The fingerprint is that of what the files mean.
+// The fingerprint depends on the meaning of the files only.
 func TestFingerprint(t *testing.T) {
 	open := func(f folder) *Encoder {
 		t.Helper()
@@ -309,8 +309,9 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// The folder that scripts/fetch-encoder.sh makes has the fingerprint that the committed
-// records have, and asks for nothing. Its weights are not here; their SHA-256 is pinned.
+// The folder that scripts/fetch-encoder.sh makes has the fingerprint of the committed
+// records, and asks for no pooling. Its weights are not in the repository; their SHA-256
+// is pinned.
 func TestFetchedEncoderKeepsItsFingerprint(t *testing.T) {
 	pins, err := os.ReadFile("../../scripts/encoder/all-MiniLM-L6-v2.sha256")
 	must(t, err)

@@ -12,7 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// tokenizerConfig is tokenizer_config.json: what it says of how words are made.
+// tokenizerConfig is the part of tokenizer_config.json that decides how a text
+// is split into words.
 type tokenizerConfig struct {
 	DoLowerCase          *bool     `json:"do_lower_case"`
 	StripAccents         *bool     `json:"strip_accents"` // null: as do_lower_case
@@ -27,7 +28,7 @@ type tokenizerConfig struct {
 	path                 string
 }
 
-// tokenName is a token, which stands as a string or as an object with its content.
+// tokenName is a token, written as a string or as an object with its content.
 type tokenName string
 
 func (n *tokenName) UnmarshalJSON(b []byte) error {
@@ -65,10 +66,10 @@ func readTokenizerConfig(path string) (tokenizerConfig, error) {
 	return c, nil
 }
 
-// parseVocabulary reads vocab.txt: one token a line, whose number, from 0, is its
-// id. The rest is BERT's, as c says.
+// parseVocabulary reads vocab.txt: one token per line, whose number, from 0, is
+// its id. Everything else is as in BERT, with the settings of c.
 func parseVocabulary(path string, body []byte, c tokenizerConfig) (tokenSettings, error) {
-	if !utf8.Valid(body) { // the fingerprint could not tell two such files apart
+	if !utf8.Valid(body) { // the fingerprint could not distinguish two such files
 		return tokenSettings{}, fmt.Errorf("pretrain: %s: expected UTF-8; the file is damaged", path)
 	}
 	s := tokenSettings{
@@ -127,9 +128,9 @@ type tokenizerJSON struct {
 	}
 }
 
-// parseTokenizerJSON reads tokenizer.json, which describes a whole pipeline of any
-// kind: one of other parts than BERT's is refused. Its truncation and padding are
-// not looked at, since batches here have their own lengths and no padding.
+// parseTokenizerJSON reads tokenizer.json, which can describe any pipeline. One
+// with parts other than BERT's is refused. Its truncation and padding are ignored,
+// because batches here have their own lengths and no padding.
 func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSettings, error) {
 	var f tokenizerJSON
 	if err := decodeJSON(path, body, &f); err != nil {
@@ -145,7 +146,7 @@ func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSetti
 // checkKind refuses a pipeline of other parts than BERT's.
 func (f *tokenizerJSON) checkKind() error {
 	switch {
-	case f.Model.Type != "WordPiece" && f.Model.Type != "": // old files do not say
+	case f.Model.Type != "WordPiece" && f.Model.Type != "": // missing in old files
 		return fmt.Errorf("model.type = %q, expected WordPiece, as BERT has", f.Model.Type)
 	case f.Model.Prefix == nil || *f.Model.Prefix != "##":
 		return errors.New(`model.continuing_subword_prefix should be "##", as BERT has`)

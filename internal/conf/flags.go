@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// once is the value of a flag that may not be given twice with different values: the first
-// one would be ignored.
+// once is the value of a flag that must not be given twice with different values, because
+// the first one would be ignored.
 type once struct {
 	flag.Value
 	given bool
@@ -15,7 +15,7 @@ type once struct {
 
 func (v *once) Set(s string) error {
 	if v.given && v.text != s {
-		return fmt.Errorf("it is given twice, before as %q; expected one value (a list has commas)", v.text)
+		return fmt.Errorf("the flag is given twice, first as %q; expected one value (a list has commas)", v.text)
 	}
 	v.given, v.text = true, s
 	if s == "" {
@@ -24,7 +24,7 @@ func (v *once) Set(s string) error {
 	return v.Value.Set(s)
 }
 
-// IsBoolFlag is how package flag knows that -yes needs no value.
+// IsBoolFlag tells package flag that flags such as -yes need no value.
 func (v *once) IsBoolFlag() bool {
 	b, ok := v.Value.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()

@@ -17,11 +17,12 @@ import (
 	"famebench/models"
 )
 
-// brokenModel names, for a child, the way in which models are broken on purpose.
+// brokenModel is the environment variable that tells a child how its models are
+// broken.
 const brokenModel = "LAUNCH_TEST_BROKEN"
 
-// breakModels is the registry with the constructor of one model replaced by that of
-// one that is broken in some way; names and versions stay, so a spec cannot tell.
+// breakModels replaces the constructor of one model in the registry by that of a
+// broken one. Names and versions stay, so the spec does not change.
 func breakModels(how string) []registry.Entry {
 	broken := slices.Clone(registry.Models)
 	for i := range broken {
@@ -51,7 +52,7 @@ func breakModels(how string) []registry.Entry {
 	return broken
 }
 
-// shiftedLabels trains on the item beside each target.
+// shiftedLabels trains on the item next to each target.
 type shiftedLabels struct {
 	models.Model
 	items int64
@@ -87,8 +88,8 @@ func (m detachedGate) Loss(b *models.Batch) torch.Tensor {
 }
 
 // TestBrokenModelsAreNotAsExpected breaks models and runs them as the suite ci
-// does: a gate that learns nothing is found by its parameters, wrong labels and a
-// missing causal mask by the committed expectations.
+// does. A gate that learns nothing is found by its parameters; wrong labels and a
+// missing causal mask are found by the committed expectations.
 func TestBrokenModelsAreNotAsExpected(t *testing.T) {
 	c, err := plan.Load("../../"+plan.FileName, nil, registry.Models)
 	if err != nil {
@@ -103,7 +104,7 @@ func TestBrokenModelsAreNotAsExpected(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ how, model, want string }{
-		{"gate", "fame", "training did not move gate.bias, gate.weight: no gradient reaches it"},
+		{"gate", "fame", "training did not change gate.bias, gate.weight: no gradient reaches it"},
 		{"labels", "sasrec", "less than the expected"},
 		{"mask", "sasrec", "less than the expected"},
 	} {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// once joins errors so that one mistake is one line. Equal lines are: a table is decoded
-// for every layer and every suite that it takes part in. And so is a model or a data set
-// of a misspelt name, however many suites have it.
+// once joins errors so that one mistake gives one line. It drops equal lines, because a
+// table is decoded for every layer and every suite that uses it. A misspelt model or
+// data set gives one line, however many suites have it.
 func once(errs []error) error {
 	var lines []string
 	more := map[string]int{}
@@ -42,10 +42,10 @@ func once(errs []error) error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
-// unknownName is what checkNames says of a name.
+// unknownName matches the errors of checkNames.
 var unknownName = regexp.MustCompile(`: unknown (model|data set) ".*`)
 
-// invalidError is about settings of the right type that do not go together.
+// invalidError is about settings that have the right type but invalid values.
 type invalidError struct {
 	what   string
 	reason error

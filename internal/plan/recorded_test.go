@@ -18,8 +18,8 @@ import (
 	"famebench/internal/tinytest"
 )
 
-// A record from before there was a setting has its default, or what its variant fixes;
-// what it tells stays.
+// A record that is older than a setting has its default, or the value that its variant
+// fixes. Its recorded values do not change.
 func TestComplete(t *testing.T) {
 	r := &record.Record{Resolved: map[string]record.Settings{"params": {"hidden": []byte("8")}, "train": {}}}
 	r.Result.Spec.Model, r.Result.Spec.Start = "fame-plus-pca", &record.Start{}
@@ -42,8 +42,8 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// A file that was changed has records of both states. Without it, those of the newest
-// are reported, whichever id comes first.
+// A changed file has records of both states. Without the file, those of the newest
+// state are reported, whichever id comes first.
 func TestNewestRecordedState(t *testing.T) {
 	var all []*record.Record
 	for _, r := range []struct {
@@ -74,8 +74,8 @@ func TestNewestRecordedState(t *testing.T) {
 	}
 }
 
-// The committed statistics, which have no checksum, are accepted; with one number that
-// does not fit the others they are not, and with a checksum any other number is refused.
+// The committed statistics, which have no checksum, are accepted. Without a checksum, a
+// number that contradicts the others is refused; with one, any changed number is.
 func TestStatisticsAreChecked(t *testing.T) {
 	paths, err := filepath.Glob("../../results/datasets/*.json")
 	if err != nil || len(paths) < 4 {

@@ -19,14 +19,14 @@ type Suite struct {
 	Datasets []string `toml:"datasets" json:"datasets"`
 	Seeds    []int64  `toml:"seeds" json:"seeds"`
 	Axes     []Axis   `toml:"-" json:"axes,omitempty"`
-	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": draws trials of them, default
+	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
 	Tuned    string   `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
 
-	Trials      int `toml:"trials" json:"trials,omitempty"`             // kind "tune": settings tried of each model
-	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial goes to the end
+	Trials      int `toml:"trials" json:"trials,omitempty"`             // kind "tune": settings tried for each model
+	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial is trained to the end
 	Finalists   int `toml:"finalists" json:"finalists,omitempty"`       // kind "tune": trials trained to the end
 
-	shorten bool // TrialEpochs is the default: no trial is longer than a whole run
+	shorten bool // TrialEpochs is the default: no trial is longer than a complete run
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 }
@@ -36,7 +36,7 @@ const (
 	KindCompare = "compare" // train and rank every model on every data set with every seed
 	KindCost    = "cost"    // measure speed and memory; no records
 	KindTune    = "tune"    // search the axes on validation and write the best values to a file
-	KindCI      = "ci"      // compare, and fail where a result is below its expectation
+	KindCI      = "ci"      // compare, and fail if a result is below its expectation
 )
 
 var kinds = []string{KindCompare, KindCost, KindTune, KindCI}
@@ -136,7 +136,7 @@ func (c *Config) suitePlaces(name string) suitePlaces {
 	return p
 }
 
-// of is where an error about a key points.
+// of is the place of an error about a key.
 func (p suitePlaces) of(key string) *conf.Node {
 	for _, n := range []*conf.Node{p.set, p.file} {
 		if n != nil && n.Table[key] != nil {
@@ -146,7 +146,7 @@ func (p suitePlaces) of(key string) *conf.Node {
 	return p.suite
 }
 
-// has tells whether a layer sets the key.
+// has reports whether a layer sets the key.
 func (p suitePlaces) has(key string) bool { return p.of(key) != p.suite }
 
 // checkSuiteKeys checks the keys of a suite of any kind.
@@ -180,7 +180,7 @@ func (s *Suite) checkSearch(at suitePlaces) error {
 	}
 	var errs []error
 	if s.Name == "published" {
-		errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: results/published.toml holds the numbers of others, and a search would write its own there", at.suite.Where, s.Name))
+		errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: a search would overwrite results/published.toml, the published numbers", at.suite.Where, s.Name))
 	}
 	if !at.has("finalists") && s.Trials >= 1 { // no more than there are trials
 		s.Finalists = min(s.Finalists, s.Trials)
@@ -188,11 +188,11 @@ func (s *Suite) checkSearch(at suitePlaces) error {
 	s.shorten = !at.has("trial_epochs")
 	for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
 		if n < 1 {
-			errs = append(errs, at.of(key).Errorf("%d: want at least 1", n))
+			errs = append(errs, at.of(key).Errorf("%d: expected at least 1", n))
 		}
 	}
 	if s.TrialEpochs < 0 {
-		errs = append(errs, at.of("trial_epochs").Errorf("%d: want 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
+		errs = append(errs, at.of("trial_epochs").Errorf("%d: expected 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
 	}
 	if s.Finalists > s.Trials {
 		errs = append(errs, at.of("finalists").Errorf("%d finalists of %d trials", s.Finalists, s.Trials))
@@ -209,7 +209,7 @@ func checkNames(n *conf.Node, what string, given, known []string) error {
 			return n.Errorf("unknown %s %s%s", what, conf.Quote(name), conf.Hint(name, known))
 		}
 		if slices.Contains(given[:i], name) {
-			return n.Errorf("%s %q stands there twice", what, name)
+			return n.Errorf("%s %q is listed twice", what, name)
 		}
 	}
 	return nil
@@ -225,18 +225,18 @@ func checkSeeds(n *conf.Node, seeds []int64) error {
 	seen := map[int64]bool{} // a list may be long
 	for _, s := range seeds {
 		if s < 0 {
-			return n.Errorf("seed %d is negative", s)
+			return n.Errorf("expected seeds of 0 or more, got %d", s)
 		}
 		if seen[s] {
-			return n.Errorf("seed %d stands there twice", s)
+			return n.Errorf("seed %d is listed twice", s)
 		}
 		seen[s] = true
 	}
 	return nil
 }
 
-// MostRuns is how many runs a suite may have: more than any machine does, and few enough
-// that a plan is made in seconds.
+// MostRuns is the maximum number of runs of a suite: more than any machine does, and few
+// enough that a plan is made in seconds.
 const MostRuns = 100_000
 
 // checkSize counts a suite's runs without listing them.
@@ -254,13 +254,13 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 				points += float64(len(a.Values))
 			}
 		}
-		if e.Floor == nil {
+		if e.NonNeural == nil {
 			points *= float64(len(s.Seeds))
 		}
 		runs += points * float64(len(s.Datasets))
 	}
 	if runs > MostRuns {
-		return n.Errorf("the suite amounts to %.7g runs; expected at most %d: give it fewer seeds, or its axes fewer values", runs, MostRuns)
+		return n.Errorf("expected at most %d runs, got %.7g: give the suite fewer seeds, or its axes fewer values", MostRuns, runs)
 	}
 	return nil
 }
@@ -280,8 +280,8 @@ func (c *Config) Suite(name string) (Suite, error) {
 	return Suite{}, fmt.Errorf("%s: unknown suite %q%s", c.Path, name, conf.Hint(name, known))
 }
 
-// Choose narrows or replaces what a suite runs by what the command line names;
-// nil leaves the suite's own choice.
+// Choose replaces the models, data sets and seeds of a suite by those of the
+// command line; nil keeps the suite's own.
 func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, error) {
 	flag := func(name string) *conf.Node { return &conf.Node{Where: "-" + name} }
 	if models != nil {
@@ -299,7 +299,7 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 		checkSeeds(flag("seeds"), s.Seeds)); err != nil {
 		return s, err
 	}
-	// An axis of models that were not chosen has nothing to vary.
+	// An axis of models that were not chosen varies nothing.
 	s.Axes = slices.DeleteFunc(slices.Clone(s.Axes), func(a Axis) bool { return !c.anyHas(s, a) })
 	return s, c.checkSize(&conf.Node{Where: "suite " + s.Name}, s)
 }

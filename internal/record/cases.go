@@ -20,16 +20,16 @@ import (
 	"famebench/internal/atomicfile"
 )
 
-// Cases are the test cases of a data set under a split, in the order of the ranks: what
-// breakdowns group users by. Both numbers are known before anything is ranked.
+// Cases are the test cases of a data set under a split, in the order of the ranks.
+// Breakdowns group users by them. Both numbers are known before anything is ranked.
 type Cases struct {
 	Dataset  Dataset // without its configuration
 	Protocol string
 	// Training is how often the target of each case occurs in the training part of the
 	// split. Validation and test items do not count, since nothing is learned from them.
 	Training []int32
-	// History is the number of items before the target, the validation item among them:
-	// what a model is shown, before it cuts anything.
+	// History is the number of items before the target, including the validation item:
+	// the history of a model before it is cut.
 	History []int32
 }
 
@@ -48,14 +48,14 @@ func (s Store) CasesPath(d Dataset, protocol string) string {
 	return filepath.Join(s.Dir, "datasets", name+casesEnd)
 }
 
-// head names what the cases are of.
+// head names the data set and the split of the cases.
 func (c *Cases) head() string {
 	return fmt.Sprintf("# fingerprint %s\n# split %s\n", c.Dataset.Fingerprint, strings.TrimSpace(c.Protocol+" "+c.Dataset.Split))
 }
 
 // WriteCases stores test cases for ReadCases: a gzipped TSV with one line per case, after
-// three lines that hold a checksum, the data's fingerprint and the split. A file that
-// holds them already is left alone. Equal cases give equal bytes.
+// three lines with a checksum, the data's fingerprint and the split. A file that already
+// has them is not changed. Equal cases give equal bytes.
 func (s Store) WriteCases(c *Cases) error {
 	path := s.CasesPath(c.Dataset, c.Protocol)
 	if len(c.Training) != len(c.History) || len(c.Training) == 0 {

@@ -25,8 +25,8 @@ import (
 var fism = Entry{Name: "fism", Version: 1, Defaults: example.FISMDefaults(),
 	Objectives: []string{train.AllPositions, train.Prefix}, Neural: Constructor(example.NewFISM)}
 
-// TestConformance checks what the harness expects of every model that is trained. A new
-// line in the registry is all it needs.
+// TestConformance checks what the harness expects of every trained model. A new model
+// needs only its line in the registry.
 func TestConformance(t *testing.T) {
 	for _, e := range append(slices.Clone(Models), fism) {
 		if e.Neural == nil || e.Text {
@@ -134,7 +134,7 @@ func conformanceBatch(m models.Model, objective string, lengths ...int64) *model
 		}
 	case train.Prefix:
 		b.Position = b.LastPositions()
-	case train.Cloze: // every third item is hidden, and the last of every sequence
+	case train.Cloze: // every third item is masked, and the last of every sequence
 		last := b.LastPositions()
 		for i := range b.Items {
 			if i%3 == 1 || slices.Contains(last, int64(i)) {
@@ -162,8 +162,8 @@ func sequences(from int64, lengths ...int64) *models.Batch {
 	return b
 }
 
-// checkCausality: where a model predicts after every position in one pass, items after
-// a position change nothing there. (The items up to it do.)
+// checkCausality: if a model predicts after every position in one pass, items after a
+// position change nothing there. (The items up to it do.)
 func checkCausality(rt *torch.Runtime, e Entry) error {
 	if !slices.Contains(e.Objectives, train.AllPositions) {
 		return nil
@@ -316,7 +316,7 @@ func checkThreads(t *testing.T, e Entry) {
 }
 
 // pairs is a data set in which at most two training prefixes have the same target, so
-// that drawing another sequence with the same target leaves no choice.
+// there is only one other sequence with the same target.
 func pairs(t *testing.T) *datasets.Split {
 	t.Helper()
 	const items = 60

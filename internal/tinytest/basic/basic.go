@@ -1,5 +1,5 @@
-// Package basic holds what tests share that package tinytest cannot hold: it uses neither
-// training nor the registry, so that their own tests can use it.
+// Package basic holds helpers of tests that use neither training nor the registry, so
+// that the tests of these packages can use it too. They could not use package tinytest.
 package basic
 
 import (
