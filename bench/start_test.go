@@ -323,7 +323,7 @@ func TestReportFromRecordsAlone(t *testing.T) {
 	out, name := custom(t, filepath.Join(dir, "results"))
 	table := filepath.Join(out, "tables", name+".md")
 	want := read(t, table)
-	if !strings.Contains(want, "Interactions of the target in training") {
+	if !strings.Contains(want, "by interactions of the target in training") {
 		t.Fatalf("no breakdown:\n%s", want)
 	}
 	none := append(args, "-set", "pretrain.encoder="+filepath.Join(dir, "nowhere"))
@@ -353,7 +353,7 @@ func TestReportFromRecordsAlone(t *testing.T) {
 	}
 	before, _, _ := strings.Cut(want, "\n## Where")
 	got, note := read(t, table), "its users were not divided into groups, since datasets/"+filepath.Base(cases[0])+" is missing"
-	if !strings.HasPrefix(got, before) || strings.Contains(got, "Interactions of the target in training") || !strings.Contains(got, note) {
+	if !strings.HasPrefix(got, before) || strings.Contains(got, "by interactions of the target in training") || !strings.Contains(got, note) {
 		t.Errorf("without the test cases:\n%s\nwant at first\n%s", got, before)
 	}
 	if _, _, err := runBench(t, dir, append(none, "-dry-run")...); err == nil || exitCode(err) != exitUsage {
