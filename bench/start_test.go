@@ -351,7 +351,7 @@ func TestReportFromRecordsAlone(t *testing.T) {
 	if _, stderr, err := runBench(t, dir, append(none, "-report")...); err != nil {
 		t.Errorf("without the test cases: %v\n%s", err, stderr)
 	}
-	before, _, _ := strings.Cut(want, "\n## Where")
+	before, _, _ := strings.Cut(want, "\n## Test users of")
 	got, note := read(t, table), "its users were not divided into groups, since datasets/"+filepath.Base(cases[0])+" is missing"
 	if !strings.HasPrefix(got, before) || strings.Contains(got, "by interactions of the target in training") || !strings.Contains(got, note) {
 		t.Errorf("without the test cases:\n%s\nwant at first\n%s", got, before)
