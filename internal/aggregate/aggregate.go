@@ -36,7 +36,8 @@ type Input struct {
 	Planned       []Planned        // the suite's runs
 	Records       []*record.Record // of these runs, in the order of tables; Match finds them
 	Stale         []Stale
-	Skipped       []string // what of the suite cannot be run, and why
+	Older         map[string]string // by data set: its records are of older versions, as this line says; see OlderVersions
+	Skipped       []string          // what of the suite cannot be run, and why
 	Datasets      []datasets.Stats
 	Published     *Published // nil: no numbers to compare with
 	// Code is the hash of the running program's code of each model. A row whose records
@@ -140,6 +141,9 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		t.Rows = append(t.Rows, g.Row)
 	}
 	t.Notes = tableNotes(records)
+	if older := in.Older[t.Dataset]; older != "" {
+		t.Notes = append([]string{older}, t.Notes...)
+	}
 	if t.Baseline != "" {
 		t.Notes = append(t.Notes, gainNotes(groups, t.Baseline)...)
 	}

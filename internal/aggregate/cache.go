@@ -55,11 +55,12 @@ func (in Input) Key() (string, error) {
 		Sources         []source
 		Cases           map[string]string
 		Stale           []Stale
+		Older           map[string]string
 		Skipped         []string
 		Datasets        []datasets.Stats
 		Published       string
 		Code            map[string]string
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Skipped, in.Datasets, in.Published.sum(), in.Code})
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code})
 	if err != nil {
 		return "", err
 	}

@@ -16,6 +16,7 @@ type Found struct {
 	Planned []aggregate.Planned
 	Records []*record.Record // in the order of the plan
 	Stale   []aggregate.Stale
+	Older   aggregate.Older // data sets whose records are of older versions of the code
 }
 
 // Find reads the records of a plan's runs, on whatever machine they were made, and names
@@ -26,6 +27,12 @@ func Find(store record.Store, todo *plan.Plan) (Found, error) {
 	var err error
 	if f.Planned, err = planned(store, todo); err != nil {
 		return f, err
+	}
+	if f.Older, err = aggregate.OlderVersions(f.Planned, stored); err != nil {
+		return f, err
+	}
+	for i := range f.Planned {
+		f.Planned[i].Spec = f.Older.Show(f.Planned[i].Spec)
 	}
 	f.Records, f.Stale, err = aggregate.Match(f.Planned, stored)
 	return f, errors.Join(damaged, err)
@@ -43,9 +50,14 @@ func (f Found) Check(suite string, store record.Store) error {
 	return err
 }
 
-// Keep leaves out the records of all runs but some.
+// Keep leaves out the records of all runs but some. Where older versions are shown, none
+// of the runs is among them, and all records stay.
 func (f *Found) Keep(ids map[string]string) {
-	f.Records = slices.DeleteFunc(f.Records, func(r *record.Record) bool { _, ok := ids[r.ID]; return !ok })
+	f.Records = slices.DeleteFunc(f.Records, func(r *record.Record) bool {
+		_, older := f.Older[r.Result.Spec.Dataset.Name]
+		_, ok := ids[r.ID]
+		return !older && !ok
+	})
 }
 
 // alike reads the records whose ids differ from those of a plan's runs in the hash alone.

@@ -2,9 +2,12 @@ package suite
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/plan"
+	"famebench/internal/record"
 )
 
 // Search is a suite that searches in two stages.
@@ -19,13 +22,13 @@ type Search struct {
 // suites with the key "tuned", and a summary of the trials. unwritten says which file could
 // not be written.
 func (e Env) Search(p Place, s Search, stage func(*plan.Plan) error) (tried *aggregate.Suite, unwritten, err error) {
-	find := plan.FindIn(e.Store)
+	find, older := plan.FindIn(e.Store), aggregate.Older{}
 	if stage == nil {
 		all, err := alike(e.Store, s.First) // the second stage has the same data, models and seeds
 		if err != nil {
 			return nil, nil, err
 		}
-		if find, err = plan.FindLike(all); err != nil {
+		if find, older, err = findOlder(s.First, all); err != nil {
 			return nil, nil, err
 		}
 		stage = func(*plan.Plan) error { return nil }
@@ -38,6 +41,10 @@ func (e Env) Search(p Place, s Search, stage func(*plan.Plan) error) (tried *agg
 		return nil, nil, fmt.Errorf("no trial of suite %s has a record in %s: run it first, without -report", s.Suite.Name, e.Store.Dir)
 	}
 	tried = &aggregate.Suite{Name: p.Name, Summary: p.Summary}
+	notes := older.Notes()
+	for _, dataset := range slices.Sorted(maps.Keys(notes)) {
+		tried.Notes = append(tried.Notes, dataset+": "+notes[dataset])
+	}
 	for _, t := range trials {
 		tried.Trials = append(tried.Trials, t.Trial)
 	}
@@ -45,6 +52,24 @@ func (e Env) Search(p Place, s Search, stage func(*plan.Plan) error) (tried *agg
 		unwritten = e.Config.WriteTuned(plan.TunedPath(p.Store.Dir, p.Name), s.Suite, trials)
 	}
 	return tried, unwritten, nil
+}
+
+// findOlder finds the runs of a search among all records. Where the records are of older
+// versions of the code, both stages are of the same ones.
+func findOlder(first *plan.Plan, all []*record.Record) (plan.Finder, aggregate.Older, error) {
+	var planned []aggregate.Planned
+	for _, r := range first.Runs {
+		planned = append(planned, aggregate.Planned{Spec: r.Job.Spec})
+	}
+	older, err := aggregate.OlderVersions(planned, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	find, err := plan.FindLike(all)
+	return func(r plan.Run) (*record.Record, error) {
+		r.Job.Spec = older.Show(r.Job.Spec)
+		return find(r)
+	}, older, err
 }
 
 // run returns what was tried and chosen; nothing if no trial has a record.
