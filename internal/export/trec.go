@@ -47,10 +47,12 @@ func TREC(ctx context.Context, r *record.Record, job plan.Job, entries []registr
 		if err := store.MakeFolder("trec"); err != nil {
 			return err
 		}
-		if err := rank.WriteRun(ctx, e.Kept, data, cases, got.TopKept, r.ID, phase("write")); err != nil {
+		list := rank.Run{Tag: r.ID, Data: data, Cases: cases, Lists: got.TopKept}
+		if err := list.Write(ctx, e.Kept, phase("write")); err != nil {
 			return err
 		}
-		if err := rank.WriteRun(ctx, e.Removed, data, cases, got.TopRemoved, r.ID, phase("write")); err != nil {
+		list.Lists = got.TopRemoved
+		if err := list.Write(ctx, e.Removed, phase("write")); err != nil {
 			return err
 		}
 		return rank.WriteQrels(e.Qrels, data, cases)
