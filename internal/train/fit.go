@@ -239,9 +239,9 @@ func (f *trainer) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 func (f *trainer) batches(epoch int) [][]sample {
 	samples := f.samples
 	if f.config.Objective == Cloze {
-		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.config.MaskPrefix, f.random(streamHide, int64(epoch), 0))
+		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.config.MaskPrefix, f.random(streamHide, epoch))
 	}
-	return epochBatches(samples, f.config.BatchTargets, f.random(streamShuffle, int64(epoch), 0))
+	return epochBatches(samples, f.config.BatchTargets, f.random(streamShuffle, epoch))
 }
 
 // step makes one update and returns the mean loss and the number of targets.
@@ -253,22 +253,24 @@ func (f *trainer) step(batch []sample) (loss float64, targets int, err error) {
 	err = f.replicas.team.Each(func(k int, rt *torch.Runtime) error {
 		m := f.replicas.models[k]
 		m.Params().ZeroGrad()
-		part := share(batch, k, members)
+		part, places := share(batch, k, members)
 		if len(part) == 0 {
 			return nil
 		}
 		b := makeBatch(f.split.Train, part)
+		b.Place = places
 		if n := f.config.ItemLoss().SampledNegatives(); n > 0 {
-			addNegatives(b, n, f.items, f.random(streamNegatives, f.state.Steps, k))
+			addNegatives(b, n, f.items, f.numbers(streamNegatives))
 		}
 		if f.same != nil {
-			others := f.same.draw(f.split.Train, part, f.random(streamSameTarget, f.state.Steps, k))
+			others := f.same.draw(f.split.Train, part, places, f.numbers(streamSameTarget))
 			b.SameTarget = makeBatch(f.split.Train, others)
+			b.SameTarget.Place = places
 		}
 		rt.SetTraining(true)
 		defer rt.SetTraining(false)
-		// By member, as above: with another number of threads, masks and negatives differ.
-		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps), uint64(k))
+		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps))
+		b.NameRows(rt, b.Position)
 		rt.Scope(func() {
 			l := m.Loss(b)
 			losses[k], sizes[k] = l.Item(), len(b.Target)
@@ -363,8 +365,13 @@ const (
 	streamSameTarget
 )
 
-func (f *trainer) random(stream, counter int64, member int) *rand.Rand {
-	return rand.New(rand.NewPCG(uint64(f.options.Seed), uint64(stream)<<56|uint64(member)<<40|uint64(counter)))
+func (f *trainer) random(stream uint64, epoch int) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(f.options.Seed), stream<<56|uint64(epoch)))
+}
+
+// numbers are those of the step under way.
+func (f *trainer) numbers(stream uint64) numbers {
+	return numbers{uint64(f.options.Seed), stream, uint64(f.state.Steps)}
 }
 
 // stopwatch adds the time since its last tick to a total.
