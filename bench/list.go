@@ -145,7 +145,7 @@ func (b *bench) dryRun(todo *plan.Plan) error {
 		}
 		s := r.Job.Spec
 		counts[st.Status]++
-		runs = append(runs, plannedRun{r.ID, r.At, s.Dataset.Name, s.Model, s.Seed, s.Device, s.Threads, st.Status, st.Comment, left.each[i].Seconds()})
+		runs = append(runs, plannedRun{r.ID, r.At, s.Dataset.Name, s.Model, s.Seed, s.Device, r.Job.Threads, st.Status, st.Comment, left.each[i].Seconds()})
 	}
 	if b.json {
 		return b.writeJSON(struct {

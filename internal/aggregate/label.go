@@ -9,8 +9,8 @@ import (
 )
 
 // label names the rows of a table: the model and, where it has more than one row,
-// what tells them apart: axes first, then other settings, then device and threads,
-// each only as far as needed. Where one axis at a time leaves a row, that row tells all
+// what tells them apart: axes first, then other settings, then the device, each only as
+// far as needed. Where one axis at a time leaves a row, that row tells all
 // its values and the others what they change. It gives the settings that stand in each
 // row's label.
 func label(groups []*group, axes []string) (shown [][]string) {
@@ -74,7 +74,6 @@ func label(groups []*group, axes []string) (shown [][]string) {
 		}
 		if !distinct(members) {
 			addVaried("device", func(r *record.Record) string { return r.Result.Spec.Device })
-			addVaried("threads", func(r *record.Record) string { return fmt.Sprint(r.Result.Spec.Threads) })
 		}
 		seen := map[string]int{}
 		for _, g := range members { // of other versions: Match lets none in

@@ -2,11 +2,11 @@
 // its id is hashed, its immutable record, and the folder that keeps the records
 // of many runs together with their ranks, curves, weights and checkpoints.
 //
-// A record has two parts. The result is a pure function of the specification:
-// the same machine, seed and thread count give the same bytes again, so "the
-// same record" means the same SHA-256 of the canonical JSON of the result. What
-// differs from one execution to the next (times, memory, host, commit) is in the
-// measured part and takes no part in that comparison.
+// A record has two parts. The result is a function of the specification, up to rounding:
+// on one kind of machine, with one number of threads, it has the same bytes every time,
+// so "the same record" means the same SHA-256 of the canonical JSON of the result. What
+// differs from one execution to the next (times, memory, host, threads, commit) is in
+// the measured part and takes no part in that comparison.
 //
 // Tables and plots are rendered from records and from nothing else.
 package record
@@ -108,6 +108,7 @@ type Measured struct {
 	CPU              string    `json:"cpu"`
 	Environment      []string  `json:"environment,omitempty"` // variables that make libraries round differently, as NAME=VALUE
 	Threads          int       `json:"threads"`
+	ThreadsBefore    []int     `json:"threads_before,omitempty"` // other numbers of threads before the run was resumed: it rounds like neither
 	OS               string    `json:"os"`
 	Go               string    `json:"go"`
 	Libtorch         string    `json:"libtorch,omitempty"`

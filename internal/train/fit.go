@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"famebench/datasets"
@@ -46,6 +47,7 @@ type Result struct {
 	BestValid rank.Metrics `json:"best_valid"` // at that epoch, seen items removed
 	// Measured, not part of what must be equal between runs:
 	Resumed     bool    `json:"-"` // from a checkpoint
+	Threads     []int   `json:"-"` // the team's sizes, more than one only if the run was resumed with another
 	Seconds     float64 `json:"-"` // training and validation, over all resumes
 	EvalSeconds float64 `json:"-"` // validation alone
 	Targets     int64   `json:"-"` // scored in training
@@ -87,6 +89,7 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 	if err := f.resume(); err != nil {
 		return nil, err
 	}
+	f.countThreads()
 	status, err := f.run(ctx)
 	if err != nil {
 		return nil, err
@@ -98,8 +101,21 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 	}
 	return &Result{
 		Status: status, Curve: f.state.Curve, BestEpoch: f.state.BestEpoch, BestValid: f.state.BestValid,
-		Resumed: f.resumed, Seconds: f.state.Seconds, EvalSeconds: f.state.EvalSeconds, Targets: f.state.Targets,
+		Resumed: f.resumed, Threads: f.state.Threads, Seconds: f.state.Seconds, EvalSeconds: f.state.EvalSeconds, Targets: f.state.Targets,
 	}, nil
+}
+
+// countThreads adds the team's size to those that have trained so far.
+func (f *trainer) countThreads() {
+	size := f.replicas.team.Size()
+	if slices.Contains(f.state.Threads, size) {
+		return
+	}
+	f.state.Threads = append(f.state.Threads, size)
+	if f.resumed && f.options.Notice != nil {
+		f.options.Notice(fmt.Sprintf("the run continues with %d threads from a checkpoint that %d wrote, so its last digits are those of neither",
+			size, f.state.Threads[len(f.state.Threads)-2]))
+	}
 }
 
 func (f *trainer) newAdam() *torch.Adam {
@@ -138,7 +154,8 @@ type state struct {
 	Times       []epochTime  `json:"times"`
 	BestEpoch   int          `json:"best_epoch"`
 	BestValid   rank.Metrics `json:"best_valid"`
-	Waited      int          `json:"waited"` // the patience counter: evaluations since the best
+	Waited      int          `json:"waited"`  // the patience counter: evaluations since the best
+	Threads     []int        `json:"threads"` // sizes of the teams that have trained so far
 	Seconds     float64      `json:"seconds"`
 	EvalSeconds float64      `json:"eval_seconds"`
 }

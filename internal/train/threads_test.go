@@ -3,6 +3,8 @@ package train
 import (
 	"context"
 	"math"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +75,41 @@ func TestThreadsChangeRoundingOnly(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A run may be resumed with another number of threads, and says so.
+func TestResumeWithOtherThreads(t *testing.T) {
+	s, c := cyclic(t), testConfig()
+	c.Epochs = 2
+	notice := ""
+	o := Options{Seed: 5, Checkpoint: filepath.Join(t.TempDir(), "checkpoint"), Notice: func(text string) { notice = text }}
+	fitWith := func(ctx context.Context, threads int, o Options) (r *Result) {
+		err := withReplicas(threads, 5, smallSASRec, s, c, func(m *Replicas) (err error) {
+			r, err = Fit(ctx, m, s, c, o)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	o.Progress = func(p Progress) {
+		if p.Step == 3 {
+			cancel()
+		}
+	}
+	if r := fitWith(ctx, 1, o); r.Status != StopInterrupt || !slices.Equal(r.Threads, []int{1}) || notice != "" {
+		t.Fatalf("%+v, notice %q", r, notice)
+	}
+	o.Progress = nil
+	r, whole := fitWith(context.Background(), 2, o), fitWith(context.Background(), 2, Options{Seed: 5})
+	if !r.Resumed || !slices.Equal(r.Threads, []int{1, 2}) || !strings.Contains(notice, "with 2 threads from a checkpoint that 1 wrote") {
+		t.Errorf("%+v, notice %q", r, notice)
+	}
+	if got, want := r.Curve[0].Loss, whole.Curve[0].Loss; math.Abs(got-want) > 1e-6*want {
+		t.Errorf("loss %v, undisturbed %v", got, want)
 	}
 }
 
