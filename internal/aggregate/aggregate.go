@@ -15,7 +15,7 @@ import (
 )
 
 // Version is raised by hand when this package computes something else from the
-// same records: what lies in the cache is then made anew.
+// same records: what is in the cache is then computed again.
 const Version = 8
 
 // Columns are the metrics of the comparison table.

@@ -35,10 +35,10 @@ type Result struct {
 	BestEpoch int     `json:"best_epoch,omitempty"` // the epoch whose weights were ranked
 	Targets   int64   `json:"targets,omitempty"`    // trained on, over all epochs
 	Curve     []Point `json:"curve,omitempty"`
-	// Still names the trainable parameters that are after training what they were
-	// before it: they get no gradient, so the model is not what it is said to be.
+	// Still names the trainable parameters that training did not move: they got no gradient,
+	// so a part of the model has not been trained.
 	Still []string `json:"still,omitempty"`
-	// Pretrain is what pre-training came to, of runs whose spec has a start.
+	// Pretrain describes the pre-training of runs whose spec has a Start.
 	Pretrain    *Pretrain `json:"pretrain,omitempty"`
 	Users       int       `json:"users"` // ranked test users
 	Items       int       `json:"items"` // candidates, before seen ones are removed

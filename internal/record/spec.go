@@ -50,8 +50,8 @@ type Versions struct {
 	Rank  int `json:"rank"`
 }
 
-// Start says how the item table starts from the items' texts; without one it is
-// drawn.
+// Start says how the item table is initialised from the items' texts. A spec without one
+// initialises it at random.
 type Start struct {
 	Settings Settings `json:"settings,omitempty"` // of pre-training
 	Texts    string   `json:"texts,omitempty"`    // SHA-256 of the items' texts; "" where they are not read

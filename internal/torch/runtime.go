@@ -40,8 +40,8 @@ type Config struct {
 	Seed    uint64 // seed of the generators of all devices
 }
 
-// Runtime is a thread with tensors on it. It must not leave the function that
-// it was given to, nor be used from another goroutine.
+// Runtime is a thread with tensors on it. It must not be used after the function that
+// it was given to has returned, nor from another goroutine.
 type Runtime struct {
 	device   int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
 	training bool          // dropout is on

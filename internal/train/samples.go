@@ -14,7 +14,7 @@ import (
 type sample struct {
 	user              int32
 	start, end, first int32
-	hidden            []int32 // nil but for Cloze
+	hidden            []int32 // Cloze only
 }
 
 func (s sample) inputs() int { return int(s.end - s.start) }
@@ -78,8 +78,8 @@ func windows(seqs [][]int32, maxLen, stride int) []sample {
 // hide draws what an epoch's Cloze samples are to predict: with probability
 // lastOnly one item, hidden behind a prefix of its sequence that ends there (or
 // behind all of it, if prefix is false: the last item), else each item with
-// probability ratio. Samples of which nothing is hidden drop out. The result
-// depends on r alone.
+// probability ratio. Samples in which nothing is hidden are left out. The
+// result depends on r alone.
 func hide(samples []sample, ratio, lastOnly float64, prefix bool, r *rand.Rand) []sample {
 	var out []sample
 	for _, s := range samples {
