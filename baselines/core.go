@@ -90,7 +90,7 @@ func (m *CORE) Params() *torch.Params { return m.params }
 
 // Loss scores every target of the batch at its position.
 func (m *CORE) Loss(b *models.Batch) torch.Tensor {
-	table := m.table.Dropout(m.config.ItemDropout).Normalize() // [V+1, d]
+	table := m.table.DropoutTable(m.config.ItemDropout).Normalize() // [V+1, d]
 	return m.loss.Of(m.rt, m.encode(b, b.Position), models.ItemTable{Rows: table, Items: m.items}, b)
 }
 

@@ -86,7 +86,9 @@ func (m *DuoRec) Loss(b *models.Batch) torch.Tensor {
 	}
 	B := int64(len(b.Lengths))
 	joined := models.Join(views...)
-	x := m.encode(joined, joined.LastPositions()) // [views·B, d]
+	last := joined.LastPositions()
+	joined.NameRows(m.rt, last) // each view of a sequence has names of its own, hence another mask
+	x := m.encode(joined, last) // [views·B, d]
 	loss := m.loss.Of(m.rt, x.Narrow(0, 0, B), m.Items(), b)
 	return loss.Add(m.contrast(x, int64(len(views)), B))
 }

@@ -45,7 +45,7 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	fs.StringVar(&seeds, "seeds", "", "comma-separated `NUMBERS` instead of the suite's seeds")
 	fs.StringVar(&o.out, "out", "", "results `FOLDER` (default: results next to experiments.toml)")
 	fs.StringVar(&o.device, "device", "cpu", "`DEVICE` to compute on: cpu, cuda or cuda:N")
-	fs.IntVar(&o.threads, "threads", 0, "`NUMBER` of threads per run, part of its id (default: all cores)")
+	fs.IntVar(&o.threads, "threads", 0, "`NUMBER` of threads per run, which changes its result by rounding only (default: all cores)")
 	fs.Func("set", "`KEY=VALUE` that overrides the file, as in train.epochs=2; may be repeated", func(s string) error {
 		o.sets = append(o.sets, s)
 		return nil

@@ -168,6 +168,10 @@ func TestWholeSuite(t *testing.T) {
 		t.Errorf("%d runs were done, want 3:\n%s", n, stderr)
 	}
 
+	// Threads are no part of a run: with another number nothing is done again.
+	if out, stderr, err := runBench(t, dir, "-threads", "2"); err != nil || out != stdout || strings.Contains(stderr, "done in") {
+		t.Errorf("with two threads: %v, stderr %s\nstdout %s", err, stderr, out)
+	}
 	again, stderr, err := runBench(t, dir)
 	if err != nil || again != stdout || strings.Contains(stderr, "done in") {
 		t.Errorf("second time: %v, stderr %s\nstdout %s", err, stderr, again)

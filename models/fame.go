@@ -198,7 +198,7 @@ func (f Facets) Last() MoETrace { return f.Layers[len(f.Layers)-1] }
 
 // MoETrace holds the intermediate values of a layer with experts.
 type MoETrace struct {
-	Queries    torch.Tensor // [n·N, d]: N experts for each position, their heads side by side
+	Queries    torch.Tensor // [n, N·d]: N experts for each position, their heads side by side
 	KeysValues torch.Tensor // [M, 2d]
 	Routing    torch.Tensor // β: [n, H, N]; none without a router
 }
@@ -313,9 +313,9 @@ func (l *MoELayer) Forward(x, all, spans torch.Tensor) (torch.Tensor, MoETrace) 
 	c := l.config
 	H, N, d := int64(c.Heads), int64(c.Experts), int64(c.Hidden)
 	n, e := x.Shape()[0], d/H
-	trace := MoETrace{Queries: l.queries.Forward(x).Reshape(n*N, d), KeysValues: l.keysValues.Forward(all)} // [n·N, d], eq. 14; [M, 2d]
-	o := trace.Queries.Attend(trace.KeysValues, spans.RepeatRows(N), H, c.AttnDropout)                      // [n·N, d], eq. 15
-	o, trace.Routing = l.mix(o.Reshape(n, N, H, e).Permute(0, 2, 1, 3))                                     // [n, H, N, e] → [n, H, e], eq. 17
+	trace := MoETrace{Queries: l.queries.Forward(x), KeysValues: l.keysValues.Forward(all)} // [n, N·d], eq. 14; [M, 2d]
+	o := trace.Queries.Attend(trace.KeysValues, spans, H, c.AttnDropout)                    // [n, N·d], eq. 15
+	o, trace.Routing = l.mix(o.Reshape(n, N, H, e).Permute(0, 2, 1, 3))                     // [n, H, N, e] → [n, H, e], eq. 17
 	o = o.Dropout(c.Dropout)
 	if c.Residual {
 		o = l.attnNorm.Forward(x.Reshape(n, H, e).Add(o)) // [n, H, e]

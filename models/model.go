@@ -46,6 +46,9 @@ type Batch struct {
 	Position  []int64 // [n] index into Items of each scored position, ascending
 	Target    []int64 // [n] the item to predict there
 	Negatives []int64 // [n·K] sampled negatives per target, for losses that need them
+	// Place is each sequence's place in the whole batch, of which a member of a thread
+	// team has a part: [B]. Random numbers depend on it. nil stands for 0…B−1.
+	Place []int64
 	// SameTarget holds, for each sequence, another one with the same target, for
 	// models that need it. It has no positions.
 	SameTarget *Batch
@@ -62,12 +65,43 @@ func (b *Batch) LastPositions() []int64 {
 	return last
 }
 
-// Join concatenates the sequences of batches, without positions and targets.
+// place is Place of sequence i.
+func (b *Batch) place(i int) int64 {
+	if b.Place == nil {
+		return int64(i)
+	}
+	return b.Place[i]
+}
+
+// RowNames names the batch's items [M]: by the sequence's place in the whole batch and
+// the item's place in the sequence. Random numbers are drawn for a name, so that they
+// do not depend on which member of a team has the row.
+func (b *Batch) RowNames() []int64 {
+	const positions = 1 << 24 // more than any sequence has
+	names := make([]int64, 0, len(b.Items))
+	for i, n := range b.Lengths {
+		for t := range n {
+			names = append(names, b.place(i)*positions+t)
+		}
+	}
+	return names
+}
+
+// NameRows tells the Runtime that the operations that follow have the batch's items as
+// rows, or the items at the given positions, for dropout. Training calls it before
+// Loss, with b.Position. A model that lays out a batch of its own calls it again.
+func (b *Batch) NameRows(rt *torch.Runtime, at []int64) { rt.NameRows(b.RowNames(), at) }
+
+// Join concatenates the sequences of batches, without positions and targets. Every
+// sequence gets a place of its own, also where two batches have the same one.
 func Join(batches ...*Batch) *Batch {
 	out := &Batch{}
-	for _, b := range batches {
+	for k, b := range batches {
 		out.Items = append(out.Items, b.Items...)
 		out.Lengths = append(out.Lengths, b.Lengths...)
+		for i := range b.Lengths {
+			out.Place = append(out.Place, b.place(i)*int64(len(batches))+int64(k))
+		}
 	}
 	return out
 }

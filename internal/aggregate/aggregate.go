@@ -63,8 +63,8 @@ type group struct {
 }
 
 // Make aggregates records. Rows are grouped by everything that decides a result but
-// the seed, device and thread count included, and keep the order in which their
-// first record comes. A run that its time limit stopped is named and left out.
+// the seed, device included, and keep the order in which their first record comes. A
+// run that its time limit stopped is named and left out.
 func Make(in Input) (*Suite, error) {
 	s := &Suite{Name: in.Name, Summary: in.Summary, Axes: in.Axes, Datasets: []datasets.Stats{}, Tables: []Table{}}
 	var order []string
@@ -172,13 +172,14 @@ func (in Input) checkSizes(records []*record.Record) error {
 	return nil
 }
 
-// groupBySeed puts records together that differ in the seed alone.
+// groupBySeed puts records together that differ in the seed alone. The thread count, which
+// is in the spec of older records, does not count.
 func groupBySeed(records []*record.Record) ([]*group, error) {
 	var groups []*group
 	byKey := map[string]*group{}
 	for _, r := range records {
 		s := r.Result.Spec
-		s.Seed = 0
+		s.Seed, s.Threads = 0, 0
 		s.Dataset.Name, s.Dataset.Config = "", nil
 		b, err := record.Canonical(s)
 		if err != nil {
@@ -289,7 +290,7 @@ func newRun(r *record.Record) Run {
 	run := Run{
 		ID: r.ID, Seed: spec.Seed, SHA256: r.ResultSHA256, Commit: m.Commit, Dirty: m.Dirty,
 		Status: string(r.Result.Status), Epochs: r.Result.Epochs, BestEpoch: r.Result.BestEpoch,
-		Host: m.Host, CPU: m.CPU, Device: spec.Device, Threads: spec.Threads, Libtorch: m.Libtorch, Go: m.Go, Versions: spec.Versions,
+		Host: m.Host, CPU: m.CPU, Device: spec.Device, Threads: m.Threads, Libtorch: m.Libtorch, Go: m.Go, Versions: spec.Versions,
 		Removed: r.Result.Test.Removed, Kept: r.Result.Test.Kept,
 		Cost: (&group{records: []*record.Record{r}}).cost(),
 	}

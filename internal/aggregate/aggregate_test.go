@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"famebench/datasets"
 	"famebench/internal/rank"
@@ -46,7 +47,7 @@ func (f *fixture) add(model string, seed int64, valid, test float64, ranks []int
 	r := &record.Record{
 		Result: record.Result{
 			Spec: record.Spec{Dataset: record.Dataset{Name: "beauty", Fingerprint: "0011223344"}, Protocol: "leave-one-out", Model: model,
-				Seed: seed, Device: "cpu", Threads: 2, Versions: record.Versions{Model: 1, Train: 1, Rank: 1}},
+				Seed: seed, Device: "cpu", Versions: record.Versions{Model: 1, Train: 1, Rank: 1}},
 			Status: record.Patience, Epochs: 2, BestEpoch: 1, Users: users, Items: 100,
 			Curve: []record.Point{
 				{Epoch: 1, Loss: 9, Valid: record.Metrics{Tested: valid}, Alignment: .5, Uniformity: -2},
@@ -54,7 +55,7 @@ func (f *fixture) add(model string, seed int64, valid, test float64, ranks []int
 			},
 			Test: record.Rules{Kept: record.Metrics{Tested: test * .9, "HR@20": test}, Removed: record.Metrics{Tested: test, "HR@20": 2 * test}},
 		},
-		Measured: record.Measured{Commit: "0123456789abcdef", Libtorch: "2.11.0", Parameters: 7, TrainSeconds: 10 + float64(seed)},
+		Measured: record.Measured{Threads: 2, Commit: "0123456789abcdef", Libtorch: "2.11.0", Parameters: 7, TrainSeconds: 10 + float64(seed)},
 		Resolved: map[string]record.Settings{"params": {"heads": json.RawMessage("2")}, "train": {"loss": json.RawMessage(`"ce"`)}},
 	}
 	if valid == 0 { // a floor
@@ -299,11 +300,43 @@ func TestTableNotes(t *testing.T) {
 		r.Measured.Warnings = []string{"beauty has another fingerprint"}
 	})
 	f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Measured.Libtorch = "2.12.0" })
-	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads, r.Measured.Commit = 4, "another" })
+	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Measured.Threads, r.Measured.Commit = 4, "another" })
 	want := []string{"data settings: max_users = 40", "records with different thread counts: 2, 4",
 		"records with different versions of libtorch: 2.11.0, 2.12.0", "beauty has another fingerprint"}
 	if got := f.make().Tables[0].Notes; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Seeds with different thread counts are one row, with a note, also where older versions
+// have the count in the spec. A seed counts once: the newest record of an older version.
+func TestThreadCountsShareARow(t *testing.T) {
+	f := newFixture(t)
+	threads := func(inSpec, n, hour int) func(*record.Record) {
+		return func(r *record.Record) {
+			r.Result.Spec.Threads, r.Measured.Threads = inSpec, n
+			r.Measured.Started = time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC)
+		}
+	}
+	f.add("sasrec", 0, .1, .1, same(1), threads(0, 1, 0))
+	f.add("sasrec", 1, .1, .1, same(1), threads(0, 2, 0))
+	f.add("sasrec", 2, .1, .1, same(1), threads(1, 1, 0))
+	older := f.add("core", 0, .1, .1, same(1), threads(2, 2, 0))
+	newer := f.add("core", 0, .1, .1, same(1), threads(1, 1, 1))
+	for _, stored := range [][]*record.Record{{older, newer}, {newer, older}} {
+		found, stale, err := Match(f.Planned, stored)
+		if err != nil || !slices.Equal(found, []*record.Record{newer}) || len(stale) != 1 || stale[0].ID != older.ID {
+			t.Errorf("found %v, stale %v, %v", found, stale, err)
+		}
+	}
+	f.Records = f.Records[:3]
+	rows := f.make().Tables[0].Rows
+	if len(rows) != 1 || len(rows[0].Runs) != 3 || !slices.Contains(rows[0].Notes, "seeds of different thread counts: 1, 2") {
+		t.Errorf("rows %+v", rows)
+	}
+	f.Records = f.Records[2:]
+	if notes := f.make().Tables[0].Rows[0].Notes; slices.ContainsFunc(notes, func(s string) bool { return strings.Contains(s, "thread") }) {
+		t.Errorf("one count has a note: %q", notes)
 	}
 }
 
@@ -321,13 +354,13 @@ func TestLabels(t *testing.T) {
 	f.add("sasrec", 0, .1, .1, same(1), heads(2))
 	f.add("core", 0, .1, .1, same(1), nil)
 	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Params = record.Settings{"encoder": json.RawMessage(`"ave"`)} })
-	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads = 4 })
+	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Device = "cuda" })
 	rows := f.make().Tables[0].Rows
 	var got []string
 	for _, r := range rows {
 		got = append(got, r.Label)
 	}
-	want := []string{"fame heads=1", "fame heads=8", "sasrec", "core threads=2", "core encoder=ave threads=2", "core threads=4"}
+	want := []string{"fame heads=1", "fame heads=8", "sasrec", "core device=cpu", "core encoder=ave device=cpu", "core device=cuda"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -343,14 +376,14 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// Around one row, others tell what they change only; its twin of other threads does not
+// Around one row, others say only what they change; its twin of another device does not
 // pass for a row of its own. A grid has no such row.
 func TestLabelsOneAtATime(t *testing.T) {
-	at := func(heads, experts, threads int) func(*record.Record) {
+	at := func(heads, experts, device int) func(*record.Record) {
 		return func(r *record.Record) {
 			r.Result.Spec.Params = record.Settings{"heads": json.RawMessage(fmt.Sprint(heads)), "experts": json.RawMessage(fmt.Sprint(experts))}
 			maps.Copy(r.Resolved["params"], r.Result.Spec.Params)
-			r.Result.Spec.Threads = threads
+			r.Result.Spec.Device = []string{1: "cpu", 2: "cuda"}[device]
 		}
 	}
 	for _, tt := range []struct {
@@ -358,7 +391,7 @@ func TestLabelsOneAtATime(t *testing.T) {
 		want []string
 	}{
 		{[][3]int{{2, 4, 1}, {4, 4, 1}, {4, 1, 1}, {4, 4, 2}},
-			[]string{"fame heads=2 threads=1", "fame heads=4 experts=4 threads=1", "fame experts=1 threads=1", "fame heads=4 experts=4 threads=2"}},
+			[]string{"fame heads=2 device=cpu", "fame heads=4 experts=4 device=cpu", "fame experts=1 device=cpu", "fame heads=4 experts=4 device=cuda"}},
 		{[][3]int{{2, 4, 1}, {4, 4, 1}, {4, 1, 1}},
 			[]string{"fame heads=2", "fame heads=4 experts=4", "fame experts=1"}},
 		{[][3]int{{2, 4, 1}, {4, 4, 1}, {4, 1, 1}, {2, 1, 1}},
@@ -383,7 +416,8 @@ func TestLabelsOneAtATime(t *testing.T) {
 func TestMatchAndStale(t *testing.T) {
 	f := newFixture(t)
 	first := f.add("sasrec", 0, .1, .1, same(1), nil)
-	other := f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads = 8 }) // another machine's
+	gpu := f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Device = "cuda" }) // another machine's
+	threads := f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads = 8 }) // an older version's
 	old := f.add("sasrec", 1, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Versions = record.Versions{Model: 1, Train: 1, Rank: 2} })
 	data := f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Dataset.Fingerprint = "ffeeddccbb" })
 	foreign := f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Params = record.Settings{"heads": json.RawMessage("4")} })
@@ -393,11 +427,12 @@ func TestMatchAndStale(t *testing.T) {
 		return Planned{Spec: s}
 	}
 	planned := []Planned{plan("core", 0), plan("sasrec", 1), plan("sasrec", 0)}
-	found, stale, err := Match(planned, []*record.Record{other, first, old, data, foreign})
-	if err != nil || !slices.Equal(found, []*record.Record{other, first}) {
+	found, stale, err := Match(planned, []*record.Record{threads, gpu, first, old, data, foreign})
+	if err != nil || !slices.Equal(found, []*record.Record{gpu, first}) {
 		t.Errorf("found %v, %v", found, err)
 	}
-	want := []Stale{{old.ID, "ranking version 2, now 1"}, {data.ID, "data ffeeddcc, now 00112233"}}
+	const twice = "there is a record of the same run with another number of threads"
+	want := []Stale{{old.ID, "ranking version 2, now 1"}, {data.ID, "data ffeeddcc, now 00112233"}, {threads.ID, twice}}
 
 	// A start from other texts, or by other code, is stale too; one by other settings is
 	// another question.
@@ -491,7 +526,7 @@ func TestKey(t *testing.T) {
 		hit    bool
 	}{
 		"nothing":         {func(*Input) {}, true},
-		"other machine":   {func(in *Input) { in.Planned[0].Spec.Threads, in.Planned[0].Spec.Device = 64, "cuda" }, true},
+		"other machine":   {func(in *Input) { in.Planned[0].Spec.Device = "cuda" }, true},
 		"other result":    {func(in *Input) { in.Records[0].ResultSHA256 = "x" }, false},
 		"other measures":  {func(in *Input) { in.Records[0].Measured.TrainSeconds++ }, false},
 		"a record less":   {func(in *Input) { in.Records = in.Records[1:] }, false},

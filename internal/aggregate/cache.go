@@ -43,8 +43,8 @@ func (in Input) Key() (string, error) {
 		sources = append(sources, source{s, r.ResultSHA256, r.Measured, r.Resolved})
 	}
 	var planned []Planned
-	for _, p := range in.Planned { // another machine's plan differs in these two; its records do not
-		p.Spec.Device, p.Spec.Threads = "", 0
+	for _, p := range in.Planned { // a plan for another device finds the same records
+		p.Spec.Device = ""
 		planned = append(planned, p)
 	}
 	b, err := record.Canonical(struct {

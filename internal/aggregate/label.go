@@ -9,7 +9,7 @@ import (
 )
 
 // label names the rows of a table: the model and, if it has several rows, the settings
-// that distinguish them: axes first, then other settings, then device and threads, each
+// that distinguish them: axes first, then other settings, then the device, each
 // only as far as needed. If all rows differ from a central one on a single axis, the
 // central row names all its values, and the others name only what they change. label
 // returns the settings that are in each row's label.
@@ -74,7 +74,6 @@ func label(groups []*group, axes []string) (shown [][]string) {
 		}
 		if !distinct(members) {
 			addVaried("device", func(r *record.Record) string { return r.Result.Spec.Device })
-			addVaried("threads", func(r *record.Record) string { return fmt.Sprint(r.Result.Spec.Threads) })
 		}
 		seen := map[string]int{}
 		for _, g := range members { // equal labels: other versions, which Match does not let in

@@ -17,7 +17,9 @@ type Stale struct {
 }
 
 // Match finds, among stored records, those of planned runs, whatever device and
-// thread count they were made with, in the order of the plan; and the stale ones.
+// thread count they were made with, in the order of the plan; and the stale ones. Ids of
+// older versions depend on the number of threads, so a run may have several records on
+// one device. Then the newest is found, and one without a thread count in its id first.
 func Match(planned []Planned, stored []*record.Record) (found []*record.Record, stale []Stale, err error) {
 	place := map[string]int{} // of a run in the plan
 	like := map[string]int{}  // the same, by what a stale record shares with it
@@ -33,14 +35,20 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 		}
 		like[loose] = i
 	}
+	var candidates []*record.Record
 	at := map[string]int{}
+	byRun := map[string]*record.Record{} // the record of each run on each device
 	for _, r := range stored {
 		key, err := r.Result.Spec.Question()
 		if err != nil {
 			return nil, nil, err
 		}
 		if i, ok := place[key]; ok {
-			found, at[r.ID] = append(found, r), i
+			run := key + r.Result.Spec.Device
+			if other := byRun[run]; other == nil || preferred(r, other) {
+				byRun[run] = r
+			}
+			candidates, at[r.ID] = append(candidates, r), i
 			continue
 		}
 		loose, err := unversioned(r.Result.Spec).Question()
@@ -51,8 +59,27 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 			stale = append(stale, Stale{r.ID, difference(r.Result.Spec, planned[i].Spec)})
 		}
 	}
+	for _, r := range candidates {
+		key, err := r.Result.Spec.Question()
+		if err != nil {
+			return nil, nil, err
+		}
+		if byRun[key+r.Result.Spec.Device] == r {
+			found = append(found, r)
+		} else {
+			stale = append(stale, Stale{r.ID, "there is a record of the same run with another number of threads"})
+		}
+	}
 	slices.SortStableFunc(found, func(a, b *record.Record) int { return at[a.ID] - at[b.ID] })
 	return found, stale, nil
+}
+
+// preferred says which of two records of a run is used.
+func preferred(r, other *record.Record) bool {
+	if old := other.Result.Spec.Threads > 0; old != (r.Result.Spec.Threads > 0) {
+		return old
+	}
+	return r.Measured.Started.After(other.Measured.Started)
 }
 
 func unversioned(s record.Spec) record.Spec {

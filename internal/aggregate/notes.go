@@ -17,7 +17,7 @@ func (g *group) notes(shown []string) []string {
 		notes = append(notes, "non-default settings: "+text)
 	}
 	var atBudget, epochs, dirty int
-	var commits, still []string
+	var commits, threads, still []string
 	for _, r := range g.records {
 		for _, name := range r.Result.Still {
 			still = appendNew(still, name)
@@ -29,6 +29,7 @@ func (g *group) notes(shown []string) []string {
 			dirty++
 		}
 		commits = appendNew(commits, short(r.Measured.Commit))
+		threads = appendNew(threads, fmt.Sprint(r.Measured.Threads))
 	}
 	if still != nil {
 		notes = append(notes, "parameters that training did not change: "+list(still))
@@ -46,6 +47,9 @@ func (g *group) notes(shown []string) []string {
 	}
 	if dirty > 0 {
 		notes = append(notes, "run with uncommitted changes"+share(dirty, n))
+	}
+	if len(threads) > 1 {
+		notes = append(notes, "seeds of different thread counts: "+strings.Join(threads, ", "))
 	}
 	if len(commits) > 1 {
 		notes = append(notes, "seeds from different commits: "+strings.Join(commits, ", "))
@@ -113,7 +117,7 @@ func tableNotes(records []*record.Record) []string {
 		values []string
 	}{
 		{"devices", func(r *record.Record) string { return r.Result.Spec.Device }, nil},
-		{"thread counts", func(r *record.Record) string { return fmt.Sprint(r.Result.Spec.Threads) }, nil},
+		{"thread counts", func(r *record.Record) string { return fmt.Sprint(r.Measured.Threads) }, nil},
 		{"versions of libtorch", func(r *record.Record) string { return r.Measured.Libtorch }, nil},
 		{"processors", func(r *record.Record) string { return r.Measured.CPU }, nil},
 	}

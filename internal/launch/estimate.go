@@ -46,7 +46,7 @@ func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, err
 				sizes[path] = trainTargets(stats)
 			}
 		}
-		e.runs = append(e.runs, pace{s.Dataset.Fingerprint, s.Model, sizes[path], s.Threads, r.Result.Epochs,
+		e.runs = append(e.runs, pace{s.Dataset.Fingerprint, s.Model, sizes[path], m.Threads, r.Result.Epochs,
 			m.TrainSeconds / float64(r.Result.Epochs), m.LoadSeconds + m.RankSeconds})
 	}
 	return e, nil
@@ -83,7 +83,7 @@ func (e *Estimator) Of(p *plan.Plan, r plan.Run) (d time.Duration, ok bool) {
 				if past.model != model || same != (past.fingerprint == spec.Dataset.Fingerprint) || !same && past.targets == 0 {
 					continue
 				}
-				seconds := past.perEpoch * float64(min(past.epochs, t.Epochs)) * float64(past.threads) / float64(spec.Threads)
+				seconds := past.perEpoch * float64(min(past.epochs, t.Epochs)) * float64(past.threads) / float64(r.Job.Threads)
 				if !same {
 					seconds *= float64(targets) / float64(past.targets)
 				}

@@ -333,15 +333,19 @@ func TestTimeLimit(t *testing.T) {
 	if o.Status != OutcomeFailed || !strings.Contains(o.Reason, "before any validation") {
 		t.Fatalf("%s: %s", o.Status, o.Reason)
 	}
-	// With enough time it continues, and the limit leaves no trace in the
-	// result.
+	// With enough time it continues, and the limit leaves no trace in the result. The
+	// number of threads may differ.
 	p, r = tinyPlan(t, dir, "neural", "suites.neural.seeds=[0]", "train.time_limit=1000")
+	p.Runs[0].Job.Threads = 2
 	if o := r.Run(context.Background(), p.Runs)[0]; o.Status != OutcomeDone {
 		t.Fatalf("%s: %s", o.Status, o.Reason)
 	}
 	rec, err := r.Store.Read(p.Runs[0].ID)
 	if err != nil || !rec.Measured.Resumed || rec.Result.Status != record.Epochs {
 		t.Errorf("%+v, %v", rec, err)
+	}
+	if rec.Measured.Threads != 2 || !slices.Equal(rec.Measured.ThreadsBefore, []int{1}) {
+		t.Errorf("threads %d, before %v; expected 2 after 1", rec.Measured.Threads, rec.Measured.ThreadsBefore)
 	}
 }
 

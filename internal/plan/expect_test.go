@@ -35,10 +35,10 @@ func TestExpectations(t *testing.T) {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	one, _ := planTiny(t, dir, "neural", "neural.seeds=[0]")
-	threads := *one // the same experiment on another machine
-	threads.Runs = []Run{one.Runs[0]}
-	threads.Runs[0].Job.Spec.Threads = 8
-	threads.Runs[0].ID, _ = threads.Runs[0].Job.Spec.ID()
+	gpu := *one // the same run on another device
+	gpu.Runs = []Run{one.Runs[0]}
+	gpu.Runs[0].Job.Spec.Device = "cuda"
+	gpu.Runs[0].ID, _ = gpu.Runs[0].Job.Spec.ID()
 	for _, tt := range []struct {
 		plan  *Plan
 		ndcg  float64
@@ -50,7 +50,7 @@ func TestExpectations(t *testing.T) {
 		{one, .33, nil, ""},
 		{one, .32, nil, "less than the expected 0.8000 - 3 × 0.1581 (5 seeds)"},
 		{one, .8, []string{"a", "b"}, "did not change a, b"},
-		{&threads, .32, nil, "less than the expected"},
+		{&gpu, .32, nil, "less than the expected"},
 	} {
 		write1(tt.plan.Runs[0], tt.ndcg, tt.still...)
 		err := e.Check(tt.plan, store)

@@ -39,9 +39,11 @@ type Job struct {
 	// what it computes; they are not part of the id.
 	Local  record.Settings `json:"local,omitempty"`
 	Device string          `json:"device"` // as requested, such as "cuda:1"
-	Root   string          `json:"root"`   // where relative paths of data sets begin
-	Out    string          `json:"out"`    // results folder
-	Source Source          `json:"source"`
+	// Threads is how many threads the run gets; like Local, it is not part of the id.
+	Threads int    `json:"threads"`
+	Root    string `json:"root"` // where relative paths of data sets begin
+	Out     string `json:"out"`  // results folder
+	Source  Source `json:"source"`
 	// Code is the hash of the sources that decide the model's results. The child is the
 	// same program and computes it itself.
 	Code string `json:"-"`
@@ -192,8 +194,8 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 		p.Data = append(p.Data, info)
 		for _, model := range s.Models {
 			e, _ := registry.Find(c.registry, model)
-			job := Job{Kind: s.Kind, Device: o.Device, Root: c.Root, Out: o.Out, Source: o.Source, UnpackLimit: dc.UnpackLimit, Spec: base}
-			job.Spec.Model, job.Spec.Device, job.Spec.Threads = model, class, o.Threads
+			job := Job{Kind: s.Kind, Device: o.Device, Threads: o.Threads, Root: c.Root, Out: o.Out, Source: o.Source, UnpackLimit: dc.UnpackLimit, Spec: base}
+			job.Spec.Model, job.Spec.Device = model, class
 			version, err := e.Code()
 			if err != nil {
 				return nil, err

@@ -21,16 +21,16 @@ func TestPlan(t *testing.T) {
 		sets  []string
 		want  string
 	}{
-		{"quick", nil, "tiny-popularity-s0-8e766103 tiny-markov-s0-fa6904d7"},
-		{"neural", nil, "tiny-sasrec-s0-92da93e3 tiny-sasrec-s1-88033870"},
-		{"neural", []string{"suites.neural.seeds=[1]"}, "tiny-sasrec-s1-88033870"},
+		{"quick", nil, "tiny-popularity-s0-e43d3b2b tiny-markov-s0-281b1f42"},
+		{"neural", nil, "tiny-sasrec-s0-c1e01d12 tiny-sasrec-s1-8b0284c6"},
+		{"neural", []string{"suites.neural.seeds=[1]"}, "tiny-sasrec-s1-8b0284c6"},
 		// When a run stops or saves does not change what it computes.
-		{"neural", []string{"train.time_limit=9", "train.checkpoint_every=5"}, "tiny-sasrec-s0-92da93e3 tiny-sasrec-s1-88033870"},
+		{"neural", []string{"train.time_limit=9", "train.checkpoint_every=5"}, "tiny-sasrec-s0-c1e01d12 tiny-sasrec-s1-8b0284c6"},
 		// A value that is set to the default is the default.
-		{"neural", []string{"sasrec.heads=2", "train.patience=10"}, "tiny-sasrec-s0-92da93e3 tiny-sasrec-s1-88033870"},
+		{"neural", []string{"sasrec.heads=2", "train.patience=10"}, "tiny-sasrec-s0-c1e01d12 tiny-sasrec-s1-8b0284c6"},
 		// A non-neural baseline has one seed, because it uses no random
 		// numbers.
-		{"quick", []string{"suites.quick.seeds=[3, 4]", "suites.quick.models=[\"popularity\"]"}, "tiny-popularity-s3-962d5701"},
+		{"quick", []string{"suites.quick.seeds=[3, 4]", "suites.quick.models=[\"popularity\"]"}, "tiny-popularity-s3-9d6e0fd9"},
 	} {
 		p, _ := planTiny(t, dir, tt.suite, tt.sets...)
 		var ids []string

@@ -181,7 +181,9 @@ func (c *Config) RecordedJob(r *record.Record, out string, source Source) Job {
 	return job
 }
 
-// RecordedJob returns the job that repeats a record in another results folder.
+// RecordedJob returns the job that repeats a record in another results folder, with as
+// many threads.
 func RecordedJob(r *record.Record, root, out string, source Source) Job {
-	return Job{Kind: KindCompare, Spec: r.Result.Spec, Device: r.Result.Spec.Device, Root: root, Out: out, Source: source}
+	spec := r.Result.Spec
+	return Job{Kind: KindCompare, Spec: spec, Device: spec.Device, Threads: r.Measured.Threads, Root: root, Out: out, Source: source}
 }

@@ -2,10 +2,10 @@
 // id is hashed, the immutable record, and the folder that keeps the records of
 // many runs together with their ranks, curves, weights and checkpoints.
 //
-// A record has two parts. The result is a pure function of the specification:
-// the same machine, seed and thread count give the same bytes, so "the same
-// record" means the same SHA-256 of the canonical JSON of the result. Values
-// that differ from one execution to the next (times, memory, host, commit) are
+// A record has two parts. The result is a function of the specification, up to rounding:
+// on one kind of machine, with one number of threads, it has the same bytes every time,
+// so "the same record" means the same SHA-256 of the canonical JSON of the result. Values
+// that differ from one execution to the next (times, memory, host, threads, commit) are
 // in the measured part, which is not compared.
 //
 // Tables and plots are rendered from records and from nothing else.
@@ -111,6 +111,7 @@ type Measured struct {
 	CPU              string    `json:"cpu"`
 	Environment      []string  `json:"environment,omitempty"` // variables that change how libraries round, as NAME=VALUE
 	Threads          int       `json:"threads"`
+	ThreadsBefore    []int     `json:"threads_before,omitempty"` // other numbers of threads before the run was resumed: it rounds like neither
 	OS               string    `json:"os"`
 	Go               string    `json:"go"`
 	Libtorch         string    `json:"libtorch,omitempty"`

@@ -69,6 +69,8 @@ func makeStore(t *testing.T) Store {
 func TestIDsArePinned(t *testing.T) {
 	popularity := Spec{Dataset: Dataset{Name: "toys", Fingerprint: strings.Repeat("cd", 32)}, Protocol: "time",
 		Model: "popularity", Floor: true, Device: "cpu", Threads: 4, Versions: Versions{Model: 2, Rank: 1}}
+	withoutThreads := exampleSpec(t) // as runs have them now
+	withoutThreads.Threads = 0
 	for _, tt := range []struct {
 		name string
 		spec Spec
@@ -76,6 +78,7 @@ func TestIDsArePinned(t *testing.T) {
 	}{
 		{"trained", exampleSpec(t), "beauty-sasrec-s1-a65584b8"},
 		{"popularity", popularity, "toys-popularity-s0-ee4dacd2"},
+		{"without threads", withoutThreads, "beauty-sasrec-s1-51873ab0"},
 	} {
 		got, err := tt.spec.ID()
 		if err != nil || got != tt.want {

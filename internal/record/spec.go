@@ -25,7 +25,9 @@ type Spec struct {
 	Start    *Start   `json:"start,omitempty"`
 	Seed     int64    `json:"seed"`
 	Device   string   `json:"device"` // class: "cpu" or "cuda"
-	Threads  int      `json:"threads"`
+	// Threads is how many threads a run of an older version had, when each thread drew random
+	// numbers of its own. It is 0 since the number of threads changes rounding only.
+	Threads  int      `json:"threads,omitempty"`
 	Versions Versions `json:"versions"`
 }
 
@@ -99,12 +101,15 @@ func (s Spec) Same(other Spec) (bool, error) {
 	return bytes.Equal(a, b), errors.Join(err1, err2)
 }
 
-// ExperimentKey returns a key that specs share if they differ only in seed, device and
-// thread count: the same experiment.
+// ExperimentKey returns a key that specs share if they differ only in seed, device and, in
+// older versions, thread count: the same experiment.
 func (s Spec) ExperimentKey() (string, error) {
 	s = s.hashed()
-	s.Seed, s.Device, s.Threads = 0, "", 0
-	return hash(s)
+	s.Seed, s.Device = 0, ""
+	return hash(struct { // files of expected results have keys from when every spec had a thread count
+		Spec
+		Threads int `json:"threads"`
+	}{Spec: s})
 }
 
 // Question returns the run key: specs share it if they differ only in device and

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +40,9 @@ func TestConformance(t *testing.T) {
 					t.Errorf("%s: %v", what, err)
 				}
 			}
-			checkThreads(t, e)
+			if err := checkThreads(e, basic.Cyclic(t, 60, 8)); err != nil {
+				t.Errorf("threads: %v", err)
+			}
 			checkResume(t, e)
 		})
 	}
@@ -271,68 +272,57 @@ func checkExtremes(rt *torch.Runtime, e Entry) error {
 	return nil
 }
 
-// withoutDropout sets every dropout of a configuration to 0.
-func withoutDropout(config any) any {
-	c := copyOf(config)
-	var visit func(v reflect.Value)
-	visit = func(v reflect.Value) {
-		for i := range v.NumField() {
-			switch f := v.Field(i); {
-			case f.Kind() == reflect.Struct:
-				visit(f)
-			case f.Kind() == reflect.Float64 && strings.Contains(v.Type().Field(i).Name, "Dropout"):
-				f.SetFloat(0)
-			}
-		}
-	}
-	visit(reflect.ValueOf(c).Elem())
-	return c
-}
-
-// checkThreads: without dropout and sampling, the number of threads changes rounding only.
-func checkThreads(t *testing.T, e Entry) {
-	t.Helper()
-	s, c := pairs(t), shortTraining(e)
-	loss := func(threads int) (l float64) {
-		err := torch.RunTeam(torch.Config{Threads: threads, Seed: 5}, func(team *torch.Team) error {
-			m, err := replicas(e, team, withoutDropout(e.Defaults), c, s.Data.NumItems)
+// checkThreads: the number of threads changes rounding only, with dropout and sampling.
+func checkThreads(e Entry, s *datasets.Split) error {
+	for _, kind := range []string{"ce", "sampled-softmax"} {
+		c := shortTraining(e)
+		c.Loss, c.Negatives = kind, 5
+		var losses []float64
+		for _, threads := range []int{1, 2} {
+			err := torch.RunTeam(torch.Config{Threads: threads, Seed: 5}, func(team *torch.Team) error {
+				m, err := replicas(e, team, copyOf(e.Defaults), c, s.Data.NumItems)
+				if err != nil {
+					return err
+				}
+				r, err := train.Fit(context.Background(), m, s, c, train.Options{Seed: 5})
+				if err == nil {
+					losses = append(losses, r.Curve[len(r.Curve)-1].Loss)
+				}
+				return err
+			})
 			if err != nil {
 				return err
 			}
-			r, err := train.Fit(context.Background(), m, s, c, train.Options{Seed: 5})
-			if err == nil {
-				l = r.Curve[len(r.Curve)-1].Loss
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
 		}
-		return l
+		if one, two := losses[0], losses[1]; math.Abs(one-two) > 1e-6*one {
+			return fmt.Errorf("loss %s is %v with one thread, %v with two", kind, one, two)
+		}
 	}
-	if one, two := loss(1), loss(2); math.Abs(one-two) > 1e-4*one {
-		t.Errorf("threads: loss %v with one, %v with two", one, two)
+	return nil
+}
+
+// A model whose dropout masks depend on the thread does not pass.
+func TestConformanceFindsThreads(t *testing.T) {
+	e := sasrecEntry
+	e.Neural = func(rt *torch.Runtime, _ any, c train.Config, items int) (models.Model, error) {
+		m, err := baselines.NewSASRec(rt, baselines.SASRecDefaults(), c.ItemLoss(), items, c.MaxLen)
+		return misnamed{m, rt}, err
+	}
+	if err := checkThreads(e, basic.Cyclic(t, 60, 8)); err == nil || !strings.Contains(err.Error(), "with one thread") {
+		t.Errorf("error %v, expected one about threads", err)
 	}
 }
 
-// pairs is a data set in which at most two training prefixes have the same target, so
-// there is only one other sequence with the same target.
-func pairs(t *testing.T) *datasets.Split {
-	t.Helper()
-	const items = 60
-	d := &datasets.Dataset{Name: "pairs", NumItems: items}
-	for u := range 12 { // users u and u+6 have the same ten items, in other orders
-		var seq []int32
-		for i := range 10 {
-			seq = append(seq, int32(u%6*10+i*(1+u/6*2)%10)+1)
-		}
-		d.Seqs = append(d.Seqs, seq)
-	}
-	s, err := datasets.NewSplit(d, datasets.LeaveOneOut)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+// misnamed is SASRec with dropout on the batch's rows by their numbers, as if every
+// thread had the whole batch.
+type misnamed struct {
+	*baselines.SASRec
+	rt *torch.Runtime
+}
+
+func (m misnamed) Loss(b *models.Batch) torch.Tensor {
+	x := m.Items().Rows.Embedding(m.rt.Ints(b.Items)).DropoutTable(.5) // [M, d]
+	return m.SASRec.Loss(b).Add(x.Mul(x).Mean())
 }
 
 // checkResume: a run that is interrupted in its second epoch, saved and resumed ends in

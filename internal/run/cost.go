@@ -38,16 +38,16 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 	if err != nil {
 		return nil, err
 	}
-	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Spec.Threads, CPU: cpuModel()}
+	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Threads, CPU: cpuModel()}
 	if e.NonNeural != nil {
 		s, err := e.NonNeural(split)
 		if err != nil {
 			return nil, err
 		}
-		err = measureRanking(ctx, c, s, split, job.Spec.Threads, out)
+		err = measureRanking(ctx, c, s, split, job.Threads, out)
 		return c, err
 	}
-	config := torch.Config{Device: job.Device, Threads: job.Spec.Threads, Seed: uint64(job.Spec.Seed)}
+	config := torch.Config{Device: job.Device, Threads: job.Threads, Seed: uint64(job.Spec.Seed)}
 	err = torch.RunTeam(config, func(team *torch.Team) error {
 		model, err := replicas(team, e, params, t, split.Data.NumItems)
 		if err != nil {
@@ -77,7 +77,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 			return fmt.Errorf("training ended by %s within the measured epoch", r.Status)
 		}
 		c.TargetsPerSecond = train.PerSecond(r.Targets, r.Seconds-r.EvalSeconds)
-		return measureRanking(ctx, c, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, job.Spec.Threads, out)
+		return measureRanking(ctx, c, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, job.Threads, out)
 	})
 	return c, err
 }

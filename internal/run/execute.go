@@ -40,7 +40,7 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	m := &r.Measured
 	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), Hostname(), cpuModel(), system(), runtime.Version()
 	m.Environment = environment()
-	m.Threads, m.Code, m.Commit, m.Dirty = job.Spec.Threads, job.Code, job.Source.Commit, job.Source.Dirty
+	m.Threads, m.Code, m.Commit, m.Dirty = job.Threads, job.Code, job.Source.Commit, job.Source.Dirty
 
 	params, t, err := job.Settings(e)
 	if err != nil {
@@ -101,7 +101,7 @@ func (k *task) neural(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	c := torch.Config{Device: k.job.Device, Threads: k.job.Spec.Threads, Seed: uint64(k.job.Spec.Seed)}
+	c := torch.Config{Device: k.job.Device, Threads: k.job.Threads, Seed: uint64(k.job.Spec.Seed)}
 	return torch.RunTeam(c, func(team *torch.Team) error { return k.fit(ctx, team, from) })
 }
 
@@ -150,6 +150,7 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 		return fmt.Errorf("training ended (%s) before any validation, so there are no weights to rank", fit.Status)
 	}
 	m.TrainSeconds, m.Resumed = fit.Seconds, fit.Resumed
+	m.ThreadsBefore = slices.DeleteFunc(fit.Threads, func(n int) bool { return n == m.Threads })
 	m.TargetsPerSecond = train.PerSecond(fit.Targets, fit.Seconds-fit.EvalSeconds)
 	res.Status, res.Epochs, res.BestEpoch, res.Targets, res.Curve = fit.Status, len(fit.Curve), fit.BestEpoch, fit.Targets, fit.Curve
 	res.Still = slices.DeleteFunc(still(before, model.Params().Tensors()), func(name string) bool { return slices.Contains(frozen, name) })
@@ -186,7 +187,7 @@ func (k *task) rank(ctx context.Context, s rank.Scorer) error {
 	out.phase("rank")
 	start := time.Now()
 	got, err := rank.Evaluate(ctx, s, split.Test, split.Data.NumItems, rank.Options{
-		Threads: r.Result.Spec.Threads, Coverage: true,
+		Threads: k.job.Threads, Coverage: true,
 		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
 	})
 	if err != nil {

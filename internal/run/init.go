@@ -122,7 +122,7 @@ func encode(ctx context.Context, j plan.Job, s pretrain.StartConfig, data *datas
 	out.phase("encode")
 	vectors, err := encoder.Encode(ctx, texts, bert.EncodeOptions{
 		Pooling: pooling, Normalise: s.Normalise, MaxTokens: min(s.MaxTokens, encoder.MaxTokens),
-		Threads: j.Spec.Threads, CacheDir: encodingsDir(), Processor: processor(),
+		Threads: j.Threads, CacheDir: encodingsDir(), Processor: processor(),
 		NotKept:  func(err error) { out.emit(Event{Kind: EventWarning, Message: err.Error()}) },
 		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
 	})

@@ -92,7 +92,7 @@ type recorded struct {
 }
 
 func openRecorded(r *record.Record, job plan.Job, entries []registry.Entry) (*recorded, error) {
-	k := &recorded{torch: torch.Config{Device: job.Device, Threads: job.Spec.Threads}, path: record.Store{Dir: job.Out}.WeightsPath(r.ID)}
+	k := &recorded{torch: torch.Config{Device: job.Device, Threads: job.Threads}, path: record.Store{Dir: job.Out}.WeightsPath(r.ID)}
 	var err error
 	if k.entry, err = entryOf(job, entries); err != nil {
 		return nil, err

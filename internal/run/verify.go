@@ -164,6 +164,7 @@ func compareMachines(a, b record.Measured) []string {
 	for _, x := range []struct{ what, old, now string }{
 		{"processor", a.CPU, b.CPU},
 		{"environment", strings.Join(a.Environment, " "), strings.Join(b.Environment, " ")},
+		{"threads", threads(a), threads(b)},
 		{"libtorch", a.Libtorch, b.Libtorch},
 		{"code of the model", a.Code, b.Code},
 		{"commit", a.Commit, b.Commit},
@@ -175,6 +176,11 @@ func compareMachines(a, b record.Measured) []string {
 		}
 	}
 	return out
+}
+
+// threads lists how many threads a run had, at last and before.
+func threads(m record.Measured) string {
+	return strings.Trim(fmt.Sprint(append([]int{m.Threads}, m.ThreadsBefore...)), "[]")
 }
 
 // WriteVerdict prints a verdict in words.

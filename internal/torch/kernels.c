@@ -28,9 +28,17 @@ WIDEST double fb_logsumexp_row(const float *row, int64_t n) {
   return (double)max + log((double)sum);
 }
 
-WIDEST void fb_dropout_block(const float *x, float *out, int64_t first, int64_t n, uint64_t seed, double p) {
+WIDEST void fb_row_keys(const int64_t *names, int64_t rows, uint64_t seed, int64_t *keys) {
+#pragma omp simd
+  for (int64_t r = 0; r < rows; r++) keys[r] = (int64_t)row_key(seed, names ? names[r] : r);
+}
+
+WIDEST void fb_dropout_rows(const float *x, float *out, const int64_t *keys, int64_t rows, int64_t width, double p) {
   const int32_t threshold = drop_threshold(p);
   const float scale = (float)(1.0 / (1.0 - p));
+  for (int64_t r = 0; r < rows; r++, x += width, out += width) {
+    const uint64_t key = (uint64_t)keys[r];
 #pragma omp simd
-  for (int64_t i = 0; i < n; i++) out[i] = dropped(first + i, seed, threshold) ? 0.0f : x[i] * scale;
+    for (int64_t i = 0; i < width; i++) out[i] = dropped((uint32_t)i, key, threshold) ? 0.0f : x[i] * scale;
+  }
 }

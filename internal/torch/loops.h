@@ -40,19 +40,26 @@ static inline __attribute__((always_inline)) float exp_nonpositive(float x) {
   return x < -87.0f ? 0.0f : (x == x ? e : x); // NaN stays NaN
 }
 
+// The key of a row of a dropout call: a function of the call's seed and the row's
+// name. It is one output of SplitMix64 (Steele, Lea and Flood 2014).
+static inline __attribute__((always_inline)) uint64_t row_key(uint64_t seed, int64_t name) {
+  uint64_t x = seed + (uint64_t)name * 0x9e3779b97f4a7c15U;
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
+  x = (x ^ x >> 27) * 0x94d049bb133111ebU;
+  return x ^ x >> 31;
+}
 
-// Whether dropout drops element i of the stream seed. One 32-bit hash an element
-// decides: a counter-based generator, so the mask depends on neither the number
-// of threads nor the order of work, and the backward pass makes it again instead
-// of reading it. The mixer is the two-multiplication xorshift hash of C. Wellons
-// ("lowbias32"), with the second half of the seed put in between its rounds.
-// threshold is drop_threshold(p).
-static inline __attribute__((always_inline)) int dropped(int64_t i, uint64_t seed, int32_t threshold) {
-  uint32_t h = (uint32_t)i ^ (uint32_t)seed;
+// Whether dropout drops an element of the row with that key. One hash per element
+// decides, so the mask depends neither on the number of threads nor on the order of
+// work, and the backward pass computes it again instead of reading it. The hash is
+// C. Wellons's "lowbias32" of the column, with one half of the key added before its
+// rounds and the other between them. threshold is drop_threshold(p).
+static inline __attribute__((always_inline)) int dropped(uint32_t column, uint64_t key, int32_t threshold) {
+  uint32_t h = column ^ (uint32_t)key;
   h ^= h >> 16;
   h *= 0x7feb352dU;
   h ^= h >> 15;
-  h += (uint32_t)(seed >> 32);
+  h += (uint32_t)(key >> 32);
   h *= 0x846ca68bU;
   h ^= h >> 16;
   h *= 0x7feb352dU;
@@ -60,5 +67,5 @@ static inline __attribute__((always_inline)) int dropped(int64_t i, uint64_t see
   return (int32_t)(h ^ 0x80000000U) < threshold;
 }
 
-// As signed: the compare that vectors have.
+// Signed, because vector units compare signed numbers.
 static inline int32_t drop_threshold(double p) { return (int32_t)(p * 4294967296.0 - 2147483648.0); }

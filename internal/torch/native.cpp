@@ -18,6 +18,12 @@ using fb::guarded;
 
 thread_local std::string fb::last_error;
 
+Tensor fb::row_keys(uint64_t seed, const int64_t *names, int64_t rows) {
+  Tensor keys = at::empty({rows}, at::kLong);
+  fb_row_keys(names, rows, seed, keys.data_ptr<int64_t>());
+  return keys;
+}
+
 namespace {
 
 // The logits of as many rows at a time as fit this many bytes: on a CPU they
@@ -125,28 +131,30 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
   }
 };
 
-// Dropout whose mask is a function of a seed and the element's index. libtorch's
-// CPU form draws every element from a serial generator and keeps the mask: 10 ns
-// an element, here well under 1.
+// Dropout whose mask is a function of the row's key and the column. libtorch's CPU
+// form draws every element from a serial generator and keeps the mask: 10 ns per
+// element, here well under 1.
 struct Dropout : torch::autograd::Function<Dropout> {
-  static Tensor apply_mask(const Tensor &x, double p, uint64_t seed) {
+  static Tensor apply_mask(const Tensor &x, double p, const Tensor &keys) {
     Tensor in = x.contiguous(), out = at::empty_like(in);
+    int64_t rows = keys.size(0), width = rows ? in.numel() / rows : 0;
     const float *from = in.const_data_ptr<float>();
     float *to = out.data_ptr<float>();
-    at::parallel_for(0, in.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
-      fb_dropout_block(from + begin, to + begin, begin, end - begin, seed, p);
+    const int64_t *key = keys.const_data_ptr<int64_t>();
+    at::parallel_for(0, rows, 1 + (1 << 15) / std::max<int64_t>(width, 1), [&](int64_t begin, int64_t end) {
+      fb_dropout_rows(from + begin * width, to + begin * width, key + begin, end - begin, width, p);
     });
     return out;
   }
-  static Tensor forward(torch::autograd::AutogradContext *ctx, const Tensor &x, double p, int64_t seed) {
+  static Tensor forward(torch::autograd::AutogradContext *ctx, const Tensor &x, double p, const Tensor &keys) {
     ctx->saved_data["p"] = p;
-    ctx->saved_data["seed"] = seed;
-    return apply_mask(x, p, (uint64_t)seed);
+    ctx->save_for_backward({keys});
+    return apply_mask(x, p, keys);
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext *ctx,
                                                  torch::autograd::variable_list upstream) {
-    uint64_t seed = (uint64_t)ctx->saved_data["seed"].toInt();
-    return {apply_mask(upstream[0], ctx->saved_data["p"].toDouble(), seed), Tensor(), Tensor()};
+    Tensor keys = ctx->get_saved_variables()[0];
+    return {apply_mask(upstream[0], ctx->saved_data["p"].toDouble(), keys), Tensor(), Tensor()};
   }
 };
 
@@ -289,13 +297,14 @@ void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int6
   });
 }
 
-void *fb_dropout(void *x, double p, uint64_t seed) {
+void *fb_dropout(void *x, double p, uint64_t seed, const int64_t *names, int64_t rows) {
   return guarded<void *>(nullptr, [&]() -> void * {
     const Tensor &in = deref(x);
     TORCH_CHECK(p >= 0 && p < 1, "p = ", p, " should be at least 0 and below 1");
     if (!in.is_cpu()) return new Tensor(at::dropout(in, p, /*train=*/true));
     TORCH_CHECK(in.scalar_type() == at::kFloat, "float32 expected");
-    return new Tensor(Dropout::apply(in, p, (int64_t)seed));
+    TORCH_CHECK(in.dim() > 0 && in.size(0) == rows, "expected ", rows, " rows");
+    return new Tensor(Dropout::apply(in, p, fb::row_keys(seed, names, rows)));
   });
 }
 

@@ -47,15 +47,19 @@ void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int6
 int fb_scores(void *users, void *table, void *bias, float *out, int64_t n);
 
 // Zeroes elements with probability p and scales the rest by 1/(1-p).
-// On a CPU the mask is a function of seed; a GPU draws from its generator.
-void *fb_dropout(void *x, double p, uint64_t seed);
+// x has rows rows along its first dimension. On a CPU the mask of a row is a
+// function of seed and the row's name; without names (NULL) the row's number is its
+// name. A GPU draws from its generator.
+void *fb_dropout(void *x, double p, uint64_t seed, const int64_t *names, int64_t rows);
 
-// Attention over rows of different lengths (ragged.cpp). q [N, d] holds queries,
-// kv [M, 2d] keys and then values; query i sees the rows spans[i][0] …
-// spans[i][1]-1 of kv, at least one. Heads divide d. p and seed as for fb_dropout,
-// applied to the attention weights. The result is [N, d]. composed asks a CPU for
-// the form that a GPU has (with dropout from its generator).
-void *fb_attend(void *q, void *kv, void *spans, int64_t heads, double p, uint64_t seed, int composed);
+// Attention over rows of different lengths (ragged.cpp). q [n, N·d] holds N queries
+// of d floats per row, kv [M, 2d] keys and then values; the queries of row i see the
+// rows spans[i][0] … spans[i][1]-1 of kv, at least one. Heads divide d. p, seed and
+// names as for fb_dropout, applied to the attention weights of a row. The result is
+// [n, N·d]. composed asks a CPU for the form that a GPU has (with dropout from its
+// generator).
+void *fb_attend(void *q, void *kv, void *spans, int64_t heads, double p, uint64_t seed, const int64_t *names,
+                int composed);
 
 // The same of T sequences of n rows each, whose queries all see the whole sequence:
 // q [T·n, d], kv [T·n, 2d]. There is no dropout.
@@ -71,8 +75,11 @@ void *fb_prefix_mean(void *x, void *a, void *lengths, int composed);
 void *fb_normalize(void *x);
 
 // Pure loops (kernels.c and ragged.c).
-// out = x·scale where element first+i of the stream seed is kept, else 0.
-void fb_dropout_block(const float *x, float *out, int64_t first, int64_t n, uint64_t seed, double p);
+// keys[r] is what dropout derives the mask of row r from: a hash of seed and names[r],
+// or r where names is NULL.
+void fb_row_keys(const int64_t *names, int64_t rows, uint64_t seed, int64_t *keys);
+// out = x/(1-p) where the element is kept, else 0.
+void fb_dropout_rows(const float *x, float *out, const int64_t *keys, int64_t rows, int64_t width, double p);
 // Turns a row of logits into scale·softmax in place; returns log Σ exp.
 double fb_softmax_row(float *row, int64_t n, float scale);
 // log Σ exp of a row, which is left alone.
@@ -82,13 +89,13 @@ double fb_logsumexp_row(const float *row, int64_t n);
 // Sizes of an attention: all matrices are row-major; keys start at kv, values d
 // floats later, and rows of kv are 2d apart, where d = heads·width.
 typedef struct {
-  int64_t queries, heads, width;
-  const int64_t *spans; // [queries][2]
-  float scale;          // of the scores
-  double p;             // dropout of the weights
-  uint64_t seed;
+  int64_t rows, queries, heads, width; // queries of a row: N above
+  const int64_t *spans;                // [rows][2]
+  float scale;                         // of the scores
+  double p;                            // dropout of the weights
+  const int64_t *keys;                 // [rows], from fb_row_keys; not read if p is 0
 } fb_attention;
-// weights, Σ heads·(span length) long, receives the softmax before dropout.
+// weights, Σ queries·heads·(span length) long, receives the softmax before dropout.
 void fb_attend_forward(const fb_attention *a, const float *q, const float *kv, float *weights, float *out);
 // Adds to dq and dkv, which must be zeroed.
 void fb_attend_backward(const fb_attention *a, const float *q, const float *kv, const float *weights,

@@ -13,6 +13,9 @@ extern thread_local std::string last_error;
 
 inline at::Tensor &deref(void *t) { return *static_cast<at::Tensor *>(t); }
 
+// The keys [rows] of a dropout call's rows; see fb_row_keys.
+at::Tensor row_keys(uint64_t seed, const int64_t *names, int64_t rows);
+
 // Runs body; on an exception stores its first line and returns failed.
 template <typename R, typename F> R guarded(R failed, F body) {
   try {

@@ -70,12 +70,27 @@ func (t Tensor) LayerNorm(w, b Tensor, eps float64) Tensor {
 }
 
 // Dropout zeroes elements with probability p and scales the rest by 1/(1−p)
-// while the Runtime is training; otherwise it is t itself.
+// while the Runtime is training; otherwise it is t itself. The rows along the first
+// dimension must be those of the batch's items or positions; see NameRows.
 func (t Tensor) Dropout(p float64) Tensor {
 	if !t.rt.training || p == 0 {
 		return t
 	}
-	return t.rt.native(C.fb_dropout(unsafe.Pointer(t.c), C.double(p), C.uint64_t(t.rt.draw())), "dropout", t)
+	return t.dropout(p, t.rt.rowNames("dropout", t))
+}
+
+// DropoutTable is Dropout for a tensor that every member of a team has whole, such as an
+// item table: a row is named by its number.
+func (t Tensor) DropoutTable(p float64) Tensor {
+	if !t.rt.training || p == 0 {
+		return t
+	}
+	return t.dropout(p, nil)
+}
+
+func (t Tensor) dropout(p float64, names []int64) Tensor {
+	out := C.fb_dropout(unsafe.Pointer(t.c), C.double(p), C.uint64_t(t.rt.draw()), (*C.int64_t)(unsafe.SliceData(names)), C.int64_t(t.Shape()[0]))
+	return t.rt.native(out, "dropout", t)
 }
 
 // GELU is x/2·(1 + erf(x/√2)), the exact form.
@@ -212,16 +227,6 @@ func (t Tensor) Rows(index Tensor) Tensor {
 	return t.rt.made(out, "index_select", t, index)
 }
 
-// RepeatRows repeats each row n times; the copies of a row are adjacent.
-func (t Tensor) RepeatRows(n int64) Tensor {
-	if n == 1 {
-		return t
-	}
-	var out lib.Ctensor
-	lib.AtgRepeatInterleaveSelfInt(&out, t.c, n, 0, 0, t.Shape()[0]*n, 0)
-	return t.rt.made(out, "repeat_interleave", t)
-}
-
 // Embedding looks up rows of the table t [V, d] for ids of any shape; row 0,
 // the padding, gets no gradient from lookups.
 func (t Tensor) Embedding(ids Tensor) Tensor {
@@ -254,11 +259,12 @@ func (t Tensor) CrossEntropy(table, bias, targets Tensor, lo, hi int64) Tensor {
 	return t.rt.native(p, "cross_entropy", t, table, bias, targets)
 }
 
-// Attend is multi-head attention of queries t [n, d] over the rows of kv [M, 2d],
-// which hold keys, then values: softmax(q·kᵀ/√(d/heads))·v in each of the heads
-// into which d is split, with dropout p on the weights. Query i sees only the rows
-// spans[i] = (first, end), end excluded, so sequences of different lengths are
-// concatenated and need neither padding nor masks. [n, d].
+// Attend is multi-head attention of queries t [n, N·d], N per row, over the rows of kv
+// [M, 2d], which hold keys, then values: softmax(q·kᵀ/√(d/heads))·v in each of the heads
+// into which d is split, with dropout p on the weights. The queries of row i see only
+// the rows spans[i] = (first, end), end excluded, so sequences of different lengths are
+// concatenated and need neither padding nor masks. [n, N·d]. For dropout, the rows of t
+// must be those of the batch's items or positions; see NameRows.
 func (t Tensor) Attend(kv, spans Tensor, heads int64, p float64) Tensor {
 	return t.attend(kv, spans, heads, p, false)
 }
@@ -272,13 +278,15 @@ func (t Tensor) AttendEqual(kv Tensor, n, heads int64) Tensor {
 
 func (t Tensor) attend(kv, spans Tensor, heads int64, p float64, composed bool) Tensor {
 	var seed uint64
+	var names []int64
 	if !t.rt.training {
 		p = 0
 	}
 	if p > 0 {
-		seed = t.rt.draw()
+		seed, names = t.rt.draw(), t.rt.rowNames("attend", t)
 	}
-	out := C.fb_attend(unsafe.Pointer(t.c), unsafe.Pointer(kv.c), unsafe.Pointer(spans.c), C.int64_t(heads), C.double(p), C.uint64_t(seed), flag(composed))
+	out := C.fb_attend(unsafe.Pointer(t.c), unsafe.Pointer(kv.c), unsafe.Pointer(spans.c), C.int64_t(heads), C.double(p), C.uint64_t(seed),
+		(*C.int64_t)(unsafe.SliceData(names)), flag(composed))
 	return t.rt.native(out, "attend", t, kv, spans)
 }
 

@@ -16,62 +16,59 @@ static inline __attribute__((always_inline)) void add_scaled(float *to, const fl
 }
 
 WIDEST void fb_attend_forward(const fb_attention *a, const float *q, const float *kv, float *weights, float *out) {
-  const int64_t w = a->width, d = a->heads * w;
+  const int64_t w = a->width, d = a->heads * w, groups = a->queries * a->heads;
   const int32_t threshold = drop_threshold(a->p);
   const float keep = (float)(1.0 / (1.0 - a->p));
-  int64_t done = 0; // weights before this query's
-  for (int64_t i = 0; i < a->queries; i++) {
+  for (int64_t i = 0; i < a->rows; i++) {
     const int64_t n = a->spans[2 * i + 1] - a->spans[2 * i];
-    for (int64_t h = 0; h < a->heads; h++, done += n) {
-      const float *k = kv + a->spans[2 * i] * 2 * d + h * w, *v = k + d, *qi = q + i * d + h * w;
-      float *row = weights + done, *o = out + i * d + h * w;
+    const uint64_t key = a->p > 0 ? (uint64_t)a->keys[i] : 0;
+    for (int64_t g = 0; g < groups; g++, weights += n, q += w, out += w) { // heads of the row's first query, then of the next
+      const float *k = kv + a->spans[2 * i] * 2 * d + g % a->heads * w, *v = k + d;
       float max = -INFINITY, sum = 0;
       for (int64_t j = 0; j < n; j++) {
-        row[j] = a->scale * dot(qi, k + j * 2 * d, w);
-        max = row[j] > max ? row[j] : max;
+        weights[j] = a->scale * dot(q, k + j * 2 * d, w);
+        max = weights[j] > max ? weights[j] : max;
       }
 #pragma omp simd reduction(+ : sum)
       for (int64_t j = 0; j < n; j++) {
-        row[j] = exp_nonpositive(row[j] - max);
-        sum += row[j];
+        weights[j] = exp_nonpositive(weights[j] - max);
+        sum += weights[j];
       }
       const float norm = 1.0f / sum;
 #pragma omp simd
-      for (int64_t j = 0; j < n; j++) row[j] *= norm;
-      memset(o, 0, w * sizeof *o);
+      for (int64_t j = 0; j < n; j++) weights[j] *= norm;
+      memset(out, 0, w * sizeof *out);
       for (int64_t j = 0; j < n; j++)
-        if (a->p == 0 || !dropped(done + j, a->seed, threshold)) add_scaled(o, v + j * 2 * d, row[j] * keep, w);
+        if (a->p == 0 || !dropped((uint32_t)(g * n + j), key, threshold)) add_scaled(out, v + j * 2 * d, weights[j] * keep, w);
     }
   }
 }
 
 WIDEST void fb_attend_backward(const fb_attention *a, const float *q, const float *kv, const float *weights,
                                const float *dout, float *dq, float *dkv) {
-  const int64_t w = a->width, d = a->heads * w;
+  const int64_t w = a->width, d = a->heads * w, groups = a->queries * a->heads;
   const int32_t threshold = drop_threshold(a->p);
   const float keep = (float)(1.0 / (1.0 - a->p));
-  int64_t done = 0;
-  for (int64_t i = 0; i < a->queries; i++) {
+  for (int64_t i = 0; i < a->rows; i++) {
     const int64_t n = a->spans[2 * i + 1] - a->spans[2 * i];
-    for (int64_t h = 0; h < a->heads; h++, done += n) {
-      const int64_t at = a->spans[2 * i] * 2 * d + h * w;
-      const float *k = kv + at, *v = k + d, *qi = q + i * d + h * w;
+    const uint64_t key = a->p > 0 ? (uint64_t)a->keys[i] : 0;
+    for (int64_t g = 0; g < groups; g++, weights += n, q += w, dout += w, dq += w) {
+      const int64_t at = a->spans[2 * i] * 2 * d + g % a->heads * w;
+      const float *k = kv + at, *v = k + d;
       float *dk = dkv + at, *dv = dk + d;
-      const float *row = weights + done, *g = dout + i * d + h * w;
-      float *dqi = dq + i * d + h * w;
-      // With D the gradient of a weight, that of its score is row·(D - Σ row·D).
+      // With D the gradient of a weight, that of its score is weight·(D - Σ weight·D).
       float mean = 0;
       for (int64_t j = 0; j < n; j++)
-        if (a->p == 0 || !dropped(done + j, a->seed, threshold)) mean += row[j] * keep * dot(g, v + j * 2 * d, w);
+        if (a->p == 0 || !dropped((uint32_t)(g * n + j), key, threshold)) mean += weights[j] * keep * dot(dout, v + j * 2 * d, w);
       for (int64_t j = 0; j < n; j++) {
-        float weight = 0;
-        if (a->p == 0 || !dropped(done + j, a->seed, threshold)) {
-          weight = keep * dot(g, v + j * 2 * d, w);
-          add_scaled(dv + j * 2 * d, g, row[j] * keep, w);
+        float of_weight = 0;
+        if (a->p == 0 || !dropped((uint32_t)(g * n + j), key, threshold)) {
+          of_weight = keep * dot(dout, v + j * 2 * d, w);
+          add_scaled(dv + j * 2 * d, dout, weights[j] * keep, w);
         }
-        const float ds = a->scale * row[j] * (weight - mean);
-        add_scaled(dqi, k + j * 2 * d, ds, w);
-        add_scaled(dk + j * 2 * d, qi, ds, w);
+        const float ds = a->scale * weights[j] * (of_weight - mean);
+        add_scaled(dq, k + j * 2 * d, ds, w);
+        add_scaled(dk + j * 2 * d, q, ds, w);
       }
     }
   }

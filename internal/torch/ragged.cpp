@@ -15,30 +15,30 @@ using torch::autograd::variable_list;
 
 namespace {
 
-fb_attention sizes(const Tensor &q, const Tensor &spans, int64_t heads, double p, int64_t seed) {
-  int64_t width = q.size(1) / heads;
-  return {q.size(0), heads, width, spans.const_data_ptr<int64_t>(), (float)(1 / std::sqrt((double)width)), p, (uint64_t)seed};
+fb_attention sizes(const Tensor &q, const Tensor &kv, const Tensor &spans, int64_t heads, double p, const Tensor &keys) {
+  int64_t d = kv.size(1) / 2, width = d / heads;
+  return {q.size(0), q.size(1) / d, heads, width, spans.const_data_ptr<int64_t>(), (float)(1 / std::sqrt((double)width)), p,
+          keys.const_data_ptr<int64_t>()};
 }
 
 struct Attention : torch::autograd::Function<Attention> {
   static Tensor forward(AutogradContext *ctx, const Tensor &queries, const Tensor &keys_values, const Tensor &spans,
-                        int64_t heads, double p, int64_t seed) {
+                        int64_t heads, double p, const Tensor &keys) {
     Tensor q = queries.contiguous(), kv = keys_values.contiguous(), out = at::empty_like(q);
-    Tensor weights = at::empty({heads * (spans.select(1, 1) - spans.select(1, 0)).sum().item<int64_t>()}, q.options());
-    fb_attention a = sizes(q, spans, heads, p, seed);
+    int64_t seen = (spans.select(1, 1) - spans.select(1, 0)).sum().item<int64_t>();
+    fb_attention a = sizes(q, kv, spans, heads, p, keys);
+    Tensor weights = at::empty({a.queries * heads * seen}, q.options());
     fb_attend_forward(&a, q.const_data_ptr<float>(), kv.const_data_ptr<float>(), weights.data_ptr<float>(),
                       out.data_ptr<float>());
-    ctx->save_for_backward({q, kv, spans, weights});
+    ctx->save_for_backward({q, kv, spans, weights, keys});
     ctx->saved_data["heads"] = heads;
     ctx->saved_data["p"] = p;
-    ctx->saved_data["seed"] = seed;
     return out;
   }
   static variable_list backward(AutogradContext *ctx, variable_list upstream) {
     auto saved = ctx->get_saved_variables();
     Tensor q = saved[0], kv = saved[1], g = upstream[0].contiguous(), dq = at::zeros_like(q), dkv = at::zeros_like(kv);
-    fb_attention a = sizes(q, saved[2], ctx->saved_data["heads"].toInt(), ctx->saved_data["p"].toDouble(),
-                           ctx->saved_data["seed"].toInt());
+    fb_attention a = sizes(q, kv, saved[2], ctx->saved_data["heads"].toInt(), ctx->saved_data["p"].toDouble(), saved[4]);
     fb_attend_backward(&a, q.const_data_ptr<float>(), kv.const_data_ptr<float>(), saved[3].const_data_ptr<float>(),
                        g.const_data_ptr<float>(), dq.data_ptr<float>(), dkv.data_ptr<float>());
     return {dq, dkv, Tensor(), Tensor(), Tensor(), Tensor()};
@@ -109,20 +109,23 @@ bool is_matrix(const Tensor &t) { return t.dim() == 2 && t.scalar_type() == at::
 
 } // namespace
 
-void *fb_attend(void *queries, void *keys_values, void *spans, int64_t heads, double p, uint64_t seed, int composed) {
+void *fb_attend(void *queries, void *keys_values, void *spans, int64_t heads, double p, uint64_t seed, const int64_t *names,
+                int composed) {
   return guarded<void *>(nullptr, [&]() -> void * {
     const Tensor &q = deref(queries), &kv = deref(keys_values), s = deref(spans).contiguous();
-    TORCH_CHECK(is_matrix(q) && is_matrix(kv) && kv.size(1) == 2 * q.size(1), "queries ", q.sizes(), " and keys with values ",
-                kv.sizes(), " should be [N, d] and [M, 2d]");
-    TORCH_CHECK(is_ids(s, 2) && s.size(0) == q.size(0) && s.size(1) == 2, "spans ", s.sizes(), " should be [N, 2] int64");
-    TORCH_CHECK(heads > 0 && q.size(1) % heads == 0, heads, " heads do not divide ", q.size(1));
+    TORCH_CHECK(is_matrix(q) && is_matrix(kv) && kv.size(1) > 0 && kv.size(1) % 2 == 0 && q.size(1) % (kv.size(1) / 2) == 0,
+                "queries ", q.sizes(), " and keys with values ", kv.sizes(), " should be [n, N·d] and [M, 2d]");
+    TORCH_CHECK(is_ids(s, 2) && s.size(0) == q.size(0) && s.size(1) == 2, "spans ", s.sizes(), " should be [n, 2] int64");
+    int64_t n = q.size(0), d = kv.size(1) / 2, N = q.size(1) / d;
+    TORCH_CHECK(heads > 0 && d % heads == 0, heads, " heads do not divide ", d);
     TORCH_CHECK(p >= 0 && p < 1, "p = ", p, " should be at least 0 and below 1");
-    if (!q.is_cpu() || composed) return new Tensor(attend_composed(q, kv, s, heads, p));
+    if (!q.is_cpu() || composed)
+      return new Tensor(attend_composed(q.reshape({n * N, d}), kv, s.repeat_interleave(N, 0), heads, p).reshape({n, N * d}));
     const int64_t *span = s.const_data_ptr<int64_t>();
     for (int64_t i = 0; i < s.size(0); i++)
       TORCH_CHECK(0 <= span[2 * i] && span[2 * i] < span[2 * i + 1] && span[2 * i + 1] <= kv.size(0), "span ", i, " is ",
                   span[2 * i], " to ", span[2 * i + 1], " of ", kv.size(0), " rows");
-    return new Tensor(Attention::apply(q, kv, s, heads, p, (int64_t)seed));
+    return new Tensor(Attention::apply(q, kv, s, heads, p, p > 0 ? fb::row_keys(seed, names, n) : at::empty({0}, at::kLong)));
   });
 }
 

@@ -44,12 +44,12 @@ func nearAll(t *testing.T, what string, got, want []float32, tolerance float64) 
 // gradients, for queries that see a prefix, all of a sequence, one row.
 func TestAttend(t *testing.T) {
 	spans := []int64{0, 1, 0, 2, 0, 7, 7, 8, 8, 20, 8, 12, 19, 20}
-	N := int64(len(spans) / 2)
-	for _, heads := range []int64{1, 2, 3, 8} {
-		d := heads * 5
+	n := int64(len(spans) / 2)
+	for _, c := range [][2]int64{{1, 1}, {2, 1}, {3, 1}, {8, 1}, {1, 4}, {2, 3}} { // heads, queries per row
+		heads, d := c[0], c[0]*5
 		of := func(composed bool) ([]float32, [][]float32) {
-			return gradients(t, 1.5, [][]int64{{N, d}, {20, 2 * d}}, func(rt *Runtime, p []Tensor) Tensor {
-				return p[0].attend(p[1], rt.Ints(spans, N, 2), heads, .5, composed) // not training: no dropout
+			return gradients(t, 1.5, [][]int64{{n, c[1] * d}, {20, 2 * d}}, func(rt *Runtime, p []Tensor) Tensor {
+				return p[0].attend(p[1], rt.Ints(spans, n, 2), heads, .5, composed) // not training: no dropout
 			})
 		}
 		got, gotGrads := of(false)

@@ -40,15 +40,17 @@ type Config struct {
 	Seed    uint64 // seed of the generators of all devices
 }
 
-// Runtime is a thread with tensors on it. It must not leave the function that
-// it was given to, nor be used from another goroutine.
+// Runtime is a thread with tensors on it. It must not be used after the function that
+// it was given to has returned, nor from another goroutine.
 type Runtime struct {
 	device   int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
 	training bool          // dropout is on
 	live     []lib.Ctensor // every tensor, in the order made
 	marks    []int         // where in live each open scope starts
 	stream   uint64        // names the random numbers that dropout draws on a CPU
-	drawn    uint64        // how many it has drawn of the stream
+	drawn    uint64        // dropout calls since the stream was set
+	items    []int64       // names of the rows of the pass under way; nil if not set
+	at       []int64       // names of the rows of its positions
 	params   []*Params     // made so far
 	leader   *Runtime      // of the team, on other members
 	number   int           // in the team, the leader's is 0
@@ -166,20 +168,66 @@ func (rt *Runtime) free(from int) {
 // Live is the number of tensors that the Runtime holds.
 func (rt *Runtime) Live() int { return len(rt.live) }
 
-// SetStream names the random numbers that dropout draws from here on, on a CPU:
-// the same parts give the same masks. A trainer names the step, so that no
-// generator's state is shared between threads or needs to be saved.
+// SetStream names the random numbers that dropout draws from here on, on a CPU. The mask
+// of an element is a hash of the stream, the number of the dropout call since
+// SetStream, the name of the element's row and its place in the row. A trainer gives
+// the seed and the step, so no state needs to be saved, and names the rows with
+// NameRows. Until then rows are named by their numbers.
 func (rt *Runtime) SetStream(parts ...uint64) {
-	rt.stream, rt.drawn = 0, 0
-	for _, part := range parts {
-		rt.stream = mix(rt.stream ^ part)
+	rt.stream, rt.drawn = Hash(parts...), 0
+	rt.items, rt.at = nil, nil
+}
+
+// NameRows names the rows of the operations that follow, so that a row gets the same
+// dropout mask in a team of any size. A tensor with len(items) rows has those rows; one
+// with len(at) rows has the rows items[at[i]]. at must be strictly ascending: then
+// a tensor with as many rows as both has the same rows by either rule. Dropout fails for
+// any other number of rows, and in a team of several members whose rows have no names.
+func (rt *Runtime) NameRows(items, at []int64) {
+	names := make([]int64, len(at))
+	for i, row := range at {
+		if row < 0 || row >= int64(len(items)) || i > 0 && row <= at[i-1] {
+			panic(&Error{"name_rows", nil, fmt.Sprintf("position %d is row %d of %d: expected ascending rows", i, row, len(items))})
+		}
+		names[i] = items[row]
 	}
+	rt.items, rt.at = items, names
+}
+
+// rowNames are the names of t's rows, for dropout; nil stands for their numbers.
+func (rt *Runtime) rowNames(op string, t Tensor) []int64 {
+	rows := -1
+	if shape := t.Shape(); len(shape) > 0 {
+		rows = int(shape[0])
+	}
+	switch {
+	case rt.items == nil && (rt.barrier == nil || rt.barrier.size == 1):
+		return nil
+	case rt.items == nil:
+		panic(&Error{op, shapes([]Tensor{t}), "rows without names in a team of several members: call NameRows first"})
+	case rows == len(rt.items):
+		return rt.items
+	case rows == len(rt.at):
+		return rt.at
+	}
+	panic(&Error{op, shapes([]Tensor{t}), fmt.Sprintf(
+		"expected the rows of the batch's %d items or %d positions for dropout: call NameRows for other rows, or DropoutTable for a tensor that every member has whole",
+		len(rt.items), len(rt.at))})
 }
 
 // draw is the next random number of the stream.
 func (rt *Runtime) draw() uint64 {
 	rt.drawn++
 	return mix(rt.stream + rt.drawn*0x9e3779b97f4a7c15)
+}
+
+// Hash makes one number of several, for naming a stream of random numbers.
+func Hash(parts ...uint64) uint64 {
+	var h uint64
+	for _, part := range parts {
+		h = mix(h ^ part)
+	}
+	return h
 }
 
 // mix is the finaliser of SplitMix64 (Steele, Lea and Flood 2014), a bijection

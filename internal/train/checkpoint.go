@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"famebench/internal/atomicfile"
@@ -35,7 +36,8 @@ const (
 // versions identify what wrote a checkpoint: another version may continue differently.
 func versions() string { return fmt.Sprintf("train %d, libtorch %s", Version, torch.Version()) }
 
-// save writes a checkpoint from which resume continues bit for bit.
+// save writes a checkpoint from which resume continues bit for bit with as many threads,
+// and up to rounding with another number.
 func (f *trainer) save() error {
 	if f.options.Checkpoint == "" {
 		return nil
@@ -197,6 +199,7 @@ func (st state) check(c Config, batches int) error {
 		{"targets", st.Targets >= st.EpochTarget && st.Targets > 0 && st.EpochTarget >= int64(st.Batch)},
 		{"loss_sum", finite(st.LossSum) && (st.Batch > 0 || st.LossSum == 0 && st.EpochTarget == 0)},
 		{"best_epoch", st.BestEpoch == best},
+		{"threads", len(st.Threads) > 0 && slices.Min(st.Threads) > 0},
 		{"waited", st.Waited == evaluations},
 		{"seconds", st.Seconds >= 0 && st.EvalSeconds >= 0 && finite(st.Seconds) && finite(st.EvalSeconds)},
 	} {

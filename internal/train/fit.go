@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"famebench/datasets"
@@ -37,6 +38,7 @@ type Result struct {
 	BestValid rank.Metrics   `json:"best_valid"` // at that epoch, seen items removed
 	// Measured, not part of what must be equal between runs:
 	Resumed     bool    `json:"-"` // from a checkpoint
+	Threads     []int   `json:"-"` // the team's sizes, more than one only if the run was resumed with another
 	Seconds     float64 `json:"-"` // training and validation, over all resumes
 	EvalSeconds float64 `json:"-"` // validation alone
 	Targets     int64   `json:"-"` // scored in training
@@ -78,6 +80,7 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 	if err := f.resume(); err != nil {
 		return nil, err
 	}
+	f.countThreads()
 	status, err := f.run(ctx)
 	if err != nil {
 		return nil, err
@@ -89,8 +92,21 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 	}
 	return &Result{
 		Status: status, Curve: f.state.Curve, BestEpoch: f.state.BestEpoch, BestValid: f.state.BestValid,
-		Resumed: f.resumed, Seconds: f.state.Seconds, EvalSeconds: f.state.EvalSeconds, Targets: f.state.Targets,
+		Resumed: f.resumed, Threads: f.state.Threads, Seconds: f.state.Seconds, EvalSeconds: f.state.EvalSeconds, Targets: f.state.Targets,
 	}, nil
+}
+
+// countThreads adds the team's size to those that have trained so far.
+func (f *trainer) countThreads() {
+	size := f.replicas.team.Size()
+	if slices.Contains(f.state.Threads, size) {
+		return
+	}
+	f.state.Threads = append(f.state.Threads, size)
+	if f.resumed && f.options.Notice != nil {
+		f.options.Notice(fmt.Sprintf("the run continues with %d threads from a checkpoint that %d wrote, so its last digits are those of neither",
+			size, f.state.Threads[len(f.state.Threads)-2]))
+	}
 }
 
 func (f *trainer) newAdam() *torch.Adam {
@@ -129,7 +145,8 @@ type state struct {
 	Times       []epochTime    `json:"times"`
 	BestEpoch   int            `json:"best_epoch"`
 	BestValid   rank.Metrics   `json:"best_valid"`
-	Waited      int            `json:"waited"` // the patience counter: evaluations since the best
+	Waited      int            `json:"waited"`  // the patience counter: evaluations since the best
+	Threads     []int          `json:"threads"` // sizes of the teams that have trained so far
 	Seconds     float64        `json:"seconds"`
 	EvalSeconds float64        `json:"eval_seconds"`
 }
@@ -230,9 +247,9 @@ func (f *trainer) epoch(ctx context.Context, clock *stopwatch) (record.Status, e
 func (f *trainer) batches(epoch int) [][]sample {
 	samples := f.samples
 	if f.config.Objective == Cloze {
-		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.config.MaskPrefix, f.random(streamHide, int64(epoch), 0))
+		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.config.MaskPrefix, f.random(streamHide, epoch))
 	}
-	return epochBatches(samples, f.config.BatchTargets, f.random(streamShuffle, int64(epoch), 0))
+	return epochBatches(samples, f.config.BatchTargets, f.random(streamShuffle, epoch))
 }
 
 // step makes one update and returns the mean loss and the number of targets.
@@ -244,22 +261,24 @@ func (f *trainer) step(batch []sample) (loss float64, targets int, err error) {
 	err = f.replicas.team.Each(func(k int, rt *torch.Runtime) error {
 		m := f.replicas.models[k]
 		m.Params().ZeroGrad()
-		part := share(batch, k, members)
+		part, places := share(batch, k, members)
 		if len(part) == 0 {
 			return nil
 		}
 		b := makeBatch(f.split.Train, part)
+		b.Place = places
 		if n := f.config.ItemLoss().SampledNegatives(); n > 0 {
-			addNegatives(b, n, f.items, f.random(streamNegatives, f.state.Steps, k))
+			addNegatives(b, n, f.items, f.numbers(streamNegatives))
 		}
 		if f.same != nil {
-			others := f.same.draw(f.split.Train, part, f.random(streamSameTarget, f.state.Steps, k))
+			others := f.same.draw(f.split.Train, part, places, f.numbers(streamSameTarget))
 			b.SameTarget = makeBatch(f.split.Train, others)
+			b.SameTarget.Place = places
 		}
 		rt.SetTraining(true)
 		defer rt.SetTraining(false)
-		// By member, as above: with another number of threads, masks and negatives differ.
-		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps), uint64(k))
+		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps))
+		b.NameRows(rt, b.Position)
 		rt.Scope(func() {
 			l := m.Loss(b)
 			losses[k], sizes[k] = l.Item(), len(b.Target)
@@ -355,8 +374,13 @@ const (
 	streamSameTarget
 )
 
-func (f *trainer) random(stream, counter int64, member int) *rand.Rand {
-	return rand.New(rand.NewPCG(uint64(f.options.Seed), uint64(stream)<<56|uint64(member)<<40|uint64(counter)))
+func (f *trainer) random(stream uint64, epoch int) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(f.options.Seed), stream<<56|uint64(epoch)))
+}
+
+// numbers are those of the step under way.
+func (f *trainer) numbers(stream uint64) numbers {
+	return numbers{uint64(f.options.Seed), stream, uint64(f.state.Steps)}
 }
 
 // stopwatch adds the time since its last tick to a total.

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"famebench/internal/torch"
 	"famebench/models"
 )
 
@@ -13,7 +14,7 @@ import (
 type sample struct {
 	user              int32
 	start, end, first int32
-	hidden            []int32 // nil but for Cloze
+	hidden            []int32 // Cloze only
 }
 
 func (s sample) inputs() int { return int(s.end - s.start) }
@@ -77,8 +78,8 @@ func windows(seqs [][]int32, maxLen, stride int) []sample {
 // hide draws what an epoch's Cloze samples are to predict: with probability
 // lastOnly one item, hidden behind a prefix of its sequence that ends there (or
 // behind all of it, if prefix is false: the last item), else each item with
-// probability ratio. Samples of which nothing is hidden drop out. The result
-// depends on r alone.
+// probability ratio. Samples in which nothing is hidden are left out. The
+// result depends on r alone.
 func hide(samples []sample, ratio, lastOnly float64, prefix bool, r *rand.Rand) []sample {
 	var out []sample
 	for _, s := range samples {
@@ -122,15 +123,22 @@ func epochBatches(samples []sample, targets int, r *rand.Rand) [][]sample {
 	return batches
 }
 
-// share is member k's part of a batch: every members-th sample. A batch is in
-// order of length, so the parts have about the same numbers of items and targets.
-// It may be empty.
-func share(batch []sample, k, members int) []sample {
-	var part []sample
+// share is member k's part of a batch, every members-th sample, and the samples' places
+// in the batch. A batch is in order of length, so the parts have about the same numbers
+// of items and targets. A part may be empty.
+func share(batch []sample, k, members int) (part []sample, places []int64) {
 	for i := k; i < len(batch); i += members {
-		part = append(part, batch[i])
+		part, places = append(part, batch[i]), append(places, int64(i))
 	}
-	return part
+	return part, places
+}
+
+// numbers are the random numbers that a step draws for one purpose. Those for a name are
+// a function of the name, so it does not matter which member of the team draws them.
+type numbers struct{ seed, stream, step uint64 }
+
+func (n numbers) of(name int64) *rand.Rand {
+	return rand.New(rand.NewPCG(n.seed, torch.Hash(n.stream, n.step, uint64(name))))
 }
 
 // makeBatch lays samples out as a model reads them.
@@ -173,9 +181,9 @@ func newSameTarget(seqs [][]int32, samples []sample, items int) *sameTarget {
 	return x
 }
 
-// draw gives for each sample another one with the same target, uniformly; the
-// sample itself if there is no other.
-func (x *sameTarget) draw(seqs [][]int32, samples []sample, r *rand.Rand) []sample {
+// draw gives for each sample, whose place in the whole batch is known, another one with
+// the same target, uniformly; the sample itself if there is no other.
+func (x *sameTarget) draw(seqs [][]int32, samples []sample, places []int64, random numbers) []sample {
 	out := make([]sample, len(samples))
 	for i, s := range samples {
 		out[i] = s
@@ -184,7 +192,7 @@ func (x *sameTarget) draw(seqs [][]int32, samples []sample, r *rand.Rand) []samp
 			continue
 		}
 		// Uniform over the others: the last one takes the place of the sample itself.
-		other := x.samples[same[r.IntN(len(same)-1)]]
+		other := x.samples[same[random.of(places[i]).IntN(len(same)-1)]]
 		if other.user == s.user && other.end == s.end {
 			other = x.samples[same[len(same)-1]]
 		}
@@ -195,9 +203,11 @@ func (x *sameTarget) draw(seqs [][]int32, samples []sample, r *rand.Rand) []samp
 
 // addNegatives draws k items for each target, uniform over the catalogue
 // without the target itself.
-func addNegatives(b *models.Batch, k, items int, r *rand.Rand) {
+func addNegatives(b *models.Batch, k, items int, random numbers) {
 	b.Negatives = make([]int64, 0, len(b.Target)*k)
-	for _, t := range b.Target {
+	names := b.RowNames()
+	for i, t := range b.Target {
+		r := random.of(names[b.Position[i]])
 		for range k {
 			v := r.Int64N(int64(items)-1) + 1
 			if v >= t {

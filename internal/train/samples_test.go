@@ -166,11 +166,14 @@ func TestSameTarget(t *testing.T) {
 	seqs := [][]int32{{1, 2, 9}, {3, 9}, {4, 5, 6, 9}, {7, 8}}
 	samples := prefixes(seqs, 50)
 	x := newSameTarget(seqs, samples, 9)
-	r := rand.New(rand.NewPCG(1, 1))
+	places := make([]int64, len(samples))
+	for i := range places {
+		places[i] = int64(i)
+	}
 	counts := map[[2]int32]int{} // user asked, user given, where the target is 9
 	const n = 3000
-	for range n {
-		for i, o := range x.draw(seqs, samples, r) {
+	for step := range uint64(n) {
+		for i, o := range x.draw(seqs, samples, places, numbers{1, 1, step}) {
 			s := samples[i]
 			if seqs[o.user][o.end] != seqs[s.user][s.end] {
 				t.Fatalf("%+v for %+v", o, s)
@@ -247,9 +250,10 @@ func TestShare(t *testing.T) {
 	for members := 1; members <= 7; members++ {
 		seen := 0
 		for k := range members {
-			for i, s := range share(batch, k, members) {
-				if !equal([]sample{s}, batch[k+i*members:][:1]) {
-					t.Errorf("%d members: sample %d of member %d is %+v", members, i, k, s)
+			part, places := share(batch, k, members)
+			for i, s := range part {
+				if at := k + i*members; !equal([]sample{s}, batch[at:][:1]) || places[i] != int64(at) {
+					t.Errorf("%d members: sample %d of member %d is %+v from place %d", members, i, k, s, places[i])
 				}
 				seen++
 			}
@@ -263,7 +267,7 @@ func TestShare(t *testing.T) {
 func TestNegatives(t *testing.T) {
 	b := makeBatch([][]int32{{1, 2, 3}}, []sample{piece(0, 0, 2, 0)})
 	const k, items = 3000, 4
-	addNegatives(b, k, items, rand.New(rand.NewPCG(1, 1)))
+	addNegatives(b, k, items, numbers{1, 1, 1})
 	for i, target := range b.Target {
 		var count [items + 1]int
 		for _, v := range b.Negatives[i*k : (i+1)*k] {

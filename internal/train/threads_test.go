@@ -3,6 +3,8 @@ package train
 import (
 	"context"
 	"math"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,43 +14,103 @@ import (
 	"famebench/models"
 )
 
-// Dropout masks and sampled negatives are drawn by each thread for its share of a
-// batch: with either, another number of threads is like another seed, as docs/records.md
-// says. Without both the loss differs by rounding only.
-func TestThreadsDrawTheirOwnNumbers(t *testing.T) {
+// Dropout masks, sampled negatives and sequences with the same target depend on a
+// sample's place in the batch, so the number of threads changes rounding only.
+func TestThreadsChangeRoundingOnly(t *testing.T) {
 	s := basic.Cyclic(t, 120, 10)
-	loss := func(threads int, dropout float64, kind string) (l float64) {
-		c := testConfig()
-		c.Epochs, c.Loss, c.Negatives = 1, kind, 2
-		config := smallTransformer()
-		config.Dropout, config.AttnDropout = dropout, dropout
-		build := func(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
-			return baselines.NewSASRec(rt, &baselines.SASRecConfig{TransformerConfig: config}, loss, items, maxLen)
-		}
-		err := withReplicas(threads, 1, build, s, c, func(m *Replicas) error {
-			r, err := Fit(context.Background(), m, s, c, Options{Seed: 1})
-			if err == nil {
-				l = r.Curve[0].Loss
+	config := smallTransformer()
+	config.Dropout, config.AttnDropout = .3, .2
+	sasrec := func(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
+		return baselines.NewSASRec(rt, &baselines.SASRecConfig{TransformerConfig: config}, loss, items, maxLen)
+	}
+	for name, c := range map[string]struct {
+		build           builder
+		objective, loss string
+	}{
+		"sasrec":                 {sasrec, AllPositions, "ce"},
+		"sasrec gbce":            {sasrec, AllPositions, "gbce"},
+		"sasrec sampled-softmax": {sasrec, AllPositions, "sampled-softmax"},
+		"bert4rec": {func(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
+			return baselines.NewBERT4Rec(rt, &baselines.BERT4RecConfig{TransformerConfig: config, Padding: "left"}, loss, items, maxLen)
+		}, Cloze, "ce"},
+		"core": {func(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
+			c := baselines.COREDefaults()
+			c.TransformerConfig = config
+			return baselines.NewCORE(rt, c, loss, items, maxLen)
+		}, AllPositions, "ce"},
+		"duorec": {func(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
+			c := baselines.DuoRecDefaults()
+			c.TransformerConfig = config
+			return baselines.NewDuoRec(rt, c, loss, items, maxLen)
+		}, Prefix, "ce"},
+		"fame": {func(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
+			c := models.FAMEDefaults()
+			c.TransformerConfig, c.BalanceWeight = config, .1
+			return models.NewFAME(rt, c, loss, items, maxLen)
+		}, AllPositions, "ce"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			loss := func(threads int) (l float64) {
+				settings := testConfig()
+				settings.Epochs, settings.Objective, settings.Loss, settings.Negatives = 1, c.objective, c.loss, 5
+				err := withReplicas(threads, 1, c.build, s, settings, func(m *Replicas) error {
+					r, err := Fit(context.Background(), m, s, settings, Options{Seed: 1})
+					if err == nil {
+						l = r.Curve[0].Loss
+					}
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return l
 			}
+			one := loss(1)
+			for threads := 2; threads <= 3; threads++ {
+				several := loss(threads)
+				if math.Abs(several-one) > 1e-6*one {
+					t.Errorf("loss %v with 1 thread, %v with %d", one, several, threads)
+				}
+				if again := loss(threads); again != several {
+					t.Errorf("loss %v and then %v with %d threads", several, again, threads)
+				}
+			}
+		})
+	}
+}
+
+// A run may be resumed with another number of threads, and says so.
+func TestResumeWithOtherThreads(t *testing.T) {
+	s, c := basic.Cyclic(t, 120, 10), testConfig()
+	c.Epochs = 2
+	notice := ""
+	o := Options{Seed: 5, Checkpoint: filepath.Join(t.TempDir(), "checkpoint"), Notice: func(text string) { notice = text }}
+	fitWith := func(ctx context.Context, threads int, o Options) (r *Result) {
+		err := withReplicas(threads, 5, smallSASRec, s, c, func(m *Replicas) (err error) {
+			r, err = Fit(ctx, m, s, c, o)
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return l
+		return r
 	}
-	for _, c := range []struct {
-		dropout  float64
-		kind     string
-		rounding bool
-	}{{0, "ce", true}, {.3, "ce", false}, {0, "sampled-softmax", false}} {
-		one, two := loss(1, c.dropout, c.kind), loss(2, c.dropout, c.kind)
-		if d := math.Abs(one - two); (d < 1e-5) != c.rounding {
-			t.Errorf("dropout %v, %s: loss %v with 1 thread, %v with 2", c.dropout, c.kind, one, two)
+	ctx, cancel := context.WithCancel(context.Background())
+	o.Progress = func(p Progress) {
+		if p.Step == 3 {
+			cancel()
 		}
-		if again := loss(2, c.dropout, c.kind); again != two {
-			t.Errorf("dropout %v, %s: loss %v and then %v with 2 threads", c.dropout, c.kind, two, again)
-		}
+	}
+	if r := fitWith(ctx, 1, o); r.Status != StopInterrupt || !slices.Equal(r.Threads, []int{1}) || notice != "" {
+		t.Fatalf("%+v, notice %q", r, notice)
+	}
+	o.Progress = nil
+	r, whole := fitWith(context.Background(), 2, o), fitWith(context.Background(), 2, Options{Seed: 5})
+	if !r.Resumed || !slices.Equal(r.Threads, []int{1, 2}) || !strings.Contains(notice, "with 2 threads from a checkpoint that 1 wrote") {
+		t.Errorf("%+v, notice %q", r, notice)
+	}
+	if got, want := r.Curve[0].Loss, whole.Curve[0].Loss; math.Abs(got-want) > 1e-6*want {
+		t.Errorf("loss %v, undisturbed %v", got, want)
 	}
 }
 
