@@ -40,8 +40,21 @@ void *fb_grad(void *param);         // new handle, NULL if there is no gradient
 int fb_zero_grad(int n, void **params);
 void *fb_parameter(void *from);     // the same memory as a leaf that wants gradients
 
-// Mean cross-entropy of hidden·table^T (+ bias) over the classes lo…hi-1.
-void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int64_t lo, int64_t hi);
+// Decides which matrix products are used from here on: name, or for "" what suits the
+// processor. Returns NULL, or the names that this processor can use. products.cpp.
+const char *fb_choose_products(const char *name);
+const char *fb_products(void);    // what was chosen
+int fb_bfloat16_is_fast(void);    // whether the processor multiplies bfloat16 itself
+
+// x·w^T (+ b) over the last dimension.
+void *fb_linear(void *x, void *w, void *b, int bfloat16);
+
+// Mean cross-entropy of hidden·table^T (+ bias) over the classes lo…hi-1 (loss.cpp).
+typedef struct {
+  int64_t lo, hi;
+  int bfloat16;
+} fb_classes;
+void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, fb_classes classes);
 
 // out[B·V] = users·table^T (+ bias), without a gradient.
 int fb_scores(void *users, void *table, void *bias, float *out, int64_t n);
