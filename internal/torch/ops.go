@@ -94,6 +94,9 @@ func (t Tensor) dropout(p float64, names []int64) Tensor {
 
 // GELU is x/2·(1 + erf(x/√2)), the exact form.
 func (t Tensor) GELU() Tensor {
+	if t.rt.device < 0 {
+		return t.rt.native(C.fb_gelu(unsafe.Pointer(t.c)), "gelu", t)
+	}
 	var out lib.Ctensor
 	lib.AtgGelu(&out, t.c, "none")
 	return t.rt.made(out, "gelu", t)
