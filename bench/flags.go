@@ -63,7 +63,7 @@ Results go to results/ next to experiments.toml, or to -out:
   SUITE.toml            the settings that a suite of kind tune chose
   analysis/ID.json      what -analyse prints
   trec/ID.*             what -trec writes (not for git)
-  curves/, datasets/    training curves with times; statistics of the data
+  curves/, datasets/    training curves with times; statistics and test cases of the data
   weights/, state/, aggregates/   best weights; checkpoints and locks; a cache (not for git)
 Tables are printed on stdout, progress on stderr.
 

@@ -300,7 +300,8 @@ tuned = "results/search.toml"
 	}
 }
 
-// A report needs neither the encoder nor the data: the records say what they were.
+// A report needs neither the encoder nor the data: the records say what they were, and the
+// test cases are stored.
 func TestReportFromRecordsAlone(t *testing.T) {
 	dir, encoder := textFolder(t)
 	args := []string{"-suite", "text", "-models", "fame,fame-plus"}
@@ -321,13 +322,26 @@ func TestReportFromRecordsAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.RemoveAll(filepath.Join(dir, "results", "aggregates")); err != nil { // so that all is computed again
+		t.Fatal(err)
+	}
+	if _, stderr, err := runBench(t, dir, append(none, "-report")...); err != nil || read(t, table) != want {
+		t.Errorf("without the data: %v\n%s%s", err, stderr, read(t, table))
+	}
+	cases, err := filepath.Glob(filepath.Join(dir, "results", "datasets", "*.leave-one-out.cases.tsv.gz"))
+	if err != nil || len(cases) != 1 {
+		t.Fatalf("%q, %v", cases, err)
+	}
+	if err := os.Remove(cases[0]); err != nil {
+		t.Fatal(err)
+	}
 	if _, stderr, err := runBench(t, dir, append(none, "-report")...); err != nil {
-		t.Errorf("without the data: %v\n%s", err, stderr)
+		t.Errorf("without the test cases: %v\n%s", err, stderr)
 	}
 	before, _, _ := strings.Cut(want, "\n## Where")
-	got := read(t, table)
-	if !strings.HasPrefix(got, before) || strings.Contains(got, "Interactions of the target in training") || !strings.Contains(got, "the data is not here") {
-		t.Errorf("without the data:\n%s\nwant at first\n%s", got, before)
+	got, note := read(t, table), "its users were not divided into groups, since datasets/"+filepath.Base(cases[0])+" is missing"
+	if !strings.HasPrefix(got, before) || strings.Contains(got, "Interactions of the target in training") || !strings.Contains(got, note) {
+		t.Errorf("without the test cases:\n%s\nwant at first\n%s", got, before)
 	}
 	if _, _, err := runBench(t, dir, append(none, "-dry-run")...); err == nil || exitCode(err) != exitUsage {
 		t.Errorf("what cannot be run is planned: %v", err)

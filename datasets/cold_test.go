@@ -87,25 +87,27 @@ func TestColdLeavesTooLittle(t *testing.T) {
 	}
 }
 
-// On Beauty: the share, what hangs on the seed, what becomes of the split and of the
-// fingerprint.
-func TestColdBeauty(t *testing.T) {
-	open := func(share float64, seed int64) (*Dataset, *Split) {
-		d, err := Open(Config{Name: "amazon-beauty", ColdItems: share, ColdSeed: seed}, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(d.Warnings) > 0 {
-			t.Errorf("warnings %q", d.Warnings)
-		}
-		s, err := NewSplit(d, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d, s
+// coldBeauty is Beauty with a share of cold items.
+func coldBeauty(t *testing.T, share float64, seed int64) (*Dataset, *Split) {
+	t.Helper()
+	d, err := Open(Config{Name: "amazon-beauty", ColdItems: share, ColdSeed: seed}, "")
+	if err != nil {
+		t.Fatal(err)
 	}
-	whole, all := open(0, 0)
-	d, s := open(.05, 0)
+	if len(d.Warnings) > 0 {
+		t.Errorf("warnings %q", d.Warnings)
+	}
+	s, err := NewSplit(d, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, s
+}
+
+// On Beauty: the share, and what becomes of the split.
+func TestColdBeauty(t *testing.T) {
+	whole, all := coldBeauty(t, 0, 0)
+	d, s := coldBeauty(t, .05, 0)
 	cold := d.ColdItems()
 	if whole.ColdItems() != nil || len(cold) != 605 || !slices.IsSorted(cold) { // of 12,101
 		t.Errorf("%d and %d cold items", len(whole.ColdItems()), len(cold))
@@ -152,10 +154,16 @@ func TestColdBeauty(t *testing.T) {
 	if share := float64(targets) / float64(len(s.Test)); share < .04 || share > .06 || now < targets || now > targets+before {
 		t.Errorf("%d of %d test targets are cold, %d never trained (%d before)", targets, len(s.Test), now, before)
 	}
+}
 
-	again, _ := open(.05, 0)
-	more, _ := open(.1, 0)
-	other, _ := open(.05, 1)
+// On Beauty: what depends on share and seed, and the fingerprint.
+func TestColdItemsOfBeauty(t *testing.T) {
+	whole, _ := coldBeauty(t, 0, 0)
+	d, _ := coldBeauty(t, .05, 0)
+	again, _ := coldBeauty(t, .05, 0)
+	more, _ := coldBeauty(t, .1, 0)
+	other, _ := coldBeauty(t, .05, 1)
+	cold := d.ColdItems()
 	if !slices.Equal(again.ColdItems(), cold) || again.Fingerprint() != d.Fingerprint() {
 		t.Error("the same configuration gives other items")
 	}

@@ -103,12 +103,19 @@ func (c Config) Resolve() (Config, error) {
 	if c.Name == "" {
 		return c, fmt.Errorf("datasets: a data set needs a name")
 	}
-	fail := func(format string, args ...any) (Config, error) {
-		return c, fmt.Errorf("datasets: %s: %s", c.Name, fmt.Sprintf(format, args...))
+	for _, step := range []func() error{c.resolveFormat, c.checkKeys, c.columnDefaults, c.resolveChoices, c.checkNumbers} {
+		if err := step(); err != nil {
+			return c, fmt.Errorf("datasets: %s: %w", c.Name, err)
+		}
 	}
+	return c, nil
+}
+
+// resolveFormat fills in and checks the format.
+func (c *Config) resolveFormat() error {
 	for _, p := range []column{{"path", c.Path}, {"items", c.Items}, {"attributes", c.Attributes}} {
 		if len(p.column) > 4096 { // no system opens it, and a message would show it all
-			return fail("%s has %d bytes; expected the path of a file", p.key, len(p.column))
+			return fmt.Errorf("%s has %d bytes; expected the path of a file", p.key, len(p.column))
 		}
 	}
 	if c.Format == "" {
@@ -120,39 +127,50 @@ func (c Config) Resolve() (Config, error) {
 	if c.Format == "" {
 		if c.Path == "" {
 			if near := nearest(c.Name, Known()); near != "" {
-				return fail("unknown data set (did you mean %q?); known are %s, another one needs format and path", near, strings.Join(Known(), ", "))
+				return fmt.Errorf("unknown data set (did you mean %q?); known are %s, another one needs format and path", near, strings.Join(Known(), ", "))
 			}
 		}
-		return fail("format is missing; expected one of %s", strings.Join(Formats(), ", "))
+		return fmt.Errorf("format is missing; expected one of %s", strings.Join(Formats(), ", "))
 	}
-	f, ok := formats[c.Format]
-	if !ok {
+	if _, ok := formats[c.Format]; !ok {
 		hint := ""
 		if near := nearest(c.Format, Formats()); near != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", near)
 		}
-		return fail("unknown format %q%s; expected one of %s", c.Format, hint, strings.Join(Formats(), ", "))
+		return fmt.Errorf("unknown format %q%s; expected one of %s", c.Format, hint, strings.Join(Formats(), ", "))
 	}
+	return nil
+}
+
+// checkKeys refuses keys that the format does not use, and asks for those that it needs.
+func (c *Config) checkKeys() error {
+	keys := formats[c.Format].keys
 	for _, k := range optionalKeys {
-		if k.set(&c) && !slices.Contains(f.keys, k.name) {
-			return fail("key %s is not used by format %s; remove it (%s uses %s)", k.name, c.Format, c.Format, strings.Join(f.keys, ", "))
+		if k.set(c) && !slices.Contains(keys, k.name) {
+			return fmt.Errorf("key %s is not used by format %s; remove it (%s uses %s)", k.name, c.Format, c.Format, strings.Join(keys, ", "))
 		}
 	}
 	if c.Format == "embedded" && !slices.Contains(Embedded(), c.Name) {
-		return fail("not embedded; expected one of %s", strings.Join(Embedded(), ", "))
+		return fmt.Errorf("not embedded; expected one of %s", strings.Join(Embedded(), ", "))
 	}
 	if c.Path == "" && c.Format != "embedded" && knownSets[c.Name].format != c.Format {
-		return fail("path is missing: the file of the interactions, or the folder that holds it")
+		return fmt.Errorf("path is missing: the file of the interactions, or the folder that holds it")
 	}
-	if err := c.columnDefaults(); err != nil {
-		return fail("%v", err)
+	return nil
+}
+
+// timed tells whether the format has times, or the configuration names a column of them.
+func (c *Config) timed() bool {
+	return formats[c.Format].ties != "" && (c.Format != "csv" || c.Columns.Time != "")
+}
+
+// resolveChoices fills in and checks the keys whose values are one of a few words.
+func (c *Config) resolveChoices() error {
+	if !c.timed() && c.Ties != "" {
+		return fmt.Errorf("ties is set, but there is no time to tie: set columns.time or remove ties")
 	}
-	timed := f.ties != "" && (c.Format != "csv" || c.Columns.Time != "")
-	if !timed && c.Ties != "" {
-		return fail("ties is set, but there is no time to tie: set columns.time or remove ties")
-	}
-	if timed {
-		setDefault(&c.Ties, f.ties)
+	if c.timed() {
+		setDefault(&c.Ties, formats[c.Format].ties)
 	}
 	setDefault(&c.Duplicates, "keep")
 	setDefault(&c.Split, LeaveOneOut)
@@ -165,30 +183,35 @@ func (c Config) Resolve() (Config, error) {
 		{"split", c.Split, []string{LeaveOneOut, TimeSplit}},
 	} {
 		if !slices.Contains(k.allowed, k.value) {
-			return fail("%s = %q is unknown; expected one of %s", k.key, k.value, strings.Join(slices.DeleteFunc(k.allowed, isEmpty), ", "))
+			return fmt.Errorf("%s = %q is unknown; expected one of %s", k.key, k.value, strings.Join(slices.DeleteFunc(k.allowed, isEmpty), ", "))
 		}
 	}
+	return nil
+}
+
+// checkNumbers checks the filters, the cold items and the split.
+func (c *Config) checkNumbers() error {
 	switch {
 	case c.UnpackLimit < 0 || c.UnpackLimit > 1<<20:
-		return fail("unpack_limit = %d is not a number of GiB; expected 1 or more, or 0 for the default", c.UnpackLimit)
+		return fmt.Errorf("unpack_limit = %d is not a number of GiB; expected 1 or more, or 0 for the default", c.UnpackLimit)
 	case c.KCore < 0:
-		return fail("k_core = %d is negative; expected the least number of interactions, or 0 for no filter", c.KCore)
+		return fmt.Errorf("k_core = %d is negative; expected the least number of interactions, or 0 for no filter", c.KCore)
 	case c.MaxUsers < 0:
-		return fail("max_users = %d is negative; expected a number of users, or 0 for all", c.MaxUsers)
+		return fmt.Errorf("max_users = %d is negative; expected a number of users, or 0 for all", c.MaxUsers)
 	case math.IsNaN(c.MinRating) || math.IsInf(c.MinRating, 0):
-		return fail("min_rating = %v is not a finite number", c.MinRating)
+		return fmt.Errorf("min_rating = %v is not a finite number", c.MinRating)
 	case c.MinRating != 0 && c.Format == "csv" && c.Columns.Rating == "":
-		return fail("min_rating is set, but there is no rating: set columns.rating or remove min_rating")
+		return fmt.Errorf("min_rating is set, but there is no rating: set columns.rating or remove min_rating")
 	case !(c.ColdItems >= 0 && c.ColdItems < 1): // so put, it catches NaN
-		return fail("cold_items = %v is not a share of the items; expected 0 (none) up to, but not, 1", c.ColdItems)
+		return fmt.Errorf("cold_items = %v is not a share of the items; expected 0 (none) up to, but not, 1", c.ColdItems)
 	case c.ColdSeed < 0:
-		return fail("cold_seed = %d is negative; expected 0 or more", c.ColdSeed)
+		return fmt.Errorf("cold_seed = %d is negative; expected 0 or more", c.ColdSeed)
 	case c.ColdSeed != 0 && c.ColdItems == 0:
-		return fail("cold_seed is set, but no items are to be drawn: set cold_items or remove cold_seed")
-	case c.Split == TimeSplit && !timed:
-		return fail("split = %q needs times, which the source has not; use %q", TimeSplit, LeaveOneOut)
+		return fmt.Errorf("cold_seed is set, but no items are to be drawn: set cold_items or remove cold_seed")
+	case c.Split == TimeSplit && !c.timed():
+		return fmt.Errorf("split = %q needs times, which the source has not; use %q", TimeSplit, LeaveOneOut)
 	}
-	return c, nil
+	return nil
 }
 
 // columnDefaults fills in and checks the keys of the delimited formats.

@@ -262,64 +262,89 @@ func delimitedItems(c Config, src *source, m *metadataBuilder) error {
 	if need := d.flags - 1 + len(movieGenres); d.flags > 0 && t.width < need {
 		return t.errorf("%d fields, expected %d: id, title, dates, URL and %d genre flags", t.width, need, len(movieGenres))
 	}
-	item, title, year := t.place(d.itemColumns.Item), t.place(d.itemColumns.Title), t.place(d.itemColumns.Year)
-	brand, description := t.place(d.itemColumns.Brand), t.place(d.itemColumns.Description)
-	categories, genres := t.place(d.itemColumns.Categories), t.place(d.itemColumns.Genres)
-	paths, tags := d.listColumn("categories", t, categories), d.listColumn("genres", t, genres)
 	m.open(f.show)
-	err = t.each(func(f [][]byte) error {
-		name := bytes.TrimSpace(f[item])
-		if len(name) == 0 {
-			return t.errorf("the line has no item id")
-		}
-		id, ok := m.find(name)
-		if !ok {
-			return nil // not in the log
-		}
-		m.known[id] = true
-		if title >= 0 {
-			text := t.text(f[title])
-			if d.yearInTitle {
-				var published int32
-				text, published = cutYear(text)
-				m.year(id, published)
-			}
-			m.title(id, text)
-		}
-		if brand >= 0 {
-			m.brand(id, t.text(f[brand]))
-		}
-		if description >= 0 {
-			m.description(id, t.text(f[description]))
-		}
-		if year >= 0 {
-			m.date(id, t.text(f[year]))
-		}
-		if d.flags > 0 {
-			names, err := flagged(t, f[d.flags-1:])
-			if err != nil {
-				return err
-			}
-			m.genres(id, [][]string{names})
-		}
-		for _, list := range []struct {
-			place int
-			*listColumn
-		}{{categories, paths}, {genres, tags}} {
-			if list.place >= 0 {
-				if err := list.add(id, t.n, t.text(f[list.place])); err != nil {
-					return t.errorf("%v", err)
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	r := newItemReader(d, t, m)
+	if err := t.each(r.read); err != nil {
 		return err
 	}
-	m.warn(paths.finish(m.categories)...)
-	m.warn(tags.finish(m.genres)...)
+	m.warn(r.categories.finish(m.categories)...)
+	m.warn(r.genres.finish(m.genres)...)
 	return m.close()
+}
+
+// itemReader reads the lines of a metadata file.
+type itemReader struct {
+	d delimited
+	t *table
+	m *metadataBuilder
+	// Places of the columns; negative: the file has none.
+	item, title, year, brand, description int
+	categories, genres                    placedList
+}
+
+// placedList is a column of lists and its place.
+type placedList struct {
+	place int
+	*listColumn
+}
+
+func newItemReader(d delimited, t *table, m *metadataBuilder) *itemReader {
+	c := d.itemColumns
+	list := func(what, column string) placedList {
+		place := t.place(column)
+		return placedList{place, d.listColumn(what, t, place)}
+	}
+	return &itemReader{
+		d: d, t: t, m: m,
+		item: t.place(c.Item), title: t.place(c.Title), year: t.place(c.Year), brand: t.place(c.Brand), description: t.place(c.Description),
+		categories: list("categories", c.Categories), genres: list("genres", c.Genres),
+	}
+}
+
+// read adds the item of one line to the metadata, unless the log does not have it.
+func (r *itemReader) read(f [][]byte) error {
+	name := bytes.TrimSpace(f[r.item])
+	if len(name) == 0 {
+		return r.t.errorf("the line has no item id")
+	}
+	id, ok := r.m.find(name)
+	if !ok {
+		return nil
+	}
+	r.m.known[id] = true
+	if r.title >= 0 {
+		text := r.t.text(f[r.title])
+		if r.d.yearInTitle {
+			var published int32
+			text, published = cutYear(text)
+			r.m.year(id, published)
+		}
+		r.m.title(id, text)
+	}
+	if r.brand >= 0 {
+		r.m.brand(id, r.t.text(f[r.brand]))
+	}
+	if r.description >= 0 {
+		r.m.description(id, r.t.text(f[r.description]))
+	}
+	if r.year >= 0 {
+		r.m.date(id, r.t.text(f[r.year]))
+	}
+	if r.d.flags > 0 {
+		names, err := flagged(r.t, f[r.d.flags-1:])
+		if err != nil {
+			return err
+		}
+		r.m.genres(id, [][]string{names})
+	}
+	for _, list := range []placedList{r.categories, r.genres} {
+		if list.place >= 0 {
+			if err := list.add(id, r.t.n, r.t.text(f[list.place])); err != nil {
+				return r.t.errorf("%v", err)
+			}
+		}
+	}
+	return nil
 }
 
 // listColumn prepares to read categories or genres from a column.

@@ -59,32 +59,18 @@ func TestRandomInteractions(t *testing.T) {
 		})
 		check("mixed times", mixed, text, sequencesOf(events))
 
-		var recbole strings.Builder
-		recbole.WriteString("timestamp:float\titem_id:token\tuser_id:token\n")
-		atomic := tableStyle{sep: "\t", end: "\n", quoting: "least"}
-		for _, e := range events {
-			recbole.WriteString(atomic.row(r, w.write(e.at), e.item, e.user))
-		}
-		check("recbole", Config{Format: "recbole", Path: "log"}, recbole.String(), sequencesOf(events))
-
+		check("recbole", Config{Format: "recbole", Path: "log"}, recboleLog(r, events, w.write), sequencesOf(events))
 		if !strings.ContainsAny(w.write(events[0].at), "T:") {
-			var amazon strings.Builder
-			for _, e := range events {
-				fmt.Fprintf(&amazon, "{\"asin\": %+q, \"unixReviewTime\": %s, \"reviewerID\": %q, \"overall\": %d.0}\n", e.item, w.write(e.at), e.user, r.IntN(5))
-			}
-			check("amazon", Config{Format: "amazon", Path: "log", Ties: "file"}, amazon.String(), sequencesOf(events))
+			check("amazon", Config{Format: "amazon", Path: "log", Ties: "file"}, amazonLog(r, events, w.write), sequencesOf(events))
 		}
 
 		numbers := randomEvents(r, true, timeSteps[step])
 		for _, f := range []struct{ format, line string }{{"movielens-20m", "%s,%s,%d.5,%s\n"}, {"movielens-1m", "%s::%s::%d::%s\n"}, {"movielens-100k", "%s\t%s\t%d\t%s\n"}} {
-			var b strings.Builder
-			if f.format == "movielens-20m" {
-				b.WriteString("userId,movieId,rating,timestamp\n")
-			}
+			log := map[string]string{"movielens-20m": "userId,movieId,rating,timestamp\n"}[f.format]
 			for _, e := range numbers {
-				fmt.Fprintf(&b, f.line, e.user, e.item, r.IntN(5), w.write(e.at))
+				log += fmt.Sprintf(f.line, e.user, e.item, r.IntN(5), w.write(e.at))
 			}
-			check(f.format, Config{Format: f.format, Path: "log", Ties: "file"}, b.String(), sequencesOf(numbers))
+			check(f.format, Config{Format: f.format, Path: "log", Ties: "file"}, log, sequencesOf(numbers))
 		}
 
 		// S3-Rec: sequences without times, a line a user.
@@ -102,4 +88,20 @@ func TestRandomInteractions(t *testing.T) {
 		}
 	}
 	t.Log(read)
+}
+
+func recboleLog(r *rand.Rand, events []event, write func(int64) string) string {
+	log := "timestamp:float\titem_id:token\tuser_id:token\n"
+	atomic := tableStyle{sep: "\t", end: "\n", quoting: "least"}
+	for _, e := range events {
+		log += atomic.row(r, write(e.at), e.item, e.user)
+	}
+	return log
+}
+
+func amazonLog(r *rand.Rand, events []event, write func(int64) string) (log string) {
+	for _, e := range events {
+		log += fmt.Sprintf("{\"asin\": %+q, \"unixReviewTime\": %s, \"reviewerID\": %q, \"overall\": %d.0}\n", e.item, write(e.at), e.user, r.IntN(5))
+	}
+	return log
 }

@@ -118,16 +118,15 @@ func (b *Batch) RowNames() []int64 {
 // Loss, with b.Position. A model that lays out a batch of its own calls it again.
 func (b *Batch) NameRows(rt *torch.Runtime, at []int64) { rt.NameRows(b.RowNames(), at) }
 
-// Join concatenates the sequences of batches, without positions and targets. Sequences
-// of different batches get different places, though they may be the same.
+// Join concatenates the sequences of batches, without positions and targets. Every
+// sequence gets a place of its own, also where two batches have the same one.
 func Join(batches ...*Batch) *Batch {
-	const places = 1 << 32 // more than any batch has
 	out := &Batch{}
 	for k, b := range batches {
 		out.Items = append(out.Items, b.Items...)
 		out.Lengths = append(out.Lengths, b.Lengths...)
 		for i := range b.Lengths {
-			out.Place = append(out.Place, int64(k)*places+b.place(i))
+			out.Place = append(out.Place, b.place(i)*int64(len(batches))+int64(k))
 		}
 	}
 	return out

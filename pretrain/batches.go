@@ -111,15 +111,10 @@ func (s *sampler) epoch(r *rand.Rand) [][]int32 {
 }
 
 // turns says which head takes each step of an epoch, given the number of each one's
-// batches.
-func turns(batches []int, alternate string) []int {
+// batches. The heads take turns, but share nothing while the encoder is frozen: the order of
+// their steps makes no difference.
+func turns(batches []int) []int {
 	var out []int
-	if alternate == AlternateEpoch {
-		for h, n := range batches {
-			out = append(out, slices.Repeat([]int{h}, n)...)
-		}
-		return out
-	}
 	for step := range slices.Max(batches) {
 		for h, n := range batches {
 			if step < n {

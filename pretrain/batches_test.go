@@ -117,13 +117,8 @@ func TestPairBatches(t *testing.T) {
 }
 
 func TestTurns(t *testing.T) {
-	for alternate, want := range map[string][]int{
-		AlternateStep:  {0, 1, 2, 1, 2, 2},
-		AlternateEpoch: {0, 1, 1, 2, 2, 2},
-	} {
-		if got := turns([]int{1, 2, 3}, alternate); !slices.Equal(got, want) {
-			t.Errorf("%s: %v, want %v", alternate, got, want)
-		}
+	if got, want := turns([]int{1, 2, 3}), []int{0, 1, 2, 1, 2, 2}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

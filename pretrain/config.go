@@ -31,9 +31,6 @@ const (
 	HeadLinear = "linear" // s → d/H
 	HeadMLP    = "mlp"    // s → s, GELU, s → d/H
 
-	AlternateStep  = "step"  // the heads take turns at every step
-	AlternateEpoch = "epoch" // a head passes over all its items, then the next does
-
 	ExtraCycle   = "cycle"   // head h has facet h mod F
 	ExtraDropout = "dropout" // heads after the F-th tell items apart: an item's only positive is itself under other dropout
 )
@@ -47,7 +44,6 @@ type Config struct {
 	Temperature    float64 `toml:"temperature" json:"temperature"`         // τ, by which cosines are divided; default .07
 	LearningRate   float64 `toml:"learning_rate" json:"learning_rate"`     // Adam's; default .001
 	Head           string  `toml:"head" json:"head"`                       // "linear" or "mlp"; default "linear"
-	Alternate      string  `toml:"alternate" json:"alternate"`             // "step" or "epoch"; default "step". While the encoder is frozen heads share nothing, and both give the same table
 	ExtraHeads     string  `toml:"extra_heads" json:"extra_heads"`         // what heads beyond the facets learn: "cycle" or "dropout"; default "cycle"
 	ViewDropout    float64 `toml:"view_dropout" json:"view_dropout"`       // share of a text vector that either view of an item lacks (extra_heads = "dropout"); default .1
 	DropText       float64 `toml:"drop_text" json:"drop_text"`             // share of the items with text, drawn at random, that are treated as if they had none; default 0
@@ -65,7 +61,6 @@ func Defaults() Config {
 		Temperature:  .07,
 		LearningRate: 1e-3,
 		Head:         HeadLinear,
-		Alternate:    AlternateStep,
 		ExtraHeads:   ExtraCycle,
 		ViewDropout:  .1,
 	}
@@ -74,7 +69,7 @@ func Defaults() Config {
 // Validate names the first setting that cannot be.
 func (c Config) Validate() error {
 	starts, heads := []string{StartContrast, StartOneFacet, StartPCA, StartRandom}, []string{HeadLinear, HeadMLP}
-	alternate, extra := []string{AlternateStep, AlternateEpoch}, []string{ExtraCycle, ExtraDropout}
+	extra := []string{ExtraCycle, ExtraDropout}
 	bad := func(key string, got any, want string) error {
 		return fmt.Errorf("pretrain.%s = %v: want %s", key, got, want)
 	}
@@ -93,8 +88,6 @@ func (c Config) Validate() error {
 		return bad("learning_rate", c.LearningRate, "more than 0 and below 10")
 	case !slices.Contains(heads, c.Head):
 		return bad("head", c.Head, fmt.Sprintf("one of %q", heads))
-	case !slices.Contains(alternate, c.Alternate):
-		return bad("alternate", c.Alternate, fmt.Sprintf("one of %q", alternate))
 	case !slices.Contains(extra, c.ExtraHeads):
 		return bad("extra_heads", c.ExtraHeads, fmt.Sprintf("one of %q", extra))
 	case !(c.ViewDropout > 0 && c.ViewDropout < 1):

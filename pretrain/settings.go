@@ -77,6 +77,18 @@ func (s StartConfig) Settings() (record.Settings, error) {
 	return diff, err
 }
 
+// Gone are settings that older versions had and that made no difference to any table.
+// Specs of their records may name them.
+var Gone = []string{"alternate"}
+
+// FromSpec gives the settings of which a spec names some.
+func FromSpec(named record.Settings) (StartConfig, error) {
+	s := SpecStart()
+	named = maps.Clone(named)
+	maps.DeleteFunc(named, func(key string, _ json.RawMessage) bool { return slices.Contains(Gone, key) })
+	return s, named.Apply(&s)
+}
+
 // Read gives the items' texts, and the facets that heads learn.
 func (s StartConfig) Read(data *datasets.Dataset) (texts []string, facets []datasets.Facet, err error) {
 	meta, err := data.Metadata()
@@ -109,7 +121,7 @@ func (s StartConfig) Ignores(key string) bool {
 	case !s.Reads():
 		return !slices.Contains([]string{"start", "scale", "frozen"}, key)
 	case !s.Learns():
-		return slices.Contains([]string{"facets", "epochs", "batch", "temperature", "learning_rate", "head", "alternate", "extra_heads", "view_dropout", "shuffled_labels"}, key)
+		return slices.Contains([]string{"facets", "epochs", "batch", "temperature", "learning_rate", "head", "extra_heads", "view_dropout", "shuffled_labels"}, key)
 	}
 	return false
 }

@@ -308,7 +308,7 @@ func (t *training) contrast(ctx context.Context, progress func(Progress)) error 
 			l.next, l.lossSum, l.anchorSum = 0, 0, 0
 			counts[h] = len(l.batches)
 		}
-		schedule := turns(counts, t.config.Alternate)
+		schedule := turns(counts)
 		for step, h := range schedule {
 			if err := ctx.Err(); err != nil {
 				return err

@@ -217,11 +217,6 @@ func TestTrainIsDeterministic(t *testing.T) {
 	if err != nil || slices.Equal(first.Table, other.Table) {
 		t.Errorf("two seeds, one table (%v)", err)
 	}
-	// Heads share nothing, so the order of their steps is all that differs.
-	c.Alternate = AlternateEpoch
-	if !reflect.DeepEqual(first, train(t, in, c)) {
-		t.Error("alternation changes the result")
-	}
 }
 
 // What heads beyond the facets, and facets beyond the heads, do.
@@ -389,7 +384,6 @@ func TestConfigErrors(t *testing.T) {
 		"pretrain.temperature = NaN":             func(c *Config) { c.Temperature = math.NaN() },
 		"pretrain.learning_rate = +Inf":          func(c *Config) { c.LearningRate = math.Inf(1) },
 		"pretrain.head = x":                      func(c *Config) { c.Head = "x" },
-		"pretrain.alternate = x":                 func(c *Config) { c.Alternate = "x" },
 		"pretrain.extra_heads = x":               func(c *Config) { c.ExtraHeads = "x" },
 		"pretrain.view_dropout = 1":              func(c *Config) { c.ViewDropout = 1 },
 		"pretrain.drop_text = 1":                 func(c *Config) { c.DropText = 1 },

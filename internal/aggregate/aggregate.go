@@ -43,12 +43,7 @@ type Input struct {
 	// were made by other code gets a note. Records that name no code are older than the
 	// hash and get none.
 	Code  map[string]string
-	Store record.Store // where the ranks of the records lie
-
-	// Split opens a data set of the suite by its name and divides it as the records
-	// say, so that users can be grouped; nil: no breakdowns. It is called by Make
-	// only, so a cached suite opens nothing.
-	Split func(dataset string) (*datasets.Split, error)
+	Store record.Store // where the ranks of the records lie, and the test cases of their data
 
 	madeUp bool // in tests: the metrics of records are not those of their ranks
 }
@@ -94,6 +89,9 @@ func Make(in Input) (*Suite, error) {
 		if err != nil {
 			return nil, err
 		}
+		if t.Breakdowns == nil {
+			in.Skipped = append(in.Skipped, in.noBreakdown(byData[key][0]))
+		}
 		s.Tables, all = append(s.Tables, t), append(all, groups)
 	}
 	for _, d := range in.Datasets {
@@ -138,10 +136,8 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 			return t, nil, err
 		}
 	}
-	if in.Split != nil {
-		if t.Breakdowns, err = in.breakdowns(t, groups); err != nil {
-			return t, nil, err
-		}
+	if t.Breakdowns, err = in.breakdowns(t, groups); err != nil {
+		return t, nil, err
 	}
 	for _, g := range groups {
 		t.Rows = append(t.Rows, g.Row)

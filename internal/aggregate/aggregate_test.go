@@ -405,7 +405,7 @@ func TestMatchAndStale(t *testing.T) {
 	f := newFixture(t)
 	first := f.add("sasrec", 0, .1, .1, same(1), nil)
 	gpu := f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Device = "cuda" }) // another machine's
-	threads := f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads = 8 })    // an older version's
+	threads := f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads = 8 }) // an older version's
 	old := f.add("sasrec", 1, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Versions = record.Versions{Model: 1, Train: 1, Rank: 2} })
 	data := f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Dataset.Fingerprint = "ffeeddccbb" })
 	foreign := f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Params = record.Settings{"heads": json.RawMessage("4")} })
@@ -583,7 +583,7 @@ func TestCache(t *testing.T) {
 	}
 	for what, change := range map[string]string{
 		"a record": f.Store.RecordPath(f.Records[0].ID), "ranks": f.Store.RanksPath(f.Records[1].ID), "a new record": f.Store.RecordPath("beauty-core-s0-00000000"),
-		"new pictures": f.Store.PicturesPath(f.Records[0].ID),
+		"new pictures": f.Store.PicturesPath(f.Records[0].ID), "new test cases": f.Store.CasesPath(f.Records[0].Result.Spec.Dataset, "leave-one-out"),
 	} {
 		old, missing := os.ReadFile(change)
 		if err := os.WriteFile(change, append(slices.Clone(old), 'x'), 0o644); err != nil {

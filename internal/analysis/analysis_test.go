@@ -526,7 +526,7 @@ func TestAlone(t *testing.T) {
 	})
 }
 
-// Ties count against the target, seen items do not, and the target is never seen.
+// Ties and NaN count against the target, seen items do not, and the target is never seen.
 func TestHit(t *testing.T) {
 	scores := []float32{9, 5, 3, 3, 2}
 	for _, c := range []struct {
@@ -539,6 +539,10 @@ func TestHit(t *testing.T) {
 				t.Errorf("target %d after %v is among the first %d: %v", c.target, c.history, k, got)
 			}
 		}
+	}
+	broken, user := []float32{0, 1, float32(math.NaN()), 5}, datasets.Case{Target: 3}
+	if hit(broken, user, 1) || !hit(broken, user, 2) {
+		t.Error("a NaN does not count as the highest score")
 	}
 }
 

@@ -52,19 +52,12 @@ func (l *lists) finish(a *Analysis) {
 	a.HitRate = float64(l.hits[H]) / n
 }
 
-// hit tells whether the user's target is among the k best, as internal/rank counts
-// with seen items removed: ties count against the target, and the target itself is
-// never seen.
+// hit tells whether the user's target is among the k best, as rank.Evaluate counts with
+// seen items removed: it comes behind all others that do not score below it, and is never
+// seen itself.
 func hit(scores []float32, user datasets.Case, k int) bool {
-	ahead := 0
-	for v := int32(1); int(v) < len(scores); v++ {
-		if v != user.Target && !(scores[v] < scores[user.Target]) && !slices.Contains(user.History, v) {
-			if ahead++; ahead == k {
-				return false
-			}
-		}
-	}
-	return true
+	others := rank.Top(scores, append(slices.Clone(user.History), user.Target), k)
+	return len(others) < k || scores[others[k-1]] < scores[user.Target]
 }
 
 // overlap is the mean Jaccard index of every two of the n lists of each user.

@@ -56,6 +56,22 @@ func flags(on ...string) string {
 	return string(b)
 }
 
+// normalised divides vectors by their norms.
+func normalised(rows [][]float64) (out [][]float64) {
+	for _, row := range rows {
+		sum := 0.0
+		for _, v := range row {
+			sum += v * v
+		}
+		var unit []float64
+		for _, v := range row {
+			unit = append(unit, v/math.Sqrt(sum))
+		}
+		out = append(out, unit)
+	}
+	return out
+}
+
 // What a folder asks for is done, and nothing else changes: the values are those of
 // transformers (expect.json), the norms computed here.
 func TestFolderIsFollowed(t *testing.T) {
@@ -65,20 +81,6 @@ func TestFolderIsFollowed(t *testing.T) {
 		Mean, CLS, Max [][]float64
 	}
 	readJSON(t, "variants/gelu_new/expect.json", &want)
-	normalised := func(rows [][]float64) (out [][]float64) {
-		for _, row := range rows {
-			sum := 0.0
-			for _, v := range row {
-				sum += v * v
-			}
-			var unit []float64
-			for _, v := range row {
-				unit = append(unit, v/math.Sqrt(sum))
-			}
-			out = append(out, unit)
-		}
-		return out
-	}
 	base, err := OpenEncoder("testdata/variants/gelu_new")
 	must(t, err)
 	for _, c := range []struct {
@@ -209,20 +211,27 @@ func TestFolderIsRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFolder(t, "gelu_new")
 			c.make(f)
-			e, err := OpenEncoder(f.dir)
-			if (err != nil) != c.whenOpen {
-				t.Fatalf("opening: %v", err)
-			}
-			if err == nil {
-				if o, err := e.Follow(EncodeOptions{Pooling: CLSPooling}); err != nil || o.Pooling != CLSPooling || o.Normalise {
-					t.Errorf("pooling is set: %+v, %v", o, err)
-				}
-				_, err = e.Follow(EncodeOptions{})
-			}
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%v\nwant %s", err, c.want)
-			}
+			f.refused(c.want, c.whenOpen)
 		})
+	}
+}
+
+// refused checks that the folder is refused with a message, when it is opened or when it is
+// to be followed.
+func (f folder) refused(want string, whenOpen bool) {
+	f.t.Helper()
+	e, err := OpenEncoder(f.dir)
+	if (err != nil) != whenOpen {
+		f.t.Fatalf("opening: %v", err)
+	}
+	if err == nil {
+		if o, err := e.Follow(EncodeOptions{Pooling: CLSPooling}); err != nil || o.Pooling != CLSPooling || o.Normalise {
+			f.t.Errorf("pooling is set: %+v, %v", o, err)
+		}
+		_, err = e.Follow(EncodeOptions{})
+	}
+	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		f.t.Errorf("%v\nwant %s", err, want)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/registry"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/internal/train"
 	"famebench/models"
@@ -34,9 +35,8 @@ func breakModels(how string) []registry.Entry {
 			}
 		case how == "mask" && e.Name == "sasrec":
 			e.Neural = func(rt *torch.Runtime, config any, t train.Config, items int) (models.Model, error) {
-				c, p := config.(*baselines.SASRecConfig), rt.NewParams()
-				return &unmasked{rt, p, p.Normal("item_emb.weight", models.InitStd, int64(items)+1, int64(c.Hidden)),
-					models.NewEncoder(rt, p, models.EncoderConfig{TransformerConfig: c.TransformerConfig, MaxLen: t.MaxLen}), t.ItemLoss(), items}, nil
+				c := models.EncoderConfig{TransformerConfig: config.(*baselines.SASRecConfig).TransformerConfig, MaxLen: t.MaxLen}
+				return basic.NewUnmasked(rt, c, t.ItemLoss(), items, models.InitStd), nil
 			}
 		case how == "gate" && e.Name == "fame":
 			e.Neural = func(rt *torch.Runtime, config any, t train.Config, items int) (models.Model, error) {
@@ -64,32 +64,6 @@ func (m shiftedLabels) Loss(b *models.Batch) torch.Tensor {
 		shifted.Target[i] = t%m.items + 1
 	}
 	return m.Model.Loss(&shifted)
-}
-
-// unmasked is SASRec whose positions see what comes after them.
-type unmasked struct {
-	rt      *torch.Runtime
-	params  *torch.Params
-	table   torch.Tensor
-	encoder *models.Encoder
-	loss    models.ItemLoss
-	items   int
-}
-
-func (m *unmasked) Params() *torch.Params { return m.params }
-
-func (m *unmasked) encode(b *models.Batch, at []int64) torch.Tensor {
-	return m.encoder.Forward(m.table.Embedding(m.rt.Ints(b.Items)), b, at)
-}
-
-func (m *unmasked) Loss(b *models.Batch) torch.Tensor {
-	return m.loss.Of(m.rt, m.encode(b, b.Position), m.Items(), b)
-}
-
-func (m *unmasked) Users(b *models.Batch) torch.Tensor { return m.encode(b, b.LastPositions()) }
-
-func (m *unmasked) Items() models.ItemTable {
-	return models.ItemTable{Rows: m.table, Items: m.items}
 }
 
 // detachedGate is FAME whose loss does not reach the gate: cross-entropy of the

@@ -16,7 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -174,44 +173,6 @@ func (c *Config) check() error {
 	}
 	return c.readSuites()
 }
-
-// once joins errors so that one mistake is one line. Equal lines are: a table is decoded
-// for every layer and every suite that it takes part in. And so is a model or a data set
-// of a misspelt name, however many suites have it.
-func once(errs []error) error {
-	var lines []string
-	more := map[string]int{}
-	seen := map[string]bool{}
-	for _, err := range errs {
-		if err == nil {
-			continue
-		}
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			if seen[line] {
-				continue
-			}
-			seen[line] = true
-			if name := unknownName.FindString(line); name != "" {
-				if more[name]++; more[name] > 1 {
-					continue
-				}
-			}
-			lines = append(lines, line)
-		}
-	}
-	if lines == nil {
-		return nil
-	}
-	for i, line := range lines {
-		if n := more[unknownName.FindString(line)]; n > 1 {
-			lines[i] += fmt.Sprintf(" (and in %d more suites)", n-1)
-		}
-	}
-	return errors.New(strings.Join(lines, "\n"))
-}
-
-// unknownName is what checkNames says of a name.
-var unknownName = regexp.MustCompile(`: unknown (model|data set) ".*`)
 
 // checkTrain decodes a table of training settings in every layer.
 func (c *Config) checkTrain(path ...string) error {
@@ -455,15 +416,6 @@ func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (trai
 	}
 	return t, nil
 }
-
-// invalidError is about settings of the right type that do not go together.
-type invalidError struct {
-	what   string
-	reason error
-}
-
-func (e invalidError) Error() string { return e.what + ": " + e.reason.Error() }
-func (e invalidError) Unwrap() error { return e.reason }
 
 // withTuned adds the values that a suite of kind "tune" chose, if the suite wants
 // them.

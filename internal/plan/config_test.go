@@ -42,6 +42,8 @@ func TestConfigErrors(t *testing.T) {
 		{name: "no seeds", add: "seeds = []", want: `c.toml:12: suites.s.seeds: the suite has no seed: it would run nothing`},
 		{name: "negative seed", add: "seeds = [-1]", want: `c.toml:12: suites.s.seeds: seed -1 is negative`},
 		{name: "syntax", add: "a b", want: `c.toml:12:3: expected '.' or '=', but got 'b' instead`},
+		{name: "setting that is gone", add: "[pretrain]\nalternate = \"step\"", want: `c.toml:13: pretrain.alternate: this setting is gone, since it made no difference to any result: remove it`},
+		{name: "set: setting that is gone", sets: []string{"pretrain.alternate=epoch"}, want: `-set pretrain.alternate=epoch: pretrain.alternate: this setting is gone, since it made no difference to any result: remove it`},
 		{name: "set: key", sets: []string{"train.epoch=2"}, want: `-set train.epoch=2: train.epoch: unknown key; did you mean "epochs"?`},
 		{name: "set: type", sets: []string{"train.epochs=two"}, want: `-set train.epochs=two: train.epochs: expected an integer, got the string "two"`},
 		{name: "set: parameter", sets: []string{"sasrec.droput=0.3"}, want: `-set sasrec.droput=0.3: models.sasrec.droput: unknown key; did you mean "dropout"?`},

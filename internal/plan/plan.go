@@ -92,6 +92,8 @@ type Data struct {
 	Stats    datasets.Stats
 	Warnings []string
 	Recorded bool // known from records only
+
+	cases *record.Cases // nil: known from records only
 }
 
 // Plan is what a suite amounts to on this machine.
@@ -446,14 +448,17 @@ func (j Job) TimeLimit() (float64, error) {
 	return t.TimeLimit, err
 }
 
-// WriteData stores the statistics of a plan's data sets, where they are not stored
-// already. What only records know was read from there.
+// WriteData stores the statistics and the test cases of a plan's data sets, where they are
+// not stored already. What only records know was read from there.
 func (p *Plan) WriteData(s record.Store) error {
 	for _, d := range p.Data {
-		path := s.DatasetPath(d.Name, d.Stats.Fingerprint)
 		if d.Recorded {
 			continue
 		}
+		if err := s.WriteCases(d.cases); err != nil {
+			return err
+		}
+		path := s.DatasetPath(d.Name, d.Stats.Fingerprint)
 		if stored, err := ReadStats(path, d.Name, d.Stats.Fingerprint); err == nil && reflect.DeepEqual(stored, d.Stats) {
 			continue
 		}
@@ -462,4 +467,15 @@ func (p *Plan) WriteData(s record.Store) error {
 		}
 	}
 	return nil
+}
+
+// newCases takes from a split what breakdowns group its test users by.
+func newCases(d record.Dataset, s *datasets.Split) *record.Cases {
+	counts := s.TrainingCounts()
+	c := &record.Cases{Dataset: d, Protocol: s.Kind}
+	for _, test := range s.Test {
+		c.Training = append(c.Training, int32(counts[test.Target]))
+		c.History = append(c.History, int32(len(test.History)))
+	}
+	return c
 }

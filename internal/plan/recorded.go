@@ -38,6 +38,7 @@ func (c *Config) open(name string, dc datasets.Config, o Options) (data *dataset
 		return data, spec, info, err
 	}
 	spec.Dataset.Split = split.Fingerprint()
+	info.cases = newCases(spec.Dataset, split)
 	return data, spec, info, nil
 }
 

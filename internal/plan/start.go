@@ -57,7 +57,12 @@ func (c *Config) checkStart(path ...string) error {
 	s := pretrain.StartDefaults()
 	for _, layer := range c.layers() {
 		n, err := layer.Sub(path...)
-		errs = append(errs, err, conf.Decode(n.Without("datasets"), &s))
+		errs = append(errs, err, conf.Decode(n.Without(slices.Concat(pretrain.Gone, []string{"datasets"})...), &s))
+		for _, key := range n.Keys() {
+			if slices.Contains(pretrain.Gone, key) { // ids may hold it, so it is not passed over in silence
+				errs = append(errs, n.Table[key].Errorf("this setting is gone, since it made no difference to any result: remove it"))
+			}
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -74,94 +74,130 @@ func (c *Config) readSuites() error {
 	return once(errs)
 }
 
+// readSuite decodes and checks one suite.
 func (c *Config) readSuite(name string) (Suite, error) {
 	s := Suite{Name: name, Kind: KindCompare, Seeds: []int64{0}}
-	place := c.set // where an error about the suite as a whole points
-	decode := func() error {
-		for _, layer := range c.layers() {
-			n, err := layer.Sub("suites", name)
-			if err != nil {
-				return err
-			}
-			if err := conf.Decode(n.Without(suiteSubtable...), &s); err != nil {
-				return err
-			}
-			if n != nil && place == c.set {
-				place = n
-			}
-		}
-		return nil
-	}
-	if err := decode(); err != nil {
+	if err := c.decodeSuite(&s); err != nil {
 		return s, err
 	}
-	s.kindDefaults()
-	if err := errors.Join(decode(), c.checkTrain("suites", name, "train"), c.checkStart("suites", name, "pretrain")); err != nil {
+	s.kindDefaults() // and what the tables say again, since these are weaker
+	if err := errors.Join(c.decodeSuite(&s), c.checkTrain("suites", name, "train"), c.checkStart("suites", name, "pretrain")); err != nil {
 		return s, err
 	}
-	at := func(key string) *conf.Node { // where an error about a key points
-		for _, layer := range []*conf.Node{c.set, c.file} {
-			if n, _ := layer.Sub("suites", name); n != nil && n.Table[key] != nil {
-				return n.Table[key]
-			}
-		}
-		return place
-	}
-	var errs []error
-	if !slices.Contains(kinds, s.Kind) {
-		errs = append(errs, at("kind").Errorf("unknown kind %s%s", conf.Quote(s.Kind), conf.Hint(s.Kind, kinds)))
-	}
-	for _, key := range slices.Sorted(maps.Keys(kindKeys)) {
-		if n := at(key); n != place && s.Kind != kindKeys[key] {
-			errs = append(errs, n.Errorf("only suites of kind %q have this key", kindKeys[key]))
-		}
-	}
-	errs = append(errs,
-		checkNames(at("models"), "model", s.Models, registry.Names(c.registry)),
-		checkNames(at("datasets"), "data set", s.Datasets, c.Datasets()),
-		checkSeeds(at("seeds"), s.Seeds))
-	for key, path := range map[string]string{"tuned": s.Tuned, "expected": s.Expected} {
-		if n, _ := c.file.Sub("suites", name); n != nil && n.Table[key] == at(key) {
-			errs = append(errs, checkPath(at(key), path))
-		}
-	}
-	if s.Kind == KindTune {
-		if name == "published" {
-			errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: results/published.toml holds the numbers of others, and a search would write its own there", place.Where, name))
-		}
-		if at("finalists") == place && s.Trials >= 1 { // not set: no more than there are trials
-			s.Finalists = min(s.Finalists, s.Trials)
-		}
-		s.shorten = at("trial_epochs") == place
-		for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
-			if n < 1 {
-				errs = append(errs, at(key).Errorf("%d: want at least 1", n))
-			}
-		}
-		if s.TrialEpochs < 0 {
-			errs = append(errs, at("trial_epochs").Errorf("%d: want 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
-		}
-		if s.Finalists > s.Trials {
-			errs = append(errs, at("finalists").Errorf("%d finalists of %d trials", s.Finalists, s.Trials))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
+	at := c.suitePlaces(name)
+	if err := errors.Join(c.checkSuiteKeys(s, at), s.checkSearch(at)); err != nil {
 		return s, err
 	}
 	for _, model := range s.Models {
 		if e, _ := registry.Find(c.registry, model); s.Kind == KindTune && e.Neural == nil {
-			return s, at("models").Errorf("%s has nothing to tune", model)
+			return s, at.of("models").Errorf("%s has nothing to tune", model)
 		}
 	}
 	var err error
 	s.Axes, err = c.readAxes(s)
 	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
-		err = place.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
+		err = at.suite.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
 	}
 	if err == nil {
-		err = c.checkSize(place, s)
+		err = c.checkSize(at.suite, s)
 	}
 	return s, err
+}
+
+// decodeSuite sets the keys that any layer sets.
+func (c *Config) decodeSuite(s *Suite) error {
+	for _, layer := range c.layers() {
+		n, err := layer.Sub("suites", s.Name)
+		if err != nil {
+			return err
+		}
+		if err := conf.Decode(n.Without(suiteSubtable...), s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// suitePlaces says where errors about a suite point.
+type suitePlaces struct {
+	suite     *conf.Node // the suite as a whole
+	set, file *conf.Node // its tables; nil: there is none
+}
+
+func (c *Config) suitePlaces(name string) suitePlaces {
+	p := suitePlaces{suite: c.set}
+	for _, layer := range c.layers() {
+		if n, _ := layer.Sub("suites", name); n != nil && p.suite == c.set {
+			p.suite = n
+		}
+	}
+	p.set, _ = c.set.Sub("suites", name)
+	p.file, _ = c.file.Sub("suites", name)
+	return p
+}
+
+// of is where an error about a key points.
+func (p suitePlaces) of(key string) *conf.Node {
+	for _, n := range []*conf.Node{p.set, p.file} {
+		if n != nil && n.Table[key] != nil {
+			return n.Table[key]
+		}
+	}
+	return p.suite
+}
+
+// has tells whether a layer sets the key.
+func (p suitePlaces) has(key string) bool { return p.of(key) != p.suite }
+
+// checkSuiteKeys checks the keys of a suite of any kind.
+func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
+	var errs []error
+	if !slices.Contains(kinds, s.Kind) {
+		errs = append(errs, at.of("kind").Errorf("unknown kind %s%s", conf.Quote(s.Kind), conf.Hint(s.Kind, kinds)))
+	}
+	for _, key := range slices.Sorted(maps.Keys(kindKeys)) {
+		if at.has(key) && s.Kind != kindKeys[key] {
+			errs = append(errs, at.of(key).Errorf("only suites of kind %q have this key", kindKeys[key]))
+		}
+	}
+	errs = append(errs,
+		checkNames(at.of("models"), "model", s.Models, registry.Names(c.registry)),
+		checkNames(at.of("datasets"), "data set", s.Datasets, c.Datasets()),
+		checkSeeds(at.of("seeds"), s.Seeds))
+	for key, path := range map[string]string{"tuned": s.Tuned, "expected": s.Expected} {
+		if at.file != nil && at.file.Table[key] == at.of(key) {
+			errs = append(errs, checkPath(at.of(key), path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkSearch checks the keys of a suite of kind "tune", and fills in those that follow
+// others.
+func (s *Suite) checkSearch(at suitePlaces) error {
+	if s.Kind != KindTune {
+		return nil
+	}
+	var errs []error
+	if s.Name == "published" {
+		errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: results/published.toml holds the numbers of others, and a search would write its own there", at.suite.Where, s.Name))
+	}
+	if !at.has("finalists") && s.Trials >= 1 { // no more than there are trials
+		s.Finalists = min(s.Finalists, s.Trials)
+	}
+	s.shorten = !at.has("trial_epochs")
+	for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
+		if n < 1 {
+			errs = append(errs, at.of(key).Errorf("%d: want at least 1", n))
+		}
+	}
+	if s.TrialEpochs < 0 {
+		errs = append(errs, at.of("trial_epochs").Errorf("%d: want 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
+	}
+	if s.Finalists > s.Trials {
+		errs = append(errs, at.of("finalists").Errorf("%d finalists of %d trials", s.Finalists, s.Trials))
+	}
+	return errors.Join(errs...)
 }
 
 func checkNames(n *conf.Node, what string, given, known []string) error {

@@ -24,6 +24,8 @@ import (
 //	trec/ID.kept.run, ID.removed.run, ID.qrels
 //	                         test users' lists for other evaluators, where that was asked for (not for git)
 //	datasets/NAME-HASH.json  statistics of the data
+//	datasets/NAME-HASH.SPLIT.cases.tsv.gz
+//	                         of every test case: how often its target occurs in training, length of the history
 //	aggregates/SUITE.json    what is computed from the above for a suite (not for git)
 //	tables/SUITE.md          what is rendered from that; also .tex and .csv
 //	figures/SUITE/DATASET-KIND.svg, .png

@@ -13,6 +13,8 @@ import (
 	"famebench/baselines"
 	"famebench/datasets"
 	"famebench/internal/example"
+	"famebench/internal/record"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/internal/train"
 	"famebench/models"
@@ -47,7 +49,7 @@ func TestConformance(t *testing.T) {
 					t.Errorf("%s: %v", what, err)
 				}
 			}
-			if err := checkThreads(e, cyclic(t)); err != nil {
+			if err := checkThreads(e, basic.Cyclic(t, 60, 8)); err != nil {
 				t.Errorf("threads: %v", err)
 			}
 			checkResume(t, e)
@@ -76,10 +78,7 @@ func TestConformanceFindsFaults(t *testing.T) {
 		entry Entry
 	}{
 		"later items change": {checkCausality, sasrec(func(rt *torch.Runtime, c train.Config, items int) models.Model {
-			p := rt.NewParams()
-			d := models.TransformerDefaults()
-			return &unmasked{rt, p, p.Normal("item_emb.weight", 1, int64(items)+1, int64(d.Hidden)),
-				models.NewEncoder(rt, p, models.EncoderConfig{TransformerConfig: d, MaxLen: c.MaxLen}), c.ItemLoss(), items}
+			return basic.NewUnmasked(rt, models.EncoderConfig{TransformerConfig: models.TransformerDefaults(), MaxLen: c.MaxLen}, c.ItemLoss(), items, 1)
 		})},
 		"depends on the other sequences": {checkBatch, sasrec(func(rt *torch.Runtime, c train.Config, items int) models.Model {
 			return mixedUp{build(rt, c, items)}
@@ -98,32 +97,6 @@ func TestConformanceFindsFaults(t *testing.T) {
 			t.Errorf("error %v, expected one with %q", err, want)
 		}
 	}
-}
-
-// unmasked is SASRec whose positions see the items after them.
-type unmasked struct {
-	rt      *torch.Runtime
-	params  *torch.Params
-	table   torch.Tensor
-	encoder *models.Encoder
-	loss    models.ItemLoss
-	items   int
-}
-
-func (m *unmasked) Params() *torch.Params { return m.params }
-
-func (m *unmasked) encode(b *models.Batch, at []int64) torch.Tensor {
-	return m.encoder.Forward(m.table.Embedding(m.rt.Ints(b.Items)), b, at)
-}
-
-func (m *unmasked) Loss(b *models.Batch) torch.Tensor {
-	return m.loss.Of(m.rt, m.encode(b, b.Position), m.Items(), b)
-}
-
-func (m *unmasked) Users(b *models.Batch) torch.Tensor { return m.encode(b, b.LastPositions()) }
-
-func (m *unmasked) Items() models.ItemTable {
-	return models.ItemTable{Rows: m.table, Items: m.items}
 }
 
 // mixedUp is SASRec whose users see each other.
@@ -354,7 +327,7 @@ func TestConformanceFindsThreads(t *testing.T) {
 		m, err := baselines.NewSASRec(rt, baselines.SASRecDefaults(), c.ItemLoss(), items, c.MaxLen)
 		return misnamed{m, rt}, err
 	}
-	if err := checkThreads(e, cyclic(t)); err == nil || !strings.Contains(err.Error(), "with one thread") {
+	if err := checkThreads(e, basic.Cyclic(t, 60, 8)); err == nil || !strings.Contains(err.Error(), "with one thread") {
 		t.Errorf("error %v, expected one about threads", err)
 	}
 }
@@ -375,8 +348,8 @@ func (m misnamed) Loss(b *models.Batch) torch.Tensor {
 // the same curve and weights as one that is not.
 func checkResume(t *testing.T, e Entry) {
 	t.Helper()
-	s, c := cyclic(t), shortTraining(e)
-	fit := func(ctx context.Context, o train.Options) (status train.Status, result string) {
+	s, c := basic.Cyclic(t, 60, 8), shortTraining(e)
+	fit := func(ctx context.Context, o train.Options) (status record.Status, result string) {
 		err := torch.RunTeam(torch.Config{Threads: 2, Seed: 5}, func(team *torch.Team) error {
 			m, err := replicas(e, team, copyOf(e.Defaults), c, s.Data.NumItems)
 			if err != nil {

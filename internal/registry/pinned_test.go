@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -18,6 +17,7 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/rank"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/internal/train"
 	"famebench/models"
@@ -90,7 +90,7 @@ func TestNumbersArePinned(t *testing.T) {
 	path := filepath.Join("testdata", "numbers.json")
 	pinned, now := map[string]numbers{}, map[string]numbers{}
 	readPins(t, path, &pinned)
-	s := cyclic(t)
+	s := basic.Cyclic(t, 60, 8)
 	for _, e := range Models {
 		if e.Neural == nil || e.Text {
 			continue // a model initialised from texts trains as its base does
@@ -155,30 +155,6 @@ func shortTraining(e Entry) train.Config {
 	c := e.TrainDefaults()
 	c.BatchTargets, c.Epochs, c.MaxLen, c.Stride = 64, 2, 8, 4
 	return c
-}
-
-// cyclic is a data set in which item v is followed by v+1 most of the time.
-func cyclic(t *testing.T) *datasets.Split {
-	t.Helper()
-	const users, items = 60, 40
-	r := rand.New(rand.NewPCG(3, 3))
-	d := &datasets.Dataset{Name: "cyclic", NumItems: items}
-	for range users {
-		v := r.IntN(items)
-		var seq []int32
-		for range 6 + r.IntN(8) {
-			seq = append(seq, int32(v)+1)
-			if v = (v + 1) % items; r.IntN(10) == 0 {
-				v = r.IntN(items)
-			}
-		}
-		d.Seqs = append(d.Seqs, seq)
-	}
-	s, err := datasets.NewSplit(d, datasets.LeaveOneOut)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 // replicas builds a model on every member of a team.

@@ -72,7 +72,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		if err != nil {
 			return err
 		}
-		if r.Status != train.StopEpochs {
+		if r.Status != record.Epochs {
 			return fmt.Errorf("training ended by %s within the measured epoch", r.Status)
 		}
 		c.TargetsPerSecond = train.PerSecond(r.Targets, r.Seconds-r.EvalSeconds)

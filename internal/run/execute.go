@@ -152,13 +152,7 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	m.TrainSeconds, m.Resumed = fit.Seconds, fit.Resumed
 	m.ThreadsBefore = slices.DeleteFunc(fit.Threads, func(n int) bool { return n == m.Threads })
 	m.TargetsPerSecond = train.PerSecond(fit.Targets, fit.Seconds-fit.EvalSeconds)
-	res.Status, res.Epochs, res.BestEpoch, res.Targets = record.Status(fit.Status), len(fit.Curve), fit.BestEpoch, fit.Targets
-	for _, p := range fit.Curve {
-		res.Curve = append(res.Curve, record.Point{
-			Epoch: p.Epoch, Steps: p.Steps, Loss: p.Loss, Valid: record.Metrics(p.Valid),
-			Alignment: p.Alignment, Uniformity: p.Uniformity,
-		})
-	}
+	res.Status, res.Epochs, res.BestEpoch, res.Targets, res.Curve = fit.Status, len(fit.Curve), fit.BestEpoch, fit.Targets, fit.Curve
 	res.Still = slices.DeleteFunc(still(before, model.Params().Tensors()), func(name string) bool { return slices.Contains(frozen, name) })
 	if from != nil && from.config.Untrained == pretrain.Neighbours { // what training left is looked at above
 		if err := from.fillUntrained(model, split); err != nil {

@@ -30,8 +30,8 @@ type initial struct {
 // initialise makes the item table that a job's spec asks for, before anything else uses
 // the tensor layer. params are the model's settings.
 func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Dataset, out *emitter) (*initial, error) {
-	s := pretrain.SpecStart()
-	if err := j.Spec.Start.Settings.Apply(&s); err != nil {
+	s, err := pretrain.FromSpec(j.Spec.Start.Settings)
+	if err != nil {
 		return nil, err
 	}
 	if have := pretrain.Version; have != j.Spec.Start.Version {
@@ -39,7 +39,6 @@ func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Data
 	}
 	in := pretrain.Input{HasText: make([]bool, data.NumItems+1)}
 	var warnings []string
-	var err error
 	if s.Reads() {
 		if in, err = encode(ctx, j, s, data, out); err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"famebench/baselines"
 	"famebench/datasets"
@@ -59,7 +60,29 @@ var Entries = []registry.Entry{
 		return divergingModel{m}, err
 	}},
 	{Name: "fragile", Version: 1, Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions}, Neural: fragile},
+	{Name: "left", Version: 1, Floor: meets("left", "right")},
+	{Name: "right", Version: 1, Floor: meets("right", "left")},
 	exampleEntry,
+}
+
+// meets makes a model whose run ends only while that of another model of the same parent
+// process is under way.
+func meets(own, other string) func(*datasets.Split) (rank.Scorer, error) {
+	return func(s *datasets.Split) (rank.Scorer, error) {
+		marker := func(name string) string {
+			return filepath.Join(os.TempDir(), fmt.Sprintf("famebench-meets-%d-%s", os.Getppid(), name))
+		}
+		if err := os.WriteFile(marker(own), nil, 0o600); err != nil {
+			return nil, err
+		}
+		for range 6000 {
+			if _, err := os.Stat(marker(other)); err == nil {
+				return baselines.NewPopularity(s)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		return nil, fmt.Errorf("the run of %s has not begun within a minute", other)
+	}
 }
 
 // divergingModel is a model whose loss is no number.
@@ -137,6 +160,9 @@ models = ["full-disk", "big", "out-of-memory", "bad-alloc", "killed", "popularit
 datasets = ["tiny"]
 [suites.stubborn]
 models = ["stubborn"]
+datasets = ["tiny"]
+[suites.meeting]
+models = ["left", "right"]
 datasets = ["tiny"]
 [suites.example]
 models = ["fism"]

@@ -229,16 +229,6 @@ func (t Tensor) Rows(index Tensor) Tensor {
 	return t.rt.made(out, "index_select", t, index)
 }
 
-// RepeatRows repeats each row n times; the copies of a row are adjacent.
-func (t Tensor) RepeatRows(n int64) Tensor {
-	if n == 1 {
-		return t
-	}
-	var out lib.Ctensor
-	lib.AtgRepeatInterleaveSelfInt(&out, t.c, n, 0, 0, t.Shape()[0]*n, 0)
-	return t.rt.made(out, "repeat_interleave", t)
-}
-
 // Embedding looks up rows of the table t [V, d] for ids of any shape; row 0,
 // the padding, gets no gradient from lookups.
 func (t Tensor) Embedding(ids Tensor) Tensor {

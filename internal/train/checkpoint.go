@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"famebench/internal/atomicfile"
+	"famebench/internal/record"
 	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
 )
@@ -218,7 +219,7 @@ func (f *trainer) writeCurve() error {
 		enc := json.NewEncoder(w)
 		for i, p := range f.state.Curve {
 			if err := enc.Encode(struct {
-				EpochPoint
+				record.Point
 				epochTime
 			}{p, f.state.Times[i]}); err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"famebench/baselines"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/models"
 )
@@ -16,7 +17,7 @@ import (
 // Dropout masks, sampled negatives and sequences with the same target depend on a
 // sample's place in the batch, so the number of threads changes rounding only.
 func TestThreadsChangeRoundingOnly(t *testing.T) {
-	s := cyclic(t)
+	s := basic.Cyclic(t, 120, 10)
 	config := smallTransformer()
 	config.Dropout, config.AttnDropout = .3, .2
 	sasrec := func(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
@@ -85,7 +86,7 @@ func TestThreadsChangeRoundingOnly(t *testing.T) {
 
 // A run may be resumed with another number of threads, and says so.
 func TestResumeWithOtherThreads(t *testing.T) {
-	s, c := cyclic(t), testConfig()
+	s, c := basic.Cyclic(t, 120, 10), testConfig()
 	c.Epochs = 2
 	notice := ""
 	o := Options{Seed: 5, Checkpoint: filepath.Join(t.TempDir(), "checkpoint"), Notice: func(text string) { notice = text }}
