@@ -18,10 +18,17 @@ var duoRecModes = []string{
 	"us_x", // a with b, the paper's
 }
 
+// Values of DuoRecConfig.Sampling.
+const (
+	SamplePrefixes  = "prefixes"
+	SampleSequences = "sequences"
+)
+
 // DuoRecConfig are DuoRec's hyper-parameters.
 type DuoRecConfig struct {
 	models.TransformerConfig
 	Contrast           string  `toml:"contrast" json:"contrast"`                       // one of duoRecModes
+	Sampling           string  `toml:"sampling" json:"sampling"`                       // "prefixes" or "sequences"
 	UnsupervisedWeight float64 `toml:"unsupervised_weight" json:"unsupervised_weight"` // λ of z with a
 	SupervisedWeight   float64 `toml:"supervised_weight" json:"supervised_weight"`     // λ of z with b, and of a with b
 	Temperature        float64 `toml:"temperature" json:"temperature"`                 // τ of the contrast
@@ -30,7 +37,7 @@ type DuoRecConfig struct {
 
 // DuoRecDefaults are the authors'.
 func DuoRecDefaults() *DuoRecConfig {
-	return &DuoRecConfig{models.TransformerDefaults(), "us_x", .1, .1, 1, "dot"}
+	return &DuoRecConfig{models.TransformerDefaults(), "us_x", SamplePrefixes, .1, .1, 1, "dot"}
 }
 
 // Validate reports the first invalid value.
@@ -38,6 +45,8 @@ func (c *DuoRecConfig) Validate() error {
 	switch {
 	case !slices.Contains(duoRecModes, c.Contrast):
 		return fmt.Errorf("contrast = %q: expected one of %q", c.Contrast, duoRecModes)
+	case c.Sampling != SamplePrefixes && c.Sampling != SampleSequences:
+		return fmt.Errorf("sampling = %q: expected %q or %q", c.Sampling, SamplePrefixes, SampleSequences)
 	case !(c.UnsupervisedWeight >= 0) || !(c.SupervisedWeight >= 0):
 		return fmt.Errorf("unsupervised_weight = %v, supervised_weight = %v: expected 0 or more", c.UnsupervisedWeight, c.SupervisedWeight)
 	case !(c.Temperature > 0):
@@ -50,9 +59,16 @@ func (c *DuoRecConfig) Validate() error {
 
 // DuoRec (Qiu et al. 2022, arXiv 2110.05730) is SASRec with a second loss term that
 // spreads its vectors over the space: the two views of a pair are pulled together and
-// pushed away from all other views of the batch (InfoNCE, eq. 8–13). Every training
-// sample is a prefix of a sequence. Each view is a pass through the encoder with its
-// own dropout mask, and every view gets a gradient.
+// pushed away from all other views of the batch (InfoNCE, eq. 8–13). Each view is a pass
+// through the encoder with its own dropout mask, and every view gets a gradient.
+//
+// Every training sample is a prefix of a sequence, and its last position is predicted
+// and contrasted. This is the authors' form. With Sampling "sequences" a sample is a
+// whole sequence: all its positions are predicted in one pass, as in SASRec, and one of
+// them, chosen at random, is contrasted. The two forms sample the same two loss terms
+// differently. With "sequences", the prefixes of a sequence share a dropout mask and a
+// step in the cross-entropy, an epoch contrasts one prefix of each sequence instead of
+// all, and the negatives are one prefix per sequence.
 //
 // It differs from the reference in the same points as SASRec.
 type DuoRec struct {
@@ -75,28 +91,52 @@ func NewDuoRec(rt *torch.Runtime, c *DuoRecConfig, loss models.ItemLoss, items, 
 // NeedsSameTarget reports whether Loss reads b.SameTarget.
 func (m *DuoRec) NeedsSameTarget() bool { return m.config.Contrast != "un" }
 
-// Loss is the loss of the targets after each sequence's last item, plus the contrast.
+// WholeSequences reports whether samples are whole sequences.
+func (m *DuoRec) WholeSequences() bool { return m.config.Sampling == SampleSequences }
+
+// Loss is the loss of the targets, plus the contrast of one position of each sequence.
+// All views go through the encoder together. Views a and b end at the contrasted
+// position, and nothing after it would change them.
 func (m *DuoRec) Loss(b *models.Batch) torch.Tensor {
 	views := []*models.Batch{b} // z
 	if m.config.Contrast != "su" {
-		views = append(views, b) // a
+		views = append(views, b.Prefixes()) // a
 	}
 	if m.NeedsSameTarget() {
 		views = append(views, b.SameTarget) // b
 	}
-	B := int64(len(b.Lengths))
 	joined := models.Join(views...)
-	last := joined.LastPositions()
-	joined.NameRows(m.rt, last) // each view of a sequence has names of its own, hence another mask
-	x := m.encode(joined, last) // [views·B, d]
-	loss := m.loss.Of(m.rt, x.Narrow(0, 0, B), m.Items(), b)
-	return loss.Add(m.contrast(x, int64(len(views)), B))
+	n, B := int64(len(b.Position)), len(b.Lengths)
+	at := slices.Concat(b.Position, joined.LastPositions()[B:]) // targets in z, the last position of a and b
+	joined.NameRows(m.rt, at)                                   // each view of a sequence has names of its own, hence another mask
+	x := m.encode(joined, at)                                   // [n + (views-1)·B, d]
+	loss := m.loss.Of(m.rt, x.Narrow(0, 0, n), m.Items(), b)
+	contrasted := x.Narrow(0, n, int64(len(at))-n) // a and b
+	if m.config.Contrast != "us_x" {
+		contrasted = m.rt.Concat(0, x.Rows(m.rt.Ints(indexes(b.Contrasted(), b.Position))), contrasted)
+	}
+	return loss.Add(m.contrast(contrasted, int64(B), n))
 }
 
-// contrast is the weighted sum of the mode's InfoNCE terms over the whole batch.
-// x [views·B, d] holds the views of this team member's part, stacked by view.
-func (m *DuoRec) contrast(x torch.Tensor, views, B int64) torch.Tensor {
+// indexes is where in positions, which are ascending, each of some is.
+func indexes(some, positions []int64) []int64 {
+	out := make([]int64, len(some))
+	for i, p := range some {
+		at, ok := slices.BinarySearch(positions, p)
+		if !ok {
+			panic(fmt.Sprintf("baselines: contrasted position %d has no target", p))
+		}
+		out[i] = int64(at)
+	}
+	return out
+}
+
+// contrast is the weighted sum of the mode's InfoNCE terms over the whole batch. x
+// [views·B, d] holds the contrasted views of this team member's B sequences, which have n
+// targets, stacked by view.
+func (m *DuoRec) contrast(x torch.Tensor, B, n int64) torch.Tensor {
 	all, rows, own := m.rt.Gather(x)
+	views := x.Shape()[0] / B
 	// The indices of view k's rows in all, member by member.
 	view := func(k int64) []int64 {
 		var index []int64
@@ -115,15 +155,19 @@ func (m *DuoRec) contrast(x torch.Tensor, views, B int64) torch.Tensor {
 	switch c.Contrast {
 	case "un":
 		sum = m.infoNCE(all, view(0), view(1)).Scale(c.UnsupervisedWeight)
-	case "su":
+	case "su", "us_x":
 		sum = m.infoNCE(all, view(0), view(1)).Scale(c.SupervisedWeight)
 	case "us":
 		sum = m.infoNCE(all, view(0), view(1)).Scale(c.UnsupervisedWeight)
 		sum = sum.Add(m.infoNCE(all, view(0), view(2)).Scale(c.SupervisedWeight))
-	case "us_x":
-		sum = m.infoNCE(all, view(1), view(2)).Scale(c.SupervisedWeight)
 	}
-	return models.RescaleGradient(sum, rows, own)
+	// Members' losses are averaged in proportion to their targets.
+	counts, _, _ := m.rt.Gather(m.rt.Full(float64(n), 1, 1)) // [members, 1]
+	var targets []int64
+	for _, v := range counts.HostFloats() {
+		targets = append(targets, int64(v))
+	}
+	return models.RescaleGradient(sum, targets, own)
 }
 
 // infoNCE contrasts row left[i] of x with row right[i]. It is the mean, over the 2n rows

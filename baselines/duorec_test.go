@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"famebench/internal/oracle"
@@ -224,5 +225,79 @@ func TestDuoRecTeams(t *testing.T) {
 				oracle.NearGradient(t, fmt.Sprintf("%s, %d members: gradient of %s", mode, size, name), g, w)
 			}
 		}
+	}
+}
+
+// By sequences, DuoRec predicts every position and contrasts the one that Contrast
+// names. Without dropout that is SASRec's loss plus the contrast of what the encoder says
+// at the end of each sequence's prefix and of its partner, each computed alone here.
+func TestDuoRecSequences(t *testing.T) {
+	for _, mode := range duoRecModes {
+		err := torch.Run(torch.Config{Threads: 1, Seed: 4}, func(rt *torch.Runtime) error {
+			c := DuoRecDefaults()
+			c.Hidden, c.Contrast, c.Sampling = 8, mode, SampleSequences
+			m, err := NewDuoRec(rt, c, models.ItemLoss{Kind: "ce"}, 9, 6)
+			if err != nil {
+				return err
+			}
+			b := &models.Batch{
+				Items: []int64{1, 2, 3, 4, 5, 6, 7, 8}, Lengths: []int64{4, 1, 3},
+				Position: []int64{1, 2, 3, 4, 5, 6, 7}, // the first position of the first sequence has no target
+				Target:   []int64{3, 4, 9, 1, 7, 8, 2},
+				Contrast: []int64{2, 4, 5},
+				SameTarget: &models.Batch{
+					Items: []int64{9, 8, 5, 2, 1, 6}, Lengths: []int64{2, 1, 3},
+				},
+			}
+			prefixes := &models.Batch{Items: []int64{1, 2, 3, 5, 6}, Lengths: []int64{3, 1, 1}}
+			z, other := m.Users(prefixes), m.Users(b.SameTarget)
+			twin, partner := z, other // without dropout the twin is the sequence itself
+			pair := func(l, r torch.Tensor) float64 { return m.infoNCE(rt.Concat(0, l, r), span(0, 3), span(3, 6)).Item() }
+			want := m.SASRec.Loss(b).Item()
+			switch mode {
+			case "un":
+				want += .1 * pair(z, twin)
+			case "us":
+				want += .1*pair(z, twin) + .1*pair(z, partner)
+			default:
+				want += .1 * pair(twin, partner)
+			}
+			if got := m.Loss(b).Item(); !(math.Abs(got-want) <= 1e-5) {
+				t.Errorf("%s: loss %v, expected %v", mode, got, want)
+			}
+			b.Contrast = []int64{1, 4, 7}
+			if got := m.Loss(b).Item(); math.Abs(got-want) <= 1e-5 {
+				t.Errorf("%s: other contrasted positions do not change the loss", mode)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Views a and z of a sequence differ by their dropout masks only, so they differ.
+func TestDuoRecTwinHasAnotherMask(t *testing.T) {
+	err := torch.Run(torch.Config{Threads: 1, Seed: 4}, func(rt *torch.Runtime) error {
+		c := DuoRecDefaults()
+		c.Contrast, c.Sampling = "un", SampleSequences
+		m, err := NewDuoRec(rt, c, models.ItemLoss{Kind: "ce"}, 9, 6)
+		if err != nil {
+			return err
+		}
+		rt.SetTraining(true)
+		b := &models.Batch{Items: []int64{1, 2, 3}, Lengths: []int64{3}, Position: []int64{0, 1, 2}, Target: []int64{2, 3, 4}, Contrast: []int64{2}}
+		joined := models.Join(b, b.Prefixes())
+		at := joined.LastPositions()
+		joined.NameRows(rt, at)
+		x := m.encode(joined, at).HostFloats()
+		if slices.Equal(x[:c.Hidden], x[c.Hidden:]) {
+			t.Error("both views have the same mask")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

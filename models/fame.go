@@ -315,34 +315,34 @@ func (l *MoELayer) Forward(x, all, spans torch.Tensor) (torch.Tensor, MoETrace) 
 	n, e := x.Shape()[0], d/H
 	trace := MoETrace{Queries: l.queries.Forward(x), KeysValues: l.keysValues.Forward(all)} // [n, N·d], eq. 14; [M, 2d]
 	o := trace.Queries.Attend(trace.KeysValues, spans, H, c.AttnDropout)                    // [n, N·d], eq. 15
-	o, trace.Routing = l.mix(o.Reshape(n, N, H, e).Permute(0, 2, 1, 3))                     // [n, H, N, e] → [n, H, e], eq. 17
-	o = o.Dropout(c.Dropout)
+	o, trace.Routing = l.mix(o.Reshape(n, N, H, e))                                         // [n, H, e], eq. 17
 	if c.Residual {
-		o = l.attnNorm.Forward(x.Reshape(n, H, e).Add(o)) // [n, H, e]
+		o = l.attnNorm.AfterResidual(x.Reshape(n, H, e), o, c.Dropout) // [n, H, e]
+	} else {
+		o = o.Dropout(c.Dropout)
 	}
-	f := l.feedForward(o).Dropout(c.Dropout)               // [n, H, e]
-	return l.ffNorm.Forward(o.Add(f)).Reshape(n, d), trace // [n, d], eq. 7
+	return l.ffNorm.AfterResidual(o, l.feedForward(o), c.Dropout).Reshape(n, d), trace // [n, H, e] → [n, d], eq. 7
 }
 
-// mix is the weighted sum [n, H, e] of the experts o [n, H, N, e] of each head, and the
+// mix is the weighted sum [n, H, e] of the experts o [n, N, H, e] of each head, and the
 // router's weights, if there is one.
 func (l *MoELayer) mix(o torch.Tensor) (mixed, routing torch.Tensor) {
 	shape := o.Shape()
-	n, H, N, e := shape[0], shape[1], shape[2], shape[3]
+	n, N, H, e := shape[0], shape[1], shape[2], shape[3]
 	switch {
 	case N == 1:
-		return o.Select(2, 0), routing
+		return o.Select(1, 0), routing
 	case !l.routed():
-		return o.Sum(2).Scale(1 / float64(N)), routing
+		return o.Sum(1).Scale(1 / float64(N)), routing
+	case l.config.Router == RouterDense:
+		return o.MixExperts(l.router) // [n, H, e], eq. 17; [n, H, N], eq. 16
 	}
+	o = o.Permute(0, 2, 1, 3)                                                         // [n, H, N, e]
 	logits := o.Reshape(n, H, N*e).Permute(1, 0, 2).MatMul(l.router).Permute(1, 0, 2) // [H, n, N·e]·[H, N·e, N] → [n, H, N]
-	if l.config.Router == RouterTopK {
-		// An expert that is dropped gets a weight of e^-1e30 = 0.
-		kept := keepHighest(l.rt, logits, l.config.TopK)
-		logits = logits.Add(kept.Add(l.rt.Full(-1, 1)).Scale(1e30))
-	}
-	routing = logits.Softmax()                                // [n, H, N], eq. 16
-	return o.Mul(routing.Reshape(n, H, N, 1)).Sum(2), routing // [n, H, e]
+	// An expert that is dropped gets a weight of e^-1e30 = 0.
+	kept := keepHighest(l.rt, logits, l.config.TopK)
+	routing = logits.Add(kept.Add(l.rt.Full(-1, 1)).Scale(1e30)).Softmax() // [n, H, N], eq. 16, over those kept
+	return o.Mul(routing.Reshape(n, H, N, 1)).Sum(2), routing              // [n, H, e]
 }
 
 // feedForward is the feed-forward layer of eq. 7, over [n, H, e].

@@ -31,11 +31,14 @@ type ItemTable struct {
 	Items int          // V
 }
 
-// Contrastive is a Model that may need SameTarget in its batches.
+// Contrastive is a Model whose loss contrasts one position of each sample with others.
 type Contrastive interface {
 	Model
-	// NeedsSameTarget reports whether Loss reads it.
+	// NeedsSameTarget reports whether Loss reads Batch.SameTarget.
 	NeedsSameTarget() bool
+	// WholeSequences reports whether samples are whole sequences, with a target after every
+	// position and Batch.Contrast, instead of prefixes.
+	WholeSequences() bool
 }
 
 // Batch is a block of item sequences of any lengths, concatenated without padding,
@@ -49,8 +52,11 @@ type Batch struct {
 	// Place is each sequence's place in the whole batch, of which a member of a thread
 	// team has a part: [B]. Random numbers depend on it. nil stands for 0…B−1.
 	Place []int64
-	// SameTarget holds, for each sequence, another one with the same target, for
-	// models that need it. It has no positions.
+	// Contrast is the index into Items of each sequence's contrasted position, one of
+	// Position: [B]. nil stands for the last one. Contrastive models read it.
+	Contrast []int64
+	// SameTarget holds, for each sequence, another one that ends before the target of
+	// the contrasted position, for models that need it. It has no positions.
 	SameTarget *Batch
 }
 
@@ -63,6 +69,26 @@ func (b *Batch) LastPositions() []int64 {
 		last[i] = end - 1
 	}
 	return last
+}
+
+// Contrasted is the index into Items of each sequence's contrasted position: [B].
+func (b *Batch) Contrasted() []int64 {
+	if b.Contrast == nil {
+		return b.LastPositions()
+	}
+	return b.Contrast
+}
+
+// Prefixes are the sequences up to their contrasted positions, without positions and
+// targets.
+func (b *Batch) Prefixes() *Batch {
+	out, first := &Batch{Place: b.Place}, int64(0)
+	for i, last := range b.Contrasted() {
+		out.Items = append(out.Items, b.Items[first:last+1]...)
+		out.Lengths = append(out.Lengths, last+1-first)
+		first += b.Lengths[i]
+	}
+	return out
 }
 
 // place is Place of sequence i.

@@ -108,8 +108,7 @@ func (e *Encoder) Forward(x torch.Tensor, b *Batch, at []int64) torch.Tensor {
 // embed is the input of the first layer, for items with the embeddings x [M, d].
 func (e *Encoder) embed(x torch.Tensor, b *Batch) (torch.Tensor, sight) {
 	ids, spans := e.positions(b)
-	x = x.Add(e.pos.Rows(e.rt.Ints(ids)))           // [M, d]
-	x = e.norm.Forward(x).Dropout(e.config.Dropout) // [M, d]
+	x = x.AddRowsNorm(e.pos, e.rt.Ints(ids), e.norm.gain, e.norm.bias, normEps, e.config.Dropout) // [M, d]
 	return x, sight{e.rt, spans, e.rt.Ints(spans, int64(len(b.Items)), 2)}
 }
 
@@ -193,9 +192,9 @@ func (l *Layer) Forward(x, all, spans torch.Tensor) torch.Tensor {
 	q := x.Linear(l.qkv.w.Narrow(0, 0, l.hidden), l.qkv.b.Narrow(0, 0, l.hidden))                      // [n, d]
 	kv := all.Linear(l.qkv.w.Narrow(0, l.hidden, 2*l.hidden), l.qkv.b.Narrow(0, l.hidden, 2*l.hidden)) // [M, 2d]
 	a := l.out.Forward(q.Attend(kv, spans, l.heads, l.attnDropout))                                    // [n, d]
-	x = l.attnNorm.Forward(x.Add(a.Dropout(l.dropout)))                                                // [n, d]
+	x = l.attnNorm.AfterResidual(x, a, l.dropout)                                                      // [n, d]
 	f := l.ffOut.Forward(l.ffIn.Forward(x).GELU())                                                     // [n, inner] → [n, d]
-	return l.ffNorm.Forward(x.Add(f.Dropout(l.dropout)))                                               // [n, d]
+	return l.ffNorm.AfterResidual(x, f, l.dropout)                                                     // [n, d]
 }
 
 // Linear is y = x·Wᵀ + b.
@@ -219,3 +218,9 @@ func NewLayerNorm(p *torch.Params, name string, size int) LayerNorm {
 
 // Forward keeps the shape.
 func (n LayerNorm) Forward(x torch.Tensor) torch.Tensor { return x.LayerNorm(n.gain, n.bias, normEps) }
+
+// AfterResidual is the normalised x + dropout(y), for a block with the input x and the
+// output y. It keeps the shape.
+func (n LayerNorm) AfterResidual(x, y torch.Tensor, dropout float64) torch.Tensor {
+	return x.AddNorm(y, n.gain, n.bias, normEps, dropout)
+}

@@ -99,7 +99,7 @@ func (r *Runner) Preview(todo *plan.Plan) (Preview, error) {
 	}
 	for i, one := range todo.Runs {
 		s, st := one.Job.Spec, p.left.states[i]
-		p.Runs = append(p.Runs, PreviewRun{one.ID, one.At, s.Dataset.Name, s.Model, s.Seed, s.Device, s.Threads, st.Status, st.Comment, p.left.Each[i].Seconds()})
+		p.Runs = append(p.Runs, PreviewRun{one.ID, one.At, s.Dataset.Name, s.Model, s.Seed, s.Device, one.Job.Threads, st.Status, st.Comment, p.left.Each[i].Seconds()})
 	}
 	return p, nil
 }

@@ -24,10 +24,19 @@ import (
 var fism = Entry{Name: "fism", Version: 1, Defaults: example.FISMDefaults(),
 	Objectives: []string{train.AllPositions, train.Prefix}, Neural: Constructor(example.NewFISM)}
 
+// duoRecSequences is the form of DuoRec that is not its default.
+func duoRecSequences() Entry {
+	e, _ := Find(Models, "duorec")
+	c := copyOf(e.Defaults).(*baselines.DuoRecConfig)
+	c.Sampling = baselines.SampleSequences
+	e.Name, e.Defaults = "duorec sequences", c
+	return e
+}
+
 // TestConformance checks what the harness expects of every trained model. A new model
 // needs only its line in the registry.
 func TestConformance(t *testing.T) {
-	for _, e := range append(slices.Clone(Models), fism) {
+	for _, e := range append(slices.Clone(Models), fism, duoRecSequences()) {
 		if e.Neural == nil || e.Text {
 			continue // a model initialised from texts is built as its base
 		}
@@ -128,6 +137,16 @@ func addNoise(rt *torch.Runtime, m models.Model) {
 // conformanceBatch has sequences of the given lengths and the positions of an objective.
 func conformanceBatch(m models.Model, objective string, lengths ...int64) *models.Batch {
 	b := sequences(1, lengths...)
+	contrastive, ok := m.(models.Contrastive)
+	whole := ok && contrastive.WholeSequences()
+	if whole { // the contrasted position is in the middle
+		objective = train.AllPositions
+		first := int64(0)
+		for _, n := range lengths {
+			b.Contrast = append(b.Contrast, first+n/2)
+			first += n
+		}
+	}
 	switch objective {
 	case train.AllPositions:
 		for i := range b.Items {
@@ -146,7 +165,7 @@ func conformanceBatch(m models.Model, objective string, lengths ...int64) *model
 	for i := range b.Position {
 		b.Target = append(b.Target, int64(i*11%conformanceItems)+1)
 	}
-	if c, ok := m.(models.Contrastive); ok && c.NeedsSameTarget() {
+	if ok && contrastive.NeedsSameTarget() {
 		b.SameTarget = sequences(5, lengths...)
 	}
 	return b

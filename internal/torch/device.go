@@ -13,18 +13,15 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-var processOnce sync.Once
-
 // setUpProcess makes the settings that hold for the whole process.
-func setUpProcess() {
-	processOnce.Do(func() {
-		// This only affects speed, so a libc that refuses is not an error; a test reports it.
-		mallocTuned = C.fb_tune_malloc() == 0
-		C.fb_use_size_classes()
-		// A guard: operations without a deterministic form become errors.
-		C.fb_deterministic(1)
-	})
-}
+var setUpProcess = sync.OnceValue(func() error {
+	// This only affects speed, so a libc that refuses is not an error; a test reports it.
+	mallocTuned = C.fb_tune_malloc() == 0
+	C.fb_use_size_classes()
+	// A guard: operations without a deterministic form become errors.
+	C.fb_deterministic(1)
+	return chooseProducts()
+})
 
 // mallocTuned reports whether glibc accepted the settings of fb_tune_malloc.
 var mallocTuned bool

@@ -40,8 +40,21 @@ void *fb_grad(void *param);         // new handle, NULL if there is no gradient
 int fb_zero_grad(int n, void **params);
 void *fb_parameter(void *from);     // the same memory as a leaf that wants gradients
 
-// Mean cross-entropy of hidden·table^T (+ bias) over the classes lo…hi-1.
-void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int64_t lo, int64_t hi);
+// Decides which matrix products are used from here on: name, or for "" what suits the
+// processor. Returns NULL, or the names that this processor can use. products.cpp.
+const char *fb_choose_products(const char *name);
+const char *fb_products(void);    // what was chosen
+int fb_bfloat16_is_fast(void);    // whether the processor multiplies bfloat16 itself
+
+// x·w^T (+ b) over the last dimension.
+void *fb_linear(void *x, void *w, void *b, int bfloat16);
+
+// Mean cross-entropy of hidden·table^T (+ bias) over the classes lo…hi-1 (loss.cpp).
+typedef struct {
+  int64_t lo, hi;
+  int bfloat16;
+} fb_classes;
+void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, fb_classes classes);
 
 // out[B·V] = users·table^T (+ bias), without a gradient.
 int fb_scores(void *users, void *table, void *bias, float *out, int64_t n);
@@ -74,7 +87,29 @@ void *fb_prefix_mean(void *x, void *a, void *lengths, int composed);
 // x / max(‖x‖₂, 1e-12) by rows.
 void *fb_normalize(void *x);
 
-// Pure loops (kernels.c and ragged.c).
+// x·Φ(x), elementwise (layer.cpp).
+void *fb_gelu(void *x);
+
+// LayerNorm of x plus add over the last dimension (layer.cpp), whose size is that of
+// gain [w] and bias [w]. x and add have the same shape, and dropout is applied to
+// add. With index [n], x is [n, w] and add is a table of such rows: row index[i] is
+// added to row i, and dropout is applied to the result. p, seed and names as for
+// fb_dropout.
+typedef struct {
+  float eps;
+  double p;
+  uint64_t seed;
+  const int64_t *names;
+} fb_norm_options;
+void *fb_add_norm(void *x, void *add, void *index, void *gain, void *bias, const fb_norm_options *o);
+
+// A mixture of experts (layer.cpp). o [n, N, H, e] holds the outputs of N experts in H
+// heads, router [H, N·e, N] the routers' weights: routing [n, H, N] is the softmax of
+// each head's experts, concatenated, times its router, and mixed [n, H, e] the sum of
+// the experts with these weights. out receives mixed and routing. 0 on success.
+int fb_mix_experts(void *o, void *router, void **out);
+
+// Pure loops (kernels.c, layer.c and ragged.c).
 // keys[r] is what dropout derives the mask of row r from: a hash of seed and names[r],
 // or r where names is NULL.
 void fb_row_keys(const int64_t *names, int64_t rows, uint64_t seed, int64_t *keys);
@@ -84,10 +119,43 @@ void fb_dropout_rows(const float *x, float *out, const int64_t *keys, int64_t ro
 double fb_softmax_row(float *row, int64_t n, float scale);
 // log Σ exp of a row, which is left alone.
 double fb_logsumexp_row(const float *row, int64_t n);
+// out = x·Φ(x); slope is its derivative.
+void fb_gelu_block(const float *x, int64_t n, float *out, float *slope);
 
+// A LayerNorm over each of the groups of width floats that make a row.
+typedef struct {
+  int64_t rows, groups, width;
+  const int64_t *index; // [rows], or NULL; see fb_add_norm
+  float eps;
+  double p;
+  const int64_t *keys; // [rows], from fb_row_keys; not read if p is 0
+  const float *gain, *bias; // [width]
+  float *normal, *scale; // [rows, groups, width] and [rows, groups]: normalised sums, and 1/σ
+} fb_norm;
+// x and out are [rows, groups·width], and so is add without index.
+void fb_norm_forward(const fb_norm *a, const float *x, const float *add, float *out);
+typedef struct {
+  float *x, *add;     // overwritten; with index, add is added to
+  float *gain, *bias; // added to
+} fb_norm_gradients;
+void fb_norm_backward(const fb_norm *a, const float *dout, const fb_norm_gradients *to);
+
+typedef struct {
+  int64_t rows, heads, experts, width;
+  const float *router; // [heads, experts, experts·width]: fb_mix_experts's, transposed
+} fb_mix;
+void fb_mix_forward(const fb_mix *a, const float *o, float *routing, float *mixed);
+typedef struct {
+  const float *mixed, *routing; // of the results; routing may be NULL
+  float *o;                     // overwritten
+  float *router;                // added to, in the form of fb_mix
+} fb_mix_gradients;
+void fb_mix_backward(const fb_mix *a, const float *o, const float *routing, const fb_mix_gradients *g);
 
 // Sizes of an attention: all matrices are row-major; keys start at kv, values d
-// floats later, and rows of kv are 2d apart, where d = heads·width.
+// floats later, and rows of kv are 2d apart, where d = heads·width. The width is a
+// multiple of FB_LANES.
+enum { FB_LANES = 8 };
 typedef struct {
   int64_t rows, queries, heads, width; // queries of a row: N above
   const int64_t *spans;                // [rows][2]
@@ -97,7 +165,7 @@ typedef struct {
 } fb_attention;
 // weights, Σ queries·heads·(span length) long, receives the softmax before dropout.
 void fb_attend_forward(const fb_attention *a, const float *q, const float *kv, float *weights, float *out);
-// Adds to dq and dkv, which must be zeroed.
+// Overwrites dq and adds to dkv, which must be zeroed.
 void fb_attend_backward(const fb_attention *a, const float *q, const float *kv, const float *weights,
                         const float *dout, float *dq, float *dkv);
 // old[t] and fresh[t] receive the shares of row t-1's mean and of x_t in row t's.

@@ -56,9 +56,8 @@ func (t Tensor) ScoresInto(out []float32, table, bias Tensor) {
 
 // Linear is t·wᵀ + b over the last dimension; w is [out, in], b [out] or none.
 func (t Tensor) Linear(w, b Tensor) Tensor {
-	var out lib.Ctensor
-	lib.AtgLinear(&out, t.c, w.c, b.c)
-	return t.rt.made(out, "linear", t, w, b)
+	out := C.fb_linear(unsafe.Pointer(t.c), unsafe.Pointer(w.c), unsafe.Pointer(b.c), flag(t.rt.bfloat16))
+	return t.rt.native(out, "linear", t, w, b)
 }
 
 // LayerNorm normalises the last dimension, of size len(w), and applies gain w
@@ -95,6 +94,9 @@ func (t Tensor) dropout(p float64, names []int64) Tensor {
 
 // GELU is x/2·(1 + erf(x/√2)), the exact form.
 func (t Tensor) GELU() Tensor {
+	if t.rt.device < 0 {
+		return t.rt.native(C.fb_gelu(unsafe.Pointer(t.c)), "gelu", t)
+	}
 	var out lib.Ctensor
 	lib.AtgGelu(&out, t.c, "none")
 	return t.rt.made(out, "gelu", t)
@@ -255,7 +257,8 @@ func (t Tensor) Diag() Tensor {
 // It never holds more than a few MB of logits; memory for gradients is that of
 // hidden and table.
 func (t Tensor) CrossEntropy(table, bias, targets Tensor, lo, hi int64) Tensor {
-	p := C.fb_cross_entropy(unsafe.Pointer(t.c), unsafe.Pointer(table.c), unsafe.Pointer(bias.c), unsafe.Pointer(targets.c), C.int64_t(lo), C.int64_t(hi))
+	classes := C.fb_classes{lo: C.int64_t(lo), hi: C.int64_t(hi), bfloat16: flag(t.rt.bfloat16)}
+	p := C.fb_cross_entropy(unsafe.Pointer(t.c), unsafe.Pointer(table.c), unsafe.Pointer(bias.c), unsafe.Pointer(targets.c), classes)
 	return t.rt.native(p, "cross_entropy", t, table, bias, targets)
 }
 

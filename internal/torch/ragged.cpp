@@ -15,33 +15,48 @@ using torch::autograd::variable_list;
 
 namespace {
 
-fb_attention sizes(const Tensor &q, const Tensor &kv, const Tensor &spans, int64_t heads, double p, const Tensor &keys) {
-  int64_t d = kv.size(1) / 2, width = d / heads;
-  return {q.size(0), q.size(1) / d, heads, width, spans.const_data_ptr<int64_t>(), (float)(1 / std::sqrt((double)width)), p,
-          keys.const_data_ptr<int64_t>()};
+// Tensors of heads [n, groups·width], each head filled up with zeros to the padded width.
+Tensor pad_heads(const Tensor &x, int64_t width, int64_t padded) {
+  if (width == padded) return x.contiguous();
+  return at::constant_pad_nd(x.reshape({x.size(0), -1, width}), {0, padded - width}).reshape({x.size(0), -1});
+}
+
+Tensor unpad_heads(const Tensor &x, int64_t width, int64_t padded) {
+  if (width == padded) return x;
+  return x.view({x.size(0), -1, padded}).narrow(2, 0, width).reshape({x.size(0), -1});
 }
 
 struct Attention : torch::autograd::Function<Attention> {
+  static fb_attention sizes(AutogradContext *ctx, const Tensor &q, const Tensor &kv, const Tensor &spans, const Tensor &keys) {
+    int64_t heads = ctx->saved_data["heads"].toInt(), width = ctx->saved_data["width"].toInt();
+    return {q.size(0), q.size(1) / (kv.size(1) / 2), heads, kv.size(1) / 2 / heads, spans.const_data_ptr<int64_t>(),
+            (float)(1 / std::sqrt((double)width)), ctx->saved_data["p"].toDouble(), keys.const_data_ptr<int64_t>()};
+  }
   static Tensor forward(AutogradContext *ctx, const Tensor &queries, const Tensor &keys_values, const Tensor &spans,
                         int64_t heads, double p, const Tensor &keys) {
-    Tensor q = queries.contiguous(), kv = keys_values.contiguous(), out = at::empty_like(q);
-    int64_t seen = (spans.select(1, 1) - spans.select(1, 0)).sum().item<int64_t>();
-    fb_attention a = sizes(q, kv, spans, heads, p, keys);
+    int64_t width = keys_values.size(1) / 2 / heads, padded = (width + FB_LANES - 1) / FB_LANES * FB_LANES;
+    Tensor q = pad_heads(queries, width, padded), kv = pad_heads(keys_values, width, padded), out = at::empty_like(q);
+    ctx->saved_data["heads"] = heads;
+    ctx->saved_data["width"] = width;
+    ctx->saved_data["p"] = p;
+    fb_attention a = sizes(ctx, q, kv, spans, keys);
+    int64_t seen = 0;
+    for (int64_t i = 0; i < a.rows; i++) seen += a.spans[2 * i + 1] - a.spans[2 * i];
     Tensor weights = at::empty({a.queries * heads * seen}, q.options());
     fb_attend_forward(&a, q.const_data_ptr<float>(), kv.const_data_ptr<float>(), weights.data_ptr<float>(),
                       out.data_ptr<float>());
     ctx->save_for_backward({q, kv, spans, weights, keys});
-    ctx->saved_data["heads"] = heads;
-    ctx->saved_data["p"] = p;
-    return out;
+    return unpad_heads(out, width, padded);
   }
   static variable_list backward(AutogradContext *ctx, variable_list upstream) {
     auto saved = ctx->get_saved_variables();
-    Tensor q = saved[0], kv = saved[1], g = upstream[0].contiguous(), dq = at::zeros_like(q), dkv = at::zeros_like(kv);
-    fb_attention a = sizes(q, kv, saved[2], ctx->saved_data["heads"].toInt(), ctx->saved_data["p"].toDouble(), saved[4]);
+    Tensor q = saved[0], kv = saved[1], dq = at::empty_like(q), dkv = at::zeros_like(kv);
+    fb_attention a = sizes(ctx, q, kv, saved[2], saved[4]);
+    int64_t width = ctx->saved_data["width"].toInt();
+    Tensor g = pad_heads(upstream[0], width, a.width);
     fb_attend_backward(&a, q.const_data_ptr<float>(), kv.const_data_ptr<float>(), saved[3].const_data_ptr<float>(),
                        g.const_data_ptr<float>(), dq.data_ptr<float>(), dkv.data_ptr<float>());
-    return {dq, dkv, Tensor(), Tensor(), Tensor(), Tensor()};
+    return {unpad_heads(dq, width, a.width), unpad_heads(dkv, width, a.width), Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 

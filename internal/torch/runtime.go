@@ -45,6 +45,7 @@ type Config struct {
 type Runtime struct {
 	device   int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
 	training bool          // dropout is on
+	bfloat16 bool          // products have bfloat16 operands
 	live     []lib.Ctensor // every tensor, in the order made
 	marks    []int         // where in live each open scope starts
 	stream   uint64        // names the random numbers that dropout draws on a CPU
@@ -82,7 +83,9 @@ func Run(c Config, f func(*Runtime) error) error {
 	if err != nil {
 		return err
 	}
-	setUpProcess()
+	if err := setUpProcess(); err != nil {
+		return err
+	}
 	if C.fb_seed(C.uint64_t(c.Seed)) != 0 {
 		return fmt.Errorf("torch: seeding the generators: %s", C.GoString(C.fb_error()))
 	}

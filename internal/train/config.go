@@ -29,7 +29,8 @@ const (
 	// causal encoder with right padding that is the loss over all prefixes of
 	// the sequence at a fraction of the work.
 	AllPositions = "all-positions"
-	// Prefix makes one sample of each prefix, as RecBole and its forks do.
+	// Prefix makes one sample of each prefix, as RecBole and its forks do. A Contrastive
+	// model may ask for all prefixes of a sequence at once; batches then count sequences.
 	Prefix = "prefix"
 	// Cloze masks some items of a sequence, chosen again in every epoch, and predicts
 	// them from the rest.

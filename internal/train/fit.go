@@ -68,11 +68,16 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 	if len(f.samples) == 0 {
 		return nil, errors.New("train: no user has two training items, so there is nothing to predict")
 	}
-	if m, ok := r.models[0].(models.Contrastive); ok && m.NeedsSameTarget() {
+	if m, ok := r.models[0].(models.Contrastive); ok {
 		if c.Objective != Prefix {
-			return nil, fmt.Errorf("train: objective %q: sequences with the same target exist for %q only", c.Objective, Prefix)
+			return nil, fmt.Errorf("train: objective %q: sequences are contrasted with %q only", c.Objective, Prefix)
 		}
-		f.same = newSameTarget(s.Train, f.samples, items)
+		if m.NeedsSameTarget() {
+			f.same = newSameTarget(s.Train, f.samples, items)
+		}
+		if m.WholeSequences() {
+			f.whole, f.samples = true, allPositions(s.Train, c.MaxLen, c.Stride)
+		}
 	}
 	f.probe = newProbe(s, c.MaxLen)
 	f.adam = f.newAdam()
@@ -125,6 +130,7 @@ type trainer struct {
 	items    int
 	samples  []sample
 	same     *sameTarget // nil for models that do not need it
+	whole    bool        // samples are whole sequences, each with one contrasted position
 	probe    *probe
 	adam     *torch.Adam
 	scorer   rank.Scorer
@@ -249,7 +255,11 @@ func (f *trainer) batches(epoch int) [][]sample {
 	if f.config.Objective == Cloze {
 		samples = hide(samples, f.config.MaskRatio, f.config.MaskLast, f.config.MaskPrefix, f.random(streamHide, epoch))
 	}
-	return epochBatches(samples, f.config.BatchTargets, f.random(streamShuffle, epoch))
+	size := sample.targets
+	if f.whole { // as many contrasted positions as with prefixes
+		size = func(sample) int { return 1 }
+	}
+	return epochBatches(samples, f.config.BatchTargets, size, f.random(streamShuffle, epoch))
 }
 
 // step makes one update and returns the mean loss and the number of targets.
@@ -265,16 +275,7 @@ func (f *trainer) step(batch []sample) (loss float64, targets int, err error) {
 		if len(part) == 0 {
 			return nil
 		}
-		b := makeBatch(f.split.Train, part)
-		b.Place = places
-		if n := f.config.ItemLoss().SampledNegatives(); n > 0 {
-			addNegatives(b, n, f.items, f.numbers(streamNegatives))
-		}
-		if f.same != nil {
-			others := f.same.draw(f.split.Train, part, places, f.numbers(streamSameTarget))
-			b.SameTarget = makeBatch(f.split.Train, others)
-			b.SameTarget.Place = places
-		}
+		b := f.batch(part, places)
 		rt.SetTraining(true)
 		defer rt.SetTraining(false)
 		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps))
@@ -308,6 +309,25 @@ func (f *trainer) step(batch []sample) (loss float64, targets int, err error) {
 		u.Part(k, members)
 		return nil
 	})
+}
+
+// batch lays out a member's part of a batch, with the random numbers of its places.
+func (f *trainer) batch(part []sample, places []int64) *models.Batch {
+	b := makeBatch(f.split.Train, part)
+	b.Place = places
+	if n := f.config.ItemLoss().SampledNegatives(); n > 0 {
+		addNegatives(b, n, f.items, f.numbers(streamNegatives))
+	}
+	if f.whole {
+		part = endAtRandom(part, places, f.numbers(streamContrast))
+		b.Contrast = contrasted(b, part)
+	}
+	if f.same != nil {
+		others := f.same.draw(f.split.Train, part, places, f.numbers(streamSameTarget))
+		b.SameTarget = makeBatch(f.split.Train, others)
+		b.SameTarget.Place = places
+	}
+	return b
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
@@ -372,6 +392,7 @@ const (
 	streamNegatives
 	streamHide
 	streamSameTarget
+	streamContrast
 )
 
 func (f *trainer) random(stream uint64, epoch int) *rand.Rand {

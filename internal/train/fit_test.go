@@ -96,6 +96,12 @@ func smallDuoRec(contrast string) builder {
 	}
 }
 
+func smallDuoRecSequences(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
+	c := baselines.DuoRecDefaults()
+	c.TransformerConfig, c.Sampling = smallTransformer(), baselines.SampleSequences
+	return baselines.NewDuoRec(rt, c, loss, items, maxLen)
+}
+
 func smallFAME(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
 	c := models.FAMEDefaults()
 	c.Experts, c.TransformerConfig = 2, smallTransformer()
@@ -113,6 +119,7 @@ var kinds = []struct {
 	{"core", AllPositions, smallCORE},
 	{"core", Prefix, smallCORE},
 	{"duorec", Prefix, smallDuoRec("us_x")},
+	{"duorec by sequences", Prefix, smallDuoRecSequences},
 	{"fame", AllPositions, smallFAME},
 }
 
@@ -168,6 +175,7 @@ func TestFitLearns(t *testing.T) {
 	for _, contrast := range []string{"un", "su", "us", "us_x"} {
 		check("duorec "+contrast, Prefix, "ce", smallDuoRec(contrast), 15, .5)
 	}
+	check("duorec by sequences", Prefix, "ce", smallDuoRecSequences, 30, .5)
 	// A mean of the history's own items cannot rank what comes next far above them:
 	// of 5 places the history takes some.
 	check("core", AllPositions, "ce", smallCORE, 30, .25)

@@ -103,17 +103,18 @@ func hide(samples []sample, ratio, lastOnly float64, prefix bool, r *rand.Rand) 
 }
 
 // epochBatches shuffles the samples and cuts them into batches of at most
-// targets targets (one sample may have more). The result depends on r alone.
+// targets targets (one sample may have more), where size says how many a sample counts
+// for. The result depends on r alone.
 // Within a batch, samples are ordered by length, so that the members' shares are equal
 // work.
-func epochBatches(samples []sample, targets int, r *rand.Rand) [][]sample {
+func epochBatches(samples []sample, targets int, size func(sample) int, r *rand.Rand) [][]sample {
 	order := slices.Clone(samples)
 	r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	var batches [][]sample
 	for len(order) > 0 {
-		n, sum := 1, order[0].targets()
-		for n < len(order) && sum+order[n].targets() <= targets {
-			sum += order[n].targets()
+		n, sum := 1, size(order[0])
+		for n < len(order) && sum+size(order[n]) <= targets {
+			sum += size(order[n])
 			n++
 		}
 		slices.SortStableFunc(order[:n], func(a, b sample) int { return a.inputs() - b.inputs() })
@@ -164,6 +165,29 @@ func makeBatch(seqs [][]int32, samples []sample) *models.Batch {
 		}
 	}
 	return b
+}
+
+// endAtRandom cuts samples of whole sequences to prefixes, each of which ends at one of
+// the sample's scored positions. Every position has the same probability.
+func endAtRandom(samples []sample, places []int64, random numbers) []sample {
+	out := make([]sample, len(samples))
+	for i, s := range samples {
+		s.first += random.of(places[i]).Int32N(s.end - s.first)
+		s.end = s.first + 1
+		out[i] = s
+	}
+	return out
+}
+
+// contrasted is the index in b.Items of the last item of each prefix, of the sample of
+// the same number in b.
+func contrasted(b *models.Batch, prefixes []sample) []int64 {
+	out, first := make([]int64, len(prefixes)), int64(0)
+	for i, s := range prefixes {
+		out[i] = first + int64(s.inputs()) - 1
+		first += b.Lengths[i]
+	}
+	return out
 }
 
 // sameTarget is an index of prefixes by what they predict.

@@ -206,7 +206,7 @@ func TestEpochBatches(t *testing.T) {
 	}
 	samples := allPositions(seqs, 50, 25)
 	const targets = 256
-	batches := epochBatches(samples, targets, rand.New(rand.NewPCG(7, 1)))
+	batches := epochBatches(samples, targets, sample.targets, rand.New(rand.NewPCG(7, 1)))
 	var all []sample
 	sum := 0
 	for _, b := range batches {
@@ -234,8 +234,8 @@ func TestEpochBatches(t *testing.T) {
 	if mean := float64(sum) / float64(len(batches)); mean < .8*targets {
 		t.Errorf("mean batch has %.0f targets, want near %d", mean, targets)
 	}
-	again := epochBatches(samples, targets, rand.New(rand.NewPCG(7, 1)))
-	other := epochBatches(samples, targets, rand.New(rand.NewPCG(7, 2)))
+	again := epochBatches(samples, targets, sample.targets, rand.New(rand.NewPCG(7, 1)))
+	other := epochBatches(samples, targets, sample.targets, rand.New(rand.NewPCG(7, 2)))
 	same := func(a, b [][]sample) bool { return slices.EqualFunc(a, b, equal) }
 	if !same(batches, again) {
 		t.Error("one seed gave two orders")
@@ -279,5 +279,43 @@ func TestNegatives(t *testing.T) {
 				t.Errorf("target %d: item %d drawn %d times", target, v, count[v])
 			}
 		}
+	}
+}
+
+// Every scored position is contrasted equally often, and a sample's draw depends on its
+// place alone.
+func TestEndAtRandom(t *testing.T) {
+	seqs := [][]int32{{1, 2, 3, 4, 5}, {6, 7}}
+	samples := allPositions(seqs, 3, 1) // two windows of the first sequence, the second scores one position
+	places := []int64{0, 1, 2}
+	b := makeBatch(seqs, samples)
+	counts := map[[2]int64]int{}
+	const n = 3000
+	for step := range uint64(n) {
+		r := numbers{1, 1, step}
+		cut := endAtRandom(samples, places, r)
+		at := contrasted(b, cut)
+		for i, s := range cut {
+			if s.start != samples[i].start || s.first < samples[i].first || s.end > samples[i].end || s.end != s.first+1 {
+				t.Fatalf("%+v became %+v", samples[i], s)
+			}
+			if got, want := b.Items[at[i]], int64(seqs[s.user][s.end-1]); got != want || !slices.Contains(b.Position, at[i]) {
+				t.Fatalf("sample %d is contrasted at item %d, position %d: expected item %d", i, got, at[i], want)
+			}
+			counts[[2]int64{int64(i), at[i]}]++
+		}
+		if alone := endAtRandom(samples[1:], places[1:], r); !equal(alone, cut[1:]) {
+			t.Fatalf("%+v alone, %+v with the others", alone, cut[1:])
+		}
+	}
+	// Sample 0 scores positions 0 to 2, sample 1 position 5 (the last of 1 window), sample 2 position 6.
+	want := map[[2]int64]int{{0, 0}: n / 3, {0, 1}: n / 3, {0, 2}: n / 3, {1, 5}: n, {2, 6}: n}
+	for key, c := range want {
+		if math.Abs(float64(counts[key]-c)) > 150 {
+			t.Errorf("sample %d, position %d: contrasted %d times, expected about %d", key[0], key[1], counts[key], c)
+		}
+	}
+	if len(counts) != len(want) {
+		t.Errorf("contrasted positions %v", counts)
 	}
 }

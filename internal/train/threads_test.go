@@ -43,6 +43,11 @@ func TestThreadsChangeRoundingOnly(t *testing.T) {
 			c.TransformerConfig = config
 			return baselines.NewDuoRec(rt, c, loss, items, maxLen)
 		}, Prefix, "ce"},
+		"duorec by sequences": {func(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
+			c := baselines.DuoRecDefaults()
+			c.TransformerConfig, c.Contrast, c.Sampling = config, "us", baselines.SampleSequences
+			return baselines.NewDuoRec(rt, c, loss, items, maxLen)
+		}, Prefix, "ce"},
 		"fame": {func(rt *torch.Runtime, loss models.ItemLoss, items, maxLen int) (models.Model, error) {
 			c := models.FAMEDefaults()
 			c.TransformerConfig, c.BalanceWeight = config, .1
