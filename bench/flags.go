@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"famebench/internal/torch"
 )
 
 // options are the parsed command line.
@@ -158,6 +160,9 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 	}
 	if o.top < 1 || o.top > maxTop {
 		return fmt.Errorf("-top: expected 1 to %d items, got %d", maxTop, o.top)
+	}
+	if err := torch.ChooseProducts(); err != nil {
+		return err
 	}
 	return o.checkMode()
 }

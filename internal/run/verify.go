@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -164,6 +165,7 @@ func compareMachines(a, b record.Measured) []string {
 		{"processor", a.CPU, b.CPU},
 		{"environment", strings.Join(a.Environment, " "), strings.Join(b.Environment, " ")},
 		{"libtorch", a.Libtorch, b.Libtorch},
+		{"matrix products", products(a), products(b)},
 		{"code of the model", a.Code, b.Code},
 		{"commit", a.Commit, b.Commit},
 		{"system", a.OS, b.OS},
@@ -175,6 +177,9 @@ func compareMachines(a, b record.Measured) []string {
 	}
 	return out
 }
+
+// products is what multiplied matrices: libtorch in records without the key.
+func products(m record.Measured) string { return cmp.Or(m.Products, "libtorch") }
 
 // WriteVerdict tells a verdict in words.
 func WriteVerdict(w io.Writer, v Verdict) {

@@ -267,6 +267,8 @@ func (f *trainer) step(batch []sample) (loss float64, targets int, err error) {
 		}
 		rt.SetTraining(true)
 		defer rt.SetTraining(false)
+		rt.SetBFloat16(f.config.Precision == BFloat16)
+		defer rt.SetBFloat16(false) // ranking is in float32
 		// By member, as above: with another number of threads, masks and negatives differ.
 		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps), uint64(k))
 		rt.Scope(func() {
