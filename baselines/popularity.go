@@ -14,7 +14,7 @@ import (
 // nothing.
 type popularity struct {
 	scores []float32 // by item; 0 for padding
-	rows   []float32 // the memory of what Scores returned last
+	rows   []float32 // the memory of the rows that Scores returned last
 }
 
 // NewPopularity counts interactions in the training part of s.
@@ -30,13 +30,13 @@ func NewPopularity(s *datasets.Split) (rank.Scorer, error) {
 	return p, nil
 }
 
-// Scores gives every case the same row.
+// Scores returns the same row for every case.
 func (p *popularity) Scores(cases []datasets.Case) ([]float32, error) {
 	p.rows = repeat(p.rows, p.scores, len(cases))
 	return p.rows, nil
 }
 
-// repeat fills rows, whose memory it uses, with n copies of row.
+// repeat returns n copies of row, in the memory of rows if it is large enough.
 func repeat(rows, row []float32, n int) []float32 {
 	rows = slices.Grow(rows[:0], n*len(row))
 	for range n {
@@ -45,7 +45,7 @@ func repeat(rows, row []float32, n int) []float32 {
 	return rows
 }
 
-// trainingCounts gives the number of training interactions by item id.
+// trainingCounts returns the number of training interactions by item id.
 func trainingCounts(s *datasets.Split) ([]int, error) {
 	counts := make([]int, s.Data.NumItems+1)
 	total := 0

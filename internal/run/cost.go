@@ -16,7 +16,7 @@ import (
 	"famebench/internal/train"
 )
 
-// How a cost is measured.
+// How costs are measured.
 const (
 	warmUpSeconds = 3    // of training before the measured epoch
 	latencyUsers  = 1000 // whose scores are timed one by one
@@ -24,9 +24,10 @@ const (
 )
 
 // measureCost measures one model with one batch size, in a process of its own,
-// since peak memory is a process's: one whole epoch of training after a warm-up,
-// so that short and long sequences have their share; one ranking of all
-// validation users; and the scores of single users one after the other.
+// because peak memory is measured per process. It measures a whole epoch of
+// training after a warm-up, so that short and long sequences have their share,
+// one ranking of all validation users, and the scores of single users one after
+// the other.
 func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitter) (*record.Cost, error) {
 	params, t, err := job.Settings(e)
 	if err != nil {
@@ -38,8 +39,8 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		return nil, err
 	}
 	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Spec.Threads, CPU: cpuModel()}
-	if e.Floor != nil {
-		s, err := e.Floor(split)
+	if e.NonNeural != nil {
+		s, err := e.NonNeural(split)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +73,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		if err != nil {
 			return err
 		}
-		if r.Status != train.StopEpochs {
+		if r.Status != record.Epochs {
 			return fmt.Errorf("training ended by %s within the measured epoch", r.Status)
 		}
 		c.TargetsPerSecond = train.PerSecond(r.Targets, r.Seconds-r.EvalSeconds)
@@ -82,7 +83,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 }
 
 // measureRanking fills in the speed of full ranking, the latency of single users
-// and, last, the memory that all of it took.
+// and, last, the peak memory of everything.
 func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *datasets.Split, threads int, out *emitter) error {
 	out.phase("rank")
 	start := time.Now()
@@ -100,7 +101,7 @@ func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *d
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := i % len(split.Test) // small data: round and round
+		n := i % len(split.Test) // small data are used repeatedly
 		start := time.Now()
 		if _, err := s.Scores(split.Test[n : n+1]); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 
 	"famebench/baselines"
 	"famebench/datasets"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/models"
 )
@@ -24,7 +25,7 @@ func TestHistoryBatch(t *testing.T) {
 // Scores do not depend on how the cases are divided: among members, or with
 // which others.
 func TestScorer(t *testing.T) {
-	s, c := cyclic(t), testConfig()
+	s, c := basic.Cyclic(t, 120, 10), testConfig()
 	cases := s.Test[:7]
 	width := s.Data.NumItems + 1
 	scores := func(threads int) []float32 {
@@ -61,7 +62,7 @@ func TestScorer(t *testing.T) {
 
 // Dropout is off while ranking.
 func TestScorerIsDeterministic(t *testing.T) {
-	s, c := cyclic(t), testConfig()
+	s, c := basic.Cyclic(t, 120, 10), testConfig()
 	err := torch.RunTeam(torch.Config{Threads: 1}, func(team *torch.Team) error {
 		m, err := NewReplicas(team, func(rt *torch.Runtime) (models.Model, error) {
 			rt.SetTraining(true)
