@@ -117,7 +117,20 @@ func checkLoss(t *testing.T, c oracle.Case, m models.Model, b *models.Batch, wan
 	if len(grads) != len(p.Names()) {
 		t.Errorf("%d parameters, reference has %d", len(p.Names()), len(grads))
 	}
+	var got [][]float32
+	var reference [][]float64
 	for _, name := range slices.Sorted(slices.Values(p.Names())) {
+		got, reference = append(got, p.Grad(name)), append(reference, oracle.Floats(t, grads[name]))
 		oracle.NearGradient(t, "gradient of "+name, p.Grad(name), oracle.Floats(t, grads[name]))
 	}
+	p.ZeroGrad()
+	p.Runtime().SetBFloat16(true)
+	defer p.Runtime().SetBFloat16(false)
+	loss = m.Loss(b)
+	loss.Backward()
+	oracle.NearInBFloat16(t, "loss", []float32{float32(loss.Item())}, []float64{want})
+	for i, name := range slices.Sorted(slices.Values(p.Names())) {
+		got[i] = p.Grad(name)
+	}
+	oracle.NearInBFloat16(t, "gradient", oracle.Flatten(got), oracle.Flatten(reference))
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"famebench/internal/conf"
+	"famebench/internal/torch"
 )
 
 // options are the parsed command line.
@@ -110,6 +111,9 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 	}
 	if o.top < 1 || o.top > maxTop {
 		return fmt.Errorf("-top: expected 1 to %d items, got %d", maxTop, o.top)
+	}
+	if err := torch.ChooseProducts(); err != nil {
+		return err
 	}
 	return o.checkMode()
 }

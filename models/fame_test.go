@@ -195,7 +195,26 @@ func (o *fameOracle) check(t *testing.T, rt *torch.Runtime, m *FAME) {
 		for name, g := range grads {
 			oracle.NearGradient(t, "gradient of "+name, m.Params().Grad(name), oracle.Floats(t, g))
 		}
+		o.checkBFloat16(t, m, c.batch, c.loss, grads)
 	}
+}
+
+// checkBFloat16 compares loss and gradients in bfloat16 with the reference's.
+func (o *fameOracle) checkBFloat16(t *testing.T, m *FAME, b *Batch, want float64, grads map[string]safetensors.Tensor) {
+	t.Helper()
+	p := m.Params()
+	p.ZeroGrad()
+	p.Runtime().SetBFloat16(true)
+	defer p.Runtime().SetBFloat16(false)
+	loss := m.Loss(b)
+	loss.Backward()
+	oracle.NearInBFloat16(t, "loss", []float32{float32(loss.Item())}, []float64{want})
+	var got [][]float32
+	var reference [][]float64
+	for name, g := range grads {
+		got, reference = append(got, p.Grad(name)), append(reference, oracle.Floats(t, g))
+	}
+	oracle.NearInBFloat16(t, "gradient", oracle.Flatten(got), oracle.Flatten(reference))
 }
 
 // smallBatch has random sequences of some lengths, every position scored.

@@ -177,6 +177,30 @@ func NearGradient(t *testing.T, what string, got []float32, want []float64) {
 	}
 }
 
+// NearInBFloat16 is Near for values computed with bfloat16 products: the norm of the
+// difference is at most 2 % of the norm, but not as small as float32 would make it.
+//
+// Rounding an operand to 8 significant bits changes it by at most 2⁻⁹ and by about 2⁻¹⁰ in
+// the mean. A product has two operands, and a gradient passes through some 15 products
+// here, so about √30·2⁻¹⁰, half a per cent, is expected.
+func NearInBFloat16(t *testing.T, what string, got []float32, want []float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s in bfloat16: %d values, want %d", what, len(got), len(want))
+		return
+	}
+	var difference, norm float64
+	for i := range got {
+		difference += (float64(got[i]) - want[i]) * (float64(got[i]) - want[i])
+		norm += want[i] * want[i]
+	}
+	if off := math.Sqrt(difference / norm); !(off <= 2e-2) {
+		t.Errorf("%s in bfloat16 is off by %.2g of its norm, allowed 0.02", what, off)
+	} else if off < 1e-7 {
+		t.Errorf("%s in bfloat16 is off by %.2g of its norm only: nothing was rounded to bfloat16", what, off)
+	}
+}
+
 // Flatten joins rows.
 func Flatten[T any](rows [][]T) []T {
 	var out []T

@@ -115,6 +115,7 @@ type Measured struct {
 	OS               string    `json:"os"`
 	Go               string    `json:"go"`
 	Libtorch         string    `json:"libtorch,omitempty"`
+	Products         string    `json:"products,omitempty"` // what multiplied matrices on the CPU (torch.Products); older records: libtorch
 	Code             string    `json:"code,omitempty"`     // SHA-256 of the sources that decide the model's results (package code)
 	Commit           string    `json:"commit,omitempty"`   // of the source tree; empty: not a git checkout
 	Dirty            bool      `json:"dirty,omitempty"`    // uncommitted changes outside results

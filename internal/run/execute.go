@@ -114,6 +114,13 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 		return err
 	}
 	m, res, id := &k.record.Measured, &k.record.Result, k.record.ID
+	if k.job.Device == "cpu" {
+		bfloat16 := t.Precision == train.BFloat16
+		m.Products = torch.Products(bfloat16)
+		if bfloat16 && !torch.BFloat16IsFast() {
+			out.emit(Event{Kind: EventWarning, Message: slowBFloat16})
+		}
+	}
 	m.Libtorch, m.Threads, m.Parameters, m.TimeLimit = torch.Version(), team.Size(), model.Params().Count(), t.TimeLimit
 
 	var frozen []string
@@ -168,6 +175,8 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	}
 	return k.rank(ctx, train.NewScorer(model, split.Data.NumItems, t.MaxLen))
 }
+
+const slowBFloat16 = `train.precision = "bfloat16" is slow here: the processor has no bfloat16 products (AVX512-BF16 or AMX), so numbers are rounded and multiplied in float32`
 
 // still returns the names of unmoved parameters.
 func still(before, after map[string]safetensors.Tensor) []string {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -166,6 +167,7 @@ func compareMachines(a, b record.Measured) []string {
 		{"environment", strings.Join(a.Environment, " "), strings.Join(b.Environment, " ")},
 		{"threads", threads(a), threads(b)},
 		{"libtorch", a.Libtorch, b.Libtorch},
+		{"matrix products", products(a), products(b)},
 		{"code of the model", a.Code, b.Code},
 		{"commit", a.Commit, b.Commit},
 		{"system", a.OS, b.OS},
@@ -182,6 +184,9 @@ func compareMachines(a, b record.Measured) []string {
 func threads(m record.Measured) string {
 	return strings.Trim(fmt.Sprint(append([]int{m.Threads}, m.ThreadsBefore...)), "[]")
 }
+
+// products is what multiplied matrices: libtorch in records without the key.
+func products(m record.Measured) string { return cmp.Or(m.Products, "libtorch") }
 
 // WriteVerdict prints a verdict in words.
 func WriteVerdict(w io.Writer, v Verdict) {

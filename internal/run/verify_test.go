@@ -1,6 +1,7 @@
 package run
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,5 +50,21 @@ func TestCompareNamesWhereTheCurveParts(t *testing.T) {
 the training curve first differs in epoch 2: validation MRR 0.100000, now 0.200000`
 	if got := strings.Join(v.Differences, "\n"); v.Result != Within || got != want {
 		t.Errorf("%s\n%s\nwant\n%s", v.Result, got, want)
+	}
+}
+
+// Records that are older than the key were made by libtorch's products.
+func TestOtherProductsAreAReason(t *testing.T) {
+	for _, tc := range []struct {
+		old, now string
+		want     []string
+	}{
+		{"", "avx512", []string{`possible reason: matrix products "libtorch", now "avx512"`}},
+		{"avx512, bfloat16", "avx512, rounded to bfloat16", []string{`possible reason: matrix products "avx512, bfloat16", now "avx512, rounded to bfloat16"`}},
+		{"", "libtorch", nil},
+	} {
+		if got := compareMachines(record.Measured{Products: tc.old}, record.Measured{Products: tc.now}); !slices.Equal(got, tc.want) {
+			t.Errorf("products %q, now %q: %q, want %q", tc.old, tc.now, got, tc.want)
+		}
 	}
 }

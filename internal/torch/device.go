@@ -20,7 +20,7 @@ var setUpProcess = sync.OnceValue(func() error {
 	C.fb_use_size_classes()
 	// A guard: operations without a deterministic form become errors.
 	C.fb_deterministic(1)
-	return chooseProducts()
+	return ChooseProducts()
 })
 
 // mallocTuned reports whether glibc accepted the settings of fb_tune_malloc.

@@ -58,48 +58,73 @@ static void pair_columns(const float *x, int64_t ldx, int64_t m, int64_t n, int3
 }
 #endif
 
-// pack prepares the table for the two products that read it.
-static void pack(const fb_loss *l, int64_t begin, int64_t end) {
+// A block of classes, ready for its two products: the table's rows transposed in panels,
+// and as they are.
+typedef struct {
+  int64_t number, first, n; // classes first…first+n-1
+  element *columns;         // [n/PANEL, k, PANEL]
+  const element *rows;      // [n, d], or pairs of rows
+} block_of_classes;
+
+// pack prepares a block in memory of 2·FB_BLOCK·(d + 1) floats.
+static block_of_classes pack(const fb_loss *l, int64_t number, float *memory) {
+  block_of_classes b = {.number = number, .first = number * FB_BLOCK};
+  b.n = l->classes - b.first < FB_BLOCK ? l->classes - b.first : FB_BLOCK;
+  b.columns = (element *)memory;
+  const float *rows = l->table + b.first * l->d;
   int64_t k = ELEMENTS(l->d);
-  for (int64_t v = begin * FB_BLOCK; v < end * FB_BLOCK && v < l->classes; v += PANEL) {
-    int64_t n = l->classes - v < PANEL ? l->classes - v : PANEL;
-    element *columns = (element *)l->columns + v * k; // v is a multiple of PANEL
-    const float *rows = l->table + v * l->d;
 #if PER_ELEMENT == 2
-    pair_rows(rows, l->d, n, l->d, (int32_t *)l->pairs + v / 2 * l->d);
+  element *copy = (element *)memory + FB_BLOCK * k;
+  pair_rows(rows, l->d, b.n, l->d, copy);
+  b.rows = copy;
+  for (int64_t v = 0; v < b.n; v += PANEL)
     for (int64_t p = 0; p < k; p += DEPTH / 2) {
       int32_t part[PANEL * DEPTH / 2];
-      int64_t width = l->d - 2 * p < DEPTH ? l->d - 2 * p : DEPTH;
-      pair_columns(rows + 2 * p, l->d, n, width, part);
-      transpose(part, ELEMENTS(width), n, ELEMENTS(width), columns + p * PANEL);
+      int64_t n = b.n - v < PANEL ? b.n - v : PANEL, width = l->d - 2 * p < DEPTH ? l->d - 2 * p : DEPTH;
+      pair_columns(rows + v * l->d + 2 * p, l->d, n, width, part);
+      transpose(part, ELEMENTS(width), n, ELEMENTS(width), b.columns + v * k + p * PANEL);
     }
 #else
-    if (l->rounded) {
-      float *copy = (float *)l->pairs + v * l->d;
-      for (int64_t i = 0; i < n * l->d; i++) copy[i] = fb_rounded(rows[i]);
-      rows = copy;
-    }
-    transpose(rows, l->d, n, k, columns);
-#endif
+  if (l->rounded) {
+    float *copy = memory + FB_BLOCK * k;
+    for (int64_t i = 0; i < b.n * l->d; i++) copy[i] = fb_rounded(rows[i]);
+    rows = copy;
   }
+  b.rows = rows;
+  for (int64_t v = 0; v < b.n; v += PANEL)
+    transpose(rows + v * l->d, l->d, b.n - v < PANEL ? b.n - v : PANEL, k, b.columns + v * k);
+#endif
+  return b;
 }
 
-// logits computes a block of logits of rows m whose operands are a.
-INLINE void logits(const fb_loss *l, const element *a, int64_t m, int64_t block, float *x) {
+// prepare converts hidden states to operands and empties the sums of their rows.
+static void prepare(const fb_loss *l, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; r++) l->max[r] = -INFINITY, l->sum[r] = 0;
+#if PER_ELEMENT == 2
+  pair_columns(l->hidden + begin * l->d, l->d, end - begin, l->d, (int32_t *)l->operand + begin * ELEMENTS(l->d));
+#else
+  if (l->rounded)
+    for (int64_t i = begin * l->d; i < end * l->d; i++) ((float *)l->operand)[i] = fb_rounded(l->hidden[i]);
+#endif
+}
+
+// logits computes a block of logits of rows begin…begin+m-1.
+INLINE void logits(const fb_loss *l, const block_of_classes *b, int64_t begin, int64_t m, float *x) {
   int64_t k = ELEMENTS(l->d);
-  for (int64_t v = block * FB_BLOCK; v < (block + 1) * FB_BLOCK && v < l->classes; v += PANEL) {
-    fb_product p = {.m = m, .k = k, .a = a, .ai = k, .ap = 1, .b = (element *)l->columns + v * k, .ldb = PANEL};
-    p.n = l->classes - v < PANEL ? l->classes - v : PANEL;
-    p.c = x + v - block * FB_BLOCK, p.ldc = FB_STRIDE, p.bias = l->bias ? l->bias + v : NULL;
+  const element *hidden = PER_ELEMENT == 2 || l->rounded ? l->operand : (const void *)l->hidden;
+  for (int64_t v = 0; v < b->n; v += PANEL) {
+    fb_product p = {.m = m, .n = b->n - v < PANEL ? b->n - v : PANEL, .k = k, .a = hidden + begin * k, .ai = k, .ap = 1};
+    p.b = b->columns + v * k, p.ldb = PANEL;
+    p.c = x + v, p.ldc = FB_STRIDE, p.bias = l->bias ? l->bias + b->first + v : NULL;
     column_of_tiles(&p);
   }
 }
 
 // raise takes the target out of a row's block of n logits, pads it with −∞ to whole
 // vectors and updates the row's highest logit. It returns the logit to subtract.
-INLINE float raise(const fb_loss *l, int64_t r, int64_t block, int64_t n, float *x) {
+INLINE float raise(const fb_loss *l, const block_of_classes *b, int64_t r, float *x) {
+  int64_t n = b->n, target = l->target[r] - b->first;
   for (int64_t i = n; i % WIDTH; i++) x[i] = -INFINITY;
-  int64_t target = l->target[r] - block * FB_BLOCK;
   if (target >= 0 && target < n) l->logit[r] = x[target], x[target] = -INFINITY;
   vec top = ALL(-INFINITY);
   for (int64_t i = 0; i < n; i += WIDTH) top = MAX(LOAD(x + i), top); // skips NaN, which comes back in the sum
@@ -114,87 +139,76 @@ INLINE float raise(const fb_loss *l, int64_t r, int64_t block, int64_t n, float 
     l->max[r] = highest;
   }
   float subtract = l->max[r] == -INFINITY ? 0 : l->max[r]; // no class but the target so far
-  l->highest[block * SIZE(l) + r] = subtract;
+  l->highest[b->number * SIZE(l) + r] = subtract;
   return subtract;
 }
 
 // gradient_of_hidden adds weights·table, without the row's scale.
-INLINE void gradient_of_hidden(const fb_loss *l, const element *weights, int64_t stride, int64_t begin, int64_t m,
-                               int64_t block) {
-  int64_t first = block * FB_BLOCK, n = l->classes - first < FB_BLOCK ? l->classes - first : FB_BLOCK;
-  const element *table = PER_ELEMENT == 2 || l->rounded ? l->pairs : (const void *)l->table;
+INLINE void gradient_of_hidden(const fb_loss *l, const block_of_classes *b, int64_t begin, int64_t m,
+                               const element *weights, int64_t stride) {
   for (int64_t j = 0; j < l->d; j += PANEL) {
-    fb_product p = {.m = m, .n = l->d - j < PANEL ? l->d - j : PANEL, .k = ELEMENTS(n), .a = weights, .ai = stride, .ap = 1};
-    p.b = table + first / PER_ELEMENT * l->d + j, p.ldb = l->d;
-    p.c = l->dhidden + begin * l->d + j, p.ldc = l->d, p.add = block > 0;
+    fb_product p = {.m = m, .n = l->d - j < PANEL ? l->d - j : PANEL, .k = ELEMENTS(b->n), .a = weights, .ai = stride, .ap = 1};
+    p.b = b->rows + j, p.ldb = l->d;
+    p.c = l->dhidden + begin * l->d + j, p.ldc = l->d, p.add = b->number > 0;
     column_of_tiles(&p);
   }
 }
 
-static void group(const fb_loss *l, int64_t begin, int64_t m) {
-  int64_t k = ELEMENTS(l->d);
-  const element *a = (const void *)(l->hidden + begin * l->d);
+// group computes a block of exponentials of rows begin…begin+m-1, and what they add to the
+// gradient of these rows.
+static void group(const fb_loss *l, const block_of_classes *b, int64_t begin, int64_t m) {
+  element *weights = (element *)l->weights + (b->number * SIZE(l) + begin) / PER_ELEMENT * FB_STRIDE;
 #if PER_ELEMENT == 2
-  pair_columns((const float *)a, l->d, m, l->d, (int32_t *)l->operand + begin * k);
-  a = (element *)l->operand + begin * k;
-#else
-  if (l->rounded) {
-    float *copy = (float *)l->operand + begin * k;
-    for (int64_t i = 0; i < m * k; i++) copy[i] = fb_rounded(a[i]);
-    a = copy;
-  }
-#endif
-  for (int64_t r = begin; r < begin + m; r++) l->max[r] = -INFINITY, l->sum[r] = 0;
-  for (int64_t block = 0; block * FB_BLOCK < l->classes; block++) {
-    int64_t n = l->classes - block * FB_BLOCK < FB_BLOCK ? l->classes - block * FB_BLOCK : FB_BLOCK;
-    element *weights = (element *)l->weights + (block * SIZE(l) + begin) / PER_ELEMENT * FB_STRIDE;
-#if PER_ELEMENT == 2
-    float x[FB_GROUP * FB_STRIDE];
-    int32_t rows[FB_GROUP * (FB_BLOCK / 2 + 8)];
-    logits(l, a, m, block, x);
-    for (int64_t r = 0; r < m; r += 2, weights += FB_STRIDE) {
-      float *first = x + r * FB_STRIDE, *second = first + FB_STRIDE;
-      float high = raise(l, begin + r, block, n, first), high2 = 0;
-      if (r + 1 < m)
-        high2 = raise(l, begin + r + 1, block, n, second);
-      else
-        for (int64_t i = 0; i < n; i += WIDTH) STORE(second + i, ALL(-INFINITY));
-      int32_t *out = rows + r * (FB_BLOCK / 2 + 8), *out2 = out + FB_BLOCK / 2 + 8;
-      vec sum = ZERO, sum2 = ZERO;
-      for (int64_t i = 0; i < n; i += WIDTH) {
-        vec e = exponential(LOAD(first + i), high), e2 = exponential(LOAD(second + i), high2);
-        sum += e, sum2 += e2;
-        __m512i both = (__m512i)_mm512_cvtne2ps_pbh(e2, e);
-        _mm256_storeu_si256((__m256i *)(out + i / 2), _mm512_castsi512_si256(both));
-        _mm256_storeu_si256((__m256i *)(out2 + i / 2), _mm512_extracti64x4_epi64(both, 1));
-        _mm512_storeu_si512(weights + i, interleave(e, e2));
-      }
-      l->sum[begin + r] += TOTAL(sum);
-      if (r + 1 < m) l->sum[begin + r + 1] += TOTAL(sum2);
+  enum { PAIRS = FB_BLOCK / 2 + 8 };
+  float x[FB_GROUP * FB_STRIDE];
+  int32_t rows[FB_GROUP * PAIRS];
+  logits(l, b, begin, m, x);
+  for (int64_t r = 0; r < m; r += 2) {
+    float *first = x + r * FB_STRIDE, *second = first + FB_STRIDE;
+    float high = raise(l, b, begin + r, first), high2 = 0;
+    if (r + 1 < m)
+      high2 = raise(l, b, begin + r + 1, second);
+    else
+      for (int64_t i = 0; i < b->n; i += WIDTH) STORE(second + i, ALL(-INFINITY));
+    int32_t *out = rows + r * PAIRS, *both_out = (int32_t *)weights + r / 2 * FB_STRIDE;
+    vec sum = ZERO, sum2 = ZERO;
+    for (int64_t i = 0; i < b->n; i += WIDTH) {
+      vec e = exponential(LOAD(first + i), high), e2 = exponential(LOAD(second + i), high2);
+      sum += e, sum2 += e2;
+      __m512i both = (__m512i)_mm512_cvtne2ps_pbh(e2, e);
+      _mm256_storeu_si256((__m256i *)(out + i / 2), _mm512_castsi512_si256(both));
+      _mm256_storeu_si256((__m256i *)(out + PAIRS + i / 2), _mm512_extracti64x4_epi64(both, 1));
+      _mm512_storeu_si512(both_out + i, interleave(e, e2));
     }
-    if (l->grads) gradient_of_hidden(l, rows, FB_BLOCK / 2 + 8, begin, m, block);
-#else
-    logits(l, a, m, block, weights);
-    for (int64_t r = 0; r < m; r++) {
-      float *x = weights + r * FB_STRIDE, high = raise(l, begin + r, block, n, x);
-      vec sum = ZERO;
-      for (int64_t i = 0; i < n; i += WIDTH) {
-        vec e = exponential(LOAD(x + i), high);
-        sum += e;
-        STORE(x + i, e);
-      }
-      if (l->rounded)
-        for (int64_t i = 0; i < n; i++) x[i] = fb_rounded(x[i]);
-      l->sum[begin + r] += TOTAL(sum);
-    }
-    if (l->grads) gradient_of_hidden(l, weights, FB_STRIDE, begin, m, block);
-#endif
+    l->sum[begin + r] += TOTAL(sum);
+    if (r + 1 < m) l->sum[begin + r + 1] += TOTAL(sum2);
   }
+  if (l->grads) gradient_of_hidden(l, b, begin, m, rows, PAIRS);
+#else
+  logits(l, b, begin, m, weights);
+  for (int64_t r = 0; r < m; r++) {
+    float *x = weights + r * FB_STRIDE, high = raise(l, b, begin + r, x);
+    vec sum = ZERO;
+    for (int64_t i = 0; i < b->n; i += WIDTH) {
+      vec e = exponential(LOAD(x + i), high);
+      sum += e;
+      STORE(x + i, e);
+    }
+    if (l->rounded)
+      for (int64_t i = 0; i < b->n; i++) x[i] = fb_rounded(x[i]);
+    l->sum[begin + r] += TOTAL(sum);
+  }
+  if (l->grads) gradient_of_hidden(l, b, begin, m, weights, FB_STRIDE);
+#endif
 }
 
-static void rows(const fb_loss *l, int64_t begin, int64_t end) {
-  for (int64_t r = begin * FB_GROUP; r < end * FB_GROUP && r < l->rows; r += FB_GROUP)
-    group(l, r, l->rows - r < FB_GROUP ? l->rows - r : FB_GROUP);
+static void rows(const fb_loss *l, int64_t begin, int64_t end, float *scratch) {
+  begin *= FB_GROUP, end = end * FB_GROUP < l->rows ? end * FB_GROUP : l->rows;
+  prepare(l, begin, end);
+  for (int64_t block = 0; block * FB_BLOCK < l->classes; block++) {
+    block_of_classes b = pack(l, block, scratch);
+    for (int64_t r = begin; r < end; r += FB_GROUP) group(l, &b, r, end - r < FB_GROUP ? end - r : FB_GROUP);
+  }
 }
 
 static void final(const fb_loss *l) {
@@ -281,7 +295,7 @@ static void targets(const fb_loss *l) {
 }
 
 const fb_form FORM = {
-    .name = NAME, .product = product, .pack = pack, .rows = rows, .final = final, .classes = classes, .targets = targets,
+    .name = NAME, .product = product, .rows = rows, .final = final, .classes = classes, .targets = targets,
 #if PER_ELEMENT == 2
     .pair_columns = pair_columns, .pair_rows = pair_rows,
 #endif

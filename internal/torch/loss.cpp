@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <vector>
 
 using at::Tensor;
 using fb::deref;
@@ -24,37 +25,37 @@ struct Rows {
 
 // Bytes of logits or exponentials that are kept at a time: on a CPU they should stay in the
 // cache; on a GPU they should only be bounded.
-constexpr int64_t own_chunk_bytes = 16 << 20;
+constexpr int64_t own_chunk_bytes = 8 << 20; // of each member of a team
 constexpr int64_t cpu_chunk_bytes = 6 << 20;
 constexpr int64_t gpu_chunk_bytes = 512 << 20;
 
 // own_loss is the sum of the rows' losses by our own products, and the gradients of their
 // mean.
-double own_loss(Rows &a, const fb_form *form, bool rounded) {
+double own_loss(Rows &a, const fb_form *form) {
+  bool pairs = form == fb::form(true), rounded = a.bfloat16 && !pairs;
   int64_t rows = a.hidden.size(0), classes = a.table.size(0), d = a.hidden.size(1);
-  int64_t blocks = (classes + FB_BLOCK - 1) / FB_BLOCK, whole = blocks * FB_BLOCK;
-  int64_t most = std::max<int64_t>(own_chunk_bytes / (4 * blocks * FB_STRIDE) / FB_GROUP * FB_GROUP, FB_GROUP);
+  int64_t blocks = (classes + FB_BLOCK - 1) / FB_BLOCK;
+  int64_t row_bytes = (pairs ? 2 : 4) * blocks * FB_STRIDE;
+  int64_t most = std::max<int64_t>(own_chunk_bytes / row_bytes / FB_GROUP, 1) * FB_GROUP;
   int64_t chunks = (rows + most - 1) / most;
   int64_t chunk = std::min((rows + chunks * FB_GROUP - 1) / (chunks * FB_GROUP) * FB_GROUP, rows + rows % 2);
   auto floats = [&](int64_t n) { return at::empty({n}, a.hidden.options().requires_grad(false)); };
   auto doubles = [&](int64_t n) { return at::empty({n}, at::kDouble); };
-  Tensor columns = floats(whole * d), pairs = floats(whole * d), operand = floats(chunk * d);
-  Tensor weights = floats(blocks * chunk * FB_STRIDE), highest = floats(blocks * chunk), of_rows = floats(4 * chunk);
+  Tensor operand = floats(chunk * (d + 1)), weights = floats(chunk * row_bytes / 4), highest = floats(blocks * chunk);
+  Tensor of_rows = floats(4 * chunk);
   Tensor sums = doubles(2 * chunk);
   float *by_row = of_rows.data_ptr<float>();
   fb_loss l = {};
   l.classes = classes, l.d = d, l.total = rows, l.grads = a.grads, l.rounded = rounded;
   l.table = a.table.const_data_ptr<float>();
   l.bias = a.bias.defined() ? a.bias.const_data_ptr<float>() : nullptr;
-  l.columns = columns.data_ptr<float>(), l.pairs = pairs.data_ptr<float>(), l.operand = operand.data_ptr<float>();
-  l.weights = weights.data_ptr<float>(), l.highest = highest.data_ptr<float>();
+  l.operand = operand.data_ptr<float>(), l.weights = weights.data_ptr<float>(), l.highest = highest.data_ptr<float>();
   l.max = by_row, l.logit = by_row + chunk, l.unit = by_row + 2 * chunk, l.pull = by_row + 3 * chunk;
   l.sum = sums.data_ptr<double>(), l.loss = l.sum + chunk;
   if (a.grads) {
     l.dtable = a.dtable.data_ptr<float>();
     if (l.bias) l.dbias = a.dbias.data_ptr<float>();
   }
-  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) { form->pack(&l, begin, end); });
   double sum = 0;
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     l.rows = std::min(chunk, rows - begin);
@@ -62,12 +63,15 @@ double own_loss(Rows &a, const fb_form *form, bool rounded) {
     l.target = a.target.const_data_ptr<int64_t>() + begin;
     if (a.grads) l.dhidden = a.dhidden.data_ptr<float>() + begin * d;
     l.add = begin > 0;
-    at::parallel_for(0, (l.rows + FB_GROUP - 1) / FB_GROUP, 1, [&](int64_t from, int64_t to) { form->rows(&l, from, to); });
+    at::parallel_for(0, (l.rows + FB_GROUP - 1) / FB_GROUP, 1, [&](int64_t from, int64_t to) {
+      Tensor scratch = floats(2 * FB_BLOCK * (d + 1));
+      form->rows(&l, from, to, scratch.data_ptr<float>());
+    });
     form->final(&l);
     for (int64_t r = 0; r < l.rows; r++) sum += l.loss[r];
     if (!a.grads) continue;
     at::parallel_for(0, blocks, 1, [&](int64_t from, int64_t to) {
-      Tensor scratch = floats((l.rows + l.rows % 2) * (d + 2));
+      Tensor scratch = floats((l.rows + 1) * (d + 2));
       form->classes(&l, from, to, scratch.data_ptr<float>());
     });
     form->targets(&l);
@@ -166,10 +170,10 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
     }
     double sum;
     if (const fb_form *form = a.hidden.is_cpu() ? fb::form(false) : nullptr) {
-      const fb_form *narrow = s.bfloat16 ? fb::form(true) : nullptr;
+      if (s.bfloat16 && fb::form(true)) form = fb::form(true);
       a.table = a.table.contiguous();
       if (bias) a.bias = a.bias.contiguous();
-      sum = own_loss(a, narrow ? narrow : form, s.bfloat16 && !narrow);
+      sum = own_loss(a, form);
     } else {
       sum = libtorch_loss(a);
     }

@@ -46,7 +46,8 @@ const char *fb_choose_products(const char *name);
 const char *fb_products(void);    // what was chosen
 int fb_bfloat16_is_fast(void);    // whether the processor multiplies bfloat16 itself
 
-// x·w^T (+ b) over the last dimension.
+// a·b over the last two dimensions; x·w^T (+ b) over the last dimension.
+void *fb_matmul(void *a, void *b);
 void *fb_linear(void *x, void *w, void *b, int bfloat16);
 
 // Mean cross-entropy of hidden·table^T (+ bias) over the classes lo…hi-1 (loss.cpp).

@@ -41,9 +41,7 @@ func (t Tensor) Scale(k float64) Tensor {
 
 // MatMul is the matrix product over the last two dimensions.
 func (t Tensor) MatMul(u Tensor) Tensor {
-	var out lib.Ctensor
-	lib.AtgMatmul(&out, t.c, u.c)
-	return t.rt.made(out, "matmul", t, u)
+	return t.rt.native(C.fb_matmul(unsafe.Pointer(t.c), unsafe.Pointer(u.c)), "matmul", t, u)
 }
 
 // ScoresInto writes t·tableᵀ + bias, row-major, into Go memory, without a
@@ -254,8 +252,8 @@ func (t Tensor) Diag() Tensor {
 // CrossEntropy is the mean over rows of −log softmax(hidden·tableᵀ + bias) at
 // the target, for hidden t [n, d], table [V, d], bias [V] or none, targets [n]
 // (row numbers of the table). Only the rows lo…hi−1 of the table are classes.
-// It never holds more than a few MB of logits; memory for gradients is that of
-// hidden and table.
+// It keeps at most about 8 MB of logits, or 48 rows of them; memory for gradients is
+// that of hidden and table.
 func (t Tensor) CrossEntropy(table, bias, targets Tensor, lo, hi int64) Tensor {
 	classes := C.fb_classes{lo: C.int64_t(lo), hi: C.int64_t(hi), bfloat16: flag(t.rt.bfloat16)}
 	p := C.fb_cross_entropy(unsafe.Pointer(t.c), unsafe.Pointer(table.c), unsafe.Pointer(bias.c), unsafe.Pointer(targets.c), classes)

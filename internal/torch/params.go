@@ -34,6 +34,9 @@ func (rt *Runtime) NewParams() *Params {
 	return p
 }
 
+// Runtime is where the parameters are.
+func (p *Params) Runtime() *Runtime { return p.rt }
+
 // Normal adds a parameter initialised from N(0, std²). The CPU's generator is used on
 // every device, so that all of them start from the same values.
 func (p *Params) Normal(name string, std float64, shape ...int64) Tensor {

@@ -147,7 +147,7 @@ void bfloat16_product(Tensor &out, const Tensor &a, const Tensor &b, const Tenso
   libtorch_product(out, fb::rounded(a), fb::rounded(b), bias, add);
 }
 
-// x·wᵀ + b and its gradients through product_out; x [M, in], w [out, in].
+// x·wᵀ + b and its gradients through product_out; x [n, in], w [out, in].
 struct Dense : torch::autograd::Function<Dense> {
   static Tensor forward(torch::autograd::AutogradContext *ctx, const Tensor &x, const Tensor &w,
                         const std::optional<Tensor> &b, bool bfloat16) {
@@ -219,6 +219,15 @@ const char *fb_choose_products(const char *name) {
 const char *fb_products(void) { return choice.name; }
 
 int fb_bfloat16_is_fast(void) { return choice.float32 ? choice.bfloat16 != nullptr : mkl_bfloat16() != nullptr; }
+
+void *fb_matmul(void *a, void *b) {
+  return guarded<void *>(nullptr, [&]() -> void * {
+    const Tensor &x = deref(a), &y = deref(b);
+    bool ours = choice.float32 && x.is_cpu() && x.dim() == 2 && y.dim() == 2 && x.size(1) == y.size(0) &&
+                x.scalar_type() == at::kFloat && y.scalar_type() == at::kFloat;
+    return new Tensor(ours ? Dense::apply(x, y.t(), std::nullopt, false) : at::matmul(x, y));
+  });
+}
 
 void *fb_linear(void *x, void *w, void *b, int bfloat16) {
   return guarded<void *>(nullptr, [&]() -> void * {

@@ -16,21 +16,31 @@ import (
 // round differently.
 const ProductsVariable = "FAMEBENCH_PRODUCTS"
 
-// chooseProducts decides about the matrix products of this process, from the processor's
-// vendor and instructions or ProductsVariable.
-func chooseProducts() error {
+// ChooseProducts decides about the matrix products of this process, from the processor's
+// vendor and instructions or ProductsVariable. Run does it once; a program calls it first to report a wrong value early.
+func ChooseProducts() error {
 	want := os.Getenv(ProductsVariable)
 	name := C.CString(want)
 	defer C.free(unsafe.Pointer(name))
 	if possible := C.fb_choose_products(name); possible != nil {
-		return fmt.Errorf("torch: %s: expected %s on this processor, got %q", ProductsVariable, C.GoString(possible), want)
+		return fmt.Errorf("%s: expected %s on this processor, got %q", ProductsVariable, C.GoString(possible), want)
 	}
 	return nil
 }
 
 // Products names the matrix products on the CPU: "avx512" and "avx2" are our own,
-// "libtorch" is its MKL. It is empty before the first Run.
-func Products() string { return C.GoString(C.fb_products()) }
+// "libtorch" is its MKL. With bfloat16 operands it also says whether the processor
+// multiplies them.
+func Products(bfloat16 bool) string {
+	name := C.GoString(C.fb_products())
+	switch {
+	case !bfloat16:
+		return name
+	case BFloat16IsFast():
+		return name + ", bfloat16"
+	}
+	return name + ", rounded to bfloat16"
+}
 
 // BFloat16IsFast reports whether the CPU multiplies bfloat16 numbers itself. Otherwise the
 // numbers are rounded and multiplied in float32, which is slower than float32.

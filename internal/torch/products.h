@@ -26,8 +26,8 @@ typedef struct {
 } fb_product;
 
 // The mean cross-entropy of rows of hidden·tableᵀ + bias, and its gradients. Classes
-// come in blocks of FB_BLOCK, rows in groups of FB_GROUP. The steps are pack, rows,
-// final, classes, targets. Every number is computed by one call in a fixed order, so
+// come in blocks of FB_BLOCK, rows in groups of FB_GROUP. The steps are rows, final,
+// classes, targets. Every number is computed by one call in a fixed order, so
 // results do not depend on how the calls of a step are spread over threads.
 enum { FB_BLOCK = 192, FB_GROUP = 48, FB_STRIDE = FB_BLOCK + 16 };
 typedef struct {
@@ -41,9 +41,6 @@ typedef struct {
   int add;               // to dtable and dbias, instead of overwriting them
   int rounded;           // a form in float32 rounds the products' operands to bfloat16
   float *dhidden, *dtable, *dbias;
-  // Written by pack, from the table only.
-  void *columns; // [classes/PANEL, k, PANEL]: transposed
-  void *pairs;   // [classes, d] in the operand's form; not used in float32
   // Written by rows.
   void *operand;  // [rows, k]: hidden in the operand's form; not used in float32
   void *weights;  // [blocks, rows, FB_STRIDE]: exponentials, 0 at the target
@@ -60,10 +57,9 @@ typedef struct {
 typedef struct {
   const char *name;
   void (*product)(const fb_product *);
-  void (*pack)(const fb_loss *, int64_t begin, int64_t end);                   // blocks
-  void (*rows)(const fb_loss *, int64_t begin, int64_t end);                   // groups
+  void (*rows)(const fb_loss *, int64_t begin, int64_t end, float *scratch); // groups; 2·FB_BLOCK·(d + 1) floats
   void (*final)(const fb_loss *);
-  void (*classes)(const fb_loss *, int64_t begin, int64_t end, float *scratch); // blocks; rows·(d + 2) floats
+  void (*classes)(const fb_loss *, int64_t begin, int64_t end, float *scratch); // blocks; (rows + 1)·(d + 2) floats
   void (*targets)(const fb_loss *);
   // For products of pairs (the form in bfloat16 only): rows of x [m, n] as [m, n/2]
   // pairs, and pairs of rows as [m/2, n].

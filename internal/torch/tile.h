@@ -5,6 +5,7 @@
 //   MR, NV    rows and vectors of a tile of c: as many as registers hold
 //   vec, mask, LOAD, STORE, MASKED_LOAD, MASKED_STORE, FIRST(n), ZERO
 //   element   float, or int32_t for a pair of bfloat16
+//   TRANSPOSE(v)      of WIDTH vectors
 //   MULADD(c, b, a)   c + b·(element a in every lane)
 #include "products.h"
 #include <string.h>
@@ -12,13 +13,19 @@
 #define INLINE static inline __attribute__((always_inline))
 enum { PANEL = NV * WIDTH, DEPTH = 256 };
 
-// Of the last vector of a tile only the first numbers are columns of the matrix, unless
-// all are, which is faster where masks are slow (AVX2).
-#define FETCH(p, j) (full || (j) + 1 < nv ? LOAD((p) + (j) * WIDTH) : MASKED_LOAD((p) + (j) * WIDTH, last))
+// How a tile is computed. FULL: all numbers of its last vector are columns of the matrix,
+// not only the first ones; that is faster where masks are slow (AVX2). AHEAD: a, which is
+// transposed, is fetched ahead, because each step of k reads another line of the cache, and
+// the processor does not foresee that across pages.
+enum { FULL = 1, AHEAD = 2 };
+#define FETCH(p, j) (how & FULL || (j) + 1 < nv ? LOAD((p) + (j) * WIDTH) : MASKED_LOAD((p) + (j) * WIDTH, last))
 
-// tile computes up to MR rows and nv vectors of c over the whole of k. Rows from
-// `rows` on repeat the last one and are not stored. c is kept in registers.
-INLINE void tile(const int nv, const int full, int rows, const fb_product *p, const element *a, const element *b, float *c) {
+// tile computes nv vectors of c for MR rows from row `first` on, over the whole of k. Rows
+// that do not exist repeat the last one and are not stored. c is kept in registers.
+INLINE void tile(const int nv, const int how, const fb_product *p, int64_t first) {
+  int rows = (int)(p->m - first < MR ? p->m - first : MR);
+  const element *a = (const element *)p->a + first * p->ai, *b = p->b;
+  float *c = p->c + first * p->ldc;
   vec acc[MR][NV];
   mask last = FIRST(p->n - (nv - 1) * WIDTH);
   int64_t row[MR];
@@ -38,6 +45,7 @@ INLINE void tile(const int nv, const int full, int rows, const fb_product *p, co
     }
   for (int64_t k = 0; k < p->k; k++, a += p->ap, b += p->ldb) {
     vec v[NV];
+    if (how & AHEAD) __builtin_prefetch(a + 16); // the next line, for the next tiles
 #pragma GCC unroll 8
     for (int j = 0; j < nv; j++) v[j] = FETCH((const float *)b, j);
 #pragma GCC unroll 8
@@ -51,7 +59,7 @@ INLINE void tile(const int nv, const int full, int rows, const fb_product *p, co
     if (i >= rows) break;
 #pragma GCC unroll 8
     for (int j = 0; j < nv; j++)
-      if (full || j + 1 < nv)
+      if (how & FULL || j + 1 < nv)
         STORE(c + i * p->ldc + j * WIDTH, acc[i][j]);
       else
         MASKED_STORE(c + i * p->ldc + j * WIDTH, last, acc[i][j]);
@@ -61,30 +69,34 @@ INLINE void tile(const int nv, const int full, int rows, const fb_product *p, co
 // column_of_tiles computes the columns of one panel, at most PANEL, for all rows.
 __attribute__((noinline)) static void column_of_tiles(const fb_product *p) {
   for (int64_t i = 0; i < p->m; i += MR) {
-    int rows = (int)(p->m - i < MR ? p->m - i : MR);
-    const element *a = (const element *)p->a + i * p->ai, *b = p->b;
-    float *c = p->c + i * p->ldc;
-    if (p->n == PANEL)
-      tile(NV, 1, rows, p, a, b, c);
+    if (p->n == PANEL && p->ai == 1)
+      tile(NV, FULL | AHEAD, p, i);
+    else if (p->n == PANEL)
+      tile(NV, FULL, p, i);
     else if (p->n <= WIDTH)
-      tile(1, 0, rows, p, a, b, c);
+      tile(1, 0, p, i);
     else if (NV == 2 || p->n <= 2 * WIDTH)
-      tile(2, 0, rows, p, a, b, c);
+      tile(2, 0, p, i);
 #if NV == 4
     else if (p->n <= 3 * WIDTH)
-      tile(3, 0, rows, p, a, b, c);
+      tile(3, 0, p, i);
     else
-      tile(4, 0, rows, p, a, b, c);
+      tile(4, 0, p, i);
 #endif
   }
 }
 
 // transpose writes n rows of b, k long, as k rows of PANEL elements, zeros behind.
 static void transpose(const element *b, int64_t ldb, int64_t n, int64_t k, element *out) {
-  for (int64_t j = 0; j < n; j++)
-    for (int64_t p = 0; p < k; p++) out[p * PANEL + j] = b[j * ldb + p];
-  if (n < PANEL)
-    for (int64_t p = 0; p < k; p++) memset(out + p * PANEL + n, 0, (PANEL - n) * sizeof *out);
+  for (int64_t j = 0; j < PANEL; j += WIDTH)
+    for (int64_t p = 0; p < k; p += WIDTH) {
+      int64_t rows = n - j < 0 ? 0 : n - j < WIDTH ? n - j : WIDTH, columns = k - p < WIDTH ? k - p : WIDTH;
+      vec v[WIDTH];
+      for (int i = 0; i < WIDTH; i++)
+        v[i] = i < rows ? MASKED_LOAD((const float *)b + (j + i) * ldb + p, FIRST(columns)) : ZERO;
+      TRANSPOSE(v);
+      for (int i = 0; i < columns; i++) STORE((float *)out + (p + i) * PANEL + j, v[i]);
+    }
 }
 
 static void product(const fb_product *whole) {

@@ -39,6 +39,15 @@ const (
 
 var objectives = []string{AllPositions, Prefix, Cloze}
 
+// Precisions of the operands of matrix products in training. Sums, and everything else,
+// are float32.
+const (
+	Float32  = "float32"
+	BFloat16 = "bfloat16"
+)
+
+var precisions = []string{Float32, BFloat16}
+
 // Config is the [train] section of a configuration.
 type Config struct {
 	Objective       string  `toml:"objective" json:"objective"`               // "all-positions", "prefix" or "cloze"
@@ -54,6 +63,7 @@ type Config struct {
 	EvalEvery       int     `toml:"eval_every" json:"eval_every"`             // epochs between evaluations
 	LearningRate    float64 `toml:"learning_rate" json:"learning_rate"`       // Adam's
 	WeightDecay     float64 `toml:"weight_decay" json:"weight_decay"`         // Adam's L2
+	Precision       string  `toml:"precision" json:"precision"`               // "float32" or "bfloat16": operands of the products of the dense layers and of the loss "ce"
 	ItemScale       float64 `toml:"item_scale" json:"item_scale"`             // the item table at the start, as a multiple of what the model draws; applied before Fit
 	MaxLen          int     `toml:"max_len" json:"max_len"`                   // L: most items of a model input
 	Stride          int     `toml:"stride" json:"stride"`                     // step between the windows of a longer history; where it is not set, half of MaxLen
@@ -76,6 +86,7 @@ func Defaults() Config {
 		Patience:        10,
 		EvalEvery:       1,
 		LearningRate:    1e-3,
+		Precision:       Float32,
 		ItemScale:       1,
 		MaxLen:          50,
 		Stride:          25,
@@ -126,6 +137,8 @@ func (c Config) Validate(items int) error {
 		return bad("learning_rate", c.LearningRate, "more than 0 and below 10")
 	case !(c.WeightDecay >= 0 && c.WeightDecay < 10):
 		return bad("weight_decay", c.WeightDecay, "0 or more and below 10")
+	case !slices.Contains(precisions, c.Precision):
+		return bad("precision", fmt.Sprintf("%q", c.Precision), fmt.Sprintf("one of %q", precisions))
 	case !(c.ItemScale > 0 && c.ItemScale <= 1000):
 		return bad("item_scale", c.ItemScale, "more than 0, at most 1,000")
 	case c.MaxLen < 1:

@@ -278,6 +278,8 @@ func (f *trainer) step(batch []sample) (loss float64, targets int, err error) {
 		b := f.batch(part, places)
 		rt.SetTraining(true)
 		defer rt.SetTraining(false)
+		rt.SetBFloat16(f.config.Precision == BFloat16)
+		defer rt.SetBFloat16(false) // ranking is in float32
 		rt.SetStream(uint64(f.options.Seed), uint64(f.state.Steps))
 		b.NameRows(rt, b.Position)
 		rt.Scope(func() {

@@ -242,6 +242,9 @@ func TestResumeIsExact(t *testing.T) {
 	c := testConfig()
 	c.Loss, c.Negatives = "gbce", 4
 	checkResume(t, "sasrec gbce", smallSASRec, c)
+	c = testConfig()
+	c.Precision = BFloat16
+	checkResume(t, "sasrec bfloat16", smallSASRec, c)
 }
 
 func checkResume(t *testing.T, name string, build builder, c Config) {
@@ -531,6 +534,7 @@ func TestConfigValidate(t *testing.T) {
 		"train.batch_targets": func(c *Config) { c.BatchTargets = 0 },
 		"train.learning_rate": func(c *Config) { c.LearningRate = math.NaN() },
 		"train.stride":        func(c *Config) { c.Stride = 51 },
+		"train.precision":     func(c *Config) { c.Precision = "float16" },
 		"train.patience":      func(c *Config) { c.Patience = 0 },
 		"train.max_len":       func(c *Config) { c.MaxLen = 0 },
 	} {

@@ -89,10 +89,8 @@ func (p *probe) measure(r *Replicas) (Geometry, error) {
 				for i, at := range p.paired {
 					index[i] = int64(at)
 				}
-				// All in one batch, unlike the users: in blocks the last digits of CORE's
-				// recorded alignment would change. Use encode when Version next goes up.
-				others := r.models[0].Users(HistoryBatch(p.pairs, p.maxLen)).Normalize() // [m, d]
-				products := users.Rows(rt.Ints(index)).Mul(others).Sum(1).HostFloats()   // [m]
+				others := p.encode(rt, r.models[0], p.pairs)                           // [m, d]
+				products := users.Rows(rt.Ints(index)).Mul(others).Sum(1).HostFloats() // [m]
 				sum = 0
 				for _, c := range products {
 					sum += math.Sqrt(max(0, 2*(1-float64(c))))
