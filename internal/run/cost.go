@@ -43,7 +43,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		if err != nil {
 			return nil, err
 		}
-		err = measureRanking(ctx, c, s, split, job.Spec.Threads, out)
+		err = measureRanking(ctx, c, s, split, out)
 		return c, err
 	}
 	config := torch.Config{Device: job.Device, Threads: job.Spec.Threads, Seed: uint64(job.Spec.Seed)}
@@ -76,18 +76,18 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 			return fmt.Errorf("training ended by %s within the measured epoch", r.Status)
 		}
 		c.TargetsPerSecond = train.PerSecond(r.Targets, r.Seconds-r.EvalSeconds)
-		return measureRanking(ctx, c, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, job.Spec.Threads, out)
+		return measureRanking(ctx, c, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, out)
 	})
 	return c, err
 }
 
 // measureRanking fills in the speed of full ranking, the latency of single users
 // and, last, the memory that all of it took.
-func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *datasets.Split, threads int, out *emitter) error {
+func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *datasets.Split, out *emitter) error {
 	out.phase("rank")
 	start := time.Now()
 	_, err := rank.Evaluate(ctx, s, split.Valid, split.Data.NumItems, rank.Options{
-		Threads: threads, Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
+		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
 	})
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *d
 		}
 		n := i % len(split.Test) // small data: round and round
 		start := time.Now()
-		if _, err := s.Scores(split.Test[n : n+1]); err != nil {
+		if err := s.Score(split.Test[n:n+1], func(int, []float32) {}); err != nil {
 			return err
 		}
 		if i >= latencyWarmUp {

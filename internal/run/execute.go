@@ -192,7 +192,7 @@ func (k *task) rank(ctx context.Context, s rank.Scorer) error {
 	out.phase("rank")
 	start := time.Now()
 	got, err := rank.Evaluate(ctx, s, split.Test, split.Data.NumItems, rank.Options{
-		Threads: r.Result.Spec.Threads, Coverage: true,
+		Coverage: true,
 		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
 	})
 	if err != nil {

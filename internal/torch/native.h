@@ -78,6 +78,14 @@ double fb_softmax_row(float *row, int64_t n, float scale);
 // log Σ exp of a row, which is left alone.
 double fb_logsumexp_row(const float *row, int64_t n);
 
+// Ranking (count.c). Rows of scores are width long; column 0 is padding and is passed over.
+// counts[i] receives how many items of row i do not score below item targets[i].
+void fb_count_not_below(const float *rows, int64_t n, int64_t width, const int32_t *targets, int32_t *counts);
+// The items of a row, ascending, whose score is not below the m-th highest of the maxima of
+// its fb_groups(width) groups; all items if there are fewer groups. Returns their number.
+// out has room for width of them, work for fb_groups(width) + m floats.
+int64_t fb_groups(int64_t width);
+int64_t fb_candidates(const float *row, int64_t width, int64_t m, float *work, int32_t *out);
 
 // Sizes of an attention: all matrices are row-major; keys start at kv, values d
 // floats later, and rows of kv are 2d apart, where d = heads·width.

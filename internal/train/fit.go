@@ -311,7 +311,7 @@ func (f *trainer) evaluate(ctx context.Context, clock *stopwatch) error {
 	}
 	started := time.Now()
 	f.report(Progress{Evaluating: true, Step: 1, Steps: 1})
-	r, err := rank.Evaluate(ctx, f.scorer, f.split.Valid, f.items, rank.Options{Threads: f.replicas.team.Size()})
+	r, err := rank.Evaluate(ctx, f.scorer, f.split.Valid, f.items, rank.Options{})
 	if err != nil {
 		return err
 	}
