@@ -26,7 +26,6 @@ import (
 	"sync"
 
 	"famebench/datasets"
-	"famebench/internal/torch"
 )
 
 // Version is raised by hand when a change here moves a rank or a metric. It is
@@ -231,7 +230,7 @@ type worker struct {
 
 	targets, counts []int32 // of the rows at hand
 
-	candidates          torch.Candidates
+	candidates          candidates
 	covering            topLists // of the row at hand, for coverage
 	topKept, topRemoved itemSet  // items of all those lists so far; nil without coverage
 
@@ -255,7 +254,7 @@ func (w *worker) rankRows(r *Result, cases []datasets.Case, indices []int, score
 	for _, c := range cases {
 		w.targets = append(w.targets, c.Target)
 	}
-	torch.CountNotBelow(scores, w.targets, w.counts)
+	countNotBelow(scores, w.targets, w.counts)
 	for b, c := range cases {
 		i, row := indices[b], scores[b*width:(b+1)*width]
 		if t := float64(row[c.Target]); math.IsNaN(t) || math.IsInf(t, 0) {

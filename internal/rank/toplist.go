@@ -30,8 +30,8 @@ func (w *worker) top(scores []float32, c datasets.Case) (kept, removed []int32) 
 // so many of these are seen that the list of unseen ones is not full, all are looked at.
 func (w *worker) list(l *topLists, scores []float32, c datasets.Case, except int32) {
 	enough := l.kept.k + 1 + min(len(c.History), 16) // 1 for except
-	if !w.fill(l, scores, w.candidates.Above(scores, enough), except) {
-		w.fill(l, scores, w.candidates.Above(scores, len(scores)), except)
+	if !w.fill(l, scores, w.candidates.above(scores, enough), except) {
+		w.fill(l, scores, w.candidates.above(scores, len(scores)), except)
 	}
 }
 

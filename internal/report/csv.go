@@ -166,13 +166,17 @@ func ClaimsCSV(claims []aggregate.Claim) []byte {
 
 // CostsCSV has a line for each measurement.
 func CostsCSV(costs []record.Cost) []byte {
-	lines := [][]string{{"model", "dataset", "batch_targets", "targets_per_s", "eval_users_per_s", "p50_ms", "p95_ms", "p99_ms", "parameters", "peak_rss_mb"}}
+	lines := [][]string{{"model", "dataset", "batch_targets", "targets_per_s", "loss_gflops", "loss_share", "product_gflops", "eval_users_per_s", "p50_ms", "p95_ms", "p99_ms", "parameters", "peak_rss_mb"}}
 	for _, c := range costs {
 		batch, rate, params := "", "", ""
 		if c.BatchTargets > 0 {
 			batch, rate, params = strconv.Itoa(c.BatchTargets), number64(c.TargetsPerSecond), strconv.FormatInt(c.Parameters, 10)
 		}
-		lines = append(lines, []string{c.Model, c.Dataset, batch, rate, number64(c.EvalUsersPerSec),
+		loss := []string{"", "", ""}
+		if c.ProductGFLOPS > 0 {
+			loss = []string{number64(c.LossGFLOPS), number64(c.LossShare), number64(c.ProductGFLOPS)}
+		}
+		lines = append(lines, []string{c.Model, c.Dataset, batch, rate, loss[0], loss[1], loss[2], number64(c.EvalUsersPerSec),
 			number64(c.Latency.P50), number64(c.Latency.P95), number64(c.Latency.P99), params, number64(c.PeakRSSMB)})
 	}
 	return csvText(lines)

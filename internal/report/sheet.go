@@ -399,17 +399,21 @@ func claims(all []aggregate.Claim) section {
 }
 
 func costSection(costs []record.Cost) section {
-	sh := sheet{head: []string{"model", "data set", "batch", "targets/s", "users/s", "p50\nms", "p95\nms", "p99\nms", "params", "peak\nMB"}}
+	sh := sheet{head: []string{"model", "data set", "batch", "targets/s", "loss\nGFLOP/s", "loss\n%", "product\nGFLOP/s", "users/s", "p50\nms", "p95\nms", "p99\nms", "params", "peak\nMB"}}
 	for _, c := range costs {
 		batch, rate, params := "–", "–", "–"
 		if c.BatchTargets > 0 {
 			batch, rate, params = thousands(c.BatchTargets), rounded(c.TargetsPerSecond), thousands(int(c.Parameters))
 		}
-		sh.rows = append(sh.rows, plain(c.Model, c.Dataset, batch, rate, rounded(c.EvalUsersPerSec),
+		loss, share := rounded(c.LossGFLOPS), "–"
+		if c.LossShare > 0 {
+			share = percent(c.LossShare)
+		}
+		sh.rows = append(sh.rows, plain(c.Model, c.Dataset, batch, rate, loss, share, rounded(c.ProductGFLOPS), rounded(c.EvalUsersPerSec),
 			milliseconds(c.Latency.P50), milliseconds(c.Latency.P95), milliseconds(c.Latency.P99), params, formatted("%.0f", c.PeakRSSMB)))
 	}
 	sh.about = []string{
-		"batch: targets of a training step; targets/s: training, validation left out; users/s: full ranking under both seen-item rules; ms: from one user's history to the scores of all items; peak: most memory that the process held",
+		"batch: targets of a training step; targets/s: training, validation left out; loss: the speed of its matrix products over its whole time, softmax included, and its share of the time of training; product: how fast this machine multiplies matrices of the loss's sizes, measured right after training; users/s: full ranking under both seen-item rules; ms: from one user's history to the scores of all items; peak: most memory that the process held",
 	}
 	return section{title: "Cost", sheets: []sheet{sh}}
 }

@@ -1,8 +1,8 @@
 package run
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"runtime"
 	"slices"
@@ -129,7 +129,7 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 		return err
 	}
 	out.phase("train")
-	before := model.Params().Tensors()
+	before := sums(model.Params().View())
 	training.Lock()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{
 		Frozen: frozen,
@@ -158,13 +158,13 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 			Alignment: p.Alignment, Uniformity: p.Uniformity,
 		})
 	}
-	res.Still = slices.DeleteFunc(still(before, model.Params().Tensors()), func(name string) bool { return slices.Contains(frozen, name) })
+	res.Still = slices.DeleteFunc(still(before, sums(model.Params().View())), func(name string) bool { return slices.Contains(frozen, name) })
 	if from != nil && from.config.Untrained == pretrain.Neighbours { // what training left is looked at above
 		if err := from.fillUntrained(model, split); err != nil {
 			return err
 		}
 	}
-	if err := writeWeights(store.WeightsPath(id), id, model.Params().Tensors()); err != nil {
+	if err := writeWeights(store.WeightsPath(id), id, model.Params().View()); err != nil {
 		return err
 	}
 	if res.Spec.Untested {
@@ -174,11 +174,20 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	return k.rank(ctx, train.NewScorer(model, split.Data.NumItems, t.MaxLen))
 }
 
+// sums are checksums of tensors, which take less memory than a copy.
+func sums(tensors map[string]safetensors.Tensor) map[string][sha256.Size]byte {
+	out := make(map[string][sha256.Size]byte, len(tensors))
+	for name, t := range tensors {
+		out[name] = sha256.Sum256(t.Data)
+	}
+	return out
+}
+
 // still names the tensors that did not change.
-func still(before, after map[string]safetensors.Tensor) []string {
+func still(before, after map[string][sha256.Size]byte) []string {
 	var names []string
-	for name, t := range after {
-		if bytes.Equal(before[name].Data, t.Data) {
+	for name, sum := range after {
+		if before[name] == sum {
 			names = append(names, name)
 		}
 	}

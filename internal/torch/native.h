@@ -29,7 +29,7 @@ int fb_set_rng_state(int device, void *state);
 // handles are those of params), shares[k] the weight of its gradient in the mean
 // over members 0…k.
 // fb_prepare gives the leader a gradient wherever a member has one, and says in
-// has[i] whether that is so.
+// has[i] whether that is so; a parameter with has[i] < 0 is left out and gets 0.
 int fb_prepare(int n, int members, void **grads, int *has);
 // fb_update is the step of one part of all parts of every parameter, so that
 // each member can do one at the same time. steps[i] is 1 for the first update.
@@ -40,8 +40,37 @@ void *fb_grad(void *param);         // new handle, NULL if there is no gradient
 int fb_zero_grad(int n, void **params);
 void *fb_parameter(void *from);     // the same memory as a leaf that wants gradients
 
+// Large tables of which a step reads few rows (rows.cpp): a table [V, d] or [V], Adam's
+// moments of it, and for each row the step up to which it is updated, as int32.
+typedef struct {
+  void *p, *m, *v, *last;
+  int64_t step; // updates of the table so far; for fb_update_rows with the one to be made
+  double lr, beta1, beta2, eps;
+} fb_rows;
+// The number of rows from which a parameter's lookups have a sparse gradient.
+enum { fb_sparse_from = 1 << 16 };
+int fb_has_sparse_gradient(void *table); // whether those of this one do
+void *fb_lookup(void *table, void *ids, int padding); // padding: row 0 gets no gradient
+void *fb_no_steps(int64_t rows);         // last, before the first step
+// Bring the rows of these ids up to date, or all of one part of all parts. Several threads
+// may do this at a time.
+int fb_catch_up(const fb_rows *t, void *ids);
+int fb_catch_up_all(const fb_rows *t, int part, int parts);
+// The step of one part of the rows that have a gradient. Members and shares as above.
+int fb_update_rows(const fb_rows *t, int part, int parts, int members, void **params, const double *shares);
+// sparse[i] says whether all gradients of parameter i are sparse.
+int fb_sparse_gradients(int n, int members, void **params, int *sparse);
+// Turns the sparse gradients of one parameter, `stride` handles apart, into dense ones.
+int fb_to_dense(int members, void **params, int stride);
+
 // Mean cross-entropy of hidden·table^T (+ bias) over the classes lo…hi-1.
 void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, int64_t lo, int64_t hi);
+
+// The rate of libtorch's product [m, k] by [k, n] on this thread, in GFLOP/s: the median over
+// `limit` seconds, on a CUDA device or, if that is negative, the CPU (rate.cpp). Negative on
+// failure. fb_use_onednn makes oneDNN multiply float32, where it does so without rounding.
+double fb_product_rate(int device, int64_t m, int64_t n, int64_t k, int bfloat16, double limit);
+int fb_use_onednn(int on);
 
 // out[B·V] = users·table^T (+ bias), without a gradient.
 int fb_scores(void *users, void *table, void *bias, float *out, int64_t n);
@@ -78,14 +107,19 @@ double fb_softmax_row(float *row, int64_t n, float scale);
 // log Σ exp of a row, which is left alone.
 double fb_logsumexp_row(const float *row, int64_t n);
 
-// Ranking (count.c). Rows of scores are width long; column 0 is padding and is passed over.
-// counts[i] receives how many items of row i do not score below item targets[i].
-void fb_count_not_below(const float *rows, int64_t n, int64_t width, const int32_t *targets, int32_t *counts);
-// The items of a row, ascending, whose score is not below the m-th highest of the maxima of
-// its fb_groups(width) groups; all items if there are fewer groups. Returns their number.
-// out has room for width of them, work for fb_groups(width) + m floats.
-int64_t fb_groups(int64_t width);
-int64_t fb_candidates(const float *row, int64_t width, int64_t m, float *work, int32_t *out);
+// Adam on a row of d numbers (rows.c): what n steps without a gradient do, where num[j]·c1[j] /
+// (den[j]·c2[j]·√v + eps) is the share of m that step j moves p by, over lr, and a step with the gradient g.
+typedef struct {
+  int64_t n;
+  const float *num, *den, *c1, *c2;
+  float decay1, decay2, lr, eps;
+} fb_missed;
+typedef struct {
+  float share1, beta2, share2, size, root2, eps; // 1-β1, β2, 1-β2, lr/(1-β1^t), √(1-β2^t)
+} fb_adam_step;
+void fb_adam_missed(float *p, float *m, float *v, int64_t d, const fb_missed *s);
+void fb_adam_row(float *p, float *m, float *v, const float *g, int64_t d, const fb_adam_step *s);
+void fb_add_scaled(float *sum, const float *x, float k, int64_t d);
 
 // Sizes of an attention: all matrices are row-major; keys start at kv, values d
 // floats later, and rows of kv are 2d apart, where d = heads·width.

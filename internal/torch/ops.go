@@ -4,6 +4,7 @@ package torch
 import "C"
 
 import (
+	"time"
 	"unsafe"
 
 	lib "github.com/sugarme/gotch/libtch"
@@ -205,8 +206,11 @@ func (t Tensor) Select(dim, i int64) Tensor {
 }
 
 // Rows gathers rows of a matrix: out[i] = t[index[i]]. Its gradient adds up in
-// a fixed order (that of advanced indexing does not).
+// a fixed order (that of advanced indexing does not). t may also be a vector.
 func (t Tensor) Rows(index Tensor) Tensor {
+	if out := t.lookup(index, false); out.Defined() {
+		return out
+	}
 	var out lib.Ctensor
 	lib.AtgIndexSelect(&out, t.c, 0, index.c)
 	return t.rt.made(out, "index_select", t, index)
@@ -225,6 +229,9 @@ func (t Tensor) RepeatRows(n int64) Tensor {
 // Embedding looks up rows of the table t [V, d] for ids of any shape; row 0,
 // the padding, gets no gradient from lookups.
 func (t Tensor) Embedding(ids Tensor) Tensor {
+	if out := t.lookup(ids, true); out.Defined() {
+		return out
+	}
 	var out lib.Ctensor
 	lib.AtgEmbedding(&out, t.c, ids.c, 0, 0, 0)
 	return t.rt.made(out, "embedding", t, ids)
@@ -250,8 +257,12 @@ func (t Tensor) Diag() Tensor {
 // It never holds more than a few MB of logits; memory for gradients is that of
 // hidden and table.
 func (t Tensor) CrossEntropy(table, bias, targets Tensor, lo, hi int64) Tensor {
+	start := time.Now()
 	p := C.fb_cross_entropy(unsafe.Pointer(t.c), unsafe.Pointer(table.c), unsafe.Pointer(bias.c), unsafe.Pointer(targets.c), C.int64_t(lo), C.int64_t(hi))
-	return t.rt.native(p, "cross_entropy", t, table, bias, targets)
+	out := t.rt.native(p, "cross_entropy", t, table, bias, targets)
+	shape := t.Shape() // [n, d]
+	t.rt.addLoss(shape[0], hi-lo, shape[1], start)
+	return out
 }
 
 // Attend is multi-head attention of queries t [n, d] over the rows of kv [M, 2d],

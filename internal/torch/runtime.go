@@ -43,16 +43,18 @@ type Config struct {
 // Runtime is a thread with tensors on it. It must not leave the function that
 // it was given to, nor be used from another goroutine.
 type Runtime struct {
-	device   int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
-	training bool          // dropout is on
-	live     []lib.Ctensor // every tensor, in the order made
-	marks    []int         // where in live each open scope starts
-	stream   uint64        // names the random numbers that dropout draws on a CPU
-	drawn    uint64        // how many it has drawn of the stream
-	params   []*Params     // made so far
-	leader   *Runtime      // of the team, on other members
-	number   int           // in the team, the leader's is 0
-	barrier  *barrier      // of the team; nil without one
+	device   int                    // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
+	training bool                   // dropout is on
+	live     []lib.Ctensor          // every tensor, in the order made
+	marks    []int                  // where in live each open scope starts
+	stream   uint64                 // names the random numbers that dropout draws on a CPU
+	drawn    uint64                 // how many it has drawn of the stream
+	params   []*Params              // made so far
+	tables   map[lib.Ctensor]*table // by handle: the parameters
+	loss     Work                   // of all CrossEntropy so far
+	leader   *Runtime               // of the team, on other members
+	number   int                    // in the team, the leader's is 0
+	barrier  *barrier               // of the team; nil without one
 }
 
 // Error is a failed tensor operation.

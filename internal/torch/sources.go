@@ -5,6 +5,6 @@ import "embed"
 // Sources are the files of this package, which package code hashes. They are listed, so
 // that a change of a test does not compile the C++ again.
 //
-//go:embed adam.go count.go device.go gather.go ops.go params.go runtime.go sequences.go team.go tensor.go
+//go:embed adam.go device.go gather.go ops.go params.go rate.go rows.go runtime.go sequences.go team.go tensor.go
 //go:embed *.c *.cpp *.h *.hpp
 var Sources embed.FS
