@@ -37,7 +37,7 @@ lint: build ## gofmt, go vet, staticcheck; shellcheck where it is installed
 	@echo '== staticcheck'
 	@$(ENV) go tool staticcheck ./...
 	@if command -v shellcheck >/dev/null; then echo '== shellcheck'; \
-	shellcheck -x scripts/*.sh scripts/libtorch/c++ .ci/run; fi
+	shellcheck -x scripts/*.sh scripts/peers/*.sh scripts/libtorch/c++ .ci/run; fi
 
 clean: ## remove what was built (libtorch and Go's caches stay)
 	rm -rf .bin
