@@ -28,7 +28,7 @@ test: lint ## all checks and tests
 	@echo '== go test'
 	@$(ENV) go test $(TESTFLAGS) ./...
 
-lint: build ## gofmt, go vet, staticcheck; shellcheck where it is installed
+lint: build ## gofmt, go vet, staticcheck; shellcheck if it is installed
 	@echo '== gofmt'
 	@bad=$$("$$(go env GOROOT)/bin/gofmt" -l .) || exit 1; \
 	if [ -n "$$bad" ]; then echo "not gofmt-clean (run: gofmt -w .):"; echo "$$bad"; exit 1; fi
@@ -39,5 +39,5 @@ lint: build ## gofmt, go vet, staticcheck; shellcheck where it is installed
 	@if command -v shellcheck >/dev/null; then echo '== shellcheck'; \
 	shellcheck -x scripts/*.sh scripts/peers/*.sh scripts/libtorch/c++ .ci/run; fi
 
-clean: ## remove what was built (libtorch and Go's caches stay)
+clean: ## remove build outputs (keeps libtorch and Go's caches)
 	rm -rf .bin

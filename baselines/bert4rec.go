@@ -12,7 +12,7 @@ import (
 // the training (objective "cloze").
 type BERT4RecConfig struct {
 	models.TransformerConfig
-	Padding string `toml:"padding" json:"padding"` // "left": the newest item is always at the last position; "right": the oldest at the first
+	Padding string `toml:"padding" json:"padding"` // "left": the newest item is always at the last position; "right": the oldest is always at the first
 }
 
 // BERT4RecDefaults are RecBole's: SASRec's with dropout .2. Only the padding differs
@@ -26,7 +26,7 @@ func BERT4RecDefaults() *BERT4RecConfig {
 // Validate reports the first invalid value.
 func (c *BERT4RecConfig) Validate() error {
 	if c.Padding != "right" && c.Padding != "left" {
-		return fmt.Errorf("padding = %q: want %q or %q", c.Padding, "right", "left")
+		return fmt.Errorf("padding = %q: expected %q or %q", c.Padding, "right", "left")
 	}
 	return c.TransformerConfig.Validate()
 }
@@ -38,8 +38,8 @@ func (c *BERT4RecConfig) Validate() error {
 // of the encoder's output x (eq. 7).
 //
 // These points differ from the reference (RecBole 1.2.1):
-//   - It trains on whole training sequences, and on random prefixes of them whose last
-//     item alone is masked. RecBole trains on every prefix but never on a user's last
+//   - It trains on whole training sequences, and on random prefixes of them of which only
+//     the last item is masked. RecBole trains on every prefix but never on a user's last
 //     training item.
 //   - A mask at the first position counts in the loss like any other.
 //   - A sequence may have any number of masks.
@@ -113,7 +113,7 @@ func (m *BERT4Rec) Users(b *models.Batch) torch.Tensor {
 	return m.encode(asked, asked.LastPositions())
 }
 
-// withMask appends a mask to every sequence. Where there is no room the oldest item is
+// withMask appends a mask to every sequence. If there is no room, the oldest item is
 // dropped.
 func (m *BERT4Rec) withMask(b *models.Batch) *models.Batch {
 	out := &models.Batch{}

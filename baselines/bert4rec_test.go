@@ -42,7 +42,7 @@ func TestOracleBERT4Rec(t *testing.T) {
 				first[i] = first[i-1] + lengths[i-1]
 			}
 		}
-		// What the mask hides, put back.
+		// The masked items, put back.
 		all := ragged(in.Masked, lengths, nil)
 		all.Position = nil
 		later := &models.Batch{} // without masks at the first position: RecBole's loss
@@ -60,7 +60,7 @@ func TestOracleBERT4Rec(t *testing.T) {
 		checkScores(t, "train_logits", m, hidden, want.TrainLogits)
 		checkLoss(t, c, m, all, want.LossAllMasked, "grads_all_masked.safetensors")
 
-		// The items at position 0 stay hidden though nothing is asked there.
+		// The items at position 0 stay masked although they are not predicted.
 		later.Items, later.Lengths = masked.Items, masked.Lengths
 		checkLoss(t, c, m, later, want.Loss, "grads.safetensors")
 
@@ -74,7 +74,8 @@ func TestOracleBERT4Rec(t *testing.T) {
 	})
 }
 
-// A mask joins every history; the oldest item goes only where there is no room.
+// A mask is appended to every history; the oldest item is dropped only if there
+// is no room.
 func TestBERT4RecMask(t *testing.T) {
 	m := &BERT4Rec{items: 9, maxLen: 3}
 	got := m.withMask(&models.Batch{Items: []int64{1, 2, 3, 4, 0, 5, 6, 7}, Lengths: []int64{1, 3, 1, 2, 1}})

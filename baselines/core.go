@@ -32,11 +32,11 @@ func COREDefaults() *COREConfig {
 func (c *COREConfig) Validate() error {
 	switch {
 	case c.Encoder != coreTransformer && c.Encoder != coreAverage:
-		return fmt.Errorf("encoder = %q: want %q or %q", c.Encoder, coreTransformer, coreAverage)
+		return fmt.Errorf("encoder = %q: expected %q or %q", c.Encoder, coreTransformer, coreAverage)
 	case !(c.SessionDropout >= 0 && c.SessionDropout < 1), !(c.ItemDropout >= 0 && c.ItemDropout < 1):
-		return fmt.Errorf("session_dropout = %v, item_dropout = %v: want 0 ≤ p < 1", c.SessionDropout, c.ItemDropout)
+		return fmt.Errorf("session_dropout = %v, item_dropout = %v: expected 0 ≤ p < 1", c.SessionDropout, c.ItemDropout)
 	case !(c.Temperature > 0):
-		return fmt.Errorf("temperature = %v: want more than 0", c.Temperature)
+		return fmt.Errorf("temperature = %v: expected more than 0", c.Temperature)
 	}
 	return c.TransformerConfig.Validate()
 }

@@ -18,7 +18,7 @@ func TestOracleCORE(t *testing.T) {
 		}
 		c.Decode(t, &own, nil, nil)
 		config.Encoder, config.Temperature = own.Variant, own.Temperature
-		if config.TransformerConfig = cfg.transformer(); own.Variant == coreAverage { // it has no layers
+		if config.TransformerConfig = cfg.transformer(); own.Variant == coreAverage { // "ave" has no layers
 			config.TransformerConfig = models.TransformerDefaults()
 			config.Hidden = cfg.Hidden
 		}
@@ -41,7 +41,8 @@ func TestOracleCORE(t *testing.T) {
 		checkScores(t, "scores", m, m.Users(b), want.Scores)
 		checkLoss(t, c, m, b, want.Loss, "grads.safetensors")
 
-		// All prefixes in one pass are the prefixes one by one: loss and gradients.
+		// All prefixes in one pass give the loss and the gradients of the prefixes
+		// one by one.
 		every := everywhere(in.Seq, in.Len, in.Target)
 		prefixes := &models.Batch{Target: every.Target}
 		first := int64(0)
@@ -69,7 +70,7 @@ func TestOracleCORE(t *testing.T) {
 		}
 		one, each := of(every), of(prefixes)
 		if !(math.Abs(one.loss-each.loss) <= 1e-5) {
-			t.Errorf("loss %v in one pass, %v of the prefixes", one.loss, each.loss)
+			t.Errorf("loss %v in one pass, %v one by one", one.loss, each.loss)
 		}
 		for name, g := range one.grads {
 			want := make([]float64, len(g))

@@ -37,19 +37,19 @@ func DuoRecDefaults() *DuoRecConfig {
 func (c *DuoRecConfig) Validate() error {
 	switch {
 	case !slices.Contains(duoRecModes, c.Contrast):
-		return fmt.Errorf("contrast = %q: want one of %q", c.Contrast, duoRecModes)
+		return fmt.Errorf("contrast = %q: expected one of %q", c.Contrast, duoRecModes)
 	case !(c.UnsupervisedWeight >= 0) || !(c.SupervisedWeight >= 0):
-		return fmt.Errorf("unsupervised_weight = %v, supervised_weight = %v: want 0 or more", c.UnsupervisedWeight, c.SupervisedWeight)
+		return fmt.Errorf("unsupervised_weight = %v, supervised_weight = %v: expected 0 or more", c.UnsupervisedWeight, c.SupervisedWeight)
 	case !(c.Temperature > 0):
-		return fmt.Errorf("temperature = %v: want more than 0", c.Temperature)
+		return fmt.Errorf("temperature = %v: expected more than 0", c.Temperature)
 	case c.Similarity != "dot" && c.Similarity != "cos":
-		return fmt.Errorf("similarity = %q: want %q or %q", c.Similarity, "dot", "cos")
+		return fmt.Errorf("similarity = %q: expected %q or %q", c.Similarity, "dot", "cos")
 	}
 	return c.TransformerConfig.Validate()
 }
 
 // DuoRec (Qiu et al. 2022, arXiv 2110.05730) is SASRec with a second loss term that
-// spreads its vectors over the space: two views of one sequence are pulled together and
+// spreads its vectors over the space: the two views of a pair are pulled together and
 // pushed away from all other views of the batch (InfoNCE, eq. 8–13). Every training
 // sample is a prefix of a sequence. Each view is a pass through the encoder with its
 // own dropout mask, and every view gets a gradient.
@@ -95,7 +95,7 @@ func (m *DuoRec) Loss(b *models.Batch) torch.Tensor {
 // x [views·B, d] holds the views of this team member's part, stacked by view.
 func (m *DuoRec) contrast(x torch.Tensor, views, B int64) torch.Tensor {
 	all, rows, own := m.rt.Gather(x)
-	// The row numbers of view k in all, member by member.
+	// The indices of view k's rows in all, member by member.
 	view := func(k int64) []int64 {
 		var index []int64
 		first := int64(0)
@@ -124,8 +124,8 @@ func (m *DuoRec) contrast(x torch.Tensor, views, B int64) torch.Tensor {
 	return models.RescaleGradient(sum, rows, own)
 }
 
-// infoNCE contrasts row left[i] of x with row right[i]. Over the 2n rows of both sides it
-// is the mean of −log softmax of a row's similarity with its partner, among its
+// infoNCE contrasts row left[i] of x with row right[i]. It is the mean, over the 2n rows
+// of both sides, of −log softmax of a row's similarity with its partner, among its
 // similarities with all other rows.
 func (m *DuoRec) infoNCE(x torch.Tensor, left, right []int64) torch.Tensor {
 	n := int64(len(left))
@@ -135,7 +135,7 @@ func (m *DuoRec) infoNCE(x torch.Tensor, left, right []int64) torch.Tensor {
 	}
 	itself := m.rt.Full(-1e30, 2*n).Diag()                                        // [2n, 2n]
 	logits := z.MatMul(z.Transpose()).Scale(1 / m.config.Temperature).Add(itself) // [2n, 2n]
-	partner := make([]int64, 2*n)                                                 // flat index of each row's
+	partner := make([]int64, 2*n)                                                 // flat index of each row's partner
 	for i := range partner {
 		partner[i] = int64(i)*2*n + (int64(i)+n)%(2*n)
 	}

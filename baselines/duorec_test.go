@@ -65,7 +65,7 @@ func TestOracleDuoRec(t *testing.T) {
 		oracle.Near(t, "sem_aug_output", same.HostFloats(), oracle.Flatten(want.Same), 1e-5)
 		checkScores(t, "scores", m, z, want.Scores)
 
-		// Without dropout a is z, so us_x and su are one.
+		// Without dropout a equals z, so us_x equals su.
 		for mode, file := range map[string]string{
 			"us_x": "grads.safetensors", "su": "grads.safetensors", "us": "grads_us.safetensors", "un": "grads_un.safetensors",
 		} {
@@ -131,7 +131,8 @@ type duoRecOutcome struct {
 	grads map[string][]float64
 }
 
-// duoRecTeam is the loss and the gradient of an oracle's batch, shared by a team.
+// duoRecTeam returns the loss and the gradient of an oracle's batch that a team
+// shares.
 func duoRecTeam(t *testing.T, c oracle.Case, mode string, size int) duoRecOutcome {
 	t.Helper()
 	var cfg oracleConfig
@@ -163,7 +164,7 @@ func duoRecTeam(t *testing.T, c oracle.Case, mode string, size int) duoRecOutcom
 			}
 			replicas[k].Params().ZeroGrad()
 			rows[k] = float64(len(part.Seq))
-			if len(part.Seq) == 0 { // it has nothing to do, the others go on
+			if len(part.Seq) == 0 { // this member has nothing to do, the others continue
 				return nil
 			}
 			rt.Scope(func() {
@@ -198,8 +199,8 @@ func duoRecTeam(t *testing.T, c oracle.Case, mode string, size int) duoRecOutcom
 	return o
 }
 
-// The negatives are those of the whole batch, however many members share it: a
-// team's loss and gradient are those of one member.
+// The negatives are those of the whole batch, however many members share it. So
+// a team's loss and gradient are those of a single member.
 func TestDuoRecTeams(t *testing.T) {
 	c := oracle.Cases(t, func(n string) bool { return n == "duorec" })[0]
 	var cfg oracleConfig

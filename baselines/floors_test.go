@@ -25,10 +25,10 @@ func TestFloorsByHand(t *testing.T) {
 	// Counts: item 1 three times, 2 three times, 3 four times, 4 once, 5 never;
 	// the back-off divides them by 1 + 4.
 	tests := []struct {
-		what    string
-		floor   func(*datasets.Split) (rank.Scorer, error)
-		history []int32
-		want    []float32 // by item, padding first
+		what     string
+		baseline func(*datasets.Split) (rank.Scorer, error)
+		history  []int32
+		want     []float32 // by item, padding first
 	}{
 		{"popularity", NewPopularity, []int32{1}, []float32{0, 3, 3, 4, 1, 0}},
 		{"popularity", NewPopularity, nil, []float32{0, 3, 3, 4, 1, 0}},
@@ -41,7 +41,7 @@ func TestFloorsByHand(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.what, func(t *testing.T) {
-			scorer, err := test.floor(split)
+			scorer, err := test.baseline(split)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,8 +99,8 @@ func TestFloorsRefuse(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.what, func(t *testing.T) {
 			s := &datasets.Split{Data: &datasets.Dataset{NumItems: 3}, Train: test.train}
-			for name, floor := range map[string]func(*datasets.Split) (rank.Scorer, error){"popularity": NewPopularity, "markov": NewMarkov} {
-				if _, err := floor(s); err == nil || !strings.Contains(err.Error(), test.reason) || !strings.HasPrefix(err.Error(), name) {
+			for name, baseline := range map[string]func(*datasets.Split) (rank.Scorer, error){"popularity": NewPopularity, "markov": NewMarkov} {
+				if _, err := baseline(s); err == nil || !strings.Contains(err.Error(), test.reason) || !strings.HasPrefix(err.Error(), name) {
 					t.Errorf("%s: error %v, want one with %q", name, err, test.reason)
 				}
 			}
@@ -115,10 +115,11 @@ func TestFloorsRefuse(t *testing.T) {
 	}
 }
 
-// TestFloorsOnBeauty ranks the embedded Amazon Beauty. The expected numbers
-// come from a script that shares no code with this project: plain Python from
-// the S3-Rec sequence file, which compares counts and popularities exactly, as
-// pairs of whole numbers, not as float32 sums.
+// TestFloorsOnBeauty ranks the embedded Amazon Beauty with the non-neural
+// baselines. The expected numbers come from a script that shares no code with
+// this project: plain Python from the S3-Rec sequence file, which compares
+// counts and popularities exactly, as pairs of whole numbers, not as float32
+// sums.
 func TestFloorsOnBeauty(t *testing.T) {
 	d, err := datasets.Open(datasets.Config{Name: "amazon-beauty"}, "")
 	if err != nil {
@@ -130,7 +131,7 @@ func TestFloorsOnBeauty(t *testing.T) {
 	}
 	tests := []struct {
 		what          string
-		floor         func(*datasets.Split) (rank.Scorer, error)
+		baseline      func(*datasets.Split) (rank.Scorer, error)
 		cases         []datasets.Case
 		kept, removed rank.Metrics
 	}{
@@ -149,7 +150,7 @@ func TestFloorsOnBeauty(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.what, func(t *testing.T) {
-			scorer, err := test.floor(split)
+			scorer, err := test.baseline(split)
 			if err != nil {
 				t.Fatal(err)
 			}

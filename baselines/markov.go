@@ -13,7 +13,7 @@ import (
 // count, usually 0, are ordered by their popularity, which is scaled to below 1 and so
 // never outweighs a count.
 //
-// Scores are float32. Where a count is so high that the last digits of the popularity
+// Scores are float32. If a count is so high that the last digits of the popularity
 // are lost, items of nearly equal popularity tie, but their order never changes.
 type markov struct {
 	backoff []float32      // by item: popularity / (1 + the highest)
@@ -21,7 +21,7 @@ type markov struct {
 	row     []float32      // of the case at hand
 }
 
-// transition says how to score an item after a given one.
+// transition is the score of an item after a given one.
 type transition struct {
 	item  int32
 	score float32 // count + backoff
@@ -38,8 +38,8 @@ func NewMarkov(s *datasets.Split) (rank.Scorer, error) {
 	for v, n := range counts {
 		m.backoff[v] = float32(float64(n) / scale)
 	}
-	// Sorting the pairs brings equal ones together, in less memory than a map of
-	// them would take.
+	// Sorting the pairs brings equal ones together and takes less memory than a
+	// map.
 	pairs := consecutivePairs(s.Train)
 	slices.Sort(pairs)
 	for len(pairs) > 0 {
@@ -54,8 +54,8 @@ func NewMarkov(s *datasets.Split) (rank.Scorer, error) {
 	return m, nil
 }
 
-// Score scores every item by the last item of each case's history. A case
-// without history gets the popularities.
+// Score scores every item by the last item of each case's history, or by
+// popularity if there is no history.
 func (m *markov) Score(cases []datasets.Case, visit rank.Visit) error {
 	for i, c := range cases {
 		if len(c.History) == 0 {
@@ -75,7 +75,7 @@ func (m *markov) Score(cases []datasets.Case, visit rank.Visit) error {
 	return nil
 }
 
-// pair is two consecutive items, the first in the upper half.
+// pair is two consecutive items, the first in the upper half of the bits.
 type pair uint64
 
 func (p pair) items() (last, item int32) { return int32(p >> 32), int32(p & 0xffffffff) }

@@ -20,13 +20,13 @@ type oracleConfig struct {
 	MaxLen int `json:"max_len"`
 }
 
-// transformer has dropout, which must do nothing outside training.
+// transformer has dropout, which must have no effect outside training.
 func (c oracleConfig) transformer() models.TransformerConfig {
 	return models.TransformerConfig{Hidden: c.Hidden, Layers: c.Layers, Heads: c.Heads, Inner: c.Inner, Dropout: .5, AttnDropout: .5}
 }
 
-// oracleLoss differs from the default: in the references padding is a class of
-// the softmax.
+// oracleLoss differs from the default, because in the references padding is a
+// class of the softmax.
 var oracleLoss = models.ItemLoss{Kind: "ce", Padding: true}
 
 // eachOracle runs f on the named cases with a model that has the case's weights.
@@ -55,7 +55,7 @@ func eachOracle[M models.Model](t *testing.T, names []string, build func(rt *tor
 	})
 }
 
-// onDevices runs f on the CPU, and on a GPU where there is one.
+// onDevices runs f on the CPU, and on a GPU if there is one.
 func onDevices(t *testing.T, f func(t *testing.T, device string)) {
 	f(t, "cpu")
 	t.Run("CUDA", func(t *testing.T) {
@@ -66,8 +66,8 @@ func onDevices(t *testing.T, f func(t *testing.T, device string)) {
 	})
 }
 
-// ragged makes a batch of right-padded rows; positions are those of the last
-// items.
+// ragged makes a batch of right-padded rows. The scored positions are those of
+// the last items.
 func ragged(rows [][]int64, lengths, target []int64) *models.Batch {
 	b := &models.Batch{Lengths: lengths, Target: target}
 	for i, row := range rows {
@@ -77,8 +77,8 @@ func ragged(rows [][]int64, lengths, target []int64) *models.Batch {
 	return b
 }
 
-// everywhere scores every item of the sequences but the first of each, and the
-// target after the last.
+// everywhere scores every item of the sequences except the first of each, and
+// the target after the last.
 func everywhere(rows [][]int64, lengths, target []int64) *models.Batch {
 	b := ragged(rows, lengths, nil)
 	b.Position = nil
@@ -91,8 +91,8 @@ func everywhere(rows [][]int64, lengths, target []int64) *models.Batch {
 	return b
 }
 
-// checkScores compares the scores of all rows of the table but those after the
-// items.
+// checkScores compares the scores of all rows of the table except those after
+// the items.
 func checkScores(t *testing.T, what string, m models.Model, users torch.Tensor, want [][]float64) {
 	t.Helper()
 	items := m.Items()

@@ -36,7 +36,7 @@ func (p *popularity) Score(cases []datasets.Case, visit rank.Visit) error {
 	return nil
 }
 
-// trainingCounts gives the number of training interactions by item id.
+// trainingCounts returns the number of training interactions by item id.
 func trainingCounts(s *datasets.Split) ([]int, error) {
 	counts := make([]int, s.Data.NumItems+1)
 	total := 0

@@ -13,9 +13,9 @@ import (
 	"famebench/internal/rank"
 )
 
-// writeLog writes a made-up log of 420 users as csv: the events of a user a second
-// apart, some items again and again, item id 0 among them, and the lines in an order in
-// which every user's newest event comes first or in the middle.
+// writeLog writes a generated log of 420 users as csv. The events of a user are a
+// second apart, some items are repeated, one item has the id 0, and every user's newest
+// event comes first or in the middle of the user's lines.
 func writeLog(t *testing.T) string {
 	state := int64(12345)
 	next := func(n int64) int64 { // a linear congruential generator, the same in any language
@@ -44,19 +44,19 @@ func writeLog(t *testing.T) string {
 	return dir
 }
 
-// TestProtocol follows a log from the file to the metrics. The expected values are
-// those of some sixty lines of Python that do what docs/datasets.md and the package
-// comment of rank say, without this code: sort by time, filter, last item out, count,
-// count the items that do not score below the target.
+// TestProtocol follows a log from the file to the metrics. The expected values come
+// from some sixty lines of Python that follow docs/datasets.md and the package
+// comment of rank without this code: sort by time, filter, hold out the last item,
+// count, count the items that do not score below the target.
 //
-// Each of these went wrong somewhere: metrics that depend on the size of a batch or
-// leave out its last users (RUCAIBox/RecBole issues 1556 and 1844; here the 329 cases
-// are more than one block of 256), times a second apart that a 32-bit float cannot
-// tell (RecBole issue 2204: markov would have .1503 removed), logs that are not sorted
-// (NVIDIA/recsys-examples issue 140), item 0 taken for padding
-// (rdevooght/sequence-based-recommendations issue 18), targets that the user had before
-// and that were masked with the seen items (RecBole issue 1823), equal counts in the
-// target's favour (elixir-nx/scholar issue 360), a k-core that is filtered once
+// Other projects had each of these errors: metrics that depend on the size of a batch
+// or leave out its last users (RUCAIBox/RecBole issues 1556 and 1844; here the 329
+// cases are more than one block of 256), times a second apart that are equal as 32-bit
+// floats (RecBole issue 2204: markov would have .1503 removed), logs that are not
+// sorted (NVIDIA/recsys-examples issue 140), item 0 used as padding
+// (rdevooght/sequence-based-recommendations issue 18), targets that the user had seen
+// before and that were masked with the seen items (RecBole issue 1823), equal counts in
+// the target's favour (elixir-nx/scholar issue 360), a k-core that is filtered once
 // (RecBole issue 1079: 1492 interactions would stay, not 1477).
 func TestProtocol(t *testing.T) {
 	dir := writeLog(t)
@@ -92,15 +92,15 @@ func TestProtocol(t *testing.T) {
 			if s := data.Stats(); s.Users != tc.users || s.Items != tc.items || tc.lines > 0 && s.Interactions != tc.lines || len(split.Test) != tc.cases {
 				t.Errorf("%d users, %d items, %d interactions, %d test cases; want %d, %d, %d, %d", s.Users, s.Items, s.Interactions, len(split.Test), tc.users, tc.items, tc.lines, tc.cases)
 			}
-			for name, floor := range map[string]struct {
+			for name, baseline := range map[string]struct {
 				fit  func(*datasets.Split) (rank.Scorer, error)
 				want want
 			}{"popularity": {NewPopularity, tc.popularity}, "markov": {NewMarkov, tc.markov}} {
-				if floor.want == (want{}) {
+				if baseline.want == (want{}) {
 					continue
 				}
 				for _, block := range []int{0, 1, 7, 1000} {
-					s, err := floor.fit(split)
+					s, err := baseline.fit(split)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -109,9 +109,9 @@ func TestProtocol(t *testing.T) {
 						t.Fatal(err)
 					}
 					got := want{r.Kept["NDCG@10"], r.Removed["NDCG@10"], r.Kept["MRR"], r.Removed["MRR"]}
-					for _, d := range []float64{got.kept - floor.want.kept, got.removed - floor.want.removed, got.mrrKept - floor.want.mrrKept, got.mrrRemoved - floor.want.mrrRemoved} {
+					for _, d := range []float64{got.kept - baseline.want.kept, got.removed - baseline.want.removed, got.mrrKept - baseline.want.mrrKept, got.mrrRemoved - baseline.want.mrrRemoved} {
 						if math.Abs(d) > 1e-12 {
-							t.Errorf("%s in blocks of %d: %+v, want %+v", name, block, got, floor.want)
+							t.Errorf("%s in blocks of %d: %+v, want %+v", name, block, got, baseline.want)
 							break
 						}
 					}

@@ -1,6 +1,6 @@
 // Package baselines holds the models that FAME is compared with, one file each:
-// the floors popularity and Markov, and SASRec, BERT4Rec, CORE and DuoRec, built
-// from the blocks of package models.
+// the non-neural baselines popularity and Markov, and SASRec, BERT4Rec, CORE and
+// DuoRec, built from the blocks of package models.
 package baselines
 
 import (
@@ -19,14 +19,14 @@ type SASRecConfig struct {
 func SASRecDefaults() *SASRecConfig { return &SASRecConfig{models.TransformerDefaults()} }
 
 // SASRec is self-attentive sequential recommendation (Kang and McAuley 2018,
-// arXiv 1808.09781) in RecBole's form, to which the published numbers of this
-// line belong: a causal post-norm transformer over the last items of a user;
-// the score of item v after position t is F_t · e_v, with the embedding table
-// of the input (eq. 6).
+// arXiv 1808.09781) in RecBole's form, which most published numbers come from:
+// a causal post-norm transformer over the last items of a user. The score of
+// item v after position t is F_t · e_v, with the embedding table of the input
+// (eq. 6).
 //
-// Differs from the reference: row 0 (padding) is no class of the loss (RecBole
-// trains it as one; ItemLoss.Padding brings that back), and queries, keys and
-// values are stored as one matrix.
+// Two things differ from the reference: row 0 (padding) is not a class of the
+// loss (in RecBole it is; ItemLoss.Padding restores that), and queries, keys
+// and values are stored as one matrix.
 type SASRec struct {
 	rt      *torch.Runtime
 	params  *torch.Params

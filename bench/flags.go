@@ -32,8 +32,8 @@ Usage: bench [-suite NAME] [flags]
 
 Without flags it runs the suite "quick": popularity, Markov and SASRec on the
 embedded Amazon Beauty. A run that has a record under results/ is not repeated.
-So after an interruption the same command continues, and once all runs are done
-it prints the tables at once.
+So after an interruption the same command continues, and when all runs are done
+it only prints the tables.
 
 Examples:
   bench                                            the quick suite
@@ -43,13 +43,13 @@ Examples:
   bench -set train.epochs=2 -set sasrec.dropout=0.3    other settings (all keys: experiments.toml)
   bench -models popularity -out try                one model, results elsewhere
   bench -suite sweep -dry-run                      FAME by heads and experts; experiments.toml explains sweeps
-  bench -suite tune                                equal searches for all models, on validation
-  bench -suite cost                                speed, latency and memory of this machine
+  bench -suite tune                                search settings on validation, equally for all models
+  bench -suite cost                                measure speed, latency and memory on this machine
   bench -report -json                              only render the tables of existing records
   bench -verify beauty-sasrec-s0-1a2b3c4d          repeat a recorded run and compare
-  bench -models fame -analyse                      what gate, experts and heads do, compared with chance
+  bench -models fame -analyse                      analyse FAME's gate, experts and heads
   bench -explain 17 -run beauty-fame-s0-1a2b3c4d   explain the recommendations for user 17
-  bench -trec beauty-markov-s0-1a2b3c4d            its ranked lists, for trec_eval and other evaluators
+  bench -trec beauty-markov-s0-1a2b3c4d            export its ranked lists for trec_eval and other evaluators
 
 Flags:
 `
@@ -63,25 +63,25 @@ Results go to results/ next to experiments.toml, or to -out:
   SUITE.toml            the settings that a suite of kind tune chose
   analysis/ID.json      what -analyse prints
   trec/ID.*             what -trec writes (not for git)
-  curves/, datasets/    training curves with times; statistics of the data
+  curves/, datasets/    training curves with times; statistics and test cases of the data
   weights/, state/, aggregates/   best weights; checkpoints and locks; a cache (not for git)
 Tables are printed on stdout, progress on stderr.
 
 Ctrl-C, SIGTERM and SIGHUP stop training after the current step and keep a checkpoint. A
-second signal stops at once, as does the first one outside training.
-A run that was stopped by the machine (disk full, no memory, killed) is tried again by the
-same command. A run that failed by itself is tried again only with -retry-failed.
+second signal stops at once. Outside training, the first one does.
+If the machine stopped a run (disk full, no memory, killed), the same command tries it
+again. A run that failed by itself is tried again only with -retry-failed.
 A flag that a mode does not use is an error.
 
 Exit codes of the built binary ("go run" turns every failure into 1):
   0    all runs done; with -verify: equal or within tolerance
-  1    a run failed or was stopped by the machine; with -verify: the result is different
+  1    a run failed or the machine stopped it; with -verify: the result is different
   2    wrong flags, configuration or input, and nothing ran; with -verify: nothing could be
        compared, for example because the data are missing
   130  interrupted
 `
 
-// parseFlags reads the command line. Asked for help, it prints it to w.
+// parseFlags reads the command line. With -help it prints the help to w.
 func parseFlags(args []string, w io.Writer) (options, error) {
 	var o options
 	var models, data, seeds string
@@ -99,9 +99,9 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 		o.sets = append(o.sets, s)
 		return nil
 	})
-	fs.IntVar(&o.jobs, "jobs", 1, "`NUMBER` of runs at a time; give each run fewer -threads then")
-	fs.BoolVar(&o.retryFailed, "retry-failed", false, "try again runs that failed before")
-	fs.BoolVar(&o.again, "again", false, "train again runs whose records were made by other code than this program's")
+	fs.IntVar(&o.jobs, "jobs", 1, "`NUMBER` of runs at a time; if more than 1, give each run fewer -threads")
+	fs.BoolVar(&o.retryFailed, "retry-failed", false, "try runs again that failed before")
+	fs.BoolVar(&o.again, "again", false, "train runs again if their records were made by other code than this program's")
 	fs.BoolVar(&o.strict, "strict", false, "a missing data set is an error; otherwise it is skipped if the suite has others")
 	fs.BoolVar(&o.yes, "yes", false, "run even if it will take more than 12 hours")
 	fs.BoolVar(&o.expect, "expect", false, "suites of kind ci: write the results of the runs as their expectation")
@@ -162,10 +162,10 @@ func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
 	return o.checkMode()
 }
 
-// most is far above what any machine has a use for: a typing error, not a wish.
+// most is far above what any machine can use: a larger number is a typing error.
 const most = 1024
 
-// splitList splits a comma-separated flag; nil when it was not given.
+// splitList splits a comma-separated flag; nil if it is not given.
 func splitList(s string) []string {
 	if s == "" {
 		return nil

@@ -281,7 +281,7 @@ func TestExitCodes(t *testing.T) {
 		{"no such model", []string{"-models", "sasrek"}, 2, `-models: unknown model "sasrek"; did you mean "sasrec"?`},
 		{"no such data set", []string{"-datasets", "tinny"}, 2, `-datasets: unknown data set "tinny"; did you mean "tiny"?`},
 		{"no such seed", []string{"-seeds", "0,x"}, 2, `-seeds: expected integers such as 0,1,2, got "x"`},
-		{"a seed twice", []string{"-seeds", "1,1"}, 2, `seed 1 stands there twice`},
+		{"a seed twice", []string{"-seeds", "1,1"}, 2, `seed 1 is listed twice`},
 		{"no such device", []string{"-device", "gpu"}, 2, `-device: expected cpu, cuda or cuda:N, got "gpu"`},
 		{"threads", []string{"-threads", "-1"}, 2, `-threads: expected 1 to 1024 threads, or 0 for all cores, got -1`},
 		{"no such setting", []string{"-set", "train.epoch=2"}, 2, `did you mean "epochs"?`},

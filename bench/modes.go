@@ -10,13 +10,13 @@ import (
 	"famebench/internal/plan"
 )
 
-// A flag that a mode does not use is an error: ignored, it would make a user believe that
-// the answer is about what it says.
+// A flag that a mode does not use is an error. If it were ignored, a user would believe that
+// it had an effect.
 
-// mode is what a command line asks for: the flag that chooses it, "" for running a suite.
+// mode is named after the flag that chooses it; "" runs a suite.
 type mode string
 
-// Flags that several modes use. Those of every mode: -config, -set, -json.
+// Flags that several modes use. Every mode uses -config, -set and -json.
 const (
 	chooseRuns = "suite datasets models seeds device threads strict "
 	carryOut   = "jobs retry-failed again yes expect "
@@ -25,7 +25,7 @@ const (
 // uses lists the flags of each mode.
 var uses = map[mode]string{
 	"":        chooseRuns + carryOut + "out analyse",
-	"dry-run": chooseRuns + carryOut + "out", // what would the command do without -dry-run?
+	"dry-run": chooseRuns + carryOut + "out", // the plan of the command without -dry-run
 	"report":  chooseRuns + "out",
 	"list":    "",
 	"verify":  "out",
@@ -33,7 +33,7 @@ var uses = map[mode]string{
 	"trec":    "out top",
 }
 
-// unusedBy lists the flags of running a suite that one of a kind does not use.
+// unusedBy lists the flags of running a suite that suites of a kind do not use.
 var unusedBy = map[string]string{
 	plan.KindCompare: "expect",
 	plan.KindCI:      "",
@@ -75,7 +75,7 @@ func (o *options) checkMode() error {
 	for _, s := range o.sets { // the settings of a recorded run are those of its record
 		key, _, _ := strings.Cut(s, "=")
 		if m != "list" && !strings.HasPrefix(key, "datasets.") && !strings.HasSuffix(key, "pretrain.encoder") {
-			return fmt.Errorf("%s does not use -set %s: it takes the settings of the record, so only datasets.NAME.KEY and pretrain.encoder, which say where files are, may be set", what, s)
+			return fmt.Errorf("%s does not use -set %s: it uses the settings of the record; only datasets.NAME.KEY and pretrain.encoder, which say where files are, may be set", what, s)
 		}
 	}
 	return nil
@@ -112,8 +112,8 @@ func (o *options) checkKind(s plan.Suite) error {
 	return nil
 }
 
-// once is the value of a flag that may not be given twice with different values: the first
-// one would be ignored.
+// once is the value of a flag that must not be given twice with different values, because
+// the first one would be ignored.
 type once struct {
 	flag.Value
 	given bool
@@ -122,7 +122,7 @@ type once struct {
 
 func (v *once) Set(s string) error {
 	if v.given && v.text != s {
-		return fmt.Errorf("it is given twice, before as %q; expected one value (a list has commas)", v.text)
+		return fmt.Errorf("the flag is given twice, first as %q; expected one value (a list has commas)", v.text)
 	}
 	v.given, v.text = true, s
 	if s == "" {
@@ -131,7 +131,7 @@ func (v *once) Set(s string) error {
 	return v.Value.Set(s)
 }
 
-// IsBoolFlag is how package flag knows that -yes needs no value.
+// IsBoolFlag tells package flag that flags such as -yes need no value.
 func (v *once) IsBoolFlag() bool {
 	b, ok := v.Value.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()

@@ -54,7 +54,7 @@ func TestMovedData(t *testing.T) {
 	// Other data at the new place are not taken for the record's.
 	write(t, moved, read(t, moved)+"u0,i19\n")
 	_, _, err = runBench(t, dir, "-verify", markov)
-	if exitCode(err) != exitUsage || !strings.Contains(err.Error(), "there/log.csv: data set tiny has fingerprint ") || !strings.Contains(err.Error(), "the data changed") {
+	if exitCode(err) != exitUsage || !strings.Contains(err.Error(), "there/log.csv: expected fingerprint ") || !strings.Contains(err.Error(), "the data changed") {
 		t.Errorf("changed data: exit code %d, %v", exitCode(err), err)
 	}
 	// Other data at the old place do not hide those at the new one.

@@ -129,9 +129,6 @@ func (b *bench) aggregate(todo *plan.Plan, records []*record.Record, stale []agg
 	code := map[string]string{}
 	for _, d := range todo.Data {
 		stats = append(stats, d.Stats)
-		if d.Recorded {
-			skipped = append(skipped, d.Name+": the data is not here, so its users were not divided into groups")
-		}
 	}
 	for _, a := range todo.Suite.Axes {
 		axes = append(axes, a.Name)
@@ -152,7 +149,7 @@ func (b *bench) aggregate(todo *plan.Plan, records []*record.Record, stale []agg
 	}
 	in := aggregate.Input{
 		Name: todo.Suite.Name, Summary: todo.Suite.Summary, Axes: axes, Proposals: proposals, Planned: planned, Records: records,
-		Stale: stale, Skipped: skipped, Datasets: stats, Published: b.published, Store: b.store, Split: b.split, Code: code,
+		Stale: stale, Skipped: skipped, Datasets: stats, Published: b.published, Store: b.store, Code: code,
 	}
 	b.announceCode(in)
 	key, err := in.Key()
@@ -219,19 +216,6 @@ func (b *bench) announceCode(in aggregate.Input) {
 		strings.Join(slices.Sorted(maps.Keys(models)), ", "), len(made), len(in.Records), made[0])
 }
 
-// split opens a data set and divides it as its configuration says.
-func (b *bench) split(dataset string) (*datasets.Split, error) {
-	c, err := b.config.Dataset(dataset)
-	if err != nil {
-		return nil, err
-	}
-	d, err := datasets.Open(c, b.config.Root)
-	if err != nil {
-		return nil, err
-	}
-	return datasets.NewSplit(d, "")
-}
-
 // renderedRun is a run in the JSON that goes with a table.
 type renderedRun struct {
 	ID     string `json:"id"`
@@ -276,7 +260,7 @@ func (b *bench) render(todo *plan.Plan, records []*record.Record, stale []aggreg
 		{".breakdown.csv", report.BreakdownCSV(s)},
 		{".pretrain.csv", report.PretrainCSV(s)},
 	}
-	return errors.Join(b.writeTables(s.Name, files), b.page(s), report.WriteAnalyses(b.stdout, analyses))
+	return errors.Join(b.writeTables(s.Name, files), b.page(s), report.WriteAnalyses(b.stdout, analysis.NewDigest(analyses)))
 }
 
 // tableFile is one of the files of a suite's tables; without text there is none.

@@ -291,7 +291,7 @@ tuned = "results/search.toml"
 	}
 	for text, want := range map[string]string{
 		"[models.fame-plus.datasets.texts.pretrain]\nheat = 1\n":     "models.fame-plus.datasets.texts.pretrain.heat: unknown key",
-		"[models.fame.datasets.texts.pretrain]\ntemperature = 0.5\n": "fame does not start from texts",
+		"[models.fame.datasets.texts.pretrain]\ntemperature = 0.5\n": "fame is not initialised from texts",
 	} {
 		write(t, tuned, text)
 		if _, _, err := runBench(t, dir, append(set, "-suite", "tuned", "-dry-run")...); err == nil || !strings.Contains(err.Error(), want) {
@@ -300,7 +300,8 @@ tuned = "results/search.toml"
 	}
 }
 
-// A report needs neither the encoder nor the data: the records say what they were.
+// A report needs neither the encoder nor the data: the records say what they were, and the
+// test cases are stored.
 func TestReportFromRecordsAlone(t *testing.T) {
 	dir, encoder := textFolder(t)
 	args := []string{"-suite", "text", "-models", "fame,fame-plus"}
@@ -321,13 +322,26 @@ func TestReportFromRecordsAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.RemoveAll(filepath.Join(dir, "results", "aggregates")); err != nil { // so that all is computed again
+		t.Fatal(err)
+	}
+	if _, stderr, err := runBench(t, dir, append(none, "-report")...); err != nil || read(t, table) != want {
+		t.Errorf("without the data: %v\n%s%s", err, stderr, read(t, table))
+	}
+	cases, err := filepath.Glob(filepath.Join(dir, "results", "datasets", "*.leave-one-out.cases.tsv.gz"))
+	if err != nil || len(cases) != 1 {
+		t.Fatalf("%q, %v", cases, err)
+	}
+	if err := os.Remove(cases[0]); err != nil {
+		t.Fatal(err)
+	}
 	if _, stderr, err := runBench(t, dir, append(none, "-report")...); err != nil {
-		t.Errorf("without the data: %v\n%s", err, stderr)
+		t.Errorf("without the test cases: %v\n%s", err, stderr)
 	}
 	before, _, _ := strings.Cut(want, "\n## Where")
-	got := read(t, table)
-	if !strings.HasPrefix(got, before) || strings.Contains(got, "Interactions of the target in training") || !strings.Contains(got, "the data is not here") {
-		t.Errorf("without the data:\n%s\nwant at first\n%s", got, before)
+	got, note := read(t, table), "its users were not divided into groups, since datasets/"+filepath.Base(cases[0])+" is missing"
+	if !strings.HasPrefix(got, before) || strings.Contains(got, "Interactions of the target in training") || !strings.Contains(got, note) {
+		t.Errorf("without the test cases:\n%s\nwant at first\n%s", got, before)
 	}
 	if _, _, err := runBench(t, dir, append(none, "-dry-run")...); err == nil || exitCode(err) != exitUsage {
 		t.Errorf("what cannot be run is planned: %v", err)
@@ -417,7 +431,7 @@ func TestMissingEncoder(t *testing.T) {
 		"pretrain.temperature=-1":       "pretrain.temperature = -1",
 		"pretrain.template={titel}":     "titel",
 		"pretrain.datasets.nix.batch=1": "unknown data set",
-		"models.fame.pretrain.batch=1":  "fame does not start from texts",
+		"models.fame.pretrain.batch=1":  "fame is not initialised from texts",
 		"pretrain.pooling=maen":         "pooling",
 		"pretrain.max_tokens=2":         "max_tokens = 2",
 		"pretrain.heads=3":              "pretrain.heads = 3 does not divide hidden = 8",
@@ -431,7 +445,7 @@ func TestMissingEncoder(t *testing.T) {
 		"suites.text.pretrain.batch=\"a\"":               "expected an integer",
 		// A facet that no metadata can have is a mistake, not something that is missing here.
 		`pretrain.facets=["colour"]`:         `no facet "colour"`,
-		`pretrain.facets=["brand", "brand"]`: `"brand" stands twice`,
+		`pretrain.facets=["brand", "brand"]`: `"brand" is listed twice`,
 	} {
 		_, _, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", set)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -29,7 +29,8 @@ func (r releases) String() string {
 	return strings.Join(names, " or ")
 }
 
-// reviewFields and itemFields tell the releases apart: which of them have a field.
+// reviewFields and itemFields list the releases that have each field, which tells
+// them apart.
 var (
 	reviewFields = map[string]releases{
 		"reviewerID": release2014 | release2018, "overall": release2014 | release2018, "unixReviewTime": release2014 | release2018,
@@ -43,14 +44,15 @@ var (
 	}
 )
 
-// releaseReader reads the objects of a file and finds out of which release it is.
+// releaseReader reads the objects of a file and finds out which release it
+// belongs to.
 type releaseReader struct {
 	fields map[string]releases
-	file   releases // of which the file so far can be
+	file   releases // those that fit the lines read so far
 	seen   map[string]bool
 }
 
-// object calls value for each key of an object; value must consume the key's value.
+// object calls value for each key of an object; value must read the key's value.
 func (r *releaseReader) object(p *literal, value func(key []byte) error) error {
 	clear(r.seen)
 	return p.dict(func(key []byte) error {
@@ -59,10 +61,10 @@ func (r *releaseReader) object(p *literal, value func(key []byte) error) error {
 			return value(key)
 		}
 		if r.seen[string(key)] {
-			return p.errorf("the field %s is there twice", key)
+			return p.errorf("the field %s occurs twice", key)
 		}
 		if r.file&of == 0 {
-			return p.errorf("the field %s is of the release of %s, what is before it of that of %s; expected one release in a file", key, of, r.file)
+			return p.errorf("the field %s belongs to the release of %s, the lines before it to that of %s; expected one release in a file", key, of, r.file)
 		}
 		r.seen[string(key)] = true
 		r.file &= of
@@ -70,9 +72,9 @@ func (r *releaseReader) object(p *literal, value func(key []byte) error) error {
 	})
 }
 
-// require names the first of the fields that the object lacks. A field may have two
-// names: that of the releases of 2014 and 2018, and that of the release of 2023. Only
-// that of 2023 has parent_asin, and it always has.
+// require returns an error that names the first of the fields that the object lacks.
+// A field may have two names: one in the releases of 2014 and 2018, and one in that
+// of 2023. Only the release of 2023 has parent_asin, in every object.
 func (r *releaseReader) require(what string, fields [][2]string) error {
 	if r.seen["asin"] && !r.seen["parent_asin"] && r.file != release2023 {
 		r.file &= release2014 | release2018
@@ -90,15 +92,16 @@ func (r *releaseReader) require(what string, fields [][2]string) error {
 		case r.file == anyRelease:
 			return fmt.Errorf("the %s has no %s", what, name)
 		default:
-			return fmt.Errorf("the %s has no %s; by its other fields it is of the release of %s", what, name, r.file)
+			return fmt.Errorf("the %s has no %s; its other fields are those of the release of %s", what, name, r.file)
 		}
 	}
 	return nil
 }
 
-// readAmazon reads reviews of UCSD's Amazon releases of 2014, 2018 and 2023, a JSON
-// object a line. Times are in seconds, in the release of 2023 in milliseconds. The
-// item of a review of 2023 is its parent_asin, which is the id in the metadata.
+// readAmazon reads reviews of UCSD's Amazon releases of 2014, 2018 and 2023, with
+// one JSON object per line. Times are in seconds, in the release of 2023 in
+// milliseconds. The item of a review of 2023 is its parent_asin, which is the id in
+// the metadata.
 func readAmazon(_ Config, src *source, lg *interactions) error {
 	var user, item []byte
 	r := &releaseReader{fields: reviewFields, file: anyRelease, seen: map[string]bool{}}
@@ -154,9 +157,9 @@ func amazonItems(_ Config, src *source, m *metadataBuilder) error {
 	return readAmazonMeta(*f, m)
 }
 
-// readAmazonMeta reads metadata of the same releases, an object a line: a Python
-// dict in the release of 2014, JSON in the others. Entities of HTML in texts are
-// resolved.
+// readAmazonMeta reads metadata of the same releases, with one object per line:
+// a Python dict in the release of 2014, JSON in the others. HTML entities in
+// texts are resolved.
 func readAmazonMeta(f file, m *metadataBuilder) error {
 	var asin, parent []byte
 	r := &releaseReader{fields: itemFields, file: anyRelease, seen: map[string]bool{}}
@@ -252,14 +255,15 @@ func eachObject(f file, read func(p *literal) error) error {
 	}
 }
 
-// otherLayout says what a line is that cannot be an object, where that shows: in a
-// file that holds one list, or in one that was written to be read by people. Else "".
+// otherLayout describes a line that cannot be an object and whose layout is known:
+// the file holds one list, or it is indented for human readers. It returns "" for all
+// others.
 func otherLayout(line []byte) string {
 	switch line = bytes.TrimSpace(line); {
 	case line[0] == '[':
 		return "a list; put each of its objects on a line of its own, for example with jq -c '.[]'"
 	case len(line) == 1 && line[0] == '{':
-		return "one that goes on over several lines; put each on a line of its own, for example with jq -c ."
+		return "one that continues on the next line; put each on a line of its own, for example with jq -c ."
 	case line[0] != '{':
 		return excerpt(line) + "; is this the format of the file?"
 	}
@@ -272,7 +276,7 @@ func (p *literal) appendStr(dst []byte) ([]byte, error) {
 	return append(dst, s...), err
 }
 
-// float consumes a number.
+// float reads a number.
 func (p *literal) float() (float64, error) {
 	text, err := p.number()
 	if err != nil {
@@ -285,7 +289,7 @@ func (p *literal) float() (float64, error) {
 	return v, nil
 }
 
-// time consumes a time, a number.
+// time reads a time, which is a number.
 func (p *literal) time() (instant, error) {
 	text, err := p.number()
 	if err != nil {
@@ -298,8 +302,8 @@ func (p *literal) time() (instant, error) {
 	return at, nil
 }
 
-// text consumes a string, a number or a list of texts, or anything else as no text,
-// and resolves HTML entities.
+// text reads a string, a number or a list of texts, and resolves HTML entities.
+// Anything else counts as no text.
 func (p *literal) text() (string, error) {
 	switch c := p.peek(); {
 	case p.atString():
@@ -320,9 +324,9 @@ func (p *literal) text() (string, error) {
 	return "", p.skip()
 }
 
-// paths consumes a category path [category, subcategory, …], or a list of them.
+// paths reads a category path [category, subcategory, …], or a list of them.
 func (p *literal) paths() (paths [][]string, err error) {
-	if p.peek(); p.atString() { // perhaps the text of a list, where a table was converted
+	if p.peek(); p.atString() { // the text of a list, if the file was converted from a table
 		s, err := p.str()
 		text := known(html.UnescapeString(string(s)))
 		if err != nil || text == "" {
@@ -360,8 +364,8 @@ func (p *literal) paths() (paths [][]string, err error) {
 	return append([][]string{path}, paths...), err
 }
 
-// maker consumes the details of an item, a dict or the JSON text of one, and returns
-// the brand that they name.
+// maker reads the details of an item, which are a dict or the JSON text of one, and
+// returns the brand that they name.
 func (p *literal) maker() (brand string, err error) {
 	c := p.peek()
 	if p.atString() {
@@ -370,7 +374,7 @@ func (p *literal) maker() (brand string, err error) {
 			return "", err
 		}
 		inner := &literal{b: bytes.Clone(text)}
-		brand, _ := inner.maker() // any other text names none
+		brand, _ := inner.maker() // any other text names no brand
 		return brand, nil
 	}
 	if c != '{' {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// coldest gives hand-made data of four items whose cold one, a quarter, is wanted:
-// the ids are such that item v has the lowest hash.
+// coldest gives hand-made data of four items, a quarter of which is cold. The ids
+// are such that item v has the lowest hash.
 func coldest(t *testing.T, v int32, seqs [][]int32) *Dataset {
 	t.Helper()
 	d := &Dataset{Name: "test", Seqs: seqs, NumItems: 4, ItemIDs: []string{"", "a", "b", "c", "d"}, Config: Config{ColdItems: .25}}
@@ -26,9 +26,9 @@ func coldest(t *testing.T, v int32, seqs [][]int32) *Dataset {
 	return d
 }
 
-// Item 3 is cold. User 0 is tested on it, user 1 has it in training, user 2 would be
-// validated on it, user 3 validated with nothing else in the history, user 4 never
-// had it, user 5 is in training only.
+// Item 3 is cold. It is the test item of user 0, in the training sequence of user 1,
+// the validation item of user 2, and all that user 3 has before validation. User 4
+// has no interaction with it, and user 5 is in training only.
 func TestColdLeaveOneOut(t *testing.T) {
 	d := coldest(t, 3, [][]int32{{1, 2, 4, 3}, {1, 3, 2, 3, 4, 1}, {1, 2, 3, 4}, {3, 1, 2}, {4, 1, 2, 4}, {3, 1}})
 	s, err := NewSplit(d, "")
@@ -82,30 +82,32 @@ func TestColdLeavesTooLittle(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := Config{Name: "mine", Format: "csv", Path: path, Columns: Columns{User: "u", Item: "i"}, ColdItems: .1}
-	if _, err := Open(c, ""); err == nil || !strings.Contains(err.Error(), "mine: cold_items = 0.1 of 3 items is not one; raise it") {
+	if _, err := Open(c, ""); err == nil || !strings.Contains(err.Error(), "mine: cold_items = 0.1 of 3 items is less than one item; raise it") {
 		t.Error(err)
 	}
 }
 
-// On Beauty: the share, what hangs on the seed, what becomes of the split and of the
-// fingerprint.
-func TestColdBeauty(t *testing.T) {
-	open := func(share float64, seed int64) (*Dataset, *Split) {
-		d, err := Open(Config{Name: "amazon-beauty", ColdItems: share, ColdSeed: seed}, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(d.Warnings) > 0 {
-			t.Errorf("warnings %q", d.Warnings)
-		}
-		s, err := NewSplit(d, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d, s
+// coldBeauty is Beauty with a share of cold items.
+func coldBeauty(t *testing.T, share float64, seed int64) (*Dataset, *Split) {
+	t.Helper()
+	d, err := Open(Config{Name: "amazon-beauty", ColdItems: share, ColdSeed: seed}, "")
+	if err != nil {
+		t.Fatal(err)
 	}
-	whole, all := open(0, 0)
-	d, s := open(.05, 0)
+	if len(d.Warnings) > 0 {
+		t.Errorf("warnings %q", d.Warnings)
+	}
+	s, err := NewSplit(d, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, s
+}
+
+// On Beauty: the share, and what becomes of the split.
+func TestColdBeauty(t *testing.T) {
+	whole, all := coldBeauty(t, 0, 0)
+	d, s := coldBeauty(t, .05, 0)
 	cold := d.ColdItems()
 	if whole.ColdItems() != nil || len(cold) != 605 || !slices.IsSorted(cold) { // of 12,101
 		t.Errorf("%d and %d cold items", len(whole.ColdItems()), len(cold))
@@ -148,14 +150,21 @@ func TestColdBeauty(t *testing.T) {
 	}
 	_, before := all.Cold()
 	_, now := s.Cold()
-	// The items are drawn whatever their frequency: about 5 % of the test targets.
+	// The items are selected whatever their frequency: about 5 % of the test
+	// targets.
 	if share := float64(targets) / float64(len(s.Test)); share < .04 || share > .06 || now < targets || now > targets+before {
 		t.Errorf("%d of %d test targets are cold, %d never trained (%d before)", targets, len(s.Test), now, before)
 	}
+}
 
-	again, _ := open(.05, 0)
-	more, _ := open(.1, 0)
-	other, _ := open(.05, 1)
+// On Beauty: what depends on share and seed, and the fingerprint.
+func TestColdItemsOfBeauty(t *testing.T) {
+	whole, _ := coldBeauty(t, 0, 0)
+	d, _ := coldBeauty(t, .05, 0)
+	again, _ := coldBeauty(t, .05, 0)
+	more, _ := coldBeauty(t, .1, 0)
+	other, _ := coldBeauty(t, .05, 1)
+	cold := d.ColdItems()
 	if !slices.Equal(again.ColdItems(), cold) || again.Fingerprint() != d.Fingerprint() {
 		t.Error("the same configuration gives other items")
 	}
@@ -178,7 +187,7 @@ func TestColdBeauty(t *testing.T) {
 	if len(slices.Compact(prints)) != 4 || d.Stats().Fingerprint != d.Fingerprint() {
 		t.Error("two splits have one fingerprint")
 	}
-	// Records hang on both.
+	// Records depend on both.
 	if got := whole.Fingerprint(); got != "9c1a957d4ee50bd6f0cf2350fd1759e1e06b2b0484232fdbe0f13f458f408c9d" {
 		t.Error("without cold items", got)
 	}

@@ -24,19 +24,19 @@ type Config struct {
 	// its usual name. Default for known names: $FAMEBENCH_DATA/NAME or
 	// data/NAME; else required. Not for embedded.
 	Path string `toml:"path" json:"path,omitempty"`
-	// Items is the file of the item metadata. Default: the format's usual
-	// name next to the interactions, if such a file is there. For s3rec and
-	// embedded: an Amazon meta_*.json[.gz], joined by ASIN.
+	// Items is the file of the item metadata. Default: the format's usual name
+	// next to the interactions, if that file exists. For s3rec and embedded: an
+	// Amazon meta_*.json[.gz], joined by ASIN.
 	Items string `toml:"items" json:"items,omitempty"`
 	// Attributes is the item-to-attributes file of s3rec. Default:
-	// item2attributes.json beside the interactions, if it is there.
+	// item2attributes.json next to the interactions, if that file exists.
 	Attributes string `toml:"attributes" json:"attributes,omitempty"`
 
 	// Columns names the columns of csv and recbole interactions.
 	Columns Columns `toml:"columns" json:"columns,omitzero"`
 	// ItemColumns names the columns of a csv or recbole metadata file.
 	ItemColumns ItemColumns `toml:"item_columns" json:"item_columns,omitzero"`
-	// Separator stands between the fields of csv, one or more bytes. Default ",".
+	// Separator divides the fields of csv, one or more bytes. Default ",".
 	Separator string `toml:"separator" json:"separator,omitempty"`
 	// Header says whether the first line of csv names the columns. Default true.
 	Header *bool `toml:"header" json:"header,omitempty"`
@@ -46,27 +46,29 @@ type Config struct {
 	// more. It changes no result, so it is part of no id.
 	UnpackLimit int `toml:"unpack_limit" json:"-"`
 
-	// MinRating leaves out interactions rated lower. Default 0: no threshold.
+	// MinRating leaves out interactions with a lower rating. Default 0: no
+	// threshold.
 	MinRating float64 `toml:"min_rating" json:"min_rating,omitempty"`
 	// Ties orders interactions of a user with equal times: "file" (order of
 	// the file), "hash" (a fixed hash of user and item id), "item" (item id).
 	// Default "file", but "hash" for movielens-20m and amazon, whose files are
 	// sorted by item.
 	Ties string `toml:"ties" json:"ties,omitempty"`
-	// Duplicates says what becomes of interactions of a user with the same
-	// item: "keep" all, the "first" or the "last" in time. Default "keep".
+	// Duplicates says which interactions of a user with the same item are kept:
+	// all ("keep"), the "first" or the "last" in time. Default "keep".
 	Duplicates string `toml:"duplicates" json:"duplicates,omitempty"`
-	// KCore repeatedly leaves out users and items with fewer interactions,
-	// until none is left that has. Default 0: no filter.
+	// KCore leaves out users and items with fewer interactions, and repeats
+	// this until all that are left have enough. Default 0: no filter.
 	KCore int `toml:"k_core" json:"k_core,omitempty"`
 	// MaxUsers keeps the first users after all filters. Default 0: all.
 	MaxUsers int `toml:"max_users" json:"max_users,omitempty"`
 	// Split is "leave-one-out" (default) or "time".
 	Split string `toml:"split" json:"split,omitempty"`
-	// ColdItems is the share of the items that come after training and
-	// validation: only test cases have them, see NewSplit. Default 0: none.
+	// ColdItems is the share of the items that are taken out of training and
+	// validation, so that only test cases have them; see NewSplit. Default 0:
+	// none.
 	ColdItems float64 `toml:"cold_items" json:"cold_items,omitempty"`
-	// ColdSeed draws other items. Default 0.
+	// ColdSeed selects other items. Default 0.
 	ColdSeed int64 `toml:"cold_seed" json:"cold_seed,omitempty"`
 }
 
@@ -75,8 +77,8 @@ type Config struct {
 type Columns struct {
 	User   string `toml:"user" json:"user,omitempty"`     // csv: required; recbole: "user_id"
 	Item   string `toml:"item" json:"item,omitempty"`     // csv: required; recbole: "item_id"
-	Rating string `toml:"rating" json:"rating,omitempty"` // csv: none; recbole: "rating" if there
-	Time   string `toml:"time" json:"time,omitempty"`     // numbers of one unit, or ISO 8601 dates; csv: none; recbole: "timestamp" if there
+	Rating string `toml:"rating" json:"rating,omitempty"` // csv: none; recbole: "rating", if it exists
+	Time   string `toml:"time" json:"time,omitempty"`     // numbers of one unit, or ISO 8601 dates; csv: none; recbole: "timestamp", if it exists
 }
 
 // ItemColumns names the columns of a metadata file in the same way. Only Item
@@ -97,62 +99,81 @@ const (
 	TimeSplit   = "time"
 )
 
-// Resolve returns c with every default filled in, or an error that names the
-// key that is wrong, what was expected and what to do.
+// Resolve returns c with every default filled in. Its errors name the key, what
+// was expected and what to do.
 func (c Config) Resolve() (Config, error) {
 	if c.Name == "" {
 		return c, fmt.Errorf("datasets: a data set needs a name")
 	}
-	fail := func(format string, args ...any) (Config, error) {
-		return c, fmt.Errorf("datasets: %s: %s", c.Name, fmt.Sprintf(format, args...))
+	for _, step := range []func() error{c.resolveFormat, c.checkKeys, c.columnDefaults, c.resolveChoices, c.checkNumbers} {
+		if err := step(); err != nil {
+			return c, fmt.Errorf("datasets: %s: %w", c.Name, err)
+		}
 	}
+	return c, nil
+}
+
+// resolveFormat fills in and checks the format.
+func (c *Config) resolveFormat() error {
 	for _, p := range []column{{"path", c.Path}, {"items", c.Items}, {"attributes", c.Attributes}} {
-		if len(p.column) > 4096 { // no system opens it, and a message would show it all
-			return fail("%s has %d bytes; expected the path of a file", p.key, len(p.column))
+		if len(p.column) > 4096 { // no system opens such a path, and a message would print all of it
+			return fmt.Errorf("%s has %d bytes; expected the path of a file", p.key, len(p.column))
 		}
 	}
 	if c.Format == "" {
 		c.Format = knownSets[c.Name].format
 		if c.Path != "" && c.Format == "embedded" {
-			c.Format = "" // files of the user's own under a known name: say which format
+			c.Format = "" // the user's own files under a known name: their format must be given
 		}
 	}
 	if c.Format == "" {
 		if c.Path == "" {
 			if near := nearest(c.Name, Known()); near != "" {
-				return fail("unknown data set (did you mean %q?); known are %s, another one needs format and path", near, strings.Join(Known(), ", "))
+				return fmt.Errorf("unknown data set (did you mean %q?); known are %s; any other data set needs format and path", near, strings.Join(Known(), ", "))
 			}
 		}
-		return fail("format is missing; expected one of %s", strings.Join(Formats(), ", "))
+		return fmt.Errorf("format is missing; expected one of %s", strings.Join(Formats(), ", "))
 	}
-	f, ok := formats[c.Format]
-	if !ok {
+	if _, ok := formats[c.Format]; !ok {
 		hint := ""
 		if near := nearest(c.Format, Formats()); near != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", near)
 		}
-		return fail("unknown format %q%s; expected one of %s", c.Format, hint, strings.Join(Formats(), ", "))
+		return fmt.Errorf("unknown format %q%s; expected one of %s", c.Format, hint, strings.Join(Formats(), ", "))
 	}
+	return nil
+}
+
+// checkKeys refuses keys that the format does not use, and asks for those that it needs.
+func (c *Config) checkKeys() error {
+	keys := formats[c.Format].keys
 	for _, k := range optionalKeys {
-		if k.set(&c) && !slices.Contains(f.keys, k.name) {
-			return fail("key %s is not used by format %s; remove it (%s uses %s)", k.name, c.Format, c.Format, strings.Join(f.keys, ", "))
+		if k.set(c) && !slices.Contains(keys, k.name) {
+			return fmt.Errorf("key %s is not used by format %s; remove it (%s uses %s)", k.name, c.Format, c.Format, strings.Join(keys, ", "))
 		}
 	}
 	if c.Format == "embedded" && !slices.Contains(Embedded(), c.Name) {
-		return fail("not embedded; expected one of %s", strings.Join(Embedded(), ", "))
+		return fmt.Errorf("not embedded; expected one of %s", strings.Join(Embedded(), ", "))
 	}
 	if c.Path == "" && c.Format != "embedded" && knownSets[c.Name].format != c.Format {
-		return fail("path is missing: the file of the interactions, or the folder that holds it")
+		return fmt.Errorf("path is missing: the file of the interactions, or the folder that holds it")
 	}
-	if err := c.columnDefaults(); err != nil {
-		return fail("%v", err)
+	return nil
+}
+
+// timed reports whether the format has times, or the configuration names a column of
+// them.
+func (c *Config) timed() bool {
+	return formats[c.Format].ties != "" && (c.Format != "csv" || c.Columns.Time != "")
+}
+
+// resolveChoices fills in and checks the keys whose values are one of a few words.
+func (c *Config) resolveChoices() error {
+	if !c.timed() && c.Ties != "" {
+		return fmt.Errorf("ties is set, but there are no times: set columns.time or remove ties")
 	}
-	timed := f.ties != "" && (c.Format != "csv" || c.Columns.Time != "")
-	if !timed && c.Ties != "" {
-		return fail("ties is set, but there is no time to tie: set columns.time or remove ties")
-	}
-	if timed {
-		setDefault(&c.Ties, f.ties)
+	if c.timed() {
+		setDefault(&c.Ties, formats[c.Format].ties)
 	}
 	setDefault(&c.Duplicates, "keep")
 	setDefault(&c.Split, LeaveOneOut)
@@ -165,30 +186,35 @@ func (c Config) Resolve() (Config, error) {
 		{"split", c.Split, []string{LeaveOneOut, TimeSplit}},
 	} {
 		if !slices.Contains(k.allowed, k.value) {
-			return fail("%s = %q is unknown; expected one of %s", k.key, k.value, strings.Join(slices.DeleteFunc(k.allowed, isEmpty), ", "))
+			return fmt.Errorf("%s = %q is unknown; expected one of %s", k.key, k.value, strings.Join(slices.DeleteFunc(k.allowed, isEmpty), ", "))
 		}
 	}
+	return nil
+}
+
+// checkNumbers checks the filters, the cold items and the split.
+func (c *Config) checkNumbers() error {
 	switch {
 	case c.UnpackLimit < 0 || c.UnpackLimit > 1<<20:
-		return fail("unpack_limit = %d is not a number of GiB; expected 1 or more, or 0 for the default", c.UnpackLimit)
+		return fmt.Errorf("unpack_limit = %d is not a number of GiB; expected 1 or more, or 0 for the default", c.UnpackLimit)
 	case c.KCore < 0:
-		return fail("k_core = %d is negative; expected the least number of interactions, or 0 for no filter", c.KCore)
+		return fmt.Errorf("k_core = %d is negative; expected the minimum number of interactions, or 0 for no filter", c.KCore)
 	case c.MaxUsers < 0:
-		return fail("max_users = %d is negative; expected a number of users, or 0 for all", c.MaxUsers)
+		return fmt.Errorf("max_users = %d is negative; expected a number of users, or 0 for all", c.MaxUsers)
 	case math.IsNaN(c.MinRating) || math.IsInf(c.MinRating, 0):
-		return fail("min_rating = %v is not a finite number", c.MinRating)
+		return fmt.Errorf("min_rating = %v is not a finite number", c.MinRating)
 	case c.MinRating != 0 && c.Format == "csv" && c.Columns.Rating == "":
-		return fail("min_rating is set, but there is no rating: set columns.rating or remove min_rating")
-	case !(c.ColdItems >= 0 && c.ColdItems < 1): // so put, it catches NaN
-		return fail("cold_items = %v is not a share of the items; expected 0 (none) up to, but not, 1", c.ColdItems)
+		return fmt.Errorf("min_rating is set, but there are no ratings: set columns.rating or remove min_rating")
+	case !(c.ColdItems >= 0 && c.ColdItems < 1): // negated, so that NaN is refused too
+		return fmt.Errorf("cold_items = %v is not a share of the items; expected at least 0 (none) and less than 1", c.ColdItems)
 	case c.ColdSeed < 0:
-		return fail("cold_seed = %d is negative; expected 0 or more", c.ColdSeed)
+		return fmt.Errorf("cold_seed = %d is negative; expected 0 or more", c.ColdSeed)
 	case c.ColdSeed != 0 && c.ColdItems == 0:
-		return fail("cold_seed is set, but no items are to be drawn: set cold_items or remove cold_seed")
-	case c.Split == TimeSplit && !timed:
-		return fail("split = %q needs times, which the source has not; use %q", TimeSplit, LeaveOneOut)
+		return fmt.Errorf("cold_seed is set, but cold_items is not: set cold_items or remove cold_seed")
+	case c.Split == TimeSplit && !c.timed():
+		return fmt.Errorf("split = %q needs times, which the data do not have; use %q", TimeSplit, LeaveOneOut)
 	}
-	return c, nil
+	return nil
 }
 
 // columnDefaults fills in and checks the keys of the delimited formats.
@@ -198,7 +224,7 @@ func (c *Config) columnDefaults() error {
 	}
 	setDefault(&c.Separator, ",")
 	if strings.ContainsAny(c.Separator, "\"\r\n") {
-		return fmt.Errorf("separator = %q cannot hold quotes or line ends", c.Separator)
+		return fmt.Errorf("separator = %q contains quotes or line ends; expected other characters", c.Separator)
 	}
 	if c.Columns.User == "" || c.Columns.Item == "" {
 		return fmt.Errorf(`columns must name user and item, for example columns = { user = "user_id", item = "item_id", time = "timestamp" }`)
@@ -222,7 +248,7 @@ func (c *Config) columnDefaults() error {
 	}
 	for _, k := range append(c.Columns.list(), c.ItemColumns.list()...) {
 		if n, err := strconv.Atoi(k.column); k.column != "" && (err != nil || n < 1) {
-			return fmt.Errorf("%s = %q: without a header, columns go by number, from \"1\"", k.key, k.column)
+			return fmt.Errorf("%s = %q: expected the number of a column, from \"1\", because header = false", k.key, k.column)
 		}
 	}
 	return nil
@@ -267,7 +293,8 @@ func setDefault(s *string, value string) {
 
 func isEmpty(s string) bool { return s == "" }
 
-// nearest returns the name closest to s by edit distance, "" if none is close.
+// nearest returns the name that is closest to s by edit distance, "" if none is
+// close.
 func nearest(s string, names []string) string {
 	best, bestDistance := "", len(s)/2+1
 	for _, name := range names {

@@ -63,16 +63,16 @@ func TestResolveErrors(t *testing.T) {
 		{Config{Name: "mine", Format: "movielens-1m", Path: "x", ItemColumns: ItemColumns{Title: "1"}}, "key item_columns is not used"},
 		{Config{Name: "mine", Format: "amazon", Path: "x", Attributes: "y"}, "key attributes is not used"},
 		{csv(func(c *Config) { c.Columns = Columns{User: "u"} }), "columns must name user and item"},
-		{csv(func(c *Config) { c.Separator = "\n" }), "cannot hold quotes or line ends"},
+		{csv(func(c *Config) { c.Separator = "\n" }), "contains quotes or line ends; expected other characters"},
 		{csv(func(c *Config) { c.Columns.Item = "u" }), `columns.user and columns.item both name column "u"`},
 		{csv(func(c *Config) { c.UnpackLimit = -1 }), "unpack_limit = -1 is not a number of GiB"},
-		{csv(func(c *Config) { c.Ties = "hash" }), "ties is set, but there is no time to tie"},
-		{csv(func(c *Config) { c.MinRating = 2 }), "min_rating is set, but there is no rating"},
+		{csv(func(c *Config) { c.Ties = "hash" }), "ties is set, but there are no times"},
+		{csv(func(c *Config) { c.MinRating = 2 }), "min_rating is set, but there are no ratings"},
 		{csv(func(c *Config) { c.MinRating = math.NaN(); c.Columns.Rating = "r" }), "min_rating = NaN"},
 		{csv(func(c *Config) { c.Split = "time" }), "needs times"},
 		{csv(func(c *Config) { c.Items = "i.csv" }), "item_columns.item"},
 		{csv(func(c *Config) { c.ItemColumns.Item = "i" }), "items (the metadata file) is not"},
-		{csv(func(c *Config) { c.Header = new(bool) }), `columns.user = "u": without a header, columns go by number`},
+		{csv(func(c *Config) { c.Header = new(bool) }), `columns.user = "u": expected the number of a column`},
 		{csv(func(c *Config) { c.Duplicates = "merge" }), `duplicates = "merge" is unknown; expected one of keep, first, last`},
 		{csv(func(c *Config) { c.Columns.Time = "t"; c.Ties = "random" }), `ties = "random" is unknown; expected one of file, hash, item`},
 		{csv(func(c *Config) { c.Split = "random" }), `split = "random" is unknown; expected one of leave-one-out, time`},
@@ -83,7 +83,7 @@ func TestResolveErrors(t *testing.T) {
 		{csv(func(c *Config) { c.ColdItems = 5 }), "cold_items = 5 is not a share"},
 		{csv(func(c *Config) { c.ColdItems = math.NaN() }), "cold_items = NaN is not a share"},
 		{csv(func(c *Config) { c.ColdItems, c.ColdSeed = .1, -1 }), "cold_seed = -1 is negative"},
-		{csv(func(c *Config) { c.ColdSeed = 1 }), "cold_seed is set, but no items are to be drawn"},
+		{csv(func(c *Config) { c.ColdSeed = 1 }), "cold_seed is set, but cold_items is not"},
 	} {
 		_, err := tc.c.Resolve()
 		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.HasPrefix(err.Error(), "datasets: ") {
@@ -124,7 +124,8 @@ func TestMissingFiles(t *testing.T) {
 			t.Errorf("%s: a hint to fetch it: %v, want %v: %v", tc.c.Name, !fetched, fetched, err)
 		}
 	}
-	// FAMEBENCH_DATA moves data/, and what is not there is told from what is damaged.
+	// FAMEBENCH_DATA moves data/, and missing files are distinguished from damaged
+	// ones.
 	t.Setenv("FAMEBENCH_DATA", dir)
 	for path, c := range map[string]Config{
 		"ml-1m":     {Name: "ml-1m"},

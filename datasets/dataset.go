@@ -1,19 +1,19 @@
 // Package datasets turns public interaction logs into the sequences that
 // sequential recommenders are trained on and ranked by.
 //
-// Every format (UCSD Amazon, MovieLens, RecBole atomic files, S3-Rec,
-// generic CSV/TSV) is read in one streaming pass into a log of user, item and
-// time. One pipeline then does the same for all of them, in this order: rating
-// threshold, order by time with a stated rule for equal timestamps, duplicates
-// policy, iterated k-core, first users, renumbering. What comes out is a
-// [Dataset]; [NewSplit] cuts it into training sequences and ranking queries,
-// and [Dataset.Stats] says how large it is, how much of its order hangs on the
-// tie rule, and how much a leave-one-out split leaks.
+// Every format (UCSD Amazon, MovieLens, RecBole atomic files, S3-Rec, generic
+// CSV/TSV) is read in one streaming pass into a log of user, item and time. All
+// of them then go through one pipeline, in this order: rating threshold, order
+// by time with an explicit rule for equal timestamps, duplicates policy,
+// iterated k-core, first users, renumbering. The result is a [Dataset].
+// [NewSplit] divides it into training sequences and ranking queries, and
+// [Dataset.Stats] reports its size, how much of its order depends on the tie
+// rule, and how much a leave-one-out split leaks.
 //
 // Numbering is canonical: users in the order of their first interaction in the
-// file, items in the order in which a walk over those users' sequences meets
-// them. It is the numbering of the S3-Rec files, so the same interactions get
-// the same [Dataset.Fingerprint] whatever format they came in.
+// file, items in the order of their first occurrence in those users' sequences.
+// It is the numbering of the S3-Rec files, so the same interactions have the
+// same [Dataset.Fingerprint] in every format.
 package datasets
 
 import (
@@ -35,20 +35,20 @@ type Dataset struct {
 	ItemIDs  []string  // original ids, by item id; ItemIDs[0] = ""
 	NumItems int       // V, without padding
 
-	// Times are parallel to Seqs; nil where the source has none. Their unit is
+	// Times are parallel to Seqs; nil if the source has none. Their unit is
 	// that of the file (for dates, seconds since 1970 in UTC) divided by
-	// 10^TimeDigits, the largest number of decimal places of any time, so
-	// that none is rounded: two are equal where they are equal in the file.
-	// TimeText writes one.
+	// 10^TimeDigits. TimeDigits is the largest number of decimal places of any
+	// time, so none is rounded: two times are equal if they are equal in the
+	// file. TimeText formats one.
 	Times      [][]int64
 	TimeDigits int
 
 	Config   Config   // as resolved: every default filled in
-	Filtered Filtered // what the pipeline left out
+	Filtered Filtered // what each step of the pipeline left out
 	Warnings []string // for the user, one sentence each; e.g. an unexpected fingerprint
 
 	timeKind    timeKind
-	fingerprint string // computed by Open; empty in hand-made data sets
+	fingerprint string // computed by Open; empty in data sets made by hand
 	metadata    func() (*Metadata, error)
 }
 
@@ -61,13 +61,13 @@ type Filtered struct {
 	MaxUsers    int `json:"max_users"`    // of users after the first max_users
 }
 
-// Open reads and preprocesses the data set that c describes. Relative paths
-// in c start at root, and those in data/ at $FAMEBENCH_DATA if it is set. An
-// embedded data set needs neither path nor root; a known downloadable one without
-// a path is looked for where scripts/fetch-data.sh puts it: data/, then its name.
+// Open reads and preprocesses the data set that c describes. Relative paths in c
+// begin at root, and those in data/ at $FAMEBENCH_DATA if it is set. An embedded
+// data set needs neither path nor root. A known data set without a path is looked
+// for where scripts/fetch-data.sh puts it: in data/NAME.
 //
-// Bad input is refused with file, line and reason ([*ParseError]). Whatever
-// can be used but should be known about stands in Dataset.Warnings.
+// Bad input is refused with file, line and reason ([*ParseError]).
+// Dataset.Warnings lists what is usable but doubtful.
 func Open(c Config, root string) (*Dataset, error) {
 	c, err := c.Resolve()
 	if err != nil {
@@ -84,7 +84,7 @@ func Open(c Config, root string) (*Dataset, error) {
 	return d, nil
 }
 
-// load runs reader and pipeline over files that were found.
+// load runs the reader and the pipeline on files that were found.
 func load(c Config, src *source) (*Dataset, error) {
 	lg := newInteractions(c.MinRating)
 	if err := formats[c.Format].read(c, src, lg); err != nil {
@@ -107,7 +107,7 @@ func load(c Config, src *source) (*Dataset, error) {
 	}
 	attachMetadata(d, c, src)
 	if c.ColdItems > 0 && len(d.ColdItems()) == 0 {
-		return nil, fmt.Errorf("cold_items = %v of %d items is not one; raise it, or remove it", c.ColdItems, d.NumItems)
+		return nil, fmt.Errorf("cold_items = %v of %d items is less than one item; raise it, or remove it", c.ColdItems, d.NumItems)
 	}
 	d.fingerprint = d.hash()
 	d.Warnings = append(d.Warnings, tieWarning(d)...)
@@ -115,10 +115,10 @@ func load(c Config, src *source) (*Dataset, error) {
 	return d, nil
 }
 
-// Fingerprint returns the SHA-256, in hex, of the processed sequences: one
-// line a user, item ids in decimal joined by single spaces, each line ended by
-// a newline; with Config.ColdItems, a last line of the word "cold" and the ids of
-// ColdItems. Times and original ids take no part.
+// Fingerprint returns the SHA-256, in hex, of the processed sequences: one line
+// per user, item ids in decimal joined by single spaces, each line ended by a
+// newline; with Config.ColdItems, a last line with the word "cold" and the ids of
+// ColdItems. Times and original ids do not count.
 func (d *Dataset) Fingerprint() string {
 	if d.fingerprint != "" {
 		return d.fingerprint
@@ -128,9 +128,10 @@ func (d *Dataset) Fingerprint() string {
 
 func (d *Dataset) hash() string { return fingerprint(d.Seqs, d.ColdItems()) }
 
-// ColdItems returns the items that Config.ColdItems asks for, ascending; nil for
-// none. They are those whose original ids have the lowest hashes, so which they are
-// hangs on no generator, and another share of the same seed holds them or is held.
+// ColdItems returns the items that Config.ColdItems asks for, in ascending order;
+// nil for none. They are the items whose original ids have the lowest hashes. So
+// they depend on no random generator, and a larger share contains a smaller one of
+// the same seed.
 func (d *Dataset) ColdItems() []int32 {
 	n := int(math.Round(d.Config.ColdItems * float64(d.NumItems)))
 	if n == 0 {

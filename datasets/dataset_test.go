@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Counts are the published ones, which embedded sets have to meet exactly.
+// Counts are the published ones, which embedded sets must match exactly.
 // Titles, ASINs and cold targets were counted in the plain files with Python.
 func TestEmbedded(t *testing.T) {
 	for _, want := range []struct {
@@ -42,7 +42,8 @@ func TestEmbedded(t *testing.T) {
 			if len(d.ItemIDs) != want.items+1 || d.ItemIDs[0] != "" || d.ItemIDs[1] != want.first {
 				t.Errorf("%d item ids beginning %q", len(d.ItemIDs), d.ItemIDs[:2])
 			}
-			// The files are numbered as this package numbers, so ids stay.
+			// The files are numbered as this package numbers, so ids do not
+			// change.
 			if got := fmt.Sprint(d.Seqs[0][:5]); got != "[1 2 3 4 5]" {
 				t.Errorf("first user begins %s", got)
 			}

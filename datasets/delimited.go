@@ -15,7 +15,7 @@ type delimited struct {
 	ids     bool // user and item ids are positive numbers
 
 	items       tableFormat
-	itemFile    func(main string) string // usual name, from that of the interactions
+	itemFile    func(main string) string // usual name, given that of the interactions
 	itemColumns ItemColumns
 	genres      string // separates genres
 	categories  string // separates categories
@@ -59,7 +59,7 @@ func describe(c Config) delimited {
 
 func fixed(name string) func(string) string { return func(string) string { return name } }
 
-// readDelimited reads a file with an interaction a line.
+// readDelimited reads a file with one interaction per line.
 func readDelimited(c Config, src *source, lg *interactions) error {
 	d := describe(c)
 	t, err := openTable(src.file(src.main), d.log)
@@ -69,11 +69,11 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 	defer t.Close()
 	if c.Format == "recbole" {
 		if t.place("item_id_list") >= 0 {
-			return t.errorf("the file has a sequence and a target a line (item_id_list): files of a given split are not supported; expected one with an interaction a line")
+			return t.errorf("each line has a sequence and a target (item_id_list): files of a given split are not supported; expected one interaction per line")
 		}
 		d.columns = recboleColumns(d.columns, t)
 	}
-	// What the configuration names has to be there.
+	// The columns that the configuration names must exist.
 	if err := t.require(d.columns.list()); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 	case rated < 0 && c.MinRating != 0:
 		return t.errorf("min_rating is set, but there is no column of ratings; the header has %s", t.nameList())
 	case timed < 0 && c.Ties != "" && c.Ties != formats[c.Format].ties:
-		return t.errorf("ties is set, but there is no column of times to tie; the header has %s", t.nameList())
+		return t.errorf("ties is set, but there is no column of times; the header has %s", t.nameList())
 	case timed < 0 && c.Split == TimeSplit:
 		return t.errorf("split = %q needs times, but there is no column of times; the header has %s", TimeSplit, t.nameList())
 	}
@@ -138,7 +138,8 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 	return first.end()
 }
 
-// unusedTimes warns of a column of times by its name, where none is configured.
+// unusedTimes warns of a column that has the name of times if none is
+// configured.
 func unusedTimes(t *table) []string {
 	for _, name := range t.names {
 		low := strings.ToLower(name)
@@ -150,14 +151,15 @@ func unusedTimes(t *table) []string {
 	return nil
 }
 
-// firstRow guards a file that the configuration says has no header: its first
-// line may be one, and without names nothing shows that the separator is another.
+// firstRow checks a file that has no header according to the configuration. Its
+// first line may be a header all the same, and without names a wrong separator
+// would go unnoticed.
 type firstRow struct {
 	t          *table
 	user, item int
 	rows       int
-	words      bool // the first user and item are no numbers
-	numbers    bool // all that follow are
+	words      bool // the first user and item are not numbers
+	numbers    bool // all later ones are
 	line       int
 	text       string
 	other      string // separator that divides every line so far into otherFields
@@ -194,7 +196,7 @@ func (r *firstRow) check(f [][]byte) error {
 	return nil
 }
 
-// end looks at all rows.
+// end judges by all rows.
 func (r *firstRow) end() error {
 	switch {
 	case r.rows > 1 && r.words && r.numbers:
@@ -211,7 +213,7 @@ func (r *firstRow) isHeader() error {
 
 var idNamePunctuation = strings.NewReplacer("_", "", "-", "", " ", "", ":token", "")
 
-// isIDName tells the usual names of the columns of users and items.
+// isIDName reports whether a name is usual for the column of users or items.
 func isIDName(field []byte) bool {
 	name := idNamePunctuation.Replace(strings.ToLower(string(field)))
 	switch strings.TrimSuffix(strings.TrimSuffix(name, "id"), "s") {
@@ -221,7 +223,7 @@ func isIDName(field []byte) bool {
 	return false
 }
 
-// recboleColumns fills in the names that RecBole's own data sets use.
+// recboleColumns fills in the names that RecBole's own data sets have.
 func recboleColumns(c Columns, t *table) Columns {
 	setDefault(&c.User, "user_id")
 	setDefault(&c.Item, "item_id")
@@ -262,64 +264,89 @@ func delimitedItems(c Config, src *source, m *metadataBuilder) error {
 	if need := d.flags - 1 + len(movieGenres); d.flags > 0 && t.width < need {
 		return t.errorf("%d fields, expected %d: id, title, dates, URL and %d genre flags", t.width, need, len(movieGenres))
 	}
-	item, title, year := t.place(d.itemColumns.Item), t.place(d.itemColumns.Title), t.place(d.itemColumns.Year)
-	brand, description := t.place(d.itemColumns.Brand), t.place(d.itemColumns.Description)
-	categories, genres := t.place(d.itemColumns.Categories), t.place(d.itemColumns.Genres)
-	paths, tags := d.listColumn("categories", t, categories), d.listColumn("genres", t, genres)
 	m.open(f.show)
-	err = t.each(func(f [][]byte) error {
-		name := bytes.TrimSpace(f[item])
-		if len(name) == 0 {
-			return t.errorf("the line has no item id")
-		}
-		id, ok := m.find(name)
-		if !ok {
-			return nil // not in the log
-		}
-		m.known[id] = true
-		if title >= 0 {
-			text := t.text(f[title])
-			if d.yearInTitle {
-				var published int32
-				text, published = cutYear(text)
-				m.year(id, published)
-			}
-			m.title(id, text)
-		}
-		if brand >= 0 {
-			m.brand(id, t.text(f[brand]))
-		}
-		if description >= 0 {
-			m.description(id, t.text(f[description]))
-		}
-		if year >= 0 {
-			m.date(id, t.text(f[year]))
-		}
-		if d.flags > 0 {
-			names, err := flagged(t, f[d.flags-1:])
-			if err != nil {
-				return err
-			}
-			m.genres(id, [][]string{names})
-		}
-		for _, list := range []struct {
-			place int
-			*listColumn
-		}{{categories, paths}, {genres, tags}} {
-			if list.place >= 0 {
-				if err := list.add(id, t.n, t.text(f[list.place])); err != nil {
-					return t.errorf("%v", err)
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	r := newItemReader(d, t, m)
+	if err := t.each(r.read); err != nil {
 		return err
 	}
-	m.warn(paths.finish(m.categories)...)
-	m.warn(tags.finish(m.genres)...)
+	m.warn(r.categories.finish(m.categories)...)
+	m.warn(r.genres.finish(m.genres)...)
 	return m.close()
+}
+
+// itemReader reads the lines of a metadata file.
+type itemReader struct {
+	d delimited
+	t *table
+	m *metadataBuilder
+	// Places of the columns; negative: the file has none.
+	item, title, year, brand, description int
+	categories, genres                    placedList
+}
+
+// placedList is a column of lists and its place.
+type placedList struct {
+	place int
+	*listColumn
+}
+
+func newItemReader(d delimited, t *table, m *metadataBuilder) *itemReader {
+	c := d.itemColumns
+	list := func(what, column string) placedList {
+		place := t.place(column)
+		return placedList{place, d.listColumn(what, t, place)}
+	}
+	return &itemReader{
+		d: d, t: t, m: m,
+		item: t.place(c.Item), title: t.place(c.Title), year: t.place(c.Year), brand: t.place(c.Brand), description: t.place(c.Description),
+		categories: list("categories", c.Categories), genres: list("genres", c.Genres),
+	}
+}
+
+// read adds the item of one line to the metadata, unless the log does not have it.
+func (r *itemReader) read(f [][]byte) error {
+	name := bytes.TrimSpace(f[r.item])
+	if len(name) == 0 {
+		return r.t.errorf("the line has no item id")
+	}
+	id, ok := r.m.find(name)
+	if !ok {
+		return nil
+	}
+	r.m.known[id] = true
+	if r.title >= 0 {
+		text := r.t.text(f[r.title])
+		if r.d.yearInTitle {
+			var published int32
+			text, published = cutYear(text)
+			r.m.year(id, published)
+		}
+		r.m.title(id, text)
+	}
+	if r.brand >= 0 {
+		r.m.brand(id, r.t.text(f[r.brand]))
+	}
+	if r.description >= 0 {
+		r.m.description(id, r.t.text(f[r.description]))
+	}
+	if r.year >= 0 {
+		r.m.date(id, r.t.text(f[r.year]))
+	}
+	if r.d.flags > 0 {
+		names, err := flagged(r.t, f[r.d.flags-1:])
+		if err != nil {
+			return err
+		}
+		r.m.genres(id, [][]string{names})
+	}
+	for _, list := range []placedList{r.categories, r.genres} {
+		if list.place >= 0 {
+			if err := list.add(id, r.t.n, r.t.text(f[list.place])); err != nil {
+				return r.t.errorf("%v", err)
+			}
+		}
+	}
+	return nil
 }
 
 // listColumn prepares to read categories or genres from a column.
@@ -355,7 +382,7 @@ func recboleItemColumns(c ItemColumns, t *table) ItemColumns {
 	return c
 }
 
-// cutYear takes the year off a title such as "Toy Story (1995)".
+// cutYear splits the year off a title such as "Toy Story (1995)".
 func cutYear(title string) (string, int32) {
 	t := strings.TrimSpace(title)
 	if n := len(t); n >= 6 && t[n-6] == '(' && t[n-1] == ')' {
@@ -379,7 +406,7 @@ func flagged(t *table, flags [][]byte) ([]string, error) {
 		case "1":
 			genres = append(genres, name)
 		default:
-			return nil, t.errorf("genre flag %s is neither 0 nor 1", excerpt(flags[i]))
+			return nil, t.errorf("expected a genre flag of 0 or 1, got %s", excerpt(flags[i]))
 		}
 	}
 	return genres, nil

@@ -12,8 +12,8 @@ import (
 	"famebench/internal/conf"
 )
 
-// docs/datasets.md tells the truth: its examples are valid, its table of keys
-// is complete, its statistics are those of the embedded sets.
+// docs/datasets.md is right: its examples are valid, its table of keys is
+// complete, its statistics are those of the embedded sets.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile("../docs/datasets.md")
 	if err != nil {

@@ -28,10 +28,10 @@ func Example() {
 	fmt.Println(d.ItemIDs[query.Target], meta.Attributes[query.Target])
 
 	st := d.Stats()
-	fmt.Printf("%d users, %d items, %.1f interactions a user\n", st.Users, st.Items, st.AvgLength)
+	fmt.Printf("%d users, %d items, %.1f interactions per user\n", st.Users, st.Items, st.AvgLength)
 	// Output:
 	// trained on [1 2 3]
 	// after [1 2 3 4] comes 5
 	// B002WLWX82 [17 18 274]
-	// 22363 users, 12101 items, 8.9 interactions a user
+	// 22363 users, 12101 items, 8.9 interactions per user
 }

@@ -5,17 +5,17 @@ import (
 	"strconv"
 )
 
-// Facet is one way to sort items: by brand, by category, by genre, by decade.
+// Facet is one way to group items: by brand, by category, by genre, by decade.
 type Facet struct {
 	Name string // "brand", "category 1", …, "genre", "decade"
-	// Labels has the labels of each item, by item id, as numbers in Values; none
-	// where the source names none.
+	// Labels has the labels of each item, by item id, as indices into Values; an
+	// item without labels has none.
 	Labels [][]int32
 	Values []string // the name of each label
 }
 
-// facetLevels is how deep a category path is followed: below that, classes are so
-// small that most items have no other in theirs.
+// facetLevels is how deep a category path is followed. Below that, categories are
+// so small that most items are alone in theirs.
 const facetLevels = 3
 
 // FacetNames are the facets that metadata can have: brand, the levels of the category
@@ -31,12 +31,12 @@ func FacetNames() []string {
 // categoryFacet names level k of the category path, from 0.
 func categoryFacet(k int) string { return "category " + strconv.Itoa(k+1) }
 
-// Facets gives the facets that the metadata has, of [FacetNames] and in that order:
-// those with at least two labels.
+// Facets returns those of [FacetNames], in that order, that have at least two
+// labels in the metadata.
 //
-// S3-Rec's attribute ids have no names and do not say what they are. An id that
-// never stands after the first place of an item is a brand; what follows is the
-// item's category path.
+// S3-Rec's attribute ids have no names and no kinds. An id that only ever
+// occurs as the first attribute of an item is taken for a brand; the attributes
+// after it are the item's category path.
 func (m *Metadata) Facets() []Facet {
 	var out []Facet
 	add := func(name string, items int, labels func(item int) []string) {
@@ -92,9 +92,10 @@ func decade(year int32) string {
 	return strconv.Itoa(int(year/10*10)) + "s"
 }
 
-// splitAttributes tells each item's brand, "" for none, from its category path.
+// splitAttributes divides each item's attributes into its brand, "" for none,
+// and its category path.
 func splitAttributes(attributes [][]int32) (brands []string, paths [][]string) {
-	later := map[int32]bool{} // ids that stand after the first place somewhere
+	later := map[int32]bool{} // ids that occur after the first place in some item
 	for _, ids := range attributes {
 		for _, a := range ids[min(1, len(ids)):] {
 			later[a] = true
@@ -113,5 +114,5 @@ func splitAttributes(attributes [][]int32) (brands []string, paths [][]string) {
 	return brands, paths
 }
 
-// attributeName names what has a number only.
+// attributeName names an attribute that has only a number.
 func attributeName(id int32) string { return "#" + strconv.Itoa(int(id)) }

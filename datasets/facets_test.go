@@ -65,7 +65,7 @@ func TestFacets(t *testing.T) {
 			Metadata{Year: []int32{0, 1994, 1999, 0, 2000}},
 			[]Facet{{"decade", [][]int32{nil, {0}, {0}, nil, {1}}, []string{"1990s", "2000s"}}},
 		},
-		"attribute ids": { // 5 and 6 are brands; 1 is not: it stands second, too
+		"attribute ids": { // 5 and 6 are brands; 1 is not, because it is also the second of an item
 			Metadata{Attributes: [][]int32{nil, {5, 1, 2}, {1, 3}, {6, 1}, nil}},
 			[]Facet{
 				{"brand", [][]int32{nil, {0}, nil, {1}, nil}, []string{"#5", "#6"}},

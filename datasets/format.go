@@ -22,7 +22,7 @@ type format struct {
 
 var formats map[string]format
 
-// An init function, since the readers refer to the table.
+// An init function, because the readers refer to the table.
 func init() {
 	rated := []string{"path", "items", "min_rating", "ties"}
 	formats = map[string]format{
@@ -120,8 +120,8 @@ func (s *source) locateMain(c Config, root string) error {
 	return nil
 }
 
-// under is where a path of the configuration is: from its folder, but for what
-// is in data/, which may be moved.
+// under resolves a path of the configuration: relative to its folder, except
+// for paths in data/, which may be elsewhere.
 func under(root, p string) string {
 	if filepath.IsAbs(p) {
 		return p
@@ -139,7 +139,7 @@ func under(root, p string) string {
 func fetchHint(c Config) string {
 	name := ""
 	switch c.Format {
-	case "embedded": // what is missing are the metadata
+	case "embedded": // the metadata are missing
 		name = c.Name
 	case "amazon":
 		name = "--list (it names the Amazon sets)"

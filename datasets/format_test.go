@@ -18,8 +18,8 @@ type formatCase struct {
 	meta  string // describeMeta of the result
 }
 
-// Times are such that the order in the file is not that of time. Titles hold
-// what trips parsers: quotes, separators, Latin-1, entities.
+// The file is not in the order of time. Titles have characters that break
+// parsers: quotes, separators, Latin-1, entities.
 var formatCases = []formatCase{
 	{
 		name: "amazon",
@@ -100,7 +100,7 @@ var formatCases = []formatCase{
 		meta: "1 title= attrs=[]\n2 title=A \"quoted & plain attrs=[12 1 2]\n3 title= attrs=[7]\nmissing 0",
 	},
 	{
-		name: "s3rec, named as in the study, with Amazon metadata",
+		name: "s3rec, named as by its authors, with Amazon metadata",
 		c:    Config{Format: "s3rec", Path: "Beauty.txt", Items: "meta_Beauty.json"},
 		files: map[string]string{
 			"Beauty.txt":                  "1 1 2\n",
@@ -221,7 +221,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// Whatever times there are, they follow the items.
+// Times, if there are any, are parallel to the items.
 func TestTimes(t *testing.T) {
 	dir := writeFiles(t, formatCases[4].files)
 	d, err := Open(Config{Name: "test", Format: "recbole", Path: "set.inter"}, dir)
@@ -236,11 +236,11 @@ func TestTimes(t *testing.T) {
 		t.Fatal("columns that are not RecBole's were found")
 	}
 	if d != nil {
-		t.Error("a data set beside an error")
+		t.Error("a data set with an error")
 	}
 }
 
-// The metadata is read when it is asked for, and then once.
+// Metadata are read once, at the first call.
 func TestMetadataIsLazy(t *testing.T) {
 	dir := writeFiles(t, formatCases[1].files)
 	d, err := Open(Config{Name: "test", Format: "movielens-20m", Path: dir}, "")

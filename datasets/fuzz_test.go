@@ -5,8 +5,8 @@ import (
 	"testing/fstest"
 )
 
-// checkFuzzed loads whatever a fuzzer made of a format's files. It must not
-// panic, and what it accepts must be a data set.
+// checkFuzzed loads a format's files as a fuzzer changed them. Loading must not
+// panic, and accepted files must give a valid data set.
 func checkFuzzed(t *testing.T, c Config, main string, files map[string]string) {
 	c.Name, c.Path = "fuzz", "."
 	c, err := c.Resolve()
@@ -20,14 +20,14 @@ func checkFuzzed(t *testing.T, c Config, main string, files map[string]string) {
 	d, err := load(c, &source{fsys: fsys, main: main})
 	if err != nil {
 		if d != nil {
-			t.Error("a data set beside an error")
+			t.Error("a data set with an error")
 		}
 		return
 	}
 	if len(d.Seqs) == 0 || len(d.Seqs) != len(d.UserIDs) || len(d.ItemIDs) != d.NumItems+1 || d.ItemIDs[0] != "" {
 		t.Fatalf("%d sequences, %d users, %d item ids, %d items", len(d.Seqs), len(d.UserIDs), len(d.ItemIDs), d.NumItems)
 	}
-	next := int32(1) // ids are given in the order of the walk
+	next := int32(1) // ids are assigned in the order of the sequences
 	for u, seq := range d.Seqs {
 		if len(seq) == 0 || d.Times != nil && len(d.Times[u]) != len(seq) {
 			t.Fatalf("user %d has %d items", u, len(seq))
@@ -152,7 +152,7 @@ func FuzzLiteral(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		p := &literal{b: []byte(text)}
 		if err := p.skip(); err == nil && (p.i == 0 || p.i > len(text) || p.depth != 0) {
-			t.Errorf("%q: stands at %d of %d, depth %d", text, p.i, len(text), p.depth)
+			t.Errorf("%q: at %d of %d, depth %d", text, p.i, len(text), p.depth)
 		}
 	})
 }

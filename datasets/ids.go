@@ -28,15 +28,15 @@ func checkID(kind string, id []byte) error {
 	return nil
 }
 
-// missingValues are what programs write for a missing value: true where no id is spelled
-// like that, false where one may be.
+// missingValues are spellings that programs use for a missing value: true if no id is
+// spelled like that, false if one may be.
 var missingValues = map[string]bool{"nan": true, "NaN": true, "NAN": true, "<NA>": true, "#N/A": true, "NaT": true,
 	"None": true, "NULL": true, `\N`: true, "N/A": true, "n/a": true,
 	"none": false, "NONE": false, "NA": false, "null": false, "Null": false, "nil": false, "undefined": false, "-": false}
 
-// checkIDs looks at the distinct ids of the users or the items. Two that surely
-// mean one are an error; probable mistakes are warnings. rows holds the id of each
-// interaction.
+// checkIDs checks the distinct ids of the users or the items. Two spellings that
+// certainly mean one id are an error; probable mistakes are warnings. rows holds
+// the id of each interaction.
 func checkIDs(kind string, in *interner, rows []int32) (warnings []string, err error) {
 	missing := map[int32]bool{}
 	var names []string
@@ -75,7 +75,7 @@ func checkIDs(kind string, in *interner, rows []int32) (warnings []string, err e
 				n++
 			}
 		}
-		warnings = append(warnings, fmt.Sprintf("the %s id of %d of %d interactions is %s: if it is missing there, leave these lines out, they count as one %s", kind, n, len(rows), strings.Join(names, " or "), kind))
+		warnings = append(warnings, fmt.Sprintf("the %s id of %d of %d interactions is %s: if the id is missing there, leave these lines out; they count as one %s", kind, n, len(rows), strings.Join(names, " or "), kind))
 	}
 	if alike > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d %s ids differ from another one only in case, blanks, leading zeros or Unicode form (%s); they count as different", alike, kind, example))
@@ -83,7 +83,7 @@ func checkIDs(kind string, in *interner, rows []int32) (warnings []string, err e
 	return warnings, nil
 }
 
-// fold returns the same key for ids that people would take for one.
+// fold returns the same key for ids that a reader would take for the same.
 func fold(id string) string {
 	if isDecimal(id) {
 		return strings.TrimLeft(id[:len(id)-1], "0") + id[len(id)-1:]
@@ -101,7 +101,8 @@ func fold(id string) string {
 	return strings.ToLower(id)
 }
 
-// visible drops the characters that change how a text is set and have no width.
+// visible drops characters without width, which only change how a text is
+// typeset.
 func visible(r rune) rune {
 	if unicode.Is(unicode.Cf, r) {
 		return -1
@@ -114,7 +115,7 @@ func isDecimal(s string) bool {
 	return ok
 }
 
-// scientific tells whether an id is a number such as 1.23457E+12.
+// scientific reports whether an id is a number such as 1.23457E+12.
 func scientific(id string) bool {
 	mantissa, exponent, ok := strings.Cut(id, "E+")
 	if !ok {
@@ -124,8 +125,8 @@ func scientific(id string) bool {
 	return ok && len(whole) == 1 && isDecimal(whole) && (fraction == "" || isDecimal(fraction)) && isDecimal(exponent)
 }
 
-// printable returns a name for a message: as it is if it is short and plain,
-// else quoted and cut.
+// printable returns a name for a message: unchanged if it is short and plain,
+// else quoted and shortened.
 func printable(b []byte) string {
 	if len(b) == 0 || len(b) > excerptLimit || bytes.ContainsFunc(b, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
 		return excerpt(b)

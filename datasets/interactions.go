@@ -9,13 +9,13 @@ import (
 	"strconv"
 )
 
-// interactions is what every reader fills: the log in the order of the file,
-// with users and items numbered by first appearance.
+// interactions is the log in the order of the file, with users and items
+// numbered by first appearance. Every reader fills one.
 type interactions struct {
 	users, items interner
 	user, item   []int32
-	times        timeColumn // without values where the source has no times
-	line         int        // of the interaction that is read, for messages that name two lines
+	times        timeColumn // empty if the source has no times
+	line         int        // of the current interaction, for messages that name two lines
 
 	minRating   float64
 	read        int
@@ -25,14 +25,14 @@ type interactions struct {
 
 func newInteractions(minRating float64) *interactions {
 	if minRating == 0 {
-		minRating = math.Inf(-1) // no threshold, also where ratings may be negative
+		minRating = math.Inf(-1) // no threshold, even if ratings are negative
 	}
 	return &interactions{users: newInterner(), items: newInterner(), minRating: minRating}
 }
 
 // add appends an interaction without a time.
 func (l *interactions) add(user, item []byte) error {
-	user, item = trimBlanks(user), trimBlanks(item) // JSON may hold them
+	user, item = trimBlanks(user), trimBlanks(item) // possible in JSON
 	if len(user) == 0 || len(item) == 0 {
 		return errors.New("the user or item id is blank")
 	}
@@ -77,8 +77,8 @@ func (l *interactions) addAt(user, item []byte, rating float64, at instant) erro
 	return l.addRated(user, item, rating)
 }
 
-// check looks at the log as a whole. It returns an error, with a line where
-// there is one, or warnings about probable mistakes.
+// check checks the log as a whole. It returns an error, with a line if there is
+// one, or warnings about probable mistakes.
 func (l *interactions) check(show string) (warnings []string, err error) {
 	if line, problem := l.times.check(); problem != "" {
 		return nil, &ParseError{File: show, Line: line, Msg: problem}
@@ -104,9 +104,9 @@ func (l *interactions) check(show string) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// joinedHeader refuses an interaction whose user and item are names of columns: the
-// header of a file that was joined to another one, without a header or with other
-// names in it.
+// joinedHeader refuses an interaction whose user and item are names of columns. It
+// is the header of a file that was appended to another one, which has no header or
+// one with other names.
 func (l *interactions) joinedHeader() error {
 	var users, items []int32
 	for _, ids := range []struct {
@@ -134,7 +134,7 @@ func (l *interactions) joinedHeader() error {
 type interner struct {
 	ids   map[string]int32
 	names []string
-	last  int32 // most files keep a user's lines together
+	last  int32 // in most files, a user's lines are together
 }
 
 func newInterner() interner { return interner{ids: map[string]int32{}, last: -1} }
@@ -155,8 +155,8 @@ func (in *interner) index(name []byte) (id int32, known bool) {
 	return id, known
 }
 
-// parseNumber parses a finite decimal number; short plain ones without
-// strconv, which would have to be given a string.
+// parseNumber parses a finite decimal number. Short plain ones do not go
+// through strconv, which needs a string.
 func parseNumber(b []byte) (float64, bool) {
 	var mantissa int64
 	scale, seenDot := 1.0, false
@@ -184,7 +184,7 @@ func parseNumber(b []byte) (float64, bool) {
 
 func parseFloat(b []byte) (float64, bool) {
 	if bytes.ContainsAny(b, "xX") {
-		return 0, false // strconv reads hexadecimal, data files do not mean it
+		return 0, false // strconv reads hexadecimal, which data files do not use
 	}
 	v, err := strconv.ParseFloat(string(bytes.TrimSpace(b)), 64)
 	return v, err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)

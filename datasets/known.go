@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// knownSet is a data set in circulation and what it should hold when nothing
-// is filtered. Counts are those of the publications; fingerprints were
-// computed with this package (see data/PROVENANCE.md for the embedded sets).
+// knownSet is a well-known data set and what it should hold if nothing is
+// filtered. Counts are the published ones; fingerprints were computed with this
+// package (see data/PROVENANCE.md for the embedded sets).
 type knownSet struct {
-	format       string // of the name without further configuration
+	format       string // for the name without further configuration
 	users, items int
 	interactions int
-	fingerprints map[string]string // by tie rule, "" where there are no times; a rule that is not listed is not checked
+	fingerprints map[string]string // by tie rule, "" if there are no times; a rule that is not listed is not checked
 }
 
 var knownSets = map[string]knownSet{
@@ -36,8 +36,8 @@ var knownSets = map[string]knownSet{
 // and those that scripts/fetch-data.sh fetches.
 func Known() []string { return slices.Sorted(maps.Keys(knownSets)) }
 
-// knownWarnings compares an unfiltered data set of a known name with what it
-// should be.
+// knownWarnings compares an unfiltered data set of a known name with its
+// published counts and its known fingerprint.
 func knownWarnings(d *Dataset) []string {
 	k, ok := knownSets[d.Name]
 	c := d.Config
@@ -50,10 +50,10 @@ func knownWarnings(d *Dataset) []string {
 		interactions += len(s)
 	}
 	if len(d.Seqs) != k.users || d.NumItems != k.items || interactions != k.interactions {
-		warnings = append(warnings, fmt.Sprintf("%s has %d users, %d items, %d interactions; published are %d, %d, %d",
+		warnings = append(warnings, fmt.Sprintf("%s has %d users, %d items, %d interactions; expected the published %d, %d, %d",
 			d.Name, len(d.Seqs), d.NumItems, interactions, k.users, k.items, k.interactions))
 	}
-	got := fingerprint(d.Seqs, nil) // of the interactions: cold items are no other data
+	got := fingerprint(d.Seqs, nil) // of the interactions: with cold items the data are the same
 	if want := k.fingerprints[c.Ties]; want != "" && want != got {
 		warnings = append(warnings, fmt.Sprintf("%s has fingerprint %s; expected %s: results are not comparable with those on the known data", d.Name, got, want))
 	}

@@ -17,9 +17,9 @@ const (
 	leastPerUser, mostPerUser          = 20, 9254
 )
 
-// BenchmarkOpenMovieLens20M loads a generated ratings.csv of the size and
-// shape of MovieLens 20M (about 0.5 GB, written first). Limits that the
-// project sets itself: 30 s and 2 GB (peak-MB: of the process, in MB).
+// BenchmarkOpenMovieLens20M loads a generated ratings.csv of the size and shape
+// of MovieLens 20M (about 0.5 GB, written first). The project's own limits are
+// 30 s and 2 GB (peak-MB is that of the process, in MB).
 func BenchmarkOpenMovieLens20M(b *testing.B) {
 	if testing.Short() {
 		b.Skip("writes and reads 0.5 GB")
@@ -40,8 +40,8 @@ func BenchmarkOpenMovieLens20M(b *testing.B) {
 	b.ReportMetric(float64(peakMB(b)), "peak-MB")
 }
 
-// writeLarge writes a file as MovieLens 20M is: users one after the other,
-// each sorted by movie, many ratings entered within the same second.
+// writeLarge writes a file like that of MovieLens 20M: users one after the
+// other, each sorted by movie, many ratings entered within the same second.
 func writeLarge(path string) error {
 	f, err := os.Create(path)
 	if err != nil {
@@ -82,8 +82,8 @@ func writeLarge(path string) error {
 	return w.Flush()
 }
 
-// peakMB returns the peak resident memory of the process, 0 where the system
-// does not tell.
+// peakMB returns the peak resident memory of the process, 0 if the system does
+// not report it.
 func peakMB(b *testing.B) int {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

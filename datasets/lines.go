@@ -16,13 +16,15 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// maxLine bounds a line, so that a file that is no text cannot fill the memory.
+// maxLine bounds a line, so that a file that is not text cannot fill the
+// memory.
 const maxLine = 64 << 20
 
-// lines reads a text file, plain or gzip, line by line as UTF-8: without byte
-// order mark, line ends (LF or CRLF) and blank lines. The content decides how it is
-// read, not the name: gzip by its first bytes, UTF-16 by its byte order mark or its
-// NUL bytes, Windows-1252 (and so Latin-1) by lines that are not UTF-8.
+// lines reads a text file, plain or gzip, line by line as UTF-8, without byte order
+// mark, line ends (LF or CRLF) and blank lines. The content decides how the file is
+// read, not its name: gzip is recognised by its first bytes, UTF-16 by its byte
+// order mark or its NUL bytes, Windows-1252 (and so Latin-1) by lines that are not
+// UTF-8.
 type lines struct {
 	show string
 	f    fs.File
@@ -32,10 +34,10 @@ type lines struct {
 	long []byte // holds lines longer than the reader's buffer
 
 	text    encoding
-	textAt  int    // line that showed it
-	decoded []byte // the current line, where it is not UTF-8 in the file
+	textAt  int    // line that decided it
+	decoded []byte // the current line in UTF-8, if the file is not UTF-8
 	utf16   bool   // r decodes UTF-16
-	latin1  bool   // by the definition of the format, what is not UTF-8 is Latin-1
+	latin1  bool   // the format defines that text other than UTF-8 is Latin-1
 	warn    func(string)
 }
 
@@ -44,7 +46,7 @@ func openLines(f file) (*lines, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.show, cause(err))
 	}
-	// Opening a named pipe would wait for a writer for ever.
+	// Opening a named pipe would wait for a writer forever.
 	if what := notAFile(info.Mode()); what != "" {
 		return nil, &ParseError{File: f.show, Msg: fmt.Sprintf("is %s; expected a regular file", what)}
 	}
@@ -116,7 +118,7 @@ func (l *lines) begin(size int64, limitGiB int) error {
 	// A file with old line ends is one line, however large it is.
 	if head, _ = l.r.Peek(1 << 16); bytes.IndexByte(head, '\n') < 0 {
 		if i := bytes.IndexByte(head, '\r'); i >= 0 && i < len(head)-1 {
-			return refuse("line ends are CR, as of old spreadsheets; convert them to LF, for example with tr '\\r' '\\n'")
+			return refuse("line ends are CR, as old spreadsheets write them; convert them to LF, for example with tr '\\r' '\\n'")
 		}
 	}
 	return nil
@@ -124,13 +126,13 @@ func (l *lines) begin(size int64, limitGiB int) error {
 
 // A gzip file may unpack to unpackAtLeast bytes or unpackRatio times its size,
 // whichever is more: logs shrink to a tenth or a twentieth of their size, and only
-// files made for it to a thousandth.
+// files made for this purpose to a thousandth.
 const (
 	unpackAtLeast = 256 << 20
 	unpackRatio   = 50
 )
 
-// limited stops a gzip file that would unpack without end.
+// limited stops a gzip file that would unpack endlessly.
 type limited struct {
 	r           io.Reader
 	left, limit int64
@@ -188,8 +190,8 @@ func (l *lines) line() ([]byte, error) {
 	return l.toUTF8(line)
 }
 
-// toUTF8 returns a line that is not ASCII as UTF-8. The first one decides what
-// the whole file is.
+// toUTF8 returns a line that is not ASCII as UTF-8. The first such line decides
+// the encoding of the whole file.
 func (l *lines) toUTF8(line []byte) ([]byte, error) {
 	fail := func(format string, args ...any) ([]byte, error) {
 		l.n = l.read
@@ -217,12 +219,12 @@ func (l *lines) toUTF8(line []byte) ([]byte, error) {
 	}
 	var ok bool
 	if l.decoded, ok = decode1252(l.decoded[:0], line, l.latin1); !ok {
-		return fail("the line is neither UTF-8 nor surely Windows-1252 (Latin-1); convert the file to UTF-8, for example with iconv")
+		return fail("the line is not UTF-8, and not certainly Windows-1252 (Latin-1); convert the file to UTF-8, for example with iconv")
 	}
 	return l.decoded, nil
 }
 
-// all returns the whole text that is left.
+// all returns the rest of the text.
 func (l *lines) all() ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(l.r, maxText+1))
 	if err != nil {
@@ -237,10 +239,10 @@ func (l *lines) all() ([]byte, error) {
 	return text, nil
 }
 
-// maxText bounds files that are read as a whole.
+// maxText bounds files that are read at once.
 const maxText = 1 << 30
 
-// rest completes a line whose beginning filled the reader's buffer.
+// rest reads the rest of a line whose beginning filled the reader's buffer.
 func (l *lines) rest(begin []byte) ([]byte, error) {
 	l.long = append(l.long[:0], begin...)
 	for {

@@ -65,7 +65,7 @@ func TestNotText(t *testing.T) {
 		{"a JSON list", `[{"user": "a", "item": "b"}]`, "got JSON"},
 		{"JSON over lines", "{\n  \"user\": 1\n}\n", "got JSON"},
 		{"NUL bytes", "user,item,time\na,b\x00,1\n", "NUL bytes"},
-		{"random bytes", "\x07\x13\xfa\xce\x01,\xf0\n\x02,\xff", "neither UTF-8 nor surely"},
+		{"random bytes", "\x07\x13\xfa\xce\x01,\xf0\n\x02,\xff", "not UTF-8, and not certainly"},
 		{"CR line ends", strings.ReplaceAll(strings.Repeat(rows, 100), "\n", "\r"), "line ends are CR"},
 		{"CR line ends here and there", "user,item,time\na,b,1\ra,c,2\n", "carriage return within the line"},
 		{"tab", strings.ReplaceAll(rows, ",", "\t"), `one field, without ",", but with "\t"; set separator = "\t"`},
@@ -81,7 +81,7 @@ func TestNotText(t *testing.T) {
 			t.Errorf("%s: got  %.300v\nwant %s", tc.name, err, tc.want)
 		}
 		oneLine(t, err)
-		// No reader of another format takes it either, or prints it.
+		// No reader of another format accepts it or prints it either.
 		for _, c := range []Config{{Format: "recbole"}, {Format: "s3rec"}, {Format: "amazon"}, {Format: "movielens-1m"},
 			{Format: "csv", Header: new(bool), Columns: Columns{User: "1", Item: "2"}}} {
 			if len(tc.text) > 1<<20 || c.Format == "csv" && (tc.name == "many columns" || tc.name == "tab") {
@@ -105,7 +105,7 @@ func TestNotText(t *testing.T) {
 	}
 }
 
-// The content of a file tells UTF-8, UTF-16 and Windows-1252 apart.
+// The content of a file distinguishes UTF-8, UTF-16 and Windows-1252.
 func TestEncodings(t *testing.T) {
 	rows := "user,item,time\n" + strings.Repeat("anna,apple,1\n", 30) + "zoë,café,2\nmüller,naïve’s,3\n"
 	utf16 := func(e unicode.Endianness, bom unicode.BOMPolicy) string {
@@ -144,10 +144,10 @@ func TestEncodings(t *testing.T) {
 	turkish, _ := charmap.Windows1254.NewEncoder().String("user,item,time\nçalış,ağaç,1\n")
 	whole := utf16(unicode.LittleEndian, unicode.UseBOM)
 	for _, tc := range []struct{ name, text, want string }{
-		{"Chinese", chinese, "log.csv:2: the line is neither UTF-8 nor surely Windows-1252"},
-		{"Russian", russian, "neither UTF-8 nor surely"},
-		{"Polish", polish, "neither UTF-8 nor surely"},
-		{"Turkish", turkish, "neither UTF-8 nor surely"},
+		{"Chinese", chinese, "log.csv:2: the line is not UTF-8, and not certainly Windows-1252"},
+		{"Russian", russian, "not UTF-8, and not certainly"},
+		{"Polish", polish, "not UTF-8, and not certainly"},
+		{"Turkish", turkish, "not UTF-8, and not certainly"},
 		{"two encodings", rows + latin[len("user,item,time\n"):], "log.csv:64: the line is not UTF-8, but line 32 is"},
 		{"two encodings the other way round", latin + rows[len("user,item,time\n"):], "log.csv:64: the line is UTF-8, but line 32 is not"},
 		{"UTF-8 cut within a character", rows + "zoë,caf\xc3", "log.csv:34: the line is not UTF-8, but line 32 is"},
@@ -176,7 +176,7 @@ func TestLatin1ByDefinition(t *testing.T) {
 	}
 }
 
-// What is no regular file is refused at once, wherever a file is expected.
+// Anything but a regular file is refused at once, wherever a file is expected.
 func TestNotAFile(t *testing.T) {
 	dir := writeFiles(t, map[string]string{"log.csv": "user,item,time\na,b,1\n", "sequences.txt": "1 1 2\n"})
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o644); err != nil {
@@ -222,7 +222,7 @@ func TestUnpackLimit(t *testing.T) {
 	if string(got) != "12345" || err == nil || !strings.Contains(err.Error(), "x.gz: unpacks to more than 0 MiB") || !strings.Contains(err.Error(), "raise unpack_limit") {
 		t.Errorf("%q, %v", got, err)
 	}
-	// A limit of a GiB lets through what is smaller.
+	// A limit of 1 GiB accepts smaller files.
 	text := "user,item,time\n" + strings.Repeat("a,b,1\n", 1<<20)
 	fsys := fstest.MapFS{"log.csv": {Data: []byte(gzipped(text))}}
 	for _, gib := range []int{0, 1} {
@@ -236,7 +236,7 @@ func TestUnpackLimit(t *testing.T) {
 	}
 }
 
-// Quoted fields after RFC 4180, as pandas writes them.
+// Quoted fields as in RFC 4180, which pandas writes.
 func TestQuotedFields(t *testing.T) {
 	const head = "user,item,time,note\n"
 	for _, tc := range []struct{ name, log, want string }{
@@ -258,7 +258,7 @@ func TestQuotedFields(t *testing.T) {
 	for _, tc := range []struct{ name, log, want string }{
 		{"never closed", head + "a,x,1,\"n\na,y,2,n\n", "log.csv:2: a quoted field does not end"},
 		{"missing quotes far apart", head + "a,x,1,\"n\nn\na,z,3,\"n\n", `log.csv:2: expected "," after a quoted field`},
-		{"swallowed lines", head + "a,x,1,\"n\na,y,2,n\na,z,3,n\"\n", "log.csv:2: a quoted field goes on up to line 4, and each of these lines has 4 fields"},
+		{"swallowed lines", head + "a,x,1,\"n\na,y,2,n\na,z,3,n\"\n", "log.csv:2: a quoted field continues up to line 4, and each of these lines has 4 fields"},
 		{"a break in an id", head + "a,\"x\ny\",1,n\n", `log.csv:2: item id "x\ny" holds a line break`},
 		{"a long field", head + "a,x,1,\"" + strings.Repeat("word\n", 300_000) + "\"\n", "log.csv:2: a quoted field does not end within 1024 KiB"},
 		{"after several lines", head + "a,x,1,\"n\nn\"\na,y\n", "log.csv:4: 2 fields, expected 4"},
@@ -297,7 +297,7 @@ func TestHeaders(t *testing.T) {
 		{"tabs", none, "1\t5\t3,5\n1\t6\t4,0\n", `"\t" divides every line into 3 fields, the separator "," into 2: set separator = "\t"`},
 		{"paths as ids", none, "a|1,x|1\nb|2,y\n", ""},
 		{"escape in single quotes", Config{Separator: `\t`, Columns: named.Columns}, "user\titem\na\tx\n", `separator is \t, 2 characters; for an escape such as a tab, use double quotes`},
-		{"name of a character", Config{Separator: "tab", Columns: named.Columns}, "user\titem\na\tx\n", `separator = "tab" holds letters`},
+		{"name of a character", Config{Separator: "tab", Columns: named.Columns}, "user\titem\na\tx\n", `separator = "tab" has letters`},
 		{"blanks", named, "user , item\n a ,\u00a0x\n", ""},
 	} {
 		tc.c.Name, tc.c.Format, tc.c.Path = "test", "csv", "log.csv"
@@ -333,7 +333,7 @@ func TestGivenSplits(t *testing.T) {
 	}
 }
 
-// Ids that come from accidents.
+// Ids that are the result of an accident.
 func TestIDs(t *testing.T) {
 	for _, tc := range []struct{ name, log, want string }{
 		{"an empty user", "a,x\n,x\n", "log.csv:2: the line has no user or no item id"},
@@ -354,7 +354,7 @@ func TestIDs(t *testing.T) {
 		oneLine(t, err)
 	}
 	for _, tc := range []struct{ name, log, want string }{
-		{"perhaps missing users", "null,1\nnull,2\n-,2\n7,1\n", `the user id of 3 of 4 interactions is "null" or "-": if it is missing there`},
+		{"perhaps missing users", "null,1\nnull,2\n-,2\n7,1\n", `the user id of 3 of 4 interactions is "null" or "-": if the id is missing there`},
 		{"perhaps a missing item", "5,none\n7,1\n", `the item id of 1 of 2 interactions is "none"`},
 		{"an exponent without a sign", "1,1e5\n2,1e6\n", ""},
 		{"case", "a,B01\na,b01\n", "1 item ids differ from another one only in case, blanks, leading zeros or Unicode form (B01 and b01)"},

@@ -9,15 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// literal reads one JSON value or Python literal, token by token, without
-// building what nobody asks for. The metadata of the Amazon 2014 release is
-// Python's repr of a dict: single or double quotes, u” prefixes, \x escapes,
-// None, True, tuples, 5L. JSON is close enough that one reader does for both.
+// literal reads one JSON value or Python literal, token by token, and builds
+// only what the caller asks for. The metadata of the Amazon 2014 release is
+// Python's repr of a dict: single or double quotes, strings such as u'x', \x escapes,
+// None, True, tuples, 5L. JSON is close enough to share the reader.
 type literal struct {
 	b     []byte
 	i     int
 	depth int
-	line  int    // of the file that b is
+	line  int    // of the current line b
 	buf   []byte // the last string, if it had escapes
 }
 
@@ -32,7 +32,7 @@ func (p *literal) expected(what string) error {
 	if p.i >= len(p.b) {
 		return p.errorf("the line ends where %s was expected", what)
 	}
-	return p.errorf("expected %s, found %s", what, excerpt(p.b[p.i:min(p.i+20, len(p.b))]))
+	return p.errorf("expected %s, got %s", what, excerpt(p.b[p.i:min(p.i+20, len(p.b))]))
 }
 
 // peek skips blanks and returns the next byte, 0 at the end.
@@ -56,8 +56,8 @@ func (p *literal) end() error {
 	return nil
 }
 
-// dict calls value for each key; value must consume the key's value. The key
-// is valid until then.
+// dict calls value for each key; value must read the key's value. The key is
+// valid until then.
 func (p *literal) dict(value func(key []byte) error) error {
 	return p.sequence('{', '}', "a dict", func() error {
 		key, err := p.str()
@@ -72,8 +72,7 @@ func (p *literal) dict(value func(key []byte) error) error {
 	})
 }
 
-// list calls element for each element of a list or tuple; element must
-// consume it.
+// list calls element for each element of a list or tuple; element must read it.
 func (p *literal) list(element func() error) error {
 	if p.peek() == '(' {
 		return p.sequence('(', ')', "a list", element)
@@ -106,7 +105,7 @@ func (p *literal) sequence(open, close byte, what string, element func() error) 
 	return nil
 }
 
-// skip consumes any value.
+// skip reads any value and drops it.
 func (p *literal) skip() error {
 	switch c := p.peek(); {
 	case c == '{':
@@ -129,7 +128,7 @@ func (p *literal) skip() error {
 	return p.expected("a value")
 }
 
-// number consumes a number and returns its text, without Python's L.
+// number reads a number and returns its text, without Python's L.
 func (p *literal) number() ([]byte, error) {
 	p.peek()
 	begin := p.i
@@ -150,7 +149,7 @@ func (p *literal) number() ([]byte, error) {
 	return text, nil
 }
 
-// atString tells whether a string begins here, with or without a prefix.
+// atString reports whether a string begins here, with or without a prefix.
 func (p *literal) atString() bool {
 	j := p.i
 	for j < len(p.b) && j < p.i+2 && bytes.IndexByte([]byte("uUrRbB"), p.b[j]) >= 0 {
@@ -159,7 +158,7 @@ func (p *literal) atString() bool {
 	return j < len(p.b) && (p.b[j] == '\'' || p.b[j] == '"')
 }
 
-// str consumes a string and returns its bytes, UTF-8, valid until the next call.
+// str reads a string and returns its bytes in UTF-8, valid until the next call.
 func (p *literal) str() ([]byte, error) {
 	p.peek()
 	if !p.atString() {
@@ -197,7 +196,7 @@ func (p *literal) str() ([]byte, error) {
 	return nil, p.expected("the string's closing quote")
 }
 
-// escape appends what the escape sequence at p.i stands for.
+// escape appends the meaning of the escape sequence at p.i.
 func (p *literal) escape(raw bool) error {
 	if p.i+1 >= len(p.b) {
 		p.i++
@@ -265,7 +264,7 @@ func (p *literal) hex(n int) error {
 		if pair := utf16.DecodeRune(v, low); pair != utf8.RuneError {
 			v = pair
 		} else {
-			p.i -= 6 // not a pair: the second is read for itself
+			p.i -= 6 // not a pair: the second is read on its own
 		}
 	}
 	p.buf = utf8.AppendRune(p.buf, v) // a lone surrogate becomes U+FFFD

@@ -7,8 +7,8 @@ import (
 )
 
 func TestLiteralStrings(t *testing.T) {
-	// Expected values: Python 3's ast.literal_eval, or json.loads; U+FFFD stands
-	// where those keep half of a surrogate pair or refuse.
+	// Expected values come from Python 3's ast.literal_eval or json.loads. The
+	// exception is U+FFFD, where these keep half of a surrogate pair or refuse.
 	for in, want := range map[string]string{
 		`'a'`:                   "a",
 		`"it's"`:                "it's",
@@ -56,9 +56,9 @@ func TestLiteralSkip(t *testing.T) {
 	for in, want := range map[string]string{
 		``:                 "the line ends where a value was expected",
 		`[1`:               `the line ends where "," or ']' was expected`,
-		`[1 2]`:            `column 4: expected "," or ']', found "2]"`,
-		`{'a' 1}`:          `column 6: expected ":", found "1}"`,
-		`{1: 2}`:           `expected a string, found "1: 2}"`,
+		`[1 2]`:            `column 4: expected "," or ']', got "2]"`,
+		`{'a' 1}`:          `column 6: expected ":", got "1}"`,
+		`{1: 2}`:           `expected a string, got "1: 2}"`,
 		`'abc`:             "closing quote",
 		`'abc\`:            "an escaped character",
 		`'\x4'`:            "2 hexadecimal digits",

@@ -8,8 +8,8 @@ import (
 )
 
 // Metadata describes the items. Every slice is indexed by item id, with an
-// empty entry for padding and for items of which the source says nothing; a
-// slice is nil where the source has no such field at all.
+// empty entry for padding and for items that the source does not describe. A
+// slice is nil if the source has no such field at all.
 type Metadata struct {
 	Title       []string
 	Brand       []string
@@ -19,13 +19,13 @@ type Metadata struct {
 	Year        []int32   // of publication, 0 unknown
 	Attributes  [][]int32 // S3-Rec attribute ids in the order of the file: the brand (if it is a frequent one), then categories, broad to narrow
 
-	Missing  int      // items that the metadata file does not know
+	Missing  int      // items that are not in the metadata file
 	Warnings []string // for the user, one sentence each; e.g. dates without a year
 }
 
-// Metadata reads the metadata of the items: once, when it is first asked for,
-// since training does not need it and the files may be large. A source without
-// metadata gives a Metadata of nil slices.
+// Metadata reads the metadata of the items. It does so once, at the first call,
+// because training does not need them and the files may be large. For a source
+// without metadata, all slices are nil.
 func (d *Dataset) Metadata() (*Metadata, error) {
 	if d.metadata == nil {
 		return &Metadata{Missing: d.NumItems}, nil
@@ -37,7 +37,7 @@ func attachMetadata(d *Dataset, c Config, src *source) {
 	name, ids := d.Name, d.ItemIDs
 	d.metadata = sync.OnceValues(func() (*Metadata, error) {
 		m := newMetadataBuilder(ids)
-		src.warnings = nil // those about the log are the data set's
+		src.warnings = nil // warnings about the log belong to the data set
 		if err := formats[c.Format].items(c, src, m); err != nil {
 			return nil, fmt.Errorf("datasets: %s: %w", name, err)
 		}
@@ -47,8 +47,8 @@ func attachMetadata(d *Dataset, c Config, src *source) {
 }
 
 // metadataBuilder fills a Metadata item by item. Lines of one item complete each
-// other: a value that is missing leaves what another line says, and of two values
-// that differ the first counts, with a warning.
+// other: a missing value never replaces another. If two values differ, the first
+// counts, and a warning says so.
 type metadataBuilder struct {
 	out    Metadata
 	ids    []string         // original ids by item id
@@ -56,13 +56,13 @@ type metadataBuilder struct {
 	known  []bool           // by item id
 	shared map[string]string
 
-	file    string // as messages name it
+	file    string // the item's name in messages
 	first   string // id of the first item in the file
 	items   int    // in the file
 	matched int    // of these, in the log
 
 	differ      []bool // items with values that differ, by item id
-	differFirst string // the first of them: what differs
+	differFirst string // how the first of them differs
 	noYear      int    // dates in which no year was found
 	noYearFirst string
 }
@@ -76,12 +76,13 @@ func newMetadataBuilder(itemIDs []string) *metadataBuilder {
 	return m
 }
 
-// open begins a file, whose items are then looked up with find.
+// open begins a file. Its items are then looked up with find.
 func (m *metadataBuilder) open(file string) {
 	m.file, m.first, m.items, m.matched = file, "", 0, 0
 }
 
-// find gives the item of an original id; ok is false for one that is not in the log.
+// find returns the item of an original id; ok is false for one that is not in the
+// log.
 func (m *metadataBuilder) find(name []byte) (id int32, ok bool) {
 	if m.items == 0 {
 		m.first = string(name)
@@ -93,8 +94,8 @@ func (m *metadataBuilder) find(name []byte) (id int32, ok bool) {
 	return id, ok
 }
 
-// close ends a file. One that knows none of the items is the wrong file, or one of
-// the two files has lost part of its ids.
+// close ends a file. If it has none of the items of the log, it is the wrong file,
+// or one of the two files lost part of its ids.
 func (m *metadataBuilder) close() error {
 	if m.items == 0 {
 		return &ParseError{File: m.file, Msg: "the file holds no items"}
@@ -102,7 +103,8 @@ func (m *metadataBuilder) close() error {
 	if m.matched > 0 {
 		return nil
 	}
-	// The distance of two long ids takes long, and a catalogue has many.
+	// The edit distance of two long ids is slow to compute, and a catalogue has
+	// many.
 	const mostCompared, longest = 10_000, 64
 	short := slices.DeleteFunc(slices.Clone(m.ids[1:min(len(m.ids), mostCompared)]), func(id string) bool { return len(id) > longest })
 	example := nearest(m.first[:min(len(m.first), longest)], short)
@@ -138,8 +140,8 @@ func (m *metadataBuilder) warn(warnings ...string) {
 	m.out.Warnings = append(m.out.Warnings, warnings...)
 }
 
-// put stores a value, making the slice when the field is first seen. An empty one
-// says nothing, and an earlier one stays.
+// put stores a value, and makes the slice at the first value of a field. Empty
+// values are ignored, and an earlier value stays.
 func put[T any](m *metadataBuilder, field *[]T, id int32, v T, is func(a, b T) bool) {
 	if *field == nil {
 		*field = make([]T, len(m.known))
@@ -172,8 +174,8 @@ func (m *metadataBuilder) description(id int32, s string) {
 	put(m, &m.out.Description, id, value(s), equal)
 }
 
-// categories takes the first path that is not empty: the one under which the item
-// is filed first. Within it, a name that is missing keeps its level.
+// categories takes the first path that is not empty, which is the item's main
+// one. A missing name within it keeps its level.
 func (m *metadataBuilder) categories(id int32, paths [][]string) {
 	var path []string
 	for _, path = range paths {

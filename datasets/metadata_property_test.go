@@ -2,7 +2,6 @@ package datasets
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -15,19 +14,19 @@ import (
 	"testing/fstest"
 )
 
-// facts are what the metadata of an item says; fields may be empty.
+// facts are the metadata of an item; fields may be empty.
 type facts struct {
 	id, title, brand, description string
 	path, genres                  []string
 	year                          int
 }
 
-// writer writes metadata in every way that the harness promises to read.
+// writer writes metadata in every form that is documented as readable.
 type metadataWriter struct{ *rand.Rand }
 
 func pick[T any](w metadataWriter, from ...T) T { return from[w.IntN(len(from))] }
 
-// name draws a name without any of the characters of without.
+// name makes a random name that has none of the characters of without.
 func (w metadataWriter) name(without string) string {
 	parts := []string{"Acme", "Clothing, Shoes", "& Jewelry", "Women's", `27" TV`, "R&D", "a;b", "x|y", "café", "Ünï", "日本", "€5", "😀",
 		`back\slash`, "(new)", "[a]", "{b}", "Pots", "0", "1980", ">", ":", "'q'", `"q"`, "&lt;", "#1", "-", "None of it", "no. 5,"}
@@ -43,7 +42,7 @@ func (w metadataWriter) name(without string) string {
 	}
 }
 
-// draw makes the metadata of some items.
+// draw makes random metadata of some items.
 func (w metadataWriter) draw(n int, without string) []facts {
 	brands := []string{w.name(without), w.name(without), "Brand"}
 	var out []facts
@@ -72,8 +71,8 @@ func (w metadataWriter) draw(n int, without string) []facts {
 	return out
 }
 
-// lines gives the lines of the items in any order: for each the whole of it, perhaps
-// twice, and perhaps parts of it.
+// lines gives the lines of the items in random order: for each item a complete line,
+// sometimes twice, and sometimes lines with parts of it.
 func (w metadataWriter) lines(all []facts) []facts {
 	var out []facts
 	for _, f := range all {
@@ -175,7 +174,7 @@ func (w metadataWriter) blanks(s string) string {
 	return pick(w, "", "", " ", "\u00a0") + s + pick(w, "", "", " ", "\u00a0")
 }
 
-// missing writes a value that is not there.
+// missing writes a missing value.
 func (w metadataWriter) missing() string {
 	return pick(w, "", "nan", "NaN", "None", "NULL", " ", "<NA>")
 }
@@ -253,7 +252,7 @@ func (w metadataWriter) dict(fields map[string]any, python bool) string {
 	return "{" + strings.Join(parts, ", ") + "}\n"
 }
 
-// orNull is a value, or one of the ways to write that there is none.
+// orNull is a value, or one of the spellings of a missing one.
 func (w metadataWriter) orNull(missing bool, v any) any {
 	if missing {
 		return pick[any](w, nil, "", nil)
@@ -286,7 +285,7 @@ func (w metadataWriter) amazon(f facts, release string) string {
 	return w.dict(fields, false)
 }
 
-// Metadata that is written in any format comes back as it was.
+// Metadata that are written in any format are read back unchanged.
 func TestMetadataComesBack(t *testing.T) {
 	formats := []string{"csv", "csv bars", "tsv", "recbole", "recbole bars", "recbole commas", "2014", "2018", "2023", "s3rec", "20m", "1m", "100k"}
 	for round := range 40 * len(formats) {
@@ -303,116 +302,6 @@ func TestMetadataComesBack(t *testing.T) {
 			t.Fatalf("round %d, %s: %q, of %q", round, format, m.Warnings, files)
 		}
 	}
-}
-
-// files writes a log that has each item once, in order, and the metadata. The first
-// file is the log; items of which a format cannot say all lose the rest.
-func (w metadataWriter) files(format string, all []facts) (files map[string]string, c Config) {
-	var log strings.Builder
-	var items bytes.Buffer
-	lines := w.lines(all)
-	header := []string{"item_id", "title", "brand", "categories", "description", "genres", "year"}
-	row := func(format string, all []facts) {
-		for _, f := range all {
-			fmt.Fprintf(&log, format, f.id)
-		}
-	}
-	switch format {
-	case "csv", "csv bars", "tsv":
-		log.WriteString("user,item\n")
-		row("u,%s\n", all)
-		c = Config{Format: "csv", Path: "log", Items: "items", Separator: ",", Columns: Columns{User: "user", Item: "item"},
-			ItemColumns: ItemColumns{"item_id", "title", "brand", "categories", "description", "genres", "year"}}
-		sep := ""
-		if format == "csv bars" {
-			sep = "|"
-		}
-		table := csv.NewWriter(&items)
-		if format == "tsv" { // fields of one have no quotes around them
-			log.Reset()
-			log.WriteString("user\titem\n")
-			row("u\t%s\n", all)
-			c.Separator = "\t"
-			items.WriteString(strings.Join(header, "\t") + "\n")
-			for _, f := range lines {
-				items.WriteString(strings.Join(w.fields(f, sep), "\t") + "\n")
-			}
-			break
-		}
-		table.Write(header)
-		for _, f := range lines {
-			table.Write(w.fields(f, sep))
-		}
-		table.Flush()
-	case "recbole", "recbole bars", "recbole commas":
-		log.WriteString("user_id:token\titem_id:token\n")
-		row("u\t%s\n", all)
-		c = Config{Format: "recbole", Path: "log.inter", Items: "items"}
-		items.WriteString("item_id:token\ttitle:token_seq\tbrand:token\tcategories:token_seq\tdescription:token_seq\tgenres:token_seq\tyear:float\n")
-		sep := map[string]string{"recbole bars": "|", "recbole commas": ", "}[format]
-		if sep != "" { // a line that shows the separator
-			lines = append(lines, facts{id: all[0].id, path: []string{"Shown", "Here"}, genres: []string{"Shown", "Here"}})
-			all[0].path, all[0].genres = []string{"Shown", "Here"}, []string{"Shown", "Here"}
-			for i := range lines {
-				if lines[i].id == all[0].id {
-					lines[i].path, lines[i].genres = all[0].path, all[0].genres
-				}
-			}
-		}
-		for _, f := range lines {
-			items.WriteString(strings.Join(w.fields(f, sep), "\t") + "\n")
-		}
-	case "2014", "2018", "2023", "s3rec":
-		c = Config{Format: "amazon", Path: "log", Items: "items", Ties: "file"}
-		review := `{"reviewerID": "U", "asin": "%s", "overall": 5.0, "unixReviewTime": 1}` + "\n"
-		if format == "2023" {
-			review = `{"user_id": "U", "asin": "x", "parent_asin": "%s", "rating": 5.0, "timestamp": 1000}` + "\n"
-		}
-		release := format
-		if format == "s3rec" {
-			c, release, review = Config{Format: "s3rec", Path: "log", Items: "items"}, pick(w, "2014", "2018", "2023"), " %s"
-			log.WriteString("1")
-		}
-		row(review, all)
-		for _, f := range lines {
-			items.WriteString(w.amazon(f, release))
-		}
-	case "20m":
-		log.WriteString("userId,movieId,rating,timestamp\n")
-		row("1,%s,3,1\n", all)
-		c = Config{Format: "movielens-20m", Path: "log", Items: "items", Ties: "file"}
-		table := csv.NewWriter(&items)
-		table.Write([]string{"movieId", "title", "genres"})
-		for _, f := range lines {
-			table.Write([]string{f.id, w.titleAndYear(f), w.movieGenres(f)})
-		}
-		table.Flush()
-	case "1m":
-		row("1::%s::3::1\n", all)
-		c = Config{Format: "movielens-1m", Path: "log", Items: "items"}
-		for _, f := range lines {
-			items.WriteString(latin1(f.id + "::" + w.titleAndYear(f) + "::" + w.movieGenres(f) + "\n"))
-		}
-	case "100k":
-		row("1\t%s\t3\t1\n", all)
-		c = Config{Format: "movielens-100k", Path: "log", Items: "items"}
-		for i := range all { // genres are flags
-			all[i].genres = nil
-		}
-		for _, f := range lines {
-			fields := []string{f.id, w.titleAndYear(f), "01-Jan-1990", "", "http://x"}
-			for range movieGenres {
-				fields = append(fields, "0")
-			}
-			at, _ := strconv.Atoi(f.id)
-			if f.genres != nil {
-				all[at-1].genres = []string{"Drama", "War"}
-				fields[5+slices.Index(movieGenres, "Drama")], fields[5+slices.Index(movieGenres, "War")] = "1", "1"
-			}
-			items.WriteString(latin1(strings.Join(fields, "|") + "\n"))
-		}
-	}
-	return map[string]string{c.Path: log.String(), c.Items: items.String()}, c
 }
 
 func (w metadataWriter) titleAndYear(f facts) string {
@@ -552,8 +441,8 @@ func describeWanted(all []facts, format string) string {
 	return out.String()
 }
 
-// Damaged lists are refused or read whole: what is cut off never becomes a shorter
-// list.
+// Damaged lists are refused or read completely: a truncated list never becomes a
+// shorter one.
 func TestCutLists(t *testing.T) {
 	for round := range 300 {
 		w := metadataWriter{rand.New(rand.NewPCG(2, uint64(round)))}

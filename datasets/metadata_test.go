@@ -38,7 +38,7 @@ func metadataOf(t *testing.T, items string) (*Dataset, *Metadata, error) {
 	return d, m, err
 }
 
-// Lines of one item complete each other; what a line lacks wipes nothing.
+// Lines of one item complete each other; a missing field erases nothing.
 func TestMergedLines(t *testing.T) {
 	for _, tt := range []struct {
 		name, items, want, warning string
@@ -66,7 +66,7 @@ func TestMergedLines(t *testing.T) {
 	}
 }
 
-// A metadata file that knows none of the items is the wrong one.
+// A metadata file without any of the items is the wrong one.
 func TestForeignMetadata(t *testing.T) {
 	_, _, err := metadataOf(t, "item,title\n0a,One\nd,Two\n")
 	if want := `items.csv (first id there "0a", in the log "a")`; err == nil || !strings.Contains(err.Error(), "none of the 3 items of the log is in ") || !strings.Contains(err.Error(), want) {
@@ -106,7 +106,7 @@ const (
 	item2023 = `{"main_category": "All Beauty", "title": "A & B", "average_rating": 4.5, "features": ["f"], "description": ["Fine <b>text</b>"], "price": null, "images": [{"thumb": "x"}], "store": "Acme", "categories": ["Beauty", "Hair Care", "Oil"], "details": {"Brand": "ACME Inc", "Is": {"a": 1}}, "parent_asin": "B01"}` + "\n"
 )
 
-// Each release says the same in its own form, under its own names of files.
+// The same metadata in the form and with the file names of each release.
 func TestAmazonReleases(t *testing.T) {
 	const want = "1 title=A & B brand=Acme desc=Fine <b>text</b> cats=[Beauty Hair Care Oil]\nmissing 0"
 	without := func(s, part string) string { return strings.Replace(s, part, "", 1) }
@@ -146,19 +146,19 @@ func TestAmazonMixtures(t *testing.T) {
 		line           int
 		want           string
 	}{
-		{review2014 + review2023, "", 2, "is of the release of 2023, what is before it of that of 2014;"},
-		{review2023 + review2018, "", 2, "of that of 2023"},
-		{review2014 + review2018, "", 2, "the field verified is of the release of 2018, what is before it of that of 2014"},
+		{review2014 + review2023, "", 2, "belongs to the release of 2023, the lines before it to that of 2014;"},
+		{review2023 + review2018, "", 2, "to that of 2023"},
+		{review2014 + review2018, "", 2, "the field verified belongs to the release of 2018, the lines before it to that of 2014"},
 		{swap(review2023, "user_id", "reviewerID"), "", 1, "expected one release in a file"},
-		{swap(review2023, "parent_asin", "parent"), "", 1, "the review has no parent_asin; by its other fields it is of the release of 2023"},
-		{swap(review2023, "timestamp", "time"), "", 1, "no timestamp; by its other fields it is of the release of 2023"},
-		{swap(review2018, "overall", "stars"), "", 1, "no overall; by its other fields it is of the release of 2018"},
+		{swap(review2023, "parent_asin", "parent"), "", 1, "the review has no parent_asin; its other fields are those of the release of 2023"},
+		{swap(review2023, "timestamp", "time"), "", 1, "no timestamp; its other fields are those of the release of 2023"},
+		{swap(review2018, "overall", "stars"), "", 1, "no overall; its other fields are those of the release of 2018"},
 		{`{"a": 1}`, "", 1, "the review has no reviewerID (releases of 2014 and 2018) and no user_id (release of 2023)"},
-		{swap(review2018, `"style"`, `"asin"`), "", 1, "the field asin is there twice"},
+		{swap(review2018, `"style"`, `"asin"`), "", 1, "the field asin occurs twice"},
 		{swap(review2018, `"U"`, `" "`), "", 1, "the user or item id is blank"},
-		{review2018, item2018 + item2014, 2, "the field categories is of the release of 2014 or 2023, what is before it of that of 2018"},
-		{review2018, item2018 + item2023, 2, "of that of 2018"},
-		{review2023, swap(item2023, "parent_asin", "asin"), 1, "the item has no parent_asin; by its other fields it is of the release of 2023"},
+		{review2018, item2018 + item2014, 2, "the field categories belongs to the release of 2014 or 2023, the lines before it to that of 2018"},
+		{review2018, item2018 + item2023, 2, "to that of 2018"},
+		{review2023, swap(item2023, "parent_asin", "asin"), 1, "the item has no parent_asin; its other fields are those of the release of 2023"},
 	} {
 		d, err := Open(Config{Name: "test", Format: "amazon", Path: "X.jsonl"}, writeFiles(t, map[string]string{"X.jsonl": tt.reviews, "meta_X.jsonl": tt.items}))
 		if err == nil && tt.items != "" {
@@ -171,7 +171,8 @@ func TestAmazonMixtures(t *testing.T) {
 	}
 }
 
-// A metadata file that names no brand and no category leaves those of the attributes.
+// If a metadata file names no brand and no category, those of the attributes are
+// kept.
 func TestFacetsOfAttributesRemain(t *testing.T) {
 	m := &Metadata{Brand: make([]string, 4), Categories: make([][]string, 4), Attributes: [][]int32{nil, {5, 1, 2}, {1, 3}, {6, 1}}}
 	var names []string

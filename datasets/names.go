@@ -10,10 +10,10 @@ import (
 
 // Lists of names, such as categories and genres, in a field of a table.
 
-// readNames reads a value that is written as a list by Python or JSON, perhaps
-// without the brackets, as in 'Home', 'Pots, Pans'. listed is false for any other
-// value: the separator of its column divides that. There is more than one path
-// where the list holds lists. unordered is true for a set.
+// readNames reads a list as Python or JSON writes it, with or without the
+// brackets, as in 'Home', 'Pots, Pans'. listed is false for any other value,
+// which the separator of its column divides. A list of lists has several paths.
+// unordered is true for a set.
 func readNames(s string) (paths [][]string, unordered, listed bool, err error) {
 	if opensQuote(s) {
 		return readQuoted(s)
@@ -23,7 +23,7 @@ func readNames(s string) (paths [][]string, unordered, listed bool, err error) {
 		return paths, unordered, true, err
 	}
 	if otherType.MatchString(s) {
-		return nil, false, true, fmt.Errorf("expected a list of names, got an object of Python; %w", err)
+		return nil, false, true, fmt.Errorf("expected a list of names, got a Python object; %w", err)
 	}
 	if !strings.ContainsAny(s[:1], "[{(") {
 		return nil, false, false, nil
@@ -47,13 +47,13 @@ func readNames(s string) (paths [][]string, unordered, listed bool, err error) {
 
 func closing(open string) string { return map[string]string{"[": "]", "{": "}", "(": ")"}[open] }
 
-// opensQuote tells whether a string of Python or JSON may begin s.
+// opensQuote reports whether s may begin with a string of Python or JSON.
 func opensQuote(s string) bool { p := literal{b: []byte(s)}; p.peek(); return p.atString() }
 
 // readQuoted reads names in quotes.
 func readQuoted(s string) (paths [][]string, unordered, listed bool, err error) {
 	list, ok := quotedLiteral(s)
-	if !ok { // quotes inside that are not escaped: 'Women's', 'Men's'
+	if !ok { // unescaped quotes inside: 'Women's', 'Men's'
 		var quoted int
 		list, quoted = splitNames(strings.TrimRight(s, ", "), ",")
 		ok = quoted == len(list)
@@ -94,7 +94,7 @@ func quotedLiteral(s string) (list []string, ok bool) {
 // splitNames divides s at a separator, but not within quotes that begin and end a
 // name, and counts the names in quotes. Missing names are empty.
 func splitNames(s, sep string) (list []string, quoted int) {
-	unclosed := "" // quotes that nothing closes: looking again and again would take long
+	unclosed := "" // quotes that are never closed: searching for each end would take long
 	for more := true; more; {
 		s = strings.TrimSpace(s)
 		var name, rest string
@@ -118,8 +118,8 @@ func splitNames(s, sep string) (list []string, quoted int) {
 	return list, quoted
 }
 
-// cutQuoted cuts a name in quotes off s, which begins with one; more is true where a
-// separator follows. A quote inside is doubled, escaped, or followed by neither the
+// cutQuoted cuts a quoted name off the beginning of s; more is true if a separator
+// follows. A quote inside the name is doubled, escaped, or followed by neither the
 // separator nor the end.
 func cutQuoted(s, sep string) (name, rest string, ok, more bool) {
 	q := s[:1]
@@ -160,7 +160,7 @@ func readLiteral(s string) (paths [][]string, unordered bool, err error) {
 	return paths, unordered || len(paths) > 0 && strings.HasSuffix(wrap, "set("), err
 }
 
-// unwrap takes the list out of Python's text of another type of list.
+// unwrap extracts the list from Python's text of another list type.
 func unwrap(s string) (inner, wrap string) {
 	wrap = listType.FindString(s)
 	if wrap == "" {
@@ -170,8 +170,8 @@ func unwrap(s string) (inner, wrap string) {
 	return inner, wrap
 }
 
-// Python's names of types before a list or a string. Any other type before a quoted
-// text is an error: what its names mean is not known.
+// Names of Python types that may precede a list or a string. Any other type before
+// a quoted text is an error, because the meaning of its names is unknown.
 var (
 	listType   = regexp.MustCompile(`^(?:(?:np|numpy|pd|pandas)\.)?(?:set|frozenset|array|list|tuple|deque|Index|dict_keys|dict_values)\(`)
 	stringType = regexp.MustCompile(`^(?:np|numpy)\.str_\(`)
@@ -179,7 +179,8 @@ var (
 	otherType  = regexp.MustCompile(`^\[?\s*[A-Za-z_][A-Za-z0-9_.]*\([\s\[{(]*(?:[A-Za-z_]+=)?['"]`)
 )
 
-// names consumes a list of names, or of lists of names, each a path.
+// names reads a list of names, or a list of lists of names, each of which is a
+// path.
 func (p *literal) names() (paths [][]string, set bool, err error) {
 	open := p.peek()
 	if open == 0 || strings.IndexByte("[{(", open) < 0 {
@@ -193,7 +194,7 @@ func (p *literal) names() (paths [][]string, set bool, err error) {
 	var list []string
 	for p.peek() != end {
 		var name string
-		// A list of arrays, as pandas has them from Parquet files.
+		// A list of arrays, as pandas reads them from Parquet files.
 		array := listType.Find(p.b[p.i:])
 		switch c := p.peek(); {
 		case array != nil:
@@ -233,7 +234,7 @@ func (p *literal) names() (paths [][]string, set bool, err error) {
 	p.i++
 	p.depth--
 	if list != nil && paths != nil {
-		return nil, false, p.errorf("expected names or lists of names, found both")
+		return nil, false, p.errorf("expected names or lists of names, got both")
 	}
 	if list != nil {
 		paths = [][]string{list}
@@ -241,7 +242,7 @@ func (p *literal) names() (paths [][]string, set bool, err error) {
 	return paths, set || open == '{' && list != nil, nil
 }
 
-// name consumes a name: a string, a number, or a missing value as "".
+// name reads a name: a string, a number, or a missing value as "".
 func (p *literal) name() (string, error) {
 	c := p.peek()
 	switch {
@@ -266,12 +267,12 @@ func (p *literal) name() (string, error) {
 	return "", p.expected("a name")
 }
 
-// listColumn reads a column of lists. What separates names may only show in the
-// whole column, so values are kept until all are known.
+// listColumn reads a column of lists. The separator may only be clear from the
+// whole column, so values are kept until all are read.
 type listColumn struct {
 	what   string // "categories" or "genres"
 	sep    string // between names; "": a value is one name
-	seq    bool   // of RecBole's type token_seq: another separator may show
+	seq    bool   // of RecBole's type token_seq, which may have another separator
 	values []listValue
 }
 
@@ -297,7 +298,8 @@ func (c *listColumn) add(id int32, line int, text string) error {
 	return nil
 }
 
-// finish hands each value to set, and returns warnings. A value is a list of paths.
+// finish passes each value to set, and returns warnings. A value is a list of
+// paths.
 func (c *listColumn) finish(set func(id int32, paths [][]string)) (warnings []string) {
 	sep := c.sep
 	if c.seq {
@@ -335,13 +337,13 @@ func (c *listColumn) finish(set func(id int32, paths [][]string)) (warnings []st
 		if sep != "" {
 			how = fmt.Sprintf("as one name, since none holds the separator %q", sep)
 		}
-		warnings = append(warnings, fmt.Sprintf("the %s of %d items, such as %s, hold commas or the like and are read %s", c.what, whole, excerpt([]byte(first)), how))
+		warnings = append(warnings, fmt.Sprintf("the %s of %d items, such as %s, contain commas or other separators and are read %s", c.what, whole, excerpt([]byte(first)), how))
 	}
 	if c.what != "categories" {
 		return warnings
 	}
 	if sets > 0 {
-		warnings = append(warnings, fmt.Sprintf("the categories of %d items are written as sets, which have no order: which of them is the broadest is not known, so do not use the facets \"category 1\" to \"category %d\"", sets, facetLevels))
+		warnings = append(warnings, fmt.Sprintf("the categories of %d items are written as sets, which have no order: it is unknown which category is the broadest, so do not use the facets \"category 1\" to \"category %d\"", sets, facetLevels))
 	}
 	if blanks > 0 {
 		warnings = append(warnings, fmt.Sprintf("the categories have neither commas nor quotes, so blanks separate them, as in RecBole: %s are several categories", excerpt([]byte(firstBlank))))
@@ -349,8 +351,8 @@ func (c *listColumn) finish(set func(id int32, paths [][]string)) (warnings []st
 	return warnings
 }
 
-// shown is the separator that a column of type token_seq shows. RecBole's is the
-// blank, but names of categories hold blanks, and many files have commas.
+// shown is the separator that occurs in a column of type token_seq. RecBole's is
+// the blank, but names of categories contain blanks, and many files have commas.
 func (c *listColumn) shown() string {
 	listed := false
 	for _, sep := range []string{"|", ";", " > ", ","} {
@@ -361,7 +363,7 @@ func (c *listColumn) shown() string {
 		}
 	}
 	if listed {
-		return "," // what is no list is one name
+		return "," // a value that is not a list is one name
 	}
 	return " "
 }

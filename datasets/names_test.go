@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// columnOf reads a column of values, of which it shows paths as a/b, and items as
-// a,b.
+// columnOf reads a column of values and writes paths as a/b and items as a,b.
 func columnOf(c *listColumn, values ...string) (got string, warnings []string, err error) {
 	for i, v := range values {
 		if err := c.add(int32(i), i+2, v); err != nil {
@@ -99,7 +98,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A long value of quotes that do not end is read in one pass.
+// A long value of quotes that are never closed is read in one pass.
 func TestUnclosedQuotes(t *testing.T) {
 	const n = 100_000
 	list, quoted := splitNames(strings.Repeat(`'a|"b|`, n)+"c", "|")
@@ -108,13 +107,13 @@ func TestUnclosedQuotes(t *testing.T) {
 	}
 }
 
-// What separates names shows in the column.
+// The column as a whole shows which separator it has.
 func TestListColumns(t *testing.T) {
 	csv := listColumn{what: "categories", sep: "|"}
 	genres := listColumn{what: "genres", sep: "|"}
 	seq := listColumn{what: "categories", seq: true}
 	token := listColumn{what: "categories"}
-	const sets, whole, blanks = "written as sets", "hold commas or the like", "blanks separate them"
+	const sets, whole, blanks = "written as sets", "contain commas or other separators", "blanks separate them"
 	for _, tt := range []struct {
 		c       listColumn
 		values  []string

@@ -14,7 +14,7 @@ type sequences struct {
 	times []int64
 }
 
-// process runs the pipeline on what a reader found.
+// process runs the pipeline on the interactions that a reader found.
 func process(c Config, lg *interactions) (*Dataset, error) {
 	d := &Dataset{Name: c.Name, Config: c}
 	d.Filtered.Read = lg.read
@@ -29,7 +29,7 @@ func process(c Config, lg *interactions) (*Dataset, error) {
 			d.Warnings = s.repeatWarning(d.Name, len(lg.items.names))
 		}
 	} else {
-		d.Config.Ties = "" // nothing to tie
+		d.Config.Ties = "" // no times, so no ties
 	}
 	if c.Duplicates != "keep" {
 		d.Filtered.Duplicates = s.dropDuplicates(len(lg.items.names), c.Duplicates == "last")
@@ -39,7 +39,7 @@ func process(c Config, lg *interactions) (*Dataset, error) {
 	}
 	d.number(s, lg, c.MaxUsers)
 	if len(d.Seqs) == 0 {
-		return nil, fmt.Errorf("nothing is left of %d interactions: %d are rated below min_rating = %v, %d fall to k_core = %d",
+		return nil, fmt.Errorf("nothing is left of %d interactions: %d are rated below min_rating = %v, %d are removed by k_core = %d",
 			d.Filtered.Read, d.Filtered.BelowRating, c.MinRating, d.Filtered.KCore, c.KCore)
 	}
 	return d, nil
@@ -69,8 +69,8 @@ func group(lg *interactions) *sequences {
 	return s
 }
 
-// sortByTime orders each user's interactions by time; key breaks ties, and
-// the file order what the key leaves equal.
+// sortByTime orders each user's interactions by time. key breaks ties, and
+// equal keys keep the order of the file.
 func sortByTime(s *sequences, key func(user int, item int32) uint64) {
 	type entry struct {
 		time int64
@@ -100,8 +100,8 @@ func sortByTime(s *sequences, key func(user int, item int32) uint64) {
 	}
 }
 
-// repeatWarning warns of interactions that are in the file twice: of the same
-// user with the same item at the same time. A few may be so.
+// repeatWarning warns of interactions that are in the file more than once, with
+// the same user, item and time. A few are normal.
 func (s *sequences) repeatWarning(name string, numItems int) []string {
 	repeats := 0
 	last := make([]int, numItems) // position of the item's last interaction, + 1
@@ -120,8 +120,8 @@ func (s *sequences) repeatWarning(name string, numItems int) []string {
 	return []string{fmt.Sprintf("%s: %d of %d interactions repeat another one: same user, item and time; if the file holds copies, set duplicates = \"first\" or remove them", name, repeats, len(s.items))}
 }
 
-// retain keeps the interactions for which keep says so, in place, and returns
-// how many it dropped. keep is called once for each, in order.
+// retain keeps the interactions for which keep returns true, in place, and
+// returns how many it dropped. keep is called once for each, in order.
 func (s *sequences) retain(keep func(user, pos int) bool) int {
 	w := 0
 	for u := range len(s.off) - 1 {
@@ -166,8 +166,8 @@ func (s *sequences) dropDuplicates(numItems int, last bool) int {
 	return s.retain(func(_, p int) bool { return kept[p] })
 }
 
-// kCore drops the interactions of users and items with fewer than k, again
-// and again until none is left that has.
+// kCore drops the interactions of users and items with fewer than k, and
+// repeats this until all that are left have k.
 func (s *sequences) kCore(numItems, k int) int {
 	total := 0
 	counts := make([]int, numItems)
@@ -190,7 +190,7 @@ func (s *sequences) kCore(numItems, k int) int {
 	}
 }
 
-// number gives users and items their final numbers and fills the data set.
+// number assigns users and items their final numbers and fills the data set.
 func (d *Dataset) number(s *sequences, lg *interactions, maxUsers int) {
 	id := make([]int32, len(lg.items.names))
 	d.ItemIDs = []string{""}

@@ -75,7 +75,7 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// Ids follow the walk over the sequences, not the file.
+// Ids follow the order of the sequences, not of the file.
 func TestNumbering(t *testing.T) {
 	d, err := openCSV(t, Config{}, "u,late,1,9\nv,other,1,1\nu,early,1,2\nv,late,1,3\n")
 	if err != nil {
@@ -86,8 +86,8 @@ func TestNumbering(t *testing.T) {
 	}
 }
 
-// The hash rule must never change: results hang on it. The order was computed
-// with a Python version of FNV-1a and the SplitMix64 finaliser.
+// The hash rule must never change, because results depend on it. The order was
+// computed with a Python version of FNV-1a and the SplitMix64 finaliser.
 func TestHashTies(t *testing.T) {
 	var log strings.Builder
 	for _, user := range []string{"1", "ann"} {
@@ -129,7 +129,7 @@ func TestKCore(t *testing.T) {
 	if _, err := openCSV(t, Config{KCore: 3}, log); err == nil || !strings.Contains(err.Error(), "nothing is left of 8 interactions") || !strings.Contains(err.Error(), "k_core = 3") {
 		t.Errorf("everything filtered: %v", err)
 	}
-	// A whole data set that is a 5-core already stays as it is.
+	// A data set that is already a 5-core does not change.
 	d, err = Open(Config{Name: "amazon-beauty", KCore: 5}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func TestFingerprint(t *testing.T) {
 	if got := d.Fingerprint(); got != "c25490b6c3e97b746478f5ece2114fb473f4e76e617f4db276506ccab16ffd44" {
 		t.Error(got)
 	}
-	// Ids that are joined or cut otherwise are another data set.
+	// Ids that are joined or divided differently are another data set.
 	other := &Dataset{Seqs: [][]int32{{1, 2}, {10, 3}}}
 	if d.Fingerprint() == other.Fingerprint() {
 		t.Error("two data sets with one fingerprint")
@@ -190,19 +190,19 @@ func TestCompareIDs(t *testing.T) {
 }
 
 func TestKnownWarnings(t *testing.T) {
-	// A Beauty of the user's own, one item short of the known one.
+	// The user's own Beauty, one item short of the known one.
 	dir := writeFiles(t, map[string]string{"sequences.txt": "1 1 2 3\n2 1 2 3\n"})
 	d, err := Open(Config{Name: "amazon-beauty", Format: "s3rec", Path: "."}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := strings.Join(d.Warnings, "\n")
-	for _, want := range []string{"2 users, 3 items, 6 interactions; published are 22363, 12101, 198502", d.Fingerprint(), knownSets["amazon-beauty"].fingerprints[""]} {
+	for _, want := range []string{"2 users, 3 items, 6 interactions; expected the published 22363, 12101, 198502", d.Fingerprint(), knownSets["amazon-beauty"].fingerprints[""]} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q lacks %q", all, want)
 		}
 	}
-	// A filtered one is meant to differ.
+	// A filtered data set may differ.
 	d, err = Open(Config{Name: "amazon-beauty", MaxUsers: 10}, "")
 	if err != nil || len(d.Warnings) > 0 || len(d.Seqs) != 10 {
 		t.Errorf("%d users, warnings %q, %v", len(d.Seqs), d.Warnings, err)

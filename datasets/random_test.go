@@ -22,7 +22,8 @@ type event struct {
 	at         int64 // nanoseconds since 1970
 }
 
-// randomIDs returns n different ids: numbers, or words with what trips readers.
+// randomIDs returns n different ids: numbers, or words with characters that
+// break readers.
 func randomIDs(r *rand.Rand, n int, numbers bool) []string {
 	words := []string{"a", "b", "Z", "7", "0", "10", "-", "_", ".", " ", ",", ";", "|", "'", "\"", "::", "é", "ü", "’", "#", "{", "$", "x y"}
 	if r.IntN(2) == 0 {
@@ -59,8 +60,8 @@ func randomEvents(r *rand.Rand, numbers bool, step time.Duration) []event {
 	return events
 }
 
-// sequencesOf writes what a reader should make of a log in the notation of
-// original, ties in the order of the file.
+// sequencesOf returns the sequences that a reader should find in a log, in the
+// notation of original, ties in the order of the file.
 func sequencesOf(events []event) string {
 	var users []string
 	for _, e := range events {
@@ -135,7 +136,8 @@ func (s tableStyle) row(r *rand.Rand, fields ...string) string {
 		if s.blanks {
 			before, after = strings.Repeat(" ", r.IntN(3)), strings.Repeat(" ", r.IntN(3))
 		}
-		// What begins with a quote or would end early has no other form.
+		// A field that begins with a quote, or that would end early, must be
+		// quoted.
 		early := strings.Index(before+f+after+s.sep, s.sep) < len(before+f+after)
 		if s.quoting == "all" || early || strings.HasPrefix(f, `"`) || s.quoting == "needed" && strings.ContainsAny(f, "\"\n\r") {
 			f = `"` + strings.ReplaceAll(f, `"`, `""`) + `"`
@@ -145,7 +147,7 @@ func (s tableStyle) row(r *rand.Rand, fields ...string) string {
 	return strings.Join(out, s.sep) + s.end
 }
 
-// encoded returns text in a character set; ok is false where that lacks a
+// encoded returns text in a character set; ok is false if the set lacks a
 // character of the text.
 func encoded(text, charset string) (out string, ok bool) {
 	order := unicode.LittleEndian
@@ -167,7 +169,7 @@ func encoded(text, charset string) (out string, ok bool) {
 }
 
 // randomCSV writes a log as csv and returns the configuration that reads it. note
-// is a column that nobody reads.
+// is a column that is not read.
 func randomCSV(r *rand.Rand, events []event, write func(int64) string) (c Config, text string, s tableStyle) {
 	s = randomStyle(r)
 	c = Config{Format: "csv", Path: "log", Separator: s.sep, Header: &s.header, Columns: Columns{User: "user", Item: "item", Time: "time"}}
@@ -195,8 +197,8 @@ func randomCSV(r *rand.Rand, events []event, write func(int64) string) (c Config
 	return c, text, s
 }
 
-// spoil damages a file as it happens, so that it should be refused unless it
-// reads the same.
+// spoil damages a file in a realistic way. It should be refused unless it reads
+// the same.
 func spoil(r *rand.Rand, c Config, text string, s tableStyle) (Config, string, string) {
 	lines := strings.SplitAfter(text, s.end)
 	switch kind := r.IntN(8); kind {

@@ -7,9 +7,9 @@ import (
 	"maps"
 )
 
-// readS3Rec reads the layout of the S3-Rec study: a line a user, "user item
-// item …", oldest first, positive decimal ids. If items.tsv lies beside it
-// (columns item_id, asin and perhaps title), its ASINs become the item ids.
+// readS3Rec reads the layout of the S3-Rec authors: one line per user, "user
+// item item …", oldest first, positive decimal ids. If items.tsv is next to it
+// (columns item_id, asin and possibly title), its ASINs become the item ids.
 func readS3Rec(_ Config, src *source, lg *interactions) error {
 	l, err := openLines(src.file(src.main))
 	if err != nil {
@@ -47,7 +47,7 @@ func readS3Rec(_ Config, src *source, lg *interactions) error {
 			}
 		}
 	}
-	// Ids of the study become the original ids of the source.
+	// S3-Rec's ids become the original ids of the source.
 	return readASINs(src, func(item, asin, _ []byte) {
 		if i, ok := lg.items.ids[string(item)]; ok {
 			lg.items.names[i] = string(asin)
@@ -55,8 +55,7 @@ func readS3Rec(_ Config, src *source, lg *interactions) error {
 	})
 }
 
-// cutField returns the first field of a line separated by blanks, and what
-// follows it.
+// cutField returns the first field of a line separated by blanks, and the rest.
 func cutField(line []byte) (field, rest []byte) {
 	line = bytes.TrimLeft(line, " \t")
 	if i := bytes.IndexAny(line, " \t"); i >= 0 {
@@ -66,7 +65,7 @@ func cutField(line []byte) (field, rest []byte) {
 }
 
 // readASINs calls each for the lines of items.tsv, if there is one. The title
-// is nil where the file has none.
+// is nil if the file has none.
 func readASINs(src *source, each func(item, asin, title []byte)) error {
 	f, ok, err := src.find("items.tsv")
 	if err != nil || !ok {
@@ -109,7 +108,7 @@ func readASINs(src *source, each func(item, asin, title []byte)) error {
 // s3recItems reads titles (items.tsv), attribute ids and, if the configuration
 // names one, an Amazon metadata file.
 func s3recItems(c Config, src *source, m *metadataBuilder) error {
-	ids := maps.Clone(m.index) // item id of the study → id here
+	ids := maps.Clone(m.index) // S3-Rec's item id → id here
 	err := readASINs(src, func(item, asin, title []byte) {
 		id, ok := m.index[string(asin)]
 		if !ok {

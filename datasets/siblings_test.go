@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Inputs found by attacking the readers. The right values are written down here.
+// Inputs that once broke the readers. The right values were written by hand.
 
 var threeColumns = Config{Name: "test", Format: "csv", Path: "log.csv", Columns: Columns{User: "user", Item: "item", Time: "time"}}
 
@@ -25,7 +25,8 @@ func sequenceOf(t *testing.T, c Config, files map[string]string) []string {
 	return items
 }
 
-// A metadata file in Latin-1 warns as a log does: what it is cannot be known surely.
+// A metadata file in Latin-1 gives a warning, as a log does: the encoding is not
+// certain.
 func TestEncodingOfMetadataWarns(t *testing.T) {
 	c := threeColumns
 	c.Items, c.ItemColumns = "items.csv", ItemColumns{Item: "item", Title: "title"}
@@ -50,7 +51,7 @@ func TestEncodingOfMetadataWarns(t *testing.T) {
 	}
 }
 
-// RFC 3339 allows small letters, and logs of web servers have GMT.
+// RFC 3339 allows lower case, and logs of web servers have GMT.
 func TestSpellingsOfUTC(t *testing.T) {
 	for _, times := range [][3]string{
 		{"2020-09-13t12:26:42z", "2020-09-13t12:26:43.5z", "2020-09-13t12:26:41z"},
@@ -67,7 +68,7 @@ func TestSpellingsOfUTC(t *testing.T) {
 }
 
 // RecBole files have a column of ratings that may be empty. It changes nothing
-// unless a threshold is asked for.
+// unless a threshold is set.
 func TestMissingRatings(t *testing.T) {
 	files := map[string]string{"a.inter": "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu\ta\t\t2\nu\tb\t3\t3\nu\tc\t\t1\n"}
 	c := Config{Name: "test", Format: "recbole", Path: "a.inter"}
@@ -88,7 +89,7 @@ func TestMisleadingFirstLines(t *testing.T) {
 		"# made by hand\nuser,item,time\nu,a,1\n":      `log.csv:1: no column "user" for columns.user; the header has # made by hand`,
 		"404: Not Found":                               `log.csv:1: no column "user" for columns.user; the header has 404: Not Found`,
 		"user item time\nu a 1\n":                      `one field, without ",", but with " "; set separator = " "`,
-		"user,item,time\nu,\"a \\\"x\\\"\",1\n":        `log.csv:2: expected "," after a quoted field, found "x\\\"\",1"; a quote inside a field is written "", not \"`,
+		"user,item,time\nu,\"a \\\"x\\\"\",1\n":        `log.csv:2: expected "," after a quoted field, got "x\\\"\",1"; a quote inside a field is written "", not \"`,
 		"user,item,time\nu,a,1\nUSER,Item,TIME\nu,b,2": "log.csv:3: the line repeats the header",
 	} {
 		_, err := Open(threeColumns, writeFiles(t, map[string]string{"log.csv": text}))
@@ -96,7 +97,7 @@ func TestMisleadingFirstLines(t *testing.T) {
 			t.Errorf("%q: %v, expected %q", text, err, want)
 		}
 	}
-	// In a file without times nothing else would show it.
+	// In a file without times nothing else would reveal it.
 	c := threeColumns
 	c.Columns.Time = ""
 	_, err := Open(c, writeFiles(t, map[string]string{"log.csv": "user,item\nu,a\nUSER,ITEM\nu,b\n"}))
@@ -118,8 +119,8 @@ func TestInvisibleCharactersInIDs(t *testing.T) {
 	}
 }
 
-// The id in the message of files that do not fit is looked for among many ids, which
-// may be long. Compared with each other in full, this took more than a minute.
+// The message about files that do not fit shows similar ids, which are searched
+// among many, possibly long ones. Comparing all of them took more than a minute.
 func TestMismatchOfLongIDsIsQuick(t *testing.T) {
 	var log strings.Builder
 	log.WriteString("user,item,time\n")
@@ -173,7 +174,7 @@ func TestJoinedHeaders(t *testing.T) {
 			t.Errorf("%q: %v", tc.text, err)
 		}
 	}
-	// Such words apart are ids like others.
+	// On their own, such words are ids like any others.
 	if got := sequenceOf(t, names, map[string]string{"log.csv": "uid,sku\nuser,a\nuser,b\nv,item\n"}); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("%q", got)
 	}
@@ -223,7 +224,7 @@ func categoriesOf(t *testing.T, text string) (*Metadata, error) {
 	return d.Metadata()
 }
 
-// Metadata that went through a table have lists as text within JSON.
+// Metadata that were once in a table have lists as text within JSON.
 func TestCategoriesAsTextInJSON(t *testing.T) {
 	for text, want := range map[string][]string{
 		`"['X', 'Y, Z']"`:          {"X", "Y, Z"},

@@ -15,8 +15,9 @@ var (
 	utf8BOM   = []byte("\xef\xbb\xbf")
 )
 
-// Files that are often taken for text, by how they begin. The table is shorter
-// than a library that knows hundreds of types, and each entry says what to do.
+// Files that are often mistaken for text, by their first bytes. The table is
+// shorter than a library that knows hundreds of types, and each entry says what
+// to do.
 var notText = []struct{ magic, what string }{
 	{"\x1f\x8b", "gzip inside gzip; unpack it once"},
 	{"PK\x03\x04", "a zip archive or a spreadsheet; unpack it, or export it as csv"},
@@ -60,8 +61,8 @@ var markup = []struct{ begin, what string }{
 	{"<!--", "an HTML or XML file; expected lines of text"},
 }
 
-// sniff names the kind of a file that does not hold lines of text, by its first
-// bytes, and what to do; "" if it may be text.
+// sniff names the kind of a file that is not lines of text, by its first bytes,
+// and says what to do; "" if it may be text.
 func sniff(head []byte) string {
 	for _, k := range notText {
 		if bytes.HasPrefix(head, []byte(k.magic)) && (k.magic != "ORC" && k.magic != "BZh" || !isText(head)) {
@@ -87,8 +88,9 @@ func isText(head []byte) bool {
 	})
 }
 
-// utf16Order tells UTF-16 by its byte order mark, and without one where it is
-// certain: every second byte is NUL for most characters, and never the other one.
+// utf16Order recognises UTF-16 by its byte order mark, and without one if it is
+// certain: every second byte is NUL for most characters, and none of the other
+// bytes is.
 func utf16Order(head []byte) (order encoding16.Endianness, bom, ok bool) {
 	switch {
 	case bytes.HasPrefix(head, []byte{0xff, 0xfe}):
@@ -112,11 +114,11 @@ func utf16Order(head []byte) (order encoding16.Endianness, bom, ok bool) {
 	return order, false, false
 }
 
-// encoding is what the lines with other than ASCII characters are.
+// encoding is that of the lines with characters other than ASCII.
 type encoding int
 
 const (
-	asciiText encoding = iota // none so far
+	asciiText encoding = iota // no such line so far
 	utf8Text
 	windows1252
 )
@@ -136,11 +138,11 @@ func isASCII(b []byte) bool {
 }
 
 // decode1252 appends a line of Windows-1252, which is Latin-1 with characters in
-// place of control codes. ok is false where a byte has no character, or where the
-// text may as well be in another encoding: three letters with accents in a row,
-// as Cyrillic, Greek or Chinese text has them, signs between letters, as Polish
-// text has them, or letters that Icelandic has and Turkish has in their place.
-// With surely, only bytes without a character are refused.
+// place of control codes. ok is false if a byte has no character, or if the text
+// may as well be in another encoding: three accented letters in a row (Cyrillic,
+// Greek or Chinese), signs between letters (Polish), or Icelandic letters whose
+// bytes are Turkish letters in another encoding. If surely is true, only bytes
+// without a character are refused.
 func decode1252(dst, line []byte, surely bool) (out []byte, ok bool) {
 	run := 0
 	for i, c := range line {

@@ -9,24 +9,24 @@ import (
 	"strings"
 )
 
-// source is the folder that holds a data set's files: on disk, embedded, or
-// in memory in tests.
+// source is the folder with a data set's files: on disk, embedded, or, in
+// tests, in memory.
 type source struct {
 	fsys  fs.FS
-	dir   string // how messages name the folder
+	dir   string // the folder's name in messages
 	main  string // file of the interactions, within fsys
 	items *file  // metadata file that the configuration names, nil if none
 	attrs *file  // attribute file that the configuration names, nil if none
 
 	unpackLimit int      // Config.UnpackLimit
-	warnings    []string // about the files, as they are read
+	warnings    []string // about the files, collected while they are read
 }
 
 // file is one file in some folder.
 type file struct {
 	fsys fs.FS
 	name string
-	show string // how messages name it
+	show string // its name in messages
 	src  *source
 }
 
@@ -39,9 +39,9 @@ func (s *source) display(name string) string {
 	return filepath.Join(s.dir, name)
 }
 
-// find returns the one file of the folder that matches any of the patterns,
-// plain or with .gz added; ok is false where none does. A plain file goes
-// before its own .gz. Metadata files are found only by a pattern that asks for them.
+// find returns the one file of the folder that matches any of the patterns, plain or
+// with .gz added; ok is false if none does. A plain file is preferred to its own
+// .gz. Metadata files are found only by a pattern for them.
 func (s *source) find(patterns ...string) (f file, ok bool, err error) {
 	found := map[string]string{} // name without .gz → name
 	var names []string
@@ -117,7 +117,7 @@ func (s *source) splitWarning() []string {
 	return nil
 }
 
-// glob quotes a literal file name for use in a pattern.
+// glob escapes a literal file name for use in a pattern.
 func glob(name string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
 }
@@ -130,7 +130,7 @@ func stem(name, suffix string) string {
 // ParseError says where a file is malformed and how.
 type ParseError struct {
 	File string
-	Line int // from 1; 0 where the file as a whole is meant
+	Line int // from 1; 0 if the error is about the whole file
 	Msg  string
 }
 
@@ -152,7 +152,7 @@ func cause(err error) error {
 
 const excerptLimit = 60
 
-// excerpt quotes the beginning of bad input for a message.
+// excerpt quotes the beginning of bad input in a message.
 func excerpt(b []byte) string {
 	if len(b) > excerptLimit {
 		return fmt.Sprintf("%q…", b[:excerptLimit])

@@ -2,8 +2,9 @@ package datasets
 
 import "embed"
 
-// Sources are the files of this package that decide results without a trace in a
-// fingerprint: how the processed sequences are split. Package code hashes them.
+// Sources are the files of this package that decide results and that no
+// fingerprint covers: how the processed sequences are split. Package code hashes
+// them.
 //
 //go:embed split.go
 var Sources embed.FS

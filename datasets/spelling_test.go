@@ -2,7 +2,7 @@ package datasets
 
 import "testing"
 
-// One label has one spelling, whichever program wrote it.
+// A label has one spelling, whichever program wrote it.
 func TestTidy(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                   "",

@@ -13,41 +13,42 @@ type Case struct {
 	Target  int32
 }
 
-// Split is what training and ranking see. Its slices alias Dataset.Seqs, but for
+// Split is what training and ranking see. Its slices alias Dataset.Seqs, except
 // those that cold items were taken out of.
 type Split struct {
 	Data  *Dataset
 	Kind  string    // LeaveOneOut or TimeSplit
 	Train [][]int32 // by user index; may hold 0 or 1 items
-	Valid []Case    // by ascending user, at most one a user
+	Valid []Case    // by ascending user, at most one per user
 	Test  []Case    // the same; histories include the validation item
 
 	// ValidFrom and TestFrom are the boundaries of a time split, in the unit of Data.Times:
-	// the period from ValidFrom up to but without TestFrom validates, what is
-	// later tests. Zero for leave-one-out.
+	// validation cases are in the period from ValidFrom up to, but not including, TestFrom,
+	// and test cases from TestFrom on. Zero for leave-one-out.
 	ValidFrom, TestFrom int64
 }
 
 // NewSplit divides a data set; kind "" means d.Config.Split.
 //
-// "leave-one-out": the last item of a user tests, the one before it
-// validates, the rest trains. A user with fewer than 3 interactions is in
-// training only, with all of them (Stats.ShortUsers counts these).
+// "leave-one-out": the last item of a user is for testing, the one before it
+// for validation, and the rest for training. A user with fewer than 3
+// interactions is used for training only, with all of them (Stats.ShortUsers
+// counts these users).
 //
-// "time": one timeline for all users. The boundaries are the times of the
-// interactions at 80 % and 90 % in the order of time, so at most 80 % lie before
-// the first, fewer where others have its very time; what is before it trains. A user's case is the first interaction in the validation
-// or test period, with everything before it as its history; a user without
-// history has none. Nothing that a model is trained on is later than what it
-// is asked for.
+// "time": one timeline for all users. The boundaries are the times of the interactions at
+// 80 % and 90 % in the order of time. Interactions before the first boundary are for
+// training: 80 % of them, or fewer if several have the time of the boundary. A user's case
+// is the first interaction in the validation or test period, with everything before it as
+// its history; a user without history has none. No model is trained on anything later than
+// its targets.
 //
-// Config.ColdItems then takes a share of the items out of training, to measure what
-// a model does about items that it was never trained on. It is as if they came after
-// validation: training sequences and validation histories close up over them, and
-// validation cases that ask for one, or are left without history, are dropped, so
-// that early stopping knows nothing of them either. Test cases stay as they are: all
-// of them, with such items as targets and in histories, where the seen-item rule
-// needs them. They are candidates of every ranking.
+// Config.ColdItems then takes a share of the items out of training, to measure how a
+// model ranks items that it was never trained on. It is as if they appeared after
+// validation: training sequences and validation histories close up over them.
+// Validation cases with such a target, or without a remaining history, are dropped,
+// so early stopping does not see these items either. All test cases stay as they
+// are, with such items as targets and in histories, where the seen-item rule needs
+// them. Cold items are candidates of every ranking.
 func NewSplit(d *Dataset, kind string) (*Split, error) {
 	if kind == "" {
 		kind = d.Config.Split
@@ -59,7 +60,7 @@ func NewSplit(d *Dataset, kind string) (*Split, error) {
 		s.leaveOneOut()
 	case TimeSplit:
 		if d.Times == nil {
-			return nil, fmt.Errorf("datasets: %s: split %q needs times, which the source has not; use %q", d.Name, TimeSplit, LeaveOneOut)
+			return nil, fmt.Errorf("datasets: %s: split %q needs times, which the data do not have; use %q", d.Name, TimeSplit, LeaveOneOut)
 		}
 		s.byTime()
 	default:
@@ -72,7 +73,7 @@ func NewSplit(d *Dataset, kind string) (*Split, error) {
 		if why := s.coarse(); why != "" {
 			return nil, fmt.Errorf("datasets: %s: %s; use finer times or split = %q", d.Name, why, LeaveOneOut)
 		}
-		return nil, fmt.Errorf("datasets: %s: the %s split has %d validation and %d test cases; it needs some of both: use more data or fewer filters", d.Name, s.Kind, len(s.Valid), len(s.Test))
+		return nil, fmt.Errorf("datasets: %s: the %s split has %d validation and %d test cases; expected some of both: use more data or fewer filters", d.Name, s.Kind, len(s.Valid), len(s.Test))
 	}
 	return s, nil
 }
@@ -90,7 +91,7 @@ func (s *Split) leaveOneOut() {
 	}
 }
 
-// minSplit is the least number of interactions that leave-one-out divides.
+// minSplit is the minimum number of interactions that leave-one-out divides.
 const minSplit = 3
 
 func (s *Split) byTime() {
@@ -113,8 +114,8 @@ func (s *Split) byTime() {
 	}
 }
 
-// coarse says why a time split has no cases, if times that are equal too often
-// are the reason; else "".
+// coarse says why a time split has no cases if the reason is that too many
+// times are equal; else it returns "".
 func (s *Split) coarse() string {
 	if s.Kind != TimeSplit {
 		return ""
@@ -138,7 +139,7 @@ func (s *Split) coarse() string {
 	case s.ValidFrom == s.TestFrom:
 		return fmt.Sprintf("both boundaries of the time split fall on %s, since %.0f %% of the interactions have this time: times are too coarse", s.Data.TimeText(s.ValidFrom), share)
 	case first:
-		return fmt.Sprintf("nothing is before the first boundary of the time split, %s, since %.0f %% of the interactions have this time: times are too coarse", s.Data.TimeText(s.ValidFrom), share)
+		return fmt.Sprintf("no interaction is before the first boundary of the time split, %s, since %.0f %% of the interactions have this time: times are too coarse", s.Data.TimeText(s.ValidFrom), share)
 	}
 	return ""
 }
@@ -174,7 +175,7 @@ func (s *Split) addCase(cases *[]Case, u, pos int) {
 	*cases = append(*cases, Case{User: int32(u), History: seq[:pos:pos], Target: seq[pos]})
 }
 
-// TrainingCounts returns how often each item stands in training, by item id.
+// TrainingCounts returns how often each item occurs in training, by item id.
 func (s *Split) TrainingCounts() []int {
 	counts := make([]int, s.Data.NumItems+1)
 	for _, seq := range s.Train {
@@ -185,8 +186,8 @@ func (s *Split) TrainingCounts() []int {
 	return counts
 }
 
-// Cold returns the numbers of validation and test cases whose target is in no
-// training sequence.
+// Cold returns the numbers of validation and test cases whose target occurs in
+// no training sequence.
 func (s *Split) Cold() (valid, test int) {
 	counts := s.TrainingCounts()
 	count := func(cases []Case) (n int) {

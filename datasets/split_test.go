@@ -21,7 +21,8 @@ func TestLeaveOneOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Users 1 and 3 have too few: in training only, whole.
+	// Users 1 and 3 have too few interactions, so all of these are for
+	// training.
 	if got := fmt.Sprint(s.Kind, s.Train); got != "leave-one-out[[1 2] [1 2] [3] [4]]" {
 		t.Error(got)
 	}
@@ -34,7 +35,7 @@ func TestLeaveOneOut(t *testing.T) {
 	if v, te := s.Cold(); v != 0 || te != 0 {
 		t.Error("cold", v, te)
 	}
-	// Appending to a part must not write over what follows it in the data.
+	// Appending to a part must not overwrite the data after it.
 	_ = append(s.Train[0], 99)
 	_ = append(s.Test[0].History, 99)
 	if d.Seqs[0][2] != 3 || d.Seqs[0][3] != 4 {
@@ -43,7 +44,7 @@ func TestLeaveOneOut(t *testing.T) {
 }
 
 // Of 10 interactions, the 9th and the 10th are the boundaries: the times 8 and
-// 10. Those at a boundary belong to the later side.
+// 10. Interactions at a boundary belong to the later period.
 func TestTimeSplit(t *testing.T) {
 	d := &Dataset{
 		Name: "test", NumItems: 6,
@@ -60,7 +61,7 @@ func TestTimeSplit(t *testing.T) {
 	if got := fmt.Sprint(s.Train); got != "[[1 2] [5 1] [] [1 2]]" {
 		t.Error(got)
 	}
-	// User 2 has no history, user 3 nothing late.
+	// User 2 has no history, user 3 no late interaction.
 	if got := caseString(s.Valid); got != "0:[1 2]→3 1:[5 1]→2" {
 		t.Error("valid", got)
 	}
@@ -89,8 +90,8 @@ func TestSplitErrors(t *testing.T) {
 	}
 }
 
-// All numbers by hand. Users 0 and 2 have tied test items; user 1's tie is
-// earlier; user 3 is short, so its tie is no test item's.
+// All numbers were computed by hand. Users 0 and 2 have tied test items; user
+// 1's tie is earlier; user 3 is too short to have a test item.
 func TestStats(t *testing.T) {
 	d := &Dataset{
 		Name: "test", NumItems: 5, Config: Config{Ties: "file"},

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Fingerprint returns what identifies the split beyond [Dataset.Fingerprint]. It is ""
-// for leave-one-out, which the sequences alone decide. A time split also depends on
+// Fingerprint identifies the split beyond [Dataset.Fingerprint]. It is "" for
+// leave-one-out, which depends on the sequences alone. A time split also depends on
 // the times: data sets with equal sequences can be split differently. Its fingerprint
 // is the SHA-256, in hex, of one line for each user's training sequence, validation
 // case and test case; cases are written as user, length of the history and target.

@@ -9,21 +9,21 @@ type Stats struct {
 	Items        int     `json:"items"`
 	Interactions int     `json:"interactions"`
 	Density      float64 `json:"density"`        // interactions / (users × items)
-	AvgLength    float64 `json:"avg_length"`     // interactions a user
+	AvgLength    float64 `json:"avg_length"`     // interactions per user
 	MedianLength float64 `json:"median_length"`  // of the users' sequences
 	MaxLength    int     `json:"max_length"`     // of the users' sequences
 	ShortUsers   int     `json:"short_users"`    // with fewer than 3 interactions: in training only
-	Repeats      int     `json:"repeats"`        // interactions with an item that the user had before
+	Repeats      int     `json:"repeats"`        // interactions with an item that the user interacted with before
 	Fingerprint  string  `json:"fingerprint"`    // Dataset.Fingerprint
-	Timed        bool    `json:"timed"`          // whether the source has times; without, the rest is zero
+	Timed        bool    `json:"timed"`          // whether the source has times; without them, the rest is zero
 	Ties         string  `json:"ties,omitempty"` // the tie rule
 
-	Tied          int     `json:"tied"`            // interactions whose user has another one at the very same time
+	Tied          int     `json:"tied"`            // interactions whose user has another one at the same time
 	TiedShare     float64 `json:"tied_share"`      // of all interactions
-	TiedTestUsers int     `json:"tied_test_users"` // users whose last item has the very time of the one before
-	// Leak is the share of leave-one-out's training interactions that are
-	// later than the median test interaction: what models learn from the
-	// future of half of the test cases.
+	TiedTestUsers int     `json:"tied_test_users"` // users whose last item has the same time as the one before
+	// Leak is the share of leave-one-out's training interactions that are later
+	// than the median test interaction: for half of the test cases, models
+	// learn these from the future.
 	Leak float64 `json:"leak"`
 
 	Filtered Filtered `json:"filtered"`

@@ -11,14 +11,14 @@ import (
 	"unicode/utf8"
 )
 
-// tableFormat says how the lines of a delimited file are made.
+// tableFormat describes the lines of a delimited file.
 type tableFormat struct {
 	sep    string
 	header bool // the first line names the columns
 	typed  bool // the header has RecBole's ":type" suffixes
-	quoted bool // fields may stand in double quotes, "" inside them for one, and may then hold line breaks (RFC 4180)
+	quoted bool // fields may be in double quotes, with "" inside them for one, and may then contain line breaks (RFC 4180)
 	wraps  bool // double quotes around a whole field are removed, other quotes are text
-	latin1 bool // what is not UTF-8 is ISO 8859-1
+	latin1 bool // text other than UTF-8 is ISO 8859-1
 	free   bool // separator and header are keys of the configuration
 }
 
@@ -29,16 +29,17 @@ type table struct {
 	tableFormat
 	sepBytes []byte
 	names    []string // of the columns; nil without a header
-	types    []string // of the columns, RecBole's; empty where the header has none
+	types    []string // of the columns, RecBole's; empty if the header has none
 	head     [][]byte // the fields of the header, as they are in the file
 	width    int      // number of fields
-	first    []byte   // without a header: the first record, not yet handed out
+	first    []byte   // without a header: the first record, not yet returned
 	fields   [][]byte
 	record   []byte // a record of several lines
 	unquoted []byte
 }
 
-// maxColumns bounds the width of a table, so that other files are refused quickly.
+// maxColumns bounds the width of a table, so that files of other kinds are refused
+// quickly.
 const maxColumns = 10_000
 
 // maxRecord bounds a record of several lines, so that a quote that is never closed
@@ -72,11 +73,11 @@ func checkSeparator(sep string) error {
 	wordy := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 	switch {
 	case strings.ContainsFunc(sep, notText):
-		return fmt.Errorf(`separator = %q is no text; expected for example ",", ";" or "\t"`, sep)
+		return fmt.Errorf(`separator = %q is not text; expected for example ",", ";" or "\t"`, sep)
 	case len(sep) > 1 && sep[0] == '\\':
 		return fmt.Errorf(`separator is %s, %d characters; for an escape such as a tab, use double quotes: separator = "\t"`, sep, utf8.RuneCountInString(sep))
 	case strings.ContainsFunc(sep, wordy):
-		return fmt.Errorf(`separator = %q holds letters or digits; expected the character itself, for example separator = "\t" for a tab`, sep)
+		return fmt.Errorf(`separator = %q has letters or digits; expected the character itself, for example separator = "\t" for a tab`, sep)
 	}
 	return nil
 }
@@ -123,7 +124,8 @@ func (t *table) begin() error {
 	return nil
 }
 
-// looksLikeJSON tells a line of JSON, or the first of JSON in several lines.
+// looksLikeJSON reports whether a line is JSON, or the first line of JSON in
+// several lines.
 func looksLikeJSON(line []byte) bool {
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 || line[0] != '{' && line[0] != '[' {
@@ -138,7 +140,7 @@ func isNumber(s string) bool {
 	return err == nil
 }
 
-// require checks that every column that a key names is there, and once.
+// require checks that every column that a key names exists once.
 func (t *table) require(columns []column) error {
 	for _, c := range columns {
 		if c.column == "" {
@@ -167,7 +169,7 @@ func (t *table) noColumn(c column) error {
 	}
 	hint := t.separatorHint(t.head[0])
 	if strings.HasSuffix(hint, `" "`) && !slices.ContainsFunc(bytes.Fields(t.head[0]), func(name []byte) bool { return string(name) == c.column }) {
-		hint = "" // a sentence, such as a comment or the message of a server
+		hint = "" // a sentence, such as a comment or a server's message
 	}
 	if hint == "" && t.free && (isNumber(c.column) || slices.ContainsFunc(t.names, isNumber)) {
 		hint = "; if the first line is data, set header = false and name columns by number, from \"1\""
@@ -175,7 +177,7 @@ func (t *table) noColumn(c column) error {
 	return t.errorf("no column %q for %s; the header has %s%s", c.column, c.key, t.nameList(), hint)
 }
 
-// nameList writes the names of the columns for a message.
+// nameList lists the names of the columns for a message.
 func (t *table) nameList() string {
 	const most = 12
 	var list []string
@@ -189,7 +191,7 @@ func (t *table) nameList() string {
 	return strings.Join(list, ", ")
 }
 
-// separatorHint says, of a line of one field, which separator it probably has.
+// separatorHint says which separator a line of one field probably has.
 func (t *table) separatorHint(line []byte) string {
 	if t.width > 1 {
 		return ""
@@ -254,8 +256,8 @@ func (t *table) each(row func(fields [][]byte) error) error {
 	}
 }
 
-// repeatsHeader tells whether the fields are the names of the columns again, in
-// any order and case.
+// repeatsHeader reports whether the fields are the names of the columns again,
+// in any order and case.
 func (t *table) repeatsHeader() bool {
 	if t.names == nil {
 		return false
@@ -271,15 +273,15 @@ func (t *table) repeatsHeader() bool {
 	return true
 }
 
-// nextRecord returns the next line, with those after it that a quoted field goes
-// on in.
+// nextRecord returns the next line and, if a quoted field continues, the lines
+// after it.
 func (t *table) nextRecord() ([]byte, error) {
 	line, err := t.next()
 	if err != nil || !t.quoted || bytes.IndexByte(line, '"') < 0 || !t.open(line, false) {
 		return line, err
 	}
 	t.record = append(t.record[:0], line...)
-	// A missing quote swallows whole lines up to the next quote.
+	// A missing quote swallows all lines up to the next quote.
 	swallowed := t.width > 1 && bytes.Count(line, t.sepBytes) == t.width-1
 	for open := true; open; {
 		more, err := t.line()
@@ -297,13 +299,13 @@ func (t *table) nextRecord() ([]byte, error) {
 		open = t.open(more, true)
 	}
 	if swallowed {
-		return nil, t.errorf("a quoted field goes on up to line %d, and each of these lines has %d fields of its own: is a quote missing? %s", t.read, t.width, excerpt(t.record))
+		return nil, t.errorf("a quoted field continues up to line %d, and each of these lines has %d fields of its own: is a quote missing? %s", t.read, t.width, excerpt(t.record))
 	}
 	return t.record, nil
 }
 
-// open tells whether a quoted field goes on after the line; inside says whether one
-// went on into it.
+// open reports whether a quoted field continues after the line; inside says whether
+// one continues into it.
 func (t *table) open(line []byte, inside bool) bool {
 	for {
 		if !inside {
@@ -334,7 +336,7 @@ func (t *table) open(line []byte, inside bool) bool {
 	}
 }
 
-// skipBlanks cuts blanks before a quote, where they are no separator.
+// skipBlanks cuts blanks before a quote, if they are not the separator.
 func (t *table) skipBlanks(line []byte) []byte {
 	if len(line) > 0 && line[0] == ' ' && strings.TrimLeft(t.sep, " ") != "" {
 		return bytes.TrimLeft(line, " ")
@@ -363,8 +365,8 @@ func (t *table) split(line []byte) error {
 	return t.tooWide()
 }
 
-// unwrap takes quotes off a field that is in quotes as a whole, as pandas writes
-// one that holds quotes.
+// unwrap removes the quotes around a whole field, as pandas writes a field that
+// contains quotes.
 func (t *table) unwrap(field []byte) []byte {
 	n := len(field)
 	if !t.wraps || n < 2 || field[0] != '"' || field[n-1] != '"' {
@@ -374,7 +376,7 @@ func (t *table) unwrap(field []byte) []byte {
 	if bytes.IndexByte(inner, '"') >= 0 {
 		return field
 	}
-	return bytes.ReplaceAll(inner, []byte{0}, []byte{'"'}) // lines hold no NUL
+	return bytes.ReplaceAll(inner, []byte{0}, []byte{'"'}) // lines contain no NUL
 }
 
 func (t *table) strayCR() error {
@@ -386,7 +388,7 @@ func (t *table) tooWide() error {
 }
 
 func (t *table) splitQuoted(line []byte) error {
-	// Room for all fields before the first slice of it is taken.
+	// Allocate room for all fields first, because slices of it are taken below.
 	if cap(t.unquoted) < len(line) {
 		t.unquoted = make([]byte, 0, 2*len(line))
 	}
@@ -435,7 +437,7 @@ func (t *table) splitQuoted(line []byte) error {
 			if n := len(out); n > begin && out[n-1] == '\\' {
 				hint = `; a quote inside a field is written "", not \"`
 			}
-			return t.errorf("expected %q after a quoted field, found %s%s", t.sep, excerpt(line), hint)
+			return t.errorf("expected %q after a quoted field, got %s%s", t.sep, excerpt(line), hint)
 		}
 		if next < 0 {
 			return nil
@@ -453,5 +455,5 @@ func trimBlanks(b []byte) []byte {
 	return b
 }
 
-// text returns a field as a string, which is UTF-8.
+// text returns a field as a string, in UTF-8.
 func (t *table) text(field []byte) string { return string(field) }

@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// tieKeys returns what orders interactions of equal time under a tie rule.
-// The rule matters: where many times are equal, as in day-long Amazon times,
-// an order that models can learn from the item ids alone raises their scores.
+// tieKeys returns the keys that order interactions of equal time under a tie
+// rule. The rule matters: if many times are equal, as in Amazon's data, whose
+// times are days, an order that models can learn from the item ids alone raises
+// their scores.
 func tieKeys(rule string, lg *interactions) func(user int, item int32) uint64 {
 	switch rule {
 	case "hash":
@@ -42,7 +43,7 @@ func mix(h uint64) uint64 {
 	return h ^ h>>31
 }
 
-// ranks returns the place of each id in ascending order.
+// ranks returns the position of each id in ascending order.
 func ranks(ids []string) []int32 {
 	order := make([]int32, len(ids))
 	for i := range order {
@@ -82,8 +83,8 @@ func decimal(id string) (string, bool) {
 	return strings.TrimLeft(id, "0"), id != ""
 }
 
-// tieWarning warns of a file whose own order of tied interactions is the order
-// of the item ids: that is the rule "item" under another name.
+// tieWarning warns of a file whose tied interactions are in the order of the
+// item ids, which is the rule "item" under another name.
 func tieWarning(d *Dataset) []string {
 	const enough, share = 100, 0.95
 	if d.Config.Ties != "file" || d.Times == nil {

@@ -14,13 +14,13 @@ import (
 // of the file for a number and in Unix seconds for a date.
 type instant struct {
 	value  int64
-	digits int // least number that keeps the value; 0 for whole numbers
+	digits int // the smallest number that keeps the value; 0 for whole numbers
 	kind   timeKind
 	sci    bool // a number in scientific notation
 }
 
-// timeKind says how a time is written. A column has one kind only: comparing
-// times of two kinds would need a guess.
+// timeKind says how a time is written. A column has one kind only, because
+// comparing times of two kinds would need a guess.
 type timeKind string
 
 const (
@@ -41,7 +41,7 @@ var pow10 = func() (p [maxDigits + 1]int64) {
 	return p
 }()
 
-// scaled multiplies by 10^n; ok is false where the product does not fit.
+// scaled multiplies by 10^n; ok is false if the product does not fit.
 func scaled(v int64, n int) (int64, bool) {
 	if v == 0 {
 		return 0, true
@@ -143,7 +143,7 @@ func parseDecimal(b []byte) (instant, error) {
 	return t, nil
 }
 
-// notATime says what was expected instead.
+// notATime says what was expected.
 func notATime(b []byte) error {
 	hint := ""
 	if i := bytes.IndexByte(b, ','); i >= 0 {
@@ -154,11 +154,11 @@ func notATime(b []byte) error {
 	return fmt.Errorf("is neither a number nor an ISO 8601 date; expected for example 1600000000.25 or 2020-09-13T12:26:40.25Z%s", hint)
 }
 
-// zones are what may follow the time of day, in Go's notation.
+// zones are the time zones that may follow the time of day, in Go's notation.
 var zones = []string{"", "Z07:00", "Z0700", "Z07", " Z07:00", " Z0700", " Z07"}
 
-// parseDate parses YYYY-MM-DD, perhaps with hh, hh:mm, hh:mm:ss or a fraction of
-// the second after a T or a blank, and then perhaps with a zone.
+// parseDate parses YYYY-MM-DD, optionally followed by T or a blank and hh,
+// hh:mm, hh:mm:ss or a fraction of the second, and then optionally by a zone.
 func parseDate(s string) (instant, error) {
 	if t, err := time.Parse(time.DateOnly, s); err == nil {
 		return instant{value: t.Unix(), kind: dayTime}, nil
@@ -174,7 +174,8 @@ func parseDate(s string) (instant, error) {
 			break
 		}
 	}
-	// The fraction is cut out: package time would drop what is below a nanosecond.
+	// The fraction is cut out, because package time would drop digits below a
+	// nanosecond.
 	fraction, layout := "", "2006-01-02T15:04"
 	if len(s) == 13 || s[13] != ':' {
 		layout = "2006-01-02T15"
@@ -220,7 +221,7 @@ func parseDate(s string) (instant, error) {
 
 // timeColumn collects the times of a log in one unit: 10^-digits of the file's,
 // where digits is the largest number of decimal places of any of them. So times
-// are equal where they are equal in the file, and only there.
+// are equal exactly if they are equal in the file.
 type timeColumn struct {
 	values []int64
 	digits int
@@ -230,9 +231,9 @@ type timeColumn struct {
 	largest    int64 // absolute value, in the unit so far
 	largeLine  int
 	lengths    [20]int // number of digits before the point → line of the first such time
-	sentinels  int     // times that are 0 or -1
+	sentinels  int     // number of times that are 0 or -1
 	sentinelAt int     // line of the first
-	sci        int     // times in scientific notation
+	sci        int     // number of times in scientific notation
 	sciAt      int     // line of the first
 	sciWhole   bool    // some of these have a last digit that is not 0
 }
@@ -243,7 +244,7 @@ func (c *timeColumn) add(at instant, line int) error {
 		c.first, c.firstLine = at, line
 	}
 	if at.kind != c.first.kind {
-		return fmt.Errorf("the time is %s, that of line %d is %s; expected one kind in a column", at.kind, c.firstLine, c.first.kind)
+		return fmt.Errorf("the time is %s, that of line %d is %s; expected one kind of time in a column", at.kind, c.firstLine, c.first.kind)
 	}
 	if at.digits > c.digits {
 		if _, ok := scaled(c.largest, at.digits-c.digits); !ok {
@@ -271,7 +272,7 @@ func (c *timeColumn) overflow(other int) error {
 	return fmt.Errorf("the time does not fit into 18 digits together with that of line %d; expected times of one unit and fewer decimal places", other)
 }
 
-// note keeps what check and warnings look at.
+// note records what check and warnings need.
 func (c *timeColumn) note(at instant, line int) {
 	if at.sci {
 		if c.sci++; c.sci == 1 {
@@ -295,15 +296,15 @@ func (c *timeColumn) note(at instant, line int) {
 }
 
 // unixUnits are the numbers of digits that Unix times between 1973 and 2286
-// have in each unit. One digit less or more would be a time in between.
+// have in each unit. Times with other numbers of digits lie between two units.
 var unixUnits = []struct {
 	name     string
 	from, to int
 }{{"seconds", 9, 10}, {"milliseconds", 12, 13}, {"microseconds", 15, 16}, {"nanoseconds", 18, 19}}
 
-// check refuses a column of two units: Unix times in, say, seconds and in
-// milliseconds, and nothing in between, as a steady count would have it. It
-// returns the line of the second unit and what is wrong, or "".
+// check refuses a column of two units: Unix times in seconds and in
+// milliseconds, for example, and nothing in between, where a steady count would
+// have values. It returns the line of the second unit and the reason, or "".
 func (c *timeColumn) check() (line int, problem string) {
 	if c.first.kind != numberTime {
 		return 0, ""
@@ -338,11 +339,11 @@ func (c *timeColumn) lineOf(from, to int) int {
 	return line
 }
 
-// warnings are about times that can be read and are probably wrong.
+// warnings are about times that are readable but probably wrong.
 func (c *timeColumn) warnings() []string {
 	var out []string
 	if c.sentinels > 0 && c.sentinels < len(c.values) && c.lineOf(0, 8) == 0 {
-		out = append(out, fmt.Sprintf("%d of %d times are 0 or -1 (the first on line %d) and none of the others is near: if the time is missing there, leave these lines out, they count as the oldest", c.sentinels, len(c.values), c.sentinelAt))
+		out = append(out, fmt.Sprintf("%d of %d times are 0 or -1 (the first on line %d) and none of the others is near: if the time is missing there, leave these lines out; they count as the oldest", c.sentinels, len(c.values), c.sentinelAt))
 	}
 	if c.sci > 0 && !c.sciWhole && len(c.values) > 1 {
 		out = append(out, fmt.Sprintf("%d times are in scientific notation and end in 0 (the first on line %d): if a spreadsheet has cut their last digits, export the file again", c.sci, c.sciAt))
@@ -350,8 +351,8 @@ func (c *timeColumn) warnings() []string {
 	return out
 }
 
-// TimeText writes a time of Times as the file does, and as a date where a number
-// looks like a Unix time.
+// TimeText writes a time of Times as the file does, and also as a date if a
+// number looks like a Unix time.
 func (d *Dataset) TimeText(t int64) string {
 	unit := pow10[d.TimeDigits]
 	whole, part := t/unit, t%unit

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Values by hand, and those of dates by Python's datetime.timestamp.
+// Values were computed by hand, those of dates by Python's datetime.timestamp.
 func TestParseInstant(t *testing.T) {
 	for _, tc := range []struct {
 		in     string
@@ -192,7 +192,7 @@ func TestTimeText(t *testing.T) {
 	}
 }
 
-// Both boundaries on one time: the message says so.
+// Both boundaries have the same time: the message says so.
 func TestCoarseTimes(t *testing.T) {
 	var log strings.Builder
 	for i := range 20 {
@@ -213,7 +213,7 @@ func TestCoarseTimes(t *testing.T) {
 	d.Times = [][]int64{{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}}
 	d.Seqs, d.timeKind = [][]int32{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}, ""
 	_, err = NewSplit(d, TimeSplit)
-	if err == nil || !strings.Contains(err.Error(), "nothing is before the first boundary of the time split, 1, since 90 % of the interactions have this time") {
+	if err == nil || !strings.Contains(err.Error(), "no interaction is before the first boundary of the time split, 1, since 90 % of the interactions have this time") {
 		t.Error(err)
 	}
 }

@@ -9,12 +9,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Values of metadata come from many hands: exported by pandas, written by Python's
-// str or by a JSON library, typed. The functions here read what they say.
+// Values of metadata come from many sources: pandas, Python's str, JSON libraries,
+// people. The functions here find their meaning.
 
-// tidy gives a value one spelling. It drops the blanks around it and what has no width,
-// makes one blank of each run inside, resolves HTML's entities, and composes accents:
-// " Acme\u00a0 Ltd" and "Acme Ltd" are one brand, and so are "AT&amp;T" and "AT&T".
+// tidy gives a value one spelling. It drops the blanks around it and characters without
+// width, replaces each run of blanks inside by one, resolves HTML entities, and
+// composes accents: " Acme\u00a0 Ltd" and "Acme Ltd" are one brand, and so are
+// "AT&amp;T" and "AT&T".
 func tidy(s string) string {
 	if strings.Contains(s, "&") {
 		s = entity.ReplaceAllStringFunc(s, html.UnescapeString)
@@ -23,13 +24,14 @@ func tidy(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// entity ends in a semicolon: without one, "B&copy" may be a name.
+// entity matches HTML entities that end in a semicolon; without one, "B&copy"
+// may be a name.
 var entity = regexp.MustCompile(`&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);`)
 
 // invisible removes byte order marks, zero-width blanks and soft hyphens.
 var invisible = strings.NewReplacer("\ufeff", "", "\u200b", "", "\u00ad", "")
 
-// missingTexts are the texts that pandas.read_csv takes for a missing value, and NaT,
+// missingTexts are the texts that pandas.read_csv reads as a missing value, and NaT,
 // which pandas writes for a missing time.
 var missingTexts = map[string]bool{
 	"": true, "#N/A": true, "#N/A N/A": true, "#NA": true, "-1.#IND": true, "-1.#QNAN": true, "-NaN": true, "-nan": true,
@@ -37,7 +39,7 @@ var missingTexts = map[string]bool{
 	"None": true, "n/a": true, "nan": true, "null": true,
 }
 
-// known is a tidy text, "" for a missing one.
+// known returns the tidy text, "" for a missing one.
 func known(s string) string {
 	if s = tidy(s); missingTexts[s] {
 		return ""
@@ -45,8 +47,8 @@ func known(s string) string {
 	return s
 }
 
-// value is a known text. Of one that is written as a list, as descriptions are, it
-// is the texts in the list.
+// value returns the known text. If the text is written as a list, as descriptions
+// are, it joins the texts in the list.
 func value(s string) string {
 	s = known(s)
 	if strings.HasPrefix(s, "[") {
@@ -59,7 +61,7 @@ func value(s string) string {
 	return s
 }
 
-// joinTexts joins the texts of lists that are not missing.
+// joinTexts joins the texts of lists, without the missing ones.
 func joinTexts(lists ...[]string) string {
 	var out []string
 	for _, list := range lists {
@@ -77,7 +79,7 @@ var compactDate = regexp.MustCompile(`^[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|
 
 // parseYear finds the year in a number such as 1980.0 or in a date such as
 // 1980-05-01, 01-Jan-1980 or May 1980. A year has four digits: one of two digits
-// could be of several centuries.
+// could belong to several centuries.
 func parseYear(s string) (int32, bool) {
 	if compactDate.MatchString(s) {
 		s = s[:4]

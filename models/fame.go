@@ -14,10 +14,10 @@ const (
 	GateAverage = "average" // 1/H each
 	GateStatic  = "static"  // learned, but the same for every user
 	GateTop1    = "top1"    // the head with the highest learned weight alone
-	GateConcat  = "concat"  // no gate: the heads side by side, one projection
+	GateConcat  = "concat"  // no gate: the heads are concatenated and projected once
 
 	RouterDense   = "dense"   // eq. 16
-	RouterTopK    = "top-k"   // the softmax over the best TopK experts alone
+	RouterTopK    = "top-k"   // the softmax over the best TopK experts only
 	RouterUniform = "uniform" // 1/N each
 
 	FacetsSelect = "select" // W_f^(h) is initialised to H times the selector of head h's coordinates, concat's projection to the identity
@@ -55,25 +55,25 @@ func (c *FAMEConfig) Validate() error {
 	gates, routers, starts := []string{GateLearned, GateAverage, GateStatic, GateTop1, GateConcat}, []string{RouterDense, RouterTopK, RouterUniform}, []string{FacetsSelect, FacetsNormal}
 	switch {
 	case c.Experts < 1 || c.Experts > maxLayers:
-		return fmt.Errorf("experts = %d: want 1 to %d", c.Experts, maxLayers)
+		return fmt.Errorf("experts = %d: expected 1 to %d", c.Experts, maxLayers)
 	case !slices.Contains(routers, c.Router):
-		return fmt.Errorf("router = %q: want one of %q", c.Router, routers)
+		return fmt.Errorf("router = %q: expected one of %q", c.Router, routers)
 	case c.Router == RouterTopK && (c.TopK < 1 || c.TopK > c.Experts):
-		return fmt.Errorf("top_k = %d: want 1 to experts = %d", c.TopK, c.Experts)
+		return fmt.Errorf("top_k = %d: expected 1 to experts = %d", c.TopK, c.Experts)
 	case !slices.Contains(gates, c.Gate):
-		return fmt.Errorf("gate = %q: want one of %q", c.Gate, gates)
+		return fmt.Errorf("gate = %q: expected one of %q", c.Gate, gates)
 	case !slices.Contains(starts, c.FacetStart):
-		return fmt.Errorf("facet_start = %q: want one of %q", c.FacetStart, starts)
+		return fmt.Errorf("facet_start = %q: expected one of %q", c.FacetStart, starts)
 	case c.MoELayers < 1 || c.MoELayers > c.Layers:
-		return fmt.Errorf("moe_layers = %d: want 1 to layers = %d", c.MoELayers, c.Layers)
+		return fmt.Errorf("moe_layers = %d: expected 1 to layers = %d", c.MoELayers, c.Layers)
 	case !(c.BalanceWeight >= 0) || math.IsInf(c.BalanceWeight, 1):
-		return fmt.Errorf("balance_weight = %v: want 0 or more, and finite", c.BalanceWeight)
+		return fmt.Errorf("balance_weight = %v: expected 0 or more, and finite", c.BalanceWeight)
 	}
 	return c.TransformerConfig.Validate()
 }
 
 // FollowExperts limits TopK to Experts, for configurations that set only Experts. It
-// changes TopK for the router that reads it alone: TopK is part of every run's id.
+// does so only if the router reads TopK, because TopK is part of every run's id.
 func (c *FAMEConfig) FollowExperts() {
 	if c.Router == RouterTopK && c.Experts >= 1 {
 		c.TopK = min(c.TopK, c.Experts)
@@ -86,20 +86,20 @@ func (c *FAMEConfig) FollowExperts() {
 // weights them (eq. 14–17). The head's output scores items by a projection of their
 // embeddings (eq. 8, 9), and a gate weights the heads' scores (eq. 10, 11).
 //
-// Two things differ from the paper unless they are configured: there is a residual
-// connection with LayerNorm around the experts' attention, and W_f is initialised to
-// H times the selectors. In the paper's form ("fame-plain"), N(0, .02) shrinks item
-// vectors six-fold, the gate and LayerNorm over d/H shrink the logits further, and
-// training is very slow. With "concat" the projection is initialised to the identity
-// for the same reason: the user vector is then that of the other gates when they are
-// even, so a comparison is about facets and not about initialisation. Row 0 (padding)
-// is not a class of the loss.
+// Two things differ from the paper by default: there is a residual connection with
+// LayerNorm around the experts' attention, and W_f is initialised to H times the
+// selectors. In the paper's form ("fame-plain"), N(0, .02) shrinks item vectors
+// six-fold, the gate and LayerNorm over d/H shrink the logits further, and training
+// is very slow. With "concat" the projection is initialised to the identity for the
+// same reason: the initial user vector is then that of the other gates with equal
+// weights, so a comparison is about facets and not about initialisation. Row 0
+// (padding) is not a class of the loss.
 type FAME struct {
 	rt      *torch.Runtime
 	params  *torch.Params
 	config  FAMEConfig
 	table   torch.Tensor // [V+1, d]
-	encoder *Encoder     // the layers below those of experts
+	encoder *Encoder     // the layers below those with experts
 	moe     []*MoELayer
 	facets  torch.Tensor // [d, d]: the W_f^(h)ᵀ [d/H, d] of all heads, stacked by rows
 	gate    Linear       // "learned" and "top1": d → H
@@ -117,7 +117,7 @@ func NewFAME(rt *torch.Runtime, c *FAMEConfig, loss ItemLoss, items, maxLen int)
 	p, d, H := rt.NewParams(), int64(c.Hidden), int64(c.Heads)
 	m := &FAME{rt: rt, params: p, config: *c, loss: loss, items: items}
 	if H == 1 && c.Gate != GateConcat {
-		m.config.Gate = GateAverage // one head: there is nothing to weight or learn
+		m.config.Gate = GateAverage // one head: there is nothing to weight or to learn
 	}
 	m.table = p.Normal("item_emb.weight", InitStd, int64(items)+1, d)
 	below := c.TransformerConfig
@@ -190,13 +190,13 @@ type Facets struct {
 	Choice torch.Tensor // g before "top1" keeps the highest weight only, so it adds up to 1: [n, H]; none for "concat"
 	Gate   torch.Tensor // g: [n, H]; none for "concat"
 	User   torch.Tensor // u: [n, d]
-	Layers []MoETrace   // of the layers of experts, in their order
+	Layers []MoETrace   // of the layers with experts, in their order
 }
 
 // Last is the trace of the last layer, whose heads are the facets.
 func (f Facets) Last() MoETrace { return f.Layers[len(f.Layers)-1] }
 
-// MoETrace holds the intermediate values of a layer of experts.
+// MoETrace holds the intermediate values of a layer with experts.
 type MoETrace struct {
 	Queries    torch.Tensor // [n·N, d]: N experts for each position, their heads side by side
 	KeysValues torch.Tensor // [M, 2d]
@@ -225,7 +225,7 @@ func (m *FAME) Encode(b *Batch, at []int64) Facets {
 			rows, spans = sight.at(x, at)
 		}
 		var trace MoETrace
-		x, trace = l.Forward(rows, x, spans) // [M, d], at last [n, d]: the heads side by side
+		x, trace = l.Forward(rows, x, spans) // [M, d], in the last layer [n, d]: the heads concatenated
 		f.Layers = append(f.Layers, trace)
 	}
 	n, H := int64(len(at)), int64(m.config.Heads)
@@ -251,8 +251,8 @@ func (m *FAME) Encode(b *Batch, at []int64) Facets {
 	return f
 }
 
-// HeadScores are the scores of each head alone (eq. 8, 9), before the gate: heads
-// [n, H, d/H] give [n, H, V+1]. Analyses use it; ranking needs the folded vector only.
+// HeadScores are the scores of each head alone (eq. 8, 9), before the gate: heads [n,
+// H, d/H] give [n, H, V+1]. Analyses use it; ranking needs only the folded vector.
 func (m *FAME) HeadScores(heads torch.Tensor) torch.Tensor {
 	H := int64(m.config.Heads)
 	facets := m.facets.Reshape(H, -1, int64(m.config.Hidden))                                 // [H, d/H, d]
@@ -307,8 +307,8 @@ func NewMoELayer(rt *torch.Runtime, p *torch.Params, name string, c *FAMEConfig)
 // routed reports whether the layer has a router.
 func (l *MoELayer) routed() bool { return l.config.Experts > 1 && l.config.Router != RouterUniform }
 
-// Forward is the layer's output as Layer.Forward's, the heads side by side, with the
-// intermediate values.
+// Forward returns the layer's output, as Layer.Forward does, with the heads
+// concatenated, and the intermediate values.
 func (l *MoELayer) Forward(x, all, spans torch.Tensor) (torch.Tensor, MoETrace) {
 	c := l.config
 	H, N, d := int64(c.Heads), int64(c.Experts), int64(c.Hidden)
@@ -337,7 +337,7 @@ func (l *MoELayer) mix(o torch.Tensor) (mixed, routing torch.Tensor) {
 	}
 	logits := o.Reshape(n, H, N*e).Permute(1, 0, 2).MatMul(l.router).Permute(1, 0, 2) // [H, n, N·e]·[H, N·e, N] → [n, H, N]
 	if l.config.Router == RouterTopK {
-		// An expert that is not kept gets a weight of e^-1e30 = 0.
+		// An expert that is dropped gets a weight of e^-1e30 = 0.
 		kept := keepHighest(l.rt, logits, l.config.TopK)
 		logits = logits.Add(kept.Add(l.rt.Full(-1, 1)).Scale(1e30))
 	}
@@ -345,7 +345,7 @@ func (l *MoELayer) mix(o torch.Tensor) (mixed, routing torch.Tensor) {
 	return o.Mul(routing.Reshape(n, H, N, 1)).Sum(2), routing // [n, H, e]
 }
 
-// feedForward is that of eq. 7, over [n, H, e].
+// feedForward is the feed-forward layer of eq. 7, over [n, H, e].
 func (l *MoELayer) feedForward(x torch.Tensor) torch.Tensor {
 	if !l.config.PerHeadFeedForward {
 		return l.ffOut.Forward(l.ffIn.Forward(x).GELU())
@@ -355,8 +355,8 @@ func (l *MoELayer) feedForward(x torch.Tensor) torch.Tensor {
 	return x.MatMul(l.headOut).Add(l.headOutBias).Permute(1, 0, 2) // [n, H, e]
 }
 
-// imbalance is N·Σ_n (mean β_n)², averaged over the heads: 1 when the experts of a
-// head share the load evenly, N when one has all of it. The mean is over the rows of
+// imbalance is N·Σ_n (mean β_n)², averaged over the heads: 1 if the experts of a
+// head share the load evenly, N if one has all of it. The mean is over the rows of
 // all team members; rows and own are those of Gather.
 func (l *MoELayer) imbalance(routing torch.Tensor) (x torch.Tensor, rows []int64, own int) {
 	H, N := int64(l.config.Heads), int64(l.config.Experts)
@@ -366,7 +366,7 @@ func (l *MoELayer) imbalance(routing torch.Tensor) (x torch.Tensor, rows []int64
 }
 
 // keepHighest is 1 at the k highest values of each row of x [.., n] and 0 elsewhere;
-// of equal values the first counts as higher. It is a constant.
+// among equal values the first counts as higher. It is a constant.
 func keepHighest(rt *torch.Runtime, x torch.Tensor, k int) torch.Tensor {
 	shape := x.Shape()
 	n := int(shape[len(shape)-1])

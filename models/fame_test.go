@@ -53,7 +53,8 @@ func (o *fameOracle) config() *FAMEConfig {
 	return c
 }
 
-// stacked lays the reference's tensors, one a head and expert, out as FAME's.
+// stacked joins the reference's tensors, one per head and expert, into FAME's
+// layout.
 func (o *fameOracle) stacked(t *testing.T, file string) map[string]safetensors.Tensor {
 	t.Helper()
 	in, out := o.Tensors(t, file), map[string]safetensors.Tensor{}
@@ -210,7 +211,7 @@ func smallBatch(lengths []int64, items int64) *Batch {
 	return b
 }
 
-// fameVariants are configurations by name, one a setting.
+// fameVariants are configurations by name, one per setting.
 func fameVariants() map[string]*FAMEConfig {
 	out := map[string]*FAMEConfig{}
 	add := func(name string, change func(*FAMEConfig)) {
@@ -236,10 +237,10 @@ func fameVariants() map[string]*FAMEConfig {
 	return out
 }
 
-// Gradients reach every parameter, of every variant. Excepted are the biases of keys,
-// which a softmax does not feel, and rows of positions and items that do not occur.
-// What is had and what is scored are different items, so that each row of the item
-// table has one way only to get its gradient.
+// Gradients reach every parameter of every variant. The exceptions are the biases of
+// keys, which do not change a softmax, and rows of positions and items that do not
+// occur. Histories and targets have different items, so that each row of the item
+// table gets its gradient in one way only.
 func TestFAMEGradients(t *testing.T) {
 	const items, maxLen = 30, 25
 	b := smallBatch([]int64{1, 20, 7, 3, 19, 18, 17, 16, 15, 14}, 10)
@@ -296,8 +297,8 @@ func TestFAMEGradients(t *testing.T) {
 	}
 }
 
-// The loss is finite for extreme input, and folding the facets into the user's
-// vector is the sum of the heads' gated scores.
+// The loss is finite for extreme input, and scores of the folded user vector
+// are the sum of the heads' gated scores.
 func TestFAMEExtremes(t *testing.T) {
 	const items = 30
 	same := &Batch{Lengths: []int64{50}}

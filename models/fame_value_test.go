@@ -8,7 +8,8 @@ import (
 	"famebench/internal/torch"
 )
 
-// addNoise moves all parameters away from the start, where some are 0 and gates even.
+// addNoise moves all parameters away from their initialisation, which has zeros and
+// equal gates.
 func addNoise(rt *torch.Runtime, m *FAME) {
 	for _, name := range m.Params().Names() {
 		x := m.Params().Get(name)
@@ -16,7 +17,7 @@ func addNoise(rt *torch.Runtime, m *FAME) {
 	}
 }
 
-// tiny is a configuration of which everything can be recomputed.
+// tiny is a configuration that is small enough to be recomputed by hand.
 func tiny(change func(*FAMEConfig)) *FAMEConfig {
 	c := FAMEDefaults()
 	c.Hidden, c.Heads, c.Experts = 16, 4, 3
@@ -24,7 +25,7 @@ func tiny(change func(*FAMEConfig)) *FAMEConfig {
 	return c
 }
 
-// withFAME calls f with a model of 30 items, not trained and not noisy.
+// withFAME calls f with a model of 30 items, neither trained nor noisy.
 func withFAME(t *testing.T, change func(*FAMEConfig), f func(rt *torch.Runtime, m *FAME)) {
 	t.Helper()
 	err := torch.Run(torch.Config{Seed: 3}, func(rt *torch.Runtime) error {
@@ -39,8 +40,8 @@ func withFAME(t *testing.T, change func(*FAMEConfig), f func(rt *torch.Runtime, 
 	}
 }
 
-// withPair calls f with two models; the parameters that both have, with the same
-// shape, are equal, and noisy.
+// withPair calls f with two noisy models. Parameters that both have in the same
+// shape are equal.
 func withPair(t *testing.T, change, other func(*FAMEConfig), f func(rt *torch.Runtime, m, o *FAME)) {
 	t.Helper()
 	withFAME(t, change, func(rt *torch.Runtime, m *FAME) {
@@ -72,8 +73,9 @@ func near(t *testing.T, what string, got, want []float32, tolerance float64) {
 
 func set(x torch.Tensor, v float32) { x.CopyFrom(slices.Repeat([]float32{v}, x.Len())) }
 
-// The balance term of even loads is 1, of a head with one expert at work N; it is
-// the mean over heads and layers, and stands in the loss with its weight.
+// The balance term is 1 for even loads and N for a head that uses one expert
+// only. It is averaged over heads and layers and added to the loss with its
+// weight.
 func TestFAMEBalance(t *testing.T) {
 	withFAME(t, func(*FAMEConfig) {}, func(rt *torch.Runtime, m *FAME) {
 		const H, N = 4, 3
@@ -136,8 +138,8 @@ func TestFAMEBalance(t *testing.T) {
 	})
 }
 
-// someTargets leaves most positions after the first ten out: not every item of the
-// input is scored, and of long sequences fewer.
+// someTargets leaves out most positions after the first ten, so not every item of
+// the input is scored, and fewer of long sequences.
 func someTargets(b *Batch) *Batch {
 	out := &Batch{Items: b.Items, Lengths: b.Lengths}
 	for i, p := range b.Position {
@@ -166,8 +168,8 @@ func cut(b *Batch, from, to int) *Batch {
 	return out
 }
 
-// The balance term is that of the whole batch: two members with unlike parts of it
-// come to the loss and the gradients of one.
+// The balance term is that of the whole batch: two members with different parts of
+// it get the loss and the gradients of one.
 func TestFAMEBalanceIsOfTheWholeBatch(t *testing.T) {
 	b := someTargets(smallBatch([]int64{1, 20, 7, 3, 19, 2, 5}, 30))
 	c := tiny(func(c *FAMEConfig) { c.MoELayers, c.BalanceWeight = 2, 5 })
@@ -220,7 +222,7 @@ func TestFAMEBalanceIsOfTheWholeBatch(t *testing.T) {
 	}
 }
 
-// Routers that must come to the same: top-k of all experts and dense, uniform and
+// Routers that must be equivalent: top-k of all experts and dense, uniform and
 // dense without weights.
 func TestFAMERouters(t *testing.T) {
 	b := smallBatch([]int64{1, 20, 7}, 30)
@@ -233,7 +235,7 @@ func TestFAMERouters(t *testing.T) {
 		all := m.Encode(b, b.Position).Last().Routing.HostFloats()
 		kept := o.Encode(b, b.Position).Last().Routing.HostFloats()
 		for row := 0; row < len(all); row += 3 {
-			want := slices.Clone(all[row : row+3]) // the least goes, the others keep their proportions
+			want := slices.Clone(all[row : row+3]) // the smallest is dropped, the others keep their proportions
 			least := slices.Index(want, slices.Min(want))
 			want[least] = 0
 			sum := want[0] + want[1] + want[2]
@@ -252,7 +254,8 @@ func TestFAMERouters(t *testing.T) {
 	})
 }
 
-// A feed-forward layer for each head, all with the same weights, is one for all.
+// Feed-forward layers of the heads that all have the same weights equal one
+// shared layer.
 func TestFAMEFeedForwardPerHead(t *testing.T) {
 	b := smallBatch([]int64{1, 20, 7}, 30)
 	withPair(t, func(*FAMEConfig) {}, func(c *FAMEConfig) { c.PerHeadFeedForward = true }, func(rt *torch.Runtime, m, o *FAME) {
@@ -266,7 +269,7 @@ func TestFAMEFeedForwardPerHead(t *testing.T) {
 	})
 }
 
-// The gate "top1" leaves of the learned gate's weights the highest alone, as it is.
+// The gate "top1" keeps only the highest of the learned gate's weights, unchanged.
 func TestFAMETop1(t *testing.T) {
 	b := smallBatch([]int64{1, 20, 7}, 30)
 	withPair(t, func(*FAMEConfig) {}, func(c *FAMEConfig) { c.Gate = GateTop1 }, func(rt *torch.Runtime, m, o *FAME) {
@@ -293,9 +296,10 @@ func TestFAMETop1(t *testing.T) {
 	})
 }
 
-// At the start "select" makes of the user's vector the heads' own coordinates, by
-// the gate; with even weights that is what "concat" starts at.
-func TestFAMEStart(t *testing.T) {
+// With "select", the initial user vector consists of the heads' own coordinates,
+// weighted by the gate. With equal weights it is the initial user vector of
+// "concat".
+func TestFAMEInitialisation(t *testing.T) {
 	b := smallBatch([]int64{1, 20, 7}, 30)
 	for _, gate := range []string{GateLearned, GateAverage, GateStatic, GateTop1, GateConcat} {
 		withFAME(t, func(c *FAMEConfig) { c.Gate = gate }, func(rt *torch.Runtime, m *FAME) {
@@ -316,12 +320,12 @@ func TestFAMEStart(t *testing.T) {
 			square += float64(w * w)
 		}
 		if sd := math.Sqrt(square / 256); math.Abs(sd-InitStd) > .1*InitStd {
-			t.Errorf("concat's projection starts at N(0, %.4f²), want N(0, .02²)", sd)
+			t.Errorf("concat's projection is initialised from N(0, %.4f²), want N(0, .02²)", sd)
 		}
 	})
 }
 
-// byHand computes parts of a model number by number.
+// byHand computes parts of a model one number at a time.
 type byHand struct{ m *FAME }
 
 func (h byHand) param(name string) []float32 { return h.m.Params().Get(name).HostFloats() }

@@ -102,12 +102,12 @@ func RescaleGradient(loss torch.Tensor, rows []int64, own int) torch.Tensor {
 func (l ItemLoss) Validate(items int) error {
 	switch {
 	case !slices.Contains(LossKinds, l.Kind):
-		return fmt.Errorf("loss %q: want one of %v", l.Kind, LossKinds)
+		return fmt.Errorf("loss %q: expected one of %v", l.Kind, LossKinds)
 	case l.SampledNegatives() < 0 || l.SampledNegatives() >= items,
 		(l.Kind == "gbce" || l.Kind == "sampled-softmax") && l.Negatives < 1:
-		return fmt.Errorf("negatives = %d: want 1 to %d for loss %q", l.Negatives, items-1, l.Kind)
+		return fmt.Errorf("negatives = %d: expected 1 to %d for loss %q", l.Negatives, items-1, l.Kind)
 	case math.IsNaN(l.Calibration) || l.Calibration < 0 || l.Calibration > 1:
-		return fmt.Errorf("calibration = %v: want 0 to 1", l.Calibration)
+		return fmt.Errorf("calibration = %v: expected 0 to 1", l.Calibration)
 	}
 	return nil
 }

@@ -57,12 +57,12 @@ func TestItemLoss(t *testing.T) {
 				}
 				batch := &Batch{Target: target, Negatives: negatives[l.Kind]}
 				if got, n := len(batch.Negatives), l.SampledNegatives()*len(target); got != n {
-					t.Errorf("%s asks for %d negatives, the test has %d", name, n, got)
+					t.Errorf("%s needs %d negatives, the test has %d", name, n, got)
 				}
 				if got := l.Of(rt, h, ItemTable{Rows: e, Bias: b, Items: items}, batch).Item(); math.Abs(got-w) > 1e-5 {
 					t.Errorf("%s with bias %v: %v, want %v", name, bias, got, w)
 				}
-				if bias[0] == 0 { // no bias is a bias of zeros
+				if bias[0] == 0 { // without a bias the result is that of zeros
 					if got := l.Of(rt, h, ItemTable{Rows: e, Items: items}, batch).Item(); math.Abs(got-w) > 1e-5 {
 						t.Errorf("%s without bias: %v, want %v", name, got, w)
 					}
@@ -86,7 +86,7 @@ func TestItemLossValidate(t *testing.T) {
 		{Kind: "gbce", Negatives: 1, Calibration: math.NaN()},
 	} {
 		if err := l.Validate(10); err == nil {
-			t.Errorf("%+v was taken", l)
+			t.Errorf("%+v was accepted", l)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import "famebench/internal/torch"
 
 // Model is a neural sequential recommender. Its score of item v for a history
 // is the dot product of a user vector with row v of an item table, plus a bias
-// where the model has one.
+// if the model has one.
 type Model interface {
 	// Params are the trainable parameters.
 	Params() *torch.Params
@@ -23,8 +23,8 @@ type Model interface {
 	Items() ItemTable
 }
 
-// ItemTable scores user vectors: item v gets the dot product of the vector and row v,
-// plus the item's bias.
+// ItemTable scores user vectors: the score of item v is the dot product of the vector
+// and row v, plus the item's bias.
 type ItemTable struct {
 	Rows  torch.Tensor // [V+1, d], or with further rows that are not items
 	Bias  torch.Tensor // [V+1], or none
@@ -46,7 +46,7 @@ type Batch struct {
 	Position  []int64 // [n] index into Items of each scored position, ascending
 	Target    []int64 // [n] the item to predict there
 	Negatives []int64 // [n·K] sampled negatives per target, for losses that need them
-	// SameTarget holds another sequence with the same target for each one here, for
+	// SameTarget holds, for each sequence, another one with the same target, for
 	// models that need it. It has no positions.
 	SameTarget *Batch
 }

@@ -11,8 +11,8 @@ import (
 //
 // Two things differ from the reference, and neither changes a result: sequences are
 // concatenated instead of being padded to one length, and attention reads only a
-// sequence's own items instead of masking the others by −10,000, where the softmax is
-// exactly 0 as well.
+// sequence's own items. The reference masks the others with −10,000, which also gives
+// them a weight of exactly 0.
 type Encoder struct {
 	rt     *torch.Runtime
 	pos    torch.Tensor // [L, d]
@@ -51,18 +51,19 @@ func TransformerDefaults() TransformerConfig {
 func (c TransformerConfig) Validate() error {
 	switch {
 	case c.Hidden > maxWidth || c.Inner > maxWidth || c.Layers > maxLayers:
-		return fmt.Errorf("hidden = %d, inner = %d, layers = %d: want at most %d, %d and %d", c.Hidden, c.Inner, c.Layers, maxWidth, maxWidth, maxLayers)
+		return fmt.Errorf("hidden = %d, inner = %d, layers = %d: expected at most %d, %d and %d", c.Hidden, c.Inner, c.Layers, maxWidth, maxWidth, maxLayers)
 	case c.Hidden < 1 || c.Layers < 1 || c.Heads < 1 || c.Inner < 0:
-		return fmt.Errorf("hidden = %d, layers = %d, heads = %d: want at least 1 each, inner = %d at least 0", c.Hidden, c.Layers, c.Heads, c.Inner)
+		return fmt.Errorf("hidden = %d, layers = %d, heads = %d: expected at least 1 each, inner = %d at least 0", c.Hidden, c.Layers, c.Heads, c.Inner)
 	case c.Hidden%c.Heads != 0:
 		return fmt.Errorf("heads = %d does not divide hidden = %d", c.Heads, c.Hidden)
 	case !(c.Dropout >= 0 && c.Dropout < 1), !(c.AttnDropout >= 0 && c.AttnDropout < 1):
-		return fmt.Errorf("dropout = %v, attn_dropout = %v: want 0 ≤ p < 1", c.Dropout, c.AttnDropout)
+		return fmt.Errorf("dropout = %v, attn_dropout = %v: expected 0 ≤ p < 1", c.Dropout, c.AttnDropout)
 	}
 	return nil
 }
 
-// Larger sizes are typing errors, which would otherwise show only when memory runs out.
+// Larger sizes are typing errors, which would otherwise be noticed only when memory
+// runs out.
 const (
 	maxWidth  = 65_536
 	maxLayers = 1000
@@ -90,8 +91,8 @@ func NewEncoder(rt *torch.Runtime, p *torch.Params, c EncoderConfig) *Encoder {
 
 // Forward encodes the sequences of b, whose items have the embeddings x [M, d], and
 // returns the outputs at the n positions at, which must be ascending: [n, d]; nil
-// stands for every position. The last layer needs keys and values everywhere, but the
-// rest of it at these positions only.
+// means every position. The last layer needs keys and values everywhere, but the rest
+// of it at these positions only.
 func (e *Encoder) Forward(x torch.Tensor, b *Batch, at []int64) torch.Tensor {
 	x, sight := e.embed(x, b) // [M, d]
 	for i, l := range e.layers {
@@ -99,7 +100,7 @@ func (e *Encoder) Forward(x torch.Tensor, b *Batch, at []int64) torch.Tensor {
 		if i+1 == len(e.layers) {
 			rows, spans = sight.at(x, at)
 		}
-		x = l.Forward(rows, x, spans) // [M, d], at last [n, d]
+		x = l.Forward(rows, x, spans) // [M, d], in the last layer [n, d]
 	}
 	return x
 }
@@ -134,7 +135,7 @@ func (e *Encoder) positions(b *Batch) (ids, spans []int64) {
 	return ids, spans
 }
 
-// sight is which items each position of a batch sees.
+// sight says which items each position of a batch sees.
 type sight struct {
 	rt    *torch.Runtime
 	spans []int64
@@ -142,7 +143,7 @@ type sight struct {
 }
 
 // at selects the inputs and the spans of some positions, in a layer whose inputs are x
-// [M, d]: [n, d] and [n, 2]. nil stands for every position.
+// [M, d]: [n, d] and [n, 2]. nil means every position.
 func (s sight) at(x torch.Tensor, at []int64) (rows, spans torch.Tensor) {
 	if at == nil || 2*len(at) == len(s.spans) { // as many, ascending: every one
 		return x, s.all
@@ -187,7 +188,7 @@ func NewLayer(p *torch.Params, name string, c TransformerConfig) *Layer {
 // Forward is the output [n, d] at n positions, whose inputs are x [n, d], of sequences
 // whose inputs are all [M, d]; spans [n, 2] are the rows of all that each position
 // sees, first and end. Attend is the attention softmax(QKᵀ/√(d/H))·V of every head;
-// TestFAMEByHand spells it out step by step, number by number.
+// TestFAMEByHand recomputes it step by step.
 func (l *Layer) Forward(x, all, spans torch.Tensor) torch.Tensor {
 	q := x.Linear(l.qkv.w.Narrow(0, 0, l.hidden), l.qkv.b.Narrow(0, 0, l.hidden))                      // [n, d]
 	kv := all.Linear(l.qkv.w.Narrow(0, l.hidden, 2*l.hidden), l.qkv.b.Narrow(0, l.hidden, 2*l.hidden)) // [M, 2d]

@@ -7,16 +7,16 @@ import (
 
 // sampler composes the batches in which a head learns one set of labels. The rule:
 //
-// Anchors are the training items with a label that another one has, too. In an
-// epoch each anchor is drawn once, in random order. If the batch has no item with a
-// label in common, one of the anchor's labels is drawn and another of its items
-// comes along, whether drawn before or not: every anchor of a batch has a positive
-// in it. The rest of the training items are negatives only. They take the share of
-// each batch that they have of all items, in random order and as far as they
-// reach. What is left for the last batch is dealt to the one before if it would
-// fill less than half of a batch.
+// Anchors are the training items that share a label with another one. An epoch
+// takes each anchor once, in random order. If no item of the batch has a label in
+// common with it, another item with one of its labels, chosen at random, is added,
+// whether the epoch has already taken it or not. So every anchor of a batch has a
+// positive in it. All other training items are negatives only. Their share of each
+// batch is their share of all items, in random order, as far as there are enough.
+// If the last batch had less than half of its anchors, these go to the batch
+// before.
 type sampler struct {
-	labels    [][]int32 // by item id, ascending: what an anchor shares with others; nil for the rest
+	labels    [][]int32 // by item id, ascending: the labels that an anchor shares with others; nil for the rest
 	members   [][]int32 // by label: the anchors that have it, none or more than one
 	anchors   []int32
 	negatives []int32 // negatives only
@@ -51,7 +51,7 @@ func newSampler(labels [][]int32, limit int, items []int32, size int) *sampler {
 	return s
 }
 
-// shared is the number of labels that more than one item has.
+// shared returns the number of labels that more than one item has.
 func (s *sampler) shared() int {
 	n := 0
 	for _, items := range s.members {
@@ -62,21 +62,21 @@ func (s *sampler) shared() int {
 	return n
 }
 
-// epoch gives the batches of an epoch, lists of items without repetition.
+// epoch returns the batches of an epoch, lists of items without repetition.
 func (s *sampler) epoch(r *rand.Rand) [][]int32 {
 	order, negatives := draw(s.anchors, 1, r), draw(s.negatives, 1, r)
 	quota := max(2, s.size*len(order)/max(1, len(order)+len(negatives))) // anchors of a batch
 	var batches [][]int32
-	drawn := make([]bool, len(s.labels)) // by item
-	in := make([]int, len(s.members))    // by label: the last batch that has it, from 1
+	used := make([]bool, len(s.labels)) // by item
+	in := make([]int, len(s.members))   // by label: the last batch that has it, from 1
 	at, left, next := 0, len(order), 0
 	for left > 0 {
 		var batch []int32
 		number := len(batches) + 1
 		add := func(v int32) {
 			batch = append(batch, v)
-			if !drawn[v] {
-				drawn[v] = true
+			if !used[v] {
+				used[v] = true
 				left--
 			}
 			for _, l := range s.labels[v] {
@@ -84,7 +84,7 @@ func (s *sampler) epoch(r *rand.Rand) [][]int32 {
 			}
 		}
 		for left > 0 && (len(batch) < quota || left < quota/2) {
-			for drawn[order[at]] {
+			for used[order[at]] {
 				at++
 			}
 			v := order[at]
@@ -110,16 +110,11 @@ func (s *sampler) epoch(r *rand.Rand) [][]int32 {
 	return batches
 }
 
-// turns says which head takes each step of an epoch, given the number of each one's
-// batches.
-func turns(batches []int, alternate string) []int {
+// turns returns the head that takes each step of an epoch, given the number of batches of
+// each. The heads take turns, but share nothing while the encoder is frozen: the order of
+// their steps makes no difference.
+func turns(batches []int) []int {
 	var out []int
-	if alternate == AlternateEpoch {
-		for h, n := range batches {
-			out = append(out, slices.Repeat([]int{h}, n)...)
-		}
-		return out
-	}
 	for step := range slices.Max(batches) {
 		for h, n := range batches {
 			if step < n {

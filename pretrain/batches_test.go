@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// catalogue is labels of n items, three label counts: a broad, a narrow and none.
+// catalogue makes labels of n items: a broad one, a narrow one, or none.
 func catalogue(n int) (labels [][]int32, limit int, items []int32) {
 	labels = make([][]int32, n+1)
 	for v := 1; v <= n; v++ {
@@ -16,7 +16,7 @@ func catalogue(n int) (labels [][]int32, limit int, items []int32) {
 		case 0: // none
 		case 1:
 			labels[v] = []int32{0}
-		case 2: // two of each but the last
+		case 2: // two of each, except the last
 			labels[v] = []int32{int32(1 + v/8)}
 		case 3:
 			labels[v] = []int32{int32(1 + n/8 + v%40), 0, 0}
@@ -47,7 +47,7 @@ func TestBatchesHavePositives(t *testing.T) {
 						seen[v] = true
 					}
 					if distinct := slices.Compact(slices.Sorted(slices.Values(batch))); len(distinct) != len(batch) {
-						t.Errorf("%d items, batch %d of %d: an item stands twice", n, b, size)
+						t.Errorf("%d items, batch %d of %d: an item occurs twice", n, b, size)
 					}
 					if len(batch) > 2*size {
 						t.Errorf("%d items, batch %d of %d has %d", n, b, size, len(batch))
@@ -64,7 +64,7 @@ func TestBatchesHavePositives(t *testing.T) {
 				}
 				for _, v := range s.anchors {
 					if !seen[v] {
-						t.Errorf("%d items, batches of %d: anchor %d was never drawn", n, size, v)
+						t.Errorf("%d items, batches of %d: anchor %d was never used", n, size, v)
 					}
 				}
 			}
@@ -72,7 +72,7 @@ func TestBatchesHavePositives(t *testing.T) {
 	}
 }
 
-// Negatives take their share of a batch, and nearly all of them a part in an epoch.
+// Negatives take their share of a batch, and an epoch uses nearly all of them.
 func TestBatchesHaveNegatives(t *testing.T) {
 	labels, limit, items := catalogue(1000)
 	s := newSampler(labels, limit, items, 50)
@@ -117,18 +117,13 @@ func TestPairBatches(t *testing.T) {
 }
 
 func TestTurns(t *testing.T) {
-	for alternate, want := range map[string][]int{
-		AlternateStep:  {0, 1, 2, 1, 2, 2},
-		AlternateEpoch: {0, 1, 1, 2, 2, 2},
-	} {
-		if got := turns([]int{1, 2, 3}, alternate); !slices.Equal(got, want) {
-			t.Errorf("%s: %v, want %v", alternate, got, want)
-		}
+	if got, want := turns([]int{1, 2, 3}), []int{0, 1, 2, 1, 2, 2}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
-// Labels go round in exactly the share of the items; others' stay, as do all labels
-// taken together.
+// Exactly the given share of the items exchange labels. All others keep theirs, and
+// the labels as a whole stay the same.
 func TestShuffle(t *testing.T) {
 	var items []int32
 	labels := [][]int32{nil}

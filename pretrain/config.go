@@ -1,13 +1,13 @@
-// Package pretrain gives the item table of a recommender a start from the items'
+// Package pretrain initialises the item table of a recommender from the items'
 // metadata, as FAME+ does (Liu et al. 2026, arXiv 2601.12301). A frozen text
 // encoder turns an item's title, brand and so on into a vector s_v. For each facet
-// of the items a projection head P_h is trained to bring items of one label
-// together and to keep others apart: a supervised contrastive loss on the
-// normalised projections. The row of an item then starts as [P_1(s_v)‖…‖P_H(s_v)]:
-// what FAME's head h sees through W_f^(h) is facet h.
+// of the items a projection head P_h is trained with a supervised contrastive loss
+// on the normalised projections: items with the same label are pulled together,
+// others pushed apart. The initial row of an item is [P_1(s_v)‖…‖P_H(s_v)], so
+// FAME's head h sees facet h through W_f^(h).
 //
-// Data flows one way: datasets.Metadata → texts (TextConfig) → vectors
-// (package bert) → Train, which gives the table and a record of how it came about.
+// Data flows one way: datasets.Metadata → texts (TextConfig) → vectors (package
+// bert) → Train, which returns the table and a record of its training.
 //
 // Shapes in comments: V items, s size of a text vector, d of a row of the table, H
 // heads, n items of a batch.
@@ -18,12 +18,12 @@ import (
 	"slices"
 )
 
-// Version is raised by hand when a change here moves a table's numbers.
+// Version is raised by hand when a change here changes a table's numbers.
 const Version = 1
 
 // Values of Config's settings.
 const (
-	StartContrast = "contrast"  // FAME+: a facet for each head
+	StartContrast = "contrast"  // FAME+: one facet per head
 	StartOneFacet = "one-facet" // the same without facets: all heads learn one set of labels, the union of all facets'
 	StartPCA      = "pca"       // the text vectors' principal components, not trained
 	StartRandom   = "random"    // N(0, .02·Scale), as without text
@@ -31,31 +31,28 @@ const (
 	HeadLinear = "linear" // s → d/H
 	HeadMLP    = "mlp"    // s → s, GELU, s → d/H
 
-	AlternateStep  = "step"  // the heads take turns at every step
-	AlternateEpoch = "epoch" // a head passes over all its items, then the next does
-
 	ExtraCycle   = "cycle"   // head h has facet h mod F
-	ExtraDropout = "dropout" // heads after the F-th tell items apart: an item's only positive is itself under other dropout
+	ExtraDropout = "dropout" // heads after the F-th learn to tell items apart: an item's only positive is itself under another dropout mask
 )
 
 // Config is the part of the [pretrain] section that Train needs; StartConfig is all of it.
 type Config struct {
 	Start          string  `toml:"start" json:"start"`                     // of the item table: "contrast", "one-facet", "pca" or "random"; default "contrast"
-	Scale          float64 `toml:"scale" json:"scale"`                     // of a row: its norm, as a multiple of what a drawn row is expected to have; default 1
+	Scale          float64 `toml:"scale" json:"scale"`                     // norm of a row, as a multiple of the expected norm of a randomly initialised one; default 1
 	Epochs         int     `toml:"epochs" json:"epochs"`                   // passes of each head over the items; default 20
 	Batch          int     `toml:"batch" json:"batch"`                     // items of a step, n; default 512
-	Temperature    float64 `toml:"temperature" json:"temperature"`         // τ, by which cosines are divided; default .07
+	Temperature    float64 `toml:"temperature" json:"temperature"`         // τ, which divides the cosines; default .07
 	LearningRate   float64 `toml:"learning_rate" json:"learning_rate"`     // Adam's; default .001
 	Head           string  `toml:"head" json:"head"`                       // "linear" or "mlp"; default "linear"
-	Alternate      string  `toml:"alternate" json:"alternate"`             // "step" or "epoch"; default "step". While the encoder is frozen heads share nothing, and both give the same table
-	ExtraHeads     string  `toml:"extra_heads" json:"extra_heads"`         // what heads beyond the facets learn: "cycle" or "dropout"; default "cycle"
-	ViewDropout    float64 `toml:"view_dropout" json:"view_dropout"`       // share of a text vector that either view of an item lacks (extra_heads = "dropout"); default .1
-	DropText       float64 `toml:"drop_text" json:"drop_text"`             // share of the items with text, drawn at random, that are treated as if they had none; default 0
-	ShuffledLabels float64 `toml:"shuffled_labels" json:"shuffled_labels"` // share of a facet's training items, drawn at random, that have each other's labels; default 0
+	ExtraHeads     string  `toml:"extra_heads" json:"extra_heads"`         // what the heads beyond the number of facets learn: "cycle" or "dropout"; default "cycle"
+	ViewDropout    float64 `toml:"view_dropout" json:"view_dropout"`       // share of a text vector that each view of an item lacks (extra_heads = "dropout"); default .1
+	DropText       float64 `toml:"drop_text" json:"drop_text"`             // share of the items with text, chosen at random, that are treated as if they had none; default 0
+	ShuffledLabels float64 `toml:"shuffled_labels" json:"shuffled_labels"` // share of a facet's training items, chosen at random, that exchange labels; default 0
 }
 
-// Defaults are the settings of a run that names none. The paper's numbers could
-// not be read; the temperature is Khosla et al.'s, Adam's rate the usual one.
+// Defaults are the settings of a run that configures none. The paper's values
+// could not be read; the temperature is that of Khosla et al., Adam's rate the
+// usual one.
 func Defaults() Config {
 	return Config{
 		Start:        StartContrast,
@@ -65,18 +62,17 @@ func Defaults() Config {
 		Temperature:  .07,
 		LearningRate: 1e-3,
 		Head:         HeadLinear,
-		Alternate:    AlternateStep,
 		ExtraHeads:   ExtraCycle,
 		ViewDropout:  .1,
 	}
 }
 
-// Validate names the first setting that cannot be.
+// Validate reports the first invalid value.
 func (c Config) Validate() error {
 	starts, heads := []string{StartContrast, StartOneFacet, StartPCA, StartRandom}, []string{HeadLinear, HeadMLP}
-	alternate, extra := []string{AlternateStep, AlternateEpoch}, []string{ExtraCycle, ExtraDropout}
+	extra := []string{ExtraCycle, ExtraDropout}
 	bad := func(key string, got any, want string) error {
-		return fmt.Errorf("pretrain.%s = %v: want %s", key, got, want)
+		return fmt.Errorf("pretrain.%s = %v: expected %s", key, got, want)
 	}
 	switch {
 	case !slices.Contains(starts, c.Start):
@@ -86,15 +82,13 @@ func (c Config) Validate() error {
 	case c.Epochs < 1:
 		return bad("epochs", c.Epochs, "at least 1")
 	case c.Batch < 4:
-		return bad("batch", c.Batch, "at least 4 items: a pair and something to tell it from")
+		return bad("batch", c.Batch, "at least 4 items: a pair, and others to compare it with")
 	case !(c.Temperature > 0 && c.Temperature <= 100):
 		return bad("temperature", c.Temperature, "more than 0, at most 100")
 	case !(c.LearningRate > 0 && c.LearningRate < 10):
 		return bad("learning_rate", c.LearningRate, "more than 0 and below 10")
 	case !slices.Contains(heads, c.Head):
 		return bad("head", c.Head, fmt.Sprintf("one of %q", heads))
-	case !slices.Contains(alternate, c.Alternate):
-		return bad("alternate", c.Alternate, fmt.Sprintf("one of %q", alternate))
 	case !slices.Contains(extra, c.ExtraHeads):
 		return bad("extra_heads", c.ExtraHeads, fmt.Sprintf("one of %q", extra))
 	case !(c.ViewDropout > 0 && c.ViewDropout < 1):

@@ -14,8 +14,8 @@ import (
 	"famebench/internal/bert"
 )
 
-// Choose gives the facets of those names, in their order: head 1 learns the first.
-// No names are all facets.
+// Choose returns the facets with these names, in their order: head 1 learns the
+// first. Without names it returns all facets.
 func Choose(facets []datasets.Facet, names []string) ([]datasets.Facet, error) {
 	if len(names) == 0 {
 		return facets, nil
@@ -38,8 +38,8 @@ func Choose(facets []datasets.Facet, names []string) ([]datasets.Facet, error) {
 	return out, nil
 }
 
-// FacetsHash is the SHA-256 of what heads learn: the facets' names and, item by item,
-// the names of the labels.
+// FacetsHash is the SHA-256 of what the heads learn: the facets' names and, for each
+// item, the names of its labels.
 func FacetsHash(facets []datasets.Facet) string {
 	h := sha256.New()
 	for _, f := range facets {
@@ -71,8 +71,9 @@ func merge(facets []datasets.Facet) datasets.Facet {
 	return out
 }
 
-// shuffle gives a share of items each other's labels: some of them, drawn at
-// random, stand in a ring, and each gets what the next has. Others' labels stay.
+// shuffle exchanges the labels of a share of the items, chosen at random: each
+// of them gets the labels of the next, and the last those of the first. Others
+// keep theirs.
 func shuffle(labels [][]int32, items []int32, share float64, r *rand.Rand) [][]int32 {
 	out := slices.Clone(labels)
 	ring := draw(items, share, r)
@@ -82,7 +83,8 @@ func shuffle(labels [][]int32, items []int32, share float64, r *rand.Rand) [][]i
 	return out
 }
 
-// draw is a share of the items, rounded to a whole number of them, in random order.
+// draw returns a random share of the items, rounded to a whole number of them, in
+// random order.
 func draw(items []int32, share float64, r *rand.Rand) []int32 {
 	out := slices.Clone(items)
 	r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })

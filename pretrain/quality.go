@@ -13,20 +13,20 @@ const (
 	qualityItems     = 1024
 )
 
-// examination is what Quality needs to know of a facet.
-type examination struct {
+// evaluation holds what record.Quality is computed from, for one facet.
+type evaluation struct {
 	labels  [][]int32       // by item id
 	queries []int32         // held-out items
-	items   []int32         // all with a label; queries among them
-	place   map[int32]int   // of an item in items
-	members map[int32][]int // by label: places of its items
+	items   []int32         // all with a label, including the queries
+	place   map[int32]int   // index of an item in items
+	members map[int32][]int // by label: indices of its items
 	k       int             // neighbours
 }
 
-// examine readies the held-out items of a facet; nil if none has a fellow, another
-// item with a label in common.
-func examine(labels [][]int32, withText, heldOut []int32) *examination {
-	e := &examination{labels: labels, place: map[int32]int{}, members: map[int32][]int{}}
+// newEvaluation prepares the held-out items of a facet; nil if none has a match, which
+// is another item with a label in common.
+func newEvaluation(labels [][]int32, withText, heldOut []int32) *evaluation {
+	e := &evaluation{labels: labels, place: map[int32]int{}, members: map[int32][]int{}}
 	for _, v := range withText {
 		if len(labels[v]) == 0 {
 			continue
@@ -37,9 +37,9 @@ func examine(labels [][]int32, withText, heldOut []int32) *examination {
 		}
 		e.items = append(e.items, v)
 	}
-	fellow := make([]bool, len(e.items))
+	match := make([]bool, len(e.items))
 	for _, v := range heldOut {
-		if len(e.queries) < qualityItems && e.mark(fellow, v) > 0 {
+		if len(e.queries) < qualityItems && e.mark(match, v) > 0 {
 			e.queries = append(e.queries, v)
 		}
 	}
@@ -50,13 +50,13 @@ func examine(labels [][]int32, withText, heldOut []int32) *examination {
 	return e
 }
 
-// mark sets fellow, by place, to the fellows of v, and counts them.
-func (e *examination) mark(fellow []bool, v int32) (n int) {
-	clear(fellow)
+// mark sets match, by index, to the matches of v, and counts them.
+func (e *evaluation) mark(match []bool, v int32) (n int) {
+	clear(match)
 	for _, l := range e.labels[v] {
 		for _, at := range e.members[l] {
-			if e.items[at] != v && !fellow[at] {
-				fellow[at] = true
+			if e.items[at] != v && !match[at] {
+				match[at] = true
 				n++
 			}
 		}
@@ -64,11 +64,11 @@ func (e *examination) mark(fellow []bool, v int32) (n int) {
 	return n
 }
 
-// measure looks at vectors x [V+1, m], by item id. chance is the purity to expect of
+// measure evaluates vectors x [V+1, m], by item id. chance is the expected purity of
 // random neighbours.
-func (e *examination) measure(rt *torch.Runtime, x torch.Tensor) (m record.Measure, chance float64) {
+func (e *evaluation) measure(rt *torch.Runtime, x torch.Tensor) (m record.Measure, chance float64) {
 	n := len(e.items)
-	fellow, nearest := make([]bool, n), make([]int, 0, n)
+	match, nearest := make([]bool, n), make([]int, 0, n)
 	var spread float64
 	rt.Scope(func() {
 		all := x.Rows(index(rt, e.items)).Normalize().Transpose() // [m, n]
@@ -76,7 +76,7 @@ func (e *examination) measure(rt *torch.Runtime, x torch.Tensor) (m record.Measu
 			rt.Scope(func() {
 				cosines := x.Rows(index(rt, queries)).Normalize().MatMul(all).HostFloats() // [128, n]
 				for i, v := range queries {
-					row, self, fellows := cosines[i*n:(i+1)*n], e.place[v], e.mark(fellow, v)
+					row, self, matches := cosines[i*n:(i+1)*n], e.place[v], e.mark(match, v)
 					var away float64
 					nearest = nearest[:0]
 					for j, c := range row {
@@ -85,20 +85,20 @@ func (e *examination) measure(rt *torch.Runtime, x torch.Tensor) (m record.Measu
 						}
 						d := max(0, 2*(1-float64(c))) // distance²
 						spread += math.Exp(-2 * d)
-						if fellow[j] {
+						if match[j] {
 							away += math.Sqrt(d)
 						}
 						nearest = insert(nearest, j, row, e.k)
 					}
 					pure := 0
 					for _, j := range nearest {
-						if fellow[j] {
+						if match[j] {
 							pure++
 						}
 					}
-					m.Alignment += away / float64(fellows)
+					m.Alignment += away / float64(matches)
 					m.Purity += float64(pure) / float64(e.k)
-					chance += float64(fellows) / float64(n-1)
+					chance += float64(matches) / float64(n-1)
 				}
 			})
 		}
@@ -109,7 +109,7 @@ func (e *examination) measure(rt *torch.Runtime, x torch.Tensor) (m record.Measu
 	return m, chance / q
 }
 
-// insert keeps the places of the k highest values seen so far, highest first.
+// insert keeps the indices of the k highest values seen so far, highest first.
 func insert(nearest []int, j int, row []float32, k int) []int {
 	if len(nearest) == k {
 		if row[j] <= row[nearest[k-1]] {
@@ -118,7 +118,7 @@ func insert(nearest []int, j int, row []float32, k int) []int {
 		nearest = nearest[:k-1]
 	}
 	at, _ := slices.BinarySearchFunc(nearest, row[j], func(i int, c float32) int {
-		if row[i] >= c { // what came before stays in front of its equals
+		if row[i] >= c { // among equal values the earlier one stays in front
 			return -1
 		}
 		return 1
@@ -126,9 +126,9 @@ func insert(nearest []int, j int, row []float32, k int) []int {
 	return slices.Insert(nearest, at, j)
 }
 
-// plane is the first two principal components of the queries' vectors in x, to four
-// decimals: they are for looking at.
-func (e *examination) plane(rt *torch.Runtime, x torch.Tensor) [][2]float32 {
+// plane is the first two principal components of the queries' vectors in x, rounded
+// to four decimals, because they are only plotted.
+func (e *evaluation) plane(rt *torch.Runtime, x torch.Tensor) [][2]float32 {
 	out := make([][2]float32, len(e.queries))
 	rt.Scope(func() {
 		z := x.Rows(index(rt, e.queries)).Normalize()
@@ -141,7 +141,7 @@ func (e *examination) plane(rt *torch.Runtime, x torch.Tensor) [][2]float32 {
 }
 
 // picture is the facet of a head in two dimensions.
-func (t *training) picture(h int, l *learner, e *examination, z torch.Tensor) record.Picture {
+func (t *training) picture(h int, l *head, e *evaluation, z torch.Tensor) record.Picture {
 	f := t.in.Facets[l.facet]
 	p := record.Picture{Head: h + 1, Facet: f.Name, Items: e.queries, Before: e.plane(t.rt, t.text), After: e.plane(t.rt, z)}
 	for _, v := range e.queries {

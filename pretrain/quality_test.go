@@ -9,7 +9,7 @@ import (
 	"famebench/internal/torch"
 )
 
-// Vectors at known angles; the expected values were worked out by hand.
+// Vectors at known angles; the expected values were computed by hand.
 func TestMeasure(t *testing.T) {
 	at := func(degrees float64) []float32 {
 		sin, cos := math.Sincos(degrees * math.Pi / 180)
@@ -19,7 +19,7 @@ func TestMeasure(t *testing.T) {
 	labels := [][]int32{nil, {0}, {0}, {1}, {1, 2}, {3}, nil}
 	x := slices.Concat(at(0), at(0), at(90), at(180), at(90), at(0), at(45))
 	run(t, func(rt *torch.Runtime) {
-		e := examine(labels, []int32{1, 2, 3, 4, 5, 6}, []int32{1, 5, 6, 4})
+		e := newEvaluation(labels, []int32{1, 2, 3, 4, 5, 6}, []int32{1, 5, 6, 4})
 		if e == nil || !slices.Equal(e.queries, []int32{1, 4}) || len(e.items) != 5 || e.k != 4 {
 			t.Fatalf("%+v", e)
 		}
@@ -42,8 +42,8 @@ func TestMeasure(t *testing.T) {
 		if m, _ := e.measure(rt, vectors); m.Purity != .25 {
 			t.Errorf("purity %v of the two nearest, want .25", m.Purity)
 		}
-		if e := examine(labels, []int32{1, 3, 5, 6}, []int32{1, 5, 6}); e != nil {
-			t.Errorf("nobody has a fellow: %+v", e)
+		if e := newEvaluation(labels, []int32{1, 3, 5, 6}, []int32{1, 5, 6}); e != nil {
+			t.Errorf("no item has a match: %+v", e)
 		}
 	})
 }

@@ -14,27 +14,27 @@ import (
 )
 
 // StartConfig is the [pretrain] section of a configuration: how the item table of
-// a model such as fame-plus starts from the items' texts.
+// a model such as fame-plus is initialised from the items' texts.
 type StartConfig struct {
 	Config
 	TextConfig
 	Heads     int      `toml:"heads" json:"heads"`                     // that are trained, each for an equal part of a row; 0: as many as the model has
-	Facets    []string `toml:"facets" json:"facets"`                   // learned by the heads, the first by the first; none: all that the metadata has
+	Facets    []string `toml:"facets" json:"facets"`                   // learned by the heads, the first by head 1; none: all that the metadata has
 	Pooling   string   `toml:"pooling" json:"pooling"`                 // of a text's token states: "mean", "cls" or "max"; "": what the encoder's folder asks for
-	Normalise bool     `toml:"-" json:"normalise"`                     // text vectors have norm 1: where the folder asks for it and Pooling is not set
+	Normalise bool     `toml:"-" json:"normalise"`                     // text vectors are normalised: if the folder asks for it and Pooling is not set
 	MaxTokens int      `toml:"max_tokens" json:"max_tokens"`           // of a text; 0: as many as the encoder takes
-	Untrained string   `toml:"untrained_items" json:"untrained_items"` // rows of items that training never has: "as-trained" or "neighbours"
-	Frozen    bool     `toml:"frozen" json:"frozen"`                   // the item table stays as it starts
+	Untrained string   `toml:"untrained_items" json:"untrained_items"` // rows of items that never occur in training: "as-trained" or "neighbours"
+	Frozen    bool     `toml:"frozen" json:"frozen"`                   // the item table keeps its initial values
 	Encoder   string   `toml:"encoder" json:"-"`                       // folder of the text encoder; "": where scripts/fetch-encoder.sh puts it. Its fingerprint is part of the id
 }
 
-// StartDefaults are the settings of a configuration that names none.
+// StartDefaults are the settings of a configuration that sets none.
 func StartDefaults() StartConfig {
 	return StartConfig{Config: Defaults(), TextConfig: TextDefaults(), Facets: []string{}, MaxTokens: 128, Untrained: AsTrained}
 }
 
 // SpecStart are the settings of a spec that names none. A spec always says how texts
-// are pooled; the mean is left out, as it was before folders were asked.
+// are pooled. It leaves out the mean, because older specs did not name it.
 func SpecStart() StartConfig {
 	s := StartDefaults()
 	s.Pooling = string(bert.MeanPooling)
@@ -46,7 +46,8 @@ func (s StartConfig) Validate() error {
 	return errors.Join(s.Config.Validate(), s.TextConfig.Validate(), s.validate())
 }
 
-// validate checks what StartConfig adds to the settings of texts and of the contrast.
+// validate checks the settings that StartConfig adds to those of the texts and of the
+// contrast.
 func (s StartConfig) validate() error {
 	switch {
 	case s.Untrained != AsTrained && s.Untrained != Neighbours:
@@ -63,13 +64,13 @@ func (s StartConfig) validate() error {
 			return fmt.Errorf("facets: no facet %q%s", name, conf.Hint(name, datasets.FacetNames()))
 		}
 		if slices.Contains(s.Facets[:i], name) {
-			return fmt.Errorf("facets: %q stands twice", name)
+			return fmt.Errorf("facets: %q is listed twice", name)
 		}
 	}
 	return nil
 }
 
-// Settings are those that a spec names.
+// Settings returns the settings that a spec names.
 func (s StartConfig) Settings() (record.Settings, error) {
 	defaults := SpecStart()
 	diff, err := record.Diff(&defaults, &s)
@@ -77,7 +78,19 @@ func (s StartConfig) Settings() (record.Settings, error) {
 	return diff, err
 }
 
-// Read gives the items' texts, and the facets that heads learn.
+// Gone are settings that older versions had and that made no difference to any table.
+// Specs of their records may name them.
+var Gone = []string{"alternate"}
+
+// FromSpec gives the settings of which a spec names some.
+func FromSpec(named record.Settings) (StartConfig, error) {
+	s := SpecStart()
+	named = maps.Clone(named)
+	maps.DeleteFunc(named, func(key string, _ json.RawMessage) bool { return slices.Contains(Gone, key) })
+	return s, named.Apply(&s)
+}
+
+// Read returns the items' texts, and the facets that the heads learn.
 func (s StartConfig) Read(data *datasets.Dataset) (texts []string, facets []datasets.Facet, err error) {
 	meta, err := data.Metadata()
 	if err != nil {
@@ -95,21 +108,21 @@ func (s StartConfig) Read(data *datasets.Dataset) (texts []string, facets []data
 	return texts, facets, nil
 }
 
-// Reads tells whether the start depends on the items' texts.
+// Reads reports whether the initialisation depends on the items' texts.
 func (s StartConfig) Reads() bool { return s.Config.Start != StartRandom }
 
-// Learns tells whether the start depends on the items' labels.
+// Learns reports whether the initialisation depends on the items' labels.
 func (s StartConfig) Learns() bool {
 	return s.Config.Start == StartContrast || s.Config.Start == StartOneFacet
 }
 
-// Ignores tells whether a setting makes no difference to the start.
+// Ignores reports whether a setting makes no difference to the initialisation.
 func (s StartConfig) Ignores(key string) bool {
 	switch {
 	case !s.Reads():
 		return !slices.Contains([]string{"start", "scale", "frozen"}, key)
 	case !s.Learns():
-		return slices.Contains([]string{"facets", "epochs", "batch", "temperature", "learning_rate", "head", "alternate", "extra_heads", "view_dropout", "shuffled_labels"}, key)
+		return slices.Contains([]string{"facets", "epochs", "batch", "temperature", "learning_rate", "head", "extra_heads", "view_dropout", "shuffled_labels"}, key)
 	}
 	return false
 }
@@ -121,7 +134,8 @@ func (s StartConfig) FacetsHash(facets []datasets.Facet) string {
 	return FacetsHash(facets)
 }
 
-// Shape is the width of a model's item table, and how many heads make it.
+// Shape returns the width of a model's item table and the number of heads that
+// share it.
 func (s StartConfig) Shape(params any) (hidden, heads int, err error) {
 	all, err := record.All(params)
 	if err != nil {
@@ -134,13 +148,13 @@ func (s StartConfig) Shape(params any) (hidden, heads int, err error) {
 	return hidden, heads, err
 }
 
-// What becomes of the rows of items that training never has.
+// How the rows of items that never occur in training are used.
 const (
-	// AsTrained leaves them as training left them. It had them as wrong answers only,
-	// which drives all of them the same way: away from every user.
+	// AsTrained keeps them as they are after training. They were only ever pushed
+	// away as negatives, all in the same direction: away from every user.
 	AsTrained = "as-trained"
-	// Neighbours gives each of them the mean of the trained rows of the items whose
-	// starts are nearest to its own: what is known of it is its text, and what became
-	// of like texts is known. Items without text stay as trained.
+	// Neighbours replaces each of them by the mean of the trained rows of the items
+	// whose initial rows are nearest to its own: only its text is known, and training
+	// shows where similar texts ended up. Items without text stay as trained.
 	Neighbours = "neighbours"
 )

@@ -2,17 +2,18 @@ package pretrain
 
 import "famebench/internal/torch"
 
-// Positives says which items of a batch belong together: those that share a label.
+// Positives are the pairs of items of a batch that share a label.
 type Positives struct {
-	// Counts has |P(i)| for each item: how many others share a label with it.
+	// Counts has |P(i)| for each item: the number of others that share a label
+	// with it.
 	Counts []int
 	// Anchors is the number of items with a positive; the others are negatives only.
 	Anchors int
 
-	weights []float32 // [n, n]: 1/|P(i)| where column p is in P(i), else 0
+	weights []float32 // [n, n]: 1/|P(i)| if column p is in P(i), else 0
 }
 
-// NewPositives finds the pairs of a batch from the labels of its items; an item may
+// NewPositives finds the pairs of a batch by the labels of its items. An item may
 // have any number of labels.
 func NewPositives(labels [][]int32) *Positives {
 	n := len(labels)
@@ -49,13 +50,13 @@ func NewPositives(labels [][]int32) *Positives {
 //
 //	L_i = −1/|P(i)| Σ_{p∈P(i)} log( exp(z_i·z_p/τ) / Σ_{a≠i} exp(z_i·z_a/τ) )
 //
-// and the mean over anchors. Items without a positive are no anchors, but stand in
-// the others' sums. A scalar; there must be an anchor.
+// averaged over the anchors. Items without a positive are not anchors, but are
+// part of the others' sums. The result is a scalar; there must be an anchor.
 func SupCon(rt *torch.Runtime, x torch.Tensor, p *Positives, temperature float64) torch.Tensor {
 	return anchorLosses(rt, x, p, temperature).Sum(0).Scale(1 / float64(p.Anchors))
 }
 
-// anchorLosses are L_i [n], 0 for items that are no anchor.
+// anchorLosses are L_i [n], 0 for items that are not anchors.
 func anchorLosses(rt *torch.Runtime, x torch.Tensor, p *Positives, temperature float64) torch.Tensor {
 	n := int64(len(p.Counts))
 	z := x.Normalize()                                                          // [n, d']

@@ -39,12 +39,12 @@ func checkOracle(t *testing.T, device string) {
 				Temperature float64
 			}
 			var in struct {
-				Labels     []int32   // one an item
+				Labels     []int32   // one per item
 				Attributes [][]int32 // or any number
 			}
 			var out struct {
 				Counts  []int      `json:"positives_count"`
-				Losses  []*float64 `json:"loss_per_anchor"` // null: no anchor
+				Losses  []*float64 `json:"loss_per_anchor"` // null: not an anchor
 				Anchors int
 				Mean    float64 `json:"loss_mean"`
 			}
@@ -88,8 +88,8 @@ func checkOracle(t *testing.T, device string) {
 	}
 }
 
-// At any temperature that the configuration allows the loss is a number: e^(1/τ)
-// alone would overflow.
+// The loss is finite at every temperature that the configuration allows,
+// although e^(1/τ) would overflow.
 func TestSupConStaysFinite(t *testing.T) {
 	run(t, func(rt *torch.Runtime) {
 		params := rt.NewParams()
@@ -109,7 +109,7 @@ func TestSupConStaysFinite(t *testing.T) {
 	})
 }
 
-// Two views of items are the positives of each other; labels that an item repeats
+// Two views of an item are positives of each other; repeated labels of an item
 // count once.
 func TestPositives(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -9,8 +9,8 @@ import (
 	"famebench/models"
 )
 
-// normalTable is a table [V+1, d] drawn from N(0, .02·scale), padding included, as
-// the models draw theirs.
+// normalTable is a table [V+1, d] from N(0, .02·scale), padding included, as the
+// models initialise theirs.
 func normalTable(items, d int, scale float64, r *rand.Rand) []float32 {
 	out := make([]float32, (items+1)*d)
 	for i := range out {
@@ -19,7 +19,7 @@ func normalTable(items, d int, scale float64, r *rand.Rand) []float32 {
 	return out
 }
 
-// blockNorm is the expected norm of n coordinates drawn from N(0, .02): 0.02·√n.
+// blockNorm is the expected norm of n coordinates from N(0, .02): 0.02·√n.
 func blockNorm(n int) float64 { return models.InitStd * math.Sqrt(float64(n)) }
 
 // fill sets columns first, first+1, … of some rows of a table [V+1, d] to vectors
@@ -33,9 +33,9 @@ func fill(table []float32, d int, rows []int32, vectors []float32, scale float64
 	}
 }
 
-// principal gives the first k principal components of the rows of x [n, s]: their
-// coordinates [n, k], the rows centred, in order of falling variance. The sign of a
-// component is such that the largest coordinate of its direction is positive.
+// principal returns the first k principal components of the rows of x [n, s], which
+// it centres: their coordinates [n, k], in order of decreasing variance. The sign
+// of a component is such that the largest coordinate of its direction is positive.
 // k is at most s.
 func principal(rt *torch.Runtime, x torch.Tensor, k int) torch.Tensor {
 	shape := x.Shape()

@@ -14,28 +14,27 @@ import (
 type TextConfig struct {
 	Template string `toml:"template" json:"template"`   // see ParseTemplate; default "{title}. {brand}. {categories}"
 	Unescape bool   `toml:"unescape" json:"unescape"`   // resolve HTML entities ("&amp;") first; default true. Amazon's files and titles of the S3-Rec layout are resolved when read
-	MaxWords int    `toml:"max_words" json:"max_words"` // words, between blanks, that are kept of a text; default 0: all
+	MaxWords int    `toml:"max_words" json:"max_words"` // number of words, between blanks, that are kept of a text; default 0: all
 }
 
-// TextDefaults are the settings of a data set that names none.
+// TextDefaults are the settings of a data set that sets none.
 func TextDefaults() TextConfig {
 	return TextConfig{Template: "{title}. {brand}. {categories}", Unescape: true}
 }
 
-// Validate names the first setting that cannot be.
+// Validate reports the first invalid value.
 func (c TextConfig) Validate() error {
 	if _, err := ParseTemplate(c.Template); err != nil {
 		return err
 	}
 	if c.MaxWords < 0 {
-		return fmt.Errorf("max_words = %d: want 0 (all) or more", c.MaxWords)
+		return fmt.Errorf("max_words = %d: expected 0 (all) or more", c.MaxWords)
 	}
 	return nil
 }
 
-// Texts are the texts of the items by item id, "" for padding and for items of
-// which the metadata has nothing that the template asks for. That none has a text
-// is an error.
+// Texts returns the texts of the items by item id, "" for padding and for items
+// without any of the template's fields. It is an error if no item has a text.
 func (c TextConfig) Texts(m *datasets.Metadata, items int) ([]string, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("pretrain: %w", err)
@@ -63,11 +62,12 @@ type Template struct {
 	end   string // literal text after the last field
 }
 
-// part is a field with the literal text before it and, if it stands in brackets, the
+// part is a field with the literal text before it and, if it is in brackets, the
 // closing one.
 type part struct{ before, field, after string }
 
-// ownBracket splits the literal text after p, which stands in brackets or not.
+// ownBracket splits the literal text after p at the bracket that closes p's
+// own, if there is one.
 func (p part) ownBracket(literal string) (after, rest string) {
 	for _, b := range []string{"()", "[]"} {
 		if strings.HasSuffix(p.before, b[:1]) && strings.HasPrefix(literal, b[1:]) {
@@ -95,7 +95,7 @@ var templateFields = []struct {
 	}},
 }
 
-// at is list[v], or nothing where the source has no such field.
+// at is list[v], or the zero value if the source has no such field.
 func at[T any](list []T, v int) (none T) {
 	if v < len(list) {
 		return list[v]
@@ -109,17 +109,17 @@ func joined(names []string) string {
 
 // ParseTemplate reads a pattern such as "{title}. By {brand}": literal text with
 // fields in braces, which are title, brand, categories (the path, broad to narrow),
-// description, genres and year. A field without a value takes the literal text
-// before it with it, and the brackets in which it stands; what then stands first loses
-// its leading punctuation: no separator is left alone. Runs of blanks in values become
-// one.
+// description, genres and year. A field without a value is left out, with the literal
+// text before it and the brackets around it. The text that then comes first loses its
+// leading punctuation, so no separator is left on its own. Runs of blanks in values
+// become one.
 func ParseTemplate(s string) (Template, error) {
 	var t Template
 	bad := func(format string, args ...any) (Template, error) {
 		return Template{}, fmt.Errorf("template %q: "+format, append([]any{s}, args...)...)
 	}
 	rest := s
-	literal := func(text string) string { // takes from it what is the last field's
+	literal := func(text string) string { // removes the last field's bracket from it
 		if n := len(t.parts); n > 0 {
 			t.parts[n-1].after, text = t.parts[n-1].ownBracket(text)
 		}
@@ -146,7 +146,7 @@ func ParseTemplate(s string) (Template, error) {
 	}
 	t.end = literal(rest)
 	if len(t.parts) == 0 {
-		return bad("no field; want at least one of {%s}", strings.Join(fieldNames(), "}, {"))
+		return bad("no field; expected at least one of {%s}", strings.Join(fieldNames(), "}, {"))
 	}
 	return t, nil
 }
@@ -202,5 +202,5 @@ func fieldValue(m *datasets.Metadata, v int, field string) string {
 			return f.value(m, v)
 		}
 	}
-	return "" // ParseTemplate lets none through
+	return "" // ParseTemplate refuses unknown fields
 }

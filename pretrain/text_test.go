@@ -78,8 +78,8 @@ func TestTextErrors(t *testing.T) {
 	}
 }
 
-// Reading metadata differently would change what the committed records are about:
-// these hashes are theirs.
+// These hashes are those of the committed records. If metadata are read
+// differently, the records no longer belong to their data.
 func TestBeautyIsAsRecorded(t *testing.T) {
 	d, err := datasets.Open(datasets.Config{Name: "amazon-beauty"}, "")
 	if err != nil {

@@ -14,8 +14,7 @@ import (
 	"famebench/models"
 )
 
-// Input is what is known of the items. Everything is by item id, padding (0)
-// included.
+// Input describes the items. Everything is by item id, padding (0) included.
 type Input struct {
 	Vectors []float32 // [V+1, Size]: s_v, row-major; rows of items without text are not read
 	Size    int       // s
@@ -25,43 +24,43 @@ type Input struct {
 	Heads   int // H, divides d
 }
 
-// Result is a start of the item table and how it came about.
+// Result is an initial item table and the record of its training.
 type Result struct {
 	// Table is [V+1, d], row-major. Every row of an item with text has Config.Scale times
-	// the expected norm of a row drawn from N(0, .02), 0.02·√d, of which each head's block
-	// has an equal share; padding and items without text are drawn from N(0, .02·Scale).
+	// the expected norm of a row from N(0, .02), which is 0.02·√d; each head's block has
+	// an equal share of it. Padding and items without text are from N(0, .02·Scale).
 	Table    []float32
-	FromText []bool // [V+1]: rows that come from a text, the others are drawn
+	FromText []bool // [V+1]: rows that come from a text; the others are randomly initialised
 	Record   record.Pretrain
-	Pictures []record.Picture // one a facet that was learned
+	Pictures []record.Picture // one per facet that was learned
 }
 
-// Progress is where training is, told after every step.
+// Progress is the state of training, reported after every step.
 type Progress struct {
 	Epoch, Epochs int     // from 1
 	Step, Steps   int     // of the epoch
 	Loss          float64 // of the step
 }
 
-// heldOut is the share of the items with text and labels that no step of training
+// heldOut is the share of the items with text and labels that training never
 // sees.
 const heldOut = .1
 
-// Train makes a start of the item table, by c.Start, in a Runtime of its own, which
-// tc describes (tc.Seed is the run's seed). It must not be called where another
-// Runtime is at work: it seeds the generators of all.
+// Train makes an initial item table, by the method c.Start, in a Runtime of its
+// own, which tc describes (tc.Seed is the run's seed). It must not be called while
+// another Runtime is in use, because it seeds the generators of the whole process.
 //
 // Head h learns facet h; c.ExtraHeads says what heads beyond the facets learn.
 // With fewer heads than facets the last facets are not learned.
 //
-// Before the heads text vectors are centred and scaled to coordinates of mean
-// square 1 over the items with text: a fixed map that the heads' first layer could
-// make as well, but Adam would take long to find. The table has the heads'
-// normalised outputs, which are what the loss compares; the norm of an output
-// means nothing to it.
+// Text vectors are first centred and scaled so that the mean square of their
+// coordinates over the items with text is 1. The heads' first layer could learn
+// this map, but Adam would need many steps for it. The table consists of the
+// heads' normalised outputs, because the loss compares these and ignores the norm
+// of an output.
 //
-// For "pca" component c of the text vectors is a coordinate of head c mod H, so that
-// the heads' blocks carry about as much each. Rows have the same norm.
+// For "pca", component c of the text vectors is a coordinate of head c mod H, so
+// that the heads' blocks have about the same variance. Rows have the same norm.
 func Train(ctx context.Context, tc torch.Config, in Input, c Config, progress func(Progress)) (*Result, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -101,9 +100,9 @@ func (in Input) validate(c Config) error {
 	case c.Start == StartRandom:
 		return nil
 	case in.Size < 1 || len(in.Vectors) != rows*in.Size:
-		return fmt.Errorf("%d values in text vectors of size %d: want %d rows, one for each of %d items and padding", len(in.Vectors), in.Size, rows, rows-1)
+		return fmt.Errorf("%d values in text vectors of size %d: expected %d rows, one for each of %d items and padding", len(in.Vectors), in.Size, rows, rows-1)
 	case c.Start == StartPCA && in.Size < in.Hidden:
-		return fmt.Errorf("start = %q: text vectors of size %d have no %d principal components: want a smaller hidden size or another encoder", c.Start, in.Size, in.Hidden)
+		return fmt.Errorf("start = %q: text vectors of size %d do not have %d principal components: use a smaller hidden size or another encoder", c.Start, in.Size, in.Hidden)
 	case c.Start != StartPCA && len(in.Facets) == 0:
 		return fmt.Errorf("start = %q: the metadata has no facet to learn", c.Start)
 	}
@@ -113,18 +112,18 @@ func (in Input) validate(c Config) error {
 		}
 		for _, x := range in.Vectors[v*in.Size : (v+1)*in.Size] {
 			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-				return fmt.Errorf("the text vector of item %d holds %v", v, x)
+				return fmt.Errorf("the text vector of item %d contains %v", v, x)
 			}
 		}
 	}
 	for _, f := range in.Facets {
 		if len(f.Labels) != rows {
-			return fmt.Errorf("facet %q has labels for %d rows, want %d: %d items and padding", f.Name, len(f.Labels), rows, rows-1)
+			return fmt.Errorf("facet %q has labels for %d rows, expected %d: %d items and padding", f.Name, len(f.Labels), rows, rows-1)
 		}
 		for v, labels := range f.Labels {
 			for _, l := range labels {
 				if l < 0 || int(l) >= len(f.Values) {
-					return fmt.Errorf("facet %q: item %d has label %d, want 0 to %d", f.Name, v, l, len(f.Values)-1)
+					return fmt.Errorf("facet %q: item %d has label %d, expected 0 to %d", f.Name, v, l, len(f.Values)-1)
 				}
 			}
 		}
@@ -132,7 +131,7 @@ func (in Input) validate(c Config) error {
 	return nil
 }
 
-// training is a start under way.
+// training is the state of Train.
 type training struct {
 	in     Input
 	config Config
@@ -142,7 +141,7 @@ type training struct {
 	result *Result
 
 	withText []int32 // items, ascending
-	held     []int32 // of those the held-out ones, in random order
+	held     []int32 // the held-out ones of these, in random order
 	train    []int32 // the others, ascending
 
 	text  torch.Tensor // [V+1, s]: as given; 0 without text
@@ -163,7 +162,7 @@ func (t *training) random(stream, head, epoch int) *rand.Rand {
 	return rand.New(rand.NewPCG(t.seed, uint64(stream)<<56|uint64(head)<<32|uint64(epoch)))
 }
 
-// divide tells items with text from those without, and draws the held-out ones.
+// divide finds the items with text, and selects the held-out ones.
 func (t *training) divide() error {
 	r := &t.result.Record
 	r.Start, r.Items = t.config.Start, t.items
@@ -184,7 +183,7 @@ func (t *training) divide() error {
 		t.result.FromText[v] = t.config.Start != StartRandom
 	}
 	if len(t.withText) < 2 && t.config.Start != StartRandom {
-		return fmt.Errorf("start = %q: %d of %d items have a text: want at least 2", t.config.Start, len(t.withText), t.items)
+		return fmt.Errorf("start = %q: %d of %d items have a text: expected at least 2", t.config.Start, len(t.withText), t.items)
 	}
 	if t.config.Start != StartContrast && t.config.Start != StartOneFacet {
 		return nil
@@ -242,7 +241,7 @@ func (t *training) load() error {
 	return nil
 }
 
-// pca is the start without training.
+// pca fills the table without training.
 func (t *training) pca() error {
 	d, H := t.in.Hidden, t.in.Heads
 	if err := t.load(); err != nil {
@@ -261,10 +260,10 @@ func (t *training) pca() error {
 	return nil
 }
 
-// learner is a head in training.
-type learner struct {
+// head is a head in training.
+type head struct {
 	record.Head
-	facet     int           // on which it is measured; −1 none
+	facet     int           // the facet that evaluates it; −1: none
 	sampler   *sampler      // nil for dropout
 	first     models.Linear // the only layer, or the one before GELU
 	second    models.Linear
@@ -277,7 +276,7 @@ type learner struct {
 }
 
 // forward is P_h of x [n, s]: [n, d/H], not normalised.
-func (l *learner) forward(x torch.Tensor) torch.Tensor {
+func (l *head) forward(x torch.Tensor) torch.Tensor {
 	x = l.first.Forward(x)
 	if l.mlp {
 		x = l.second.Forward(x.GELU())
@@ -291,7 +290,7 @@ func (t *training) contrast(ctx context.Context, progress func(Progress)) error 
 		return err
 	}
 	p := t.rt.NewParams()
-	heads, err := t.learners(p)
+	heads, err := t.newHeads(p)
 	if err != nil {
 		return err
 	}
@@ -308,7 +307,7 @@ func (t *training) contrast(ctx context.Context, progress func(Progress)) error 
 			l.next, l.lossSum, l.anchorSum = 0, 0, 0
 			counts[h] = len(l.batches)
 		}
-		schedule := turns(counts, t.config.Alternate)
+		schedule := turns(counts)
 		for step, h := range schedule {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -329,17 +328,17 @@ func (t *training) contrast(ctx context.Context, progress func(Progress)) error 
 	return nil
 }
 
-// learners makes the heads and what they are to learn.
-func (t *training) learners(p *torch.Params) ([]*learner, error) {
+// newHeads makes the heads, each with the labels that it learns.
+func (t *training) newHeads(p *torch.Params) ([]*head, error) {
 	c, in := t.config, t.in
 	sets := in.Facets
 	if c.Start == StartOneFacet {
 		sets = []datasets.Facet{merge(in.Facets)}
 	}
 	samplers := make([]*sampler, len(sets))
-	var out []*learner
+	var out []*head
 	for h := range in.Heads {
-		l := &learner{facet: h % len(in.Facets), mlp: c.Head == HeadMLP}
+		l := &head{facet: h % len(in.Facets), mlp: c.Head == HeadMLP}
 		if h >= len(in.Facets) && c.Start == StartContrast && c.ExtraHeads == ExtraDropout {
 			l.facet, l.Learned, l.Anchors = -1, "dropout", len(t.train)
 		} else {
@@ -366,7 +365,7 @@ func (t *training) learners(p *torch.Params) ([]*learner, error) {
 	return out, nil
 }
 
-// sampler readies the batches of a set of labels.
+// sampler prepares the batches for a set of labels.
 func (t *training) sampler(f datasets.Facet, set int) (*sampler, error) {
 	var labelled []int32
 	seen := map[int32]bool{}
@@ -384,14 +383,15 @@ func (t *training) sampler(f datasets.Facet, set int) (*sampler, error) {
 	case len(labelled) == 0:
 		return nil, fmt.Errorf("facet %q: none of the %d items with text in training has a label", f.Name, len(t.train))
 	case len(s.anchors) == 0:
-		return nil, fmt.Errorf("facet %q: no two of the %d labelled items with text in training have a label in common, so there is nothing to draw together: leave the facet out", f.Name, len(labelled))
+		return nil, fmt.Errorf("facet %q: no two of the %d labelled items with text in training have a label in common, so there are no positive pairs: leave the facet out", f.Name, len(labelled))
 	case len(seen) == 1:
 		return nil, fmt.Errorf("facet %q: all %d labelled items with text in training have the same label, so there is nothing to tell apart: leave the facet out", f.Name, len(labelled))
 	}
 	return s, nil
 }
 
-// pairBatches deals items to batches of about size/2, of which each brings two views.
+// pairBatches divides items into batches of about size/2, because each item adds two
+// views.
 func pairBatches(items []int32, size int, r *rand.Rand) [][]int32 {
 	order := draw(items, 1, r)
 	n := (2*len(order) + size - 1) / size
@@ -402,8 +402,8 @@ func pairBatches(items []int32, size int, r *rand.Rand) [][]int32 {
 	return out
 }
 
-// step is an update of one head on its next batch; it returns the loss.
-func (t *training) step(p *torch.Params, adam *torch.Adam, h int, l *learner) (loss float64) {
+// step updates one head on its next batch and returns the loss.
+func (t *training) step(p *torch.Params, adam *torch.Adam, h int, l *head) (loss float64) {
 	items := l.batches[l.next]
 	l.next++
 	l.steps++
@@ -439,10 +439,10 @@ func (t *training) step(p *torch.Params, adam *torch.Adam, h int, l *learner) (l
 	return loss
 }
 
-// finish fills the table, and measures what the heads have learned.
-func (t *training) finish(heads []*learner) {
+// finish fills the table and measures what the heads have learned.
+func (t *training) finish(heads []*head) {
 	d, width := t.in.Hidden, t.in.Hidden/t.in.Heads
-	exams, before := map[int]*examination{}, map[int]record.Quality{}
+	evaluations, before := map[int]*evaluation{}, map[int]record.Quality{}
 	for h, l := range heads {
 		t.rt.Scope(func() {
 			z := t.project(l) // [V+1, d/H]
@@ -451,10 +451,10 @@ func (t *training) finish(heads []*learner) {
 			if l.facet < 0 {
 				return
 			}
-			e, again := exams[l.facet]
+			e, again := evaluations[l.facet]
 			if !again {
-				e = examine(t.in.Facets[l.facet].Labels, t.withText, t.held)
-				exams[l.facet] = e
+				e = newEvaluation(t.in.Facets[l.facet].Labels, t.withText, t.held)
+				evaluations[l.facet] = e
 				if e != nil {
 					m, chance := e.measure(t.rt, t.text)
 					before[l.facet] = record.Quality{Items: len(e.queries), Neighbors: e.k, Chance: chance, Before: m}
@@ -475,7 +475,7 @@ func (t *training) finish(heads []*learner) {
 }
 
 // project is a head's normalised output for all items: [V+1, d/H].
-func (t *training) project(l *learner) torch.Tensor {
+func (t *training) project(l *head) torch.Tensor {
 	var blocks []torch.Tensor
 	rows := int64(t.items + 1)
 	for first := int64(0); first < rows; first += 8192 {

@@ -16,10 +16,9 @@ import (
 	"famebench/internal/torch"
 )
 
-// synthetic has items whose text vectors hold two facets, "brand" and "genre", in
-// 3 directions for each label, under much that has to do with neither: what a head
-// must find. Every 7th item has no brand; an item has one or two genres; the last
-// item has no text.
+// synthetic has items whose text vectors contain two facets, "brand" and "genre",
+// in 3 directions for each label, under much noise that a head must ignore. Every
+// 7th item has no brand; an item has one or two genres; the last item has no text.
 func synthetic(items int) Input {
 	const size, brands, genres = 24, 5, 6
 	r := rand.New(rand.NewPCG(5, 5))
@@ -45,7 +44,7 @@ func synthetic(items int) Input {
 	for v := 1; v <= items; v++ {
 		x := normal(size, 1)
 		for j := range x {
-			x[j] += 3 // what all texts have in common
+			x[j] += 3 // the part that all texts share
 		}
 		add := func(vectors []float32, label int32) {
 			for j := range x {
@@ -84,8 +83,8 @@ func train(t *testing.T, in Input, c Config) *Result {
 	return r
 }
 
-// Training brings held-out items nearer to their kind, in every head and of either
-// form.
+// Training brings held-out items nearer to items with the same label, in every
+// head, linear or MLP.
 func TestTrainSeparatesLabels(t *testing.T) {
 	for _, head := range []string{HeadLinear, HeadMLP} {
 		c := quick()
@@ -116,7 +115,7 @@ func TestTrainSeparatesLabels(t *testing.T) {
 // The record accounts for every item.
 func TestTrainCountsItems(t *testing.T) {
 	in := synthetic(100)
-	in.Facets[1].Labels[7] = nil // now without any label
+	in.Facets[1].Labels[7] = nil // without any label now
 	in.HasText[8], in.HasText[9] = false, false
 	r := train(t, in, quick()).Record
 	if r.Items != 100 || r.WithoutText != 3 || r.WithoutLabels != 1 || r.HeldOut != 9 {
@@ -141,8 +140,8 @@ func TestTrainCountsItems(t *testing.T) {
 	}
 }
 
-// Rows have the norm that the models' own have, in equal shares of the heads; items
-// without text, and padding, keep what was drawn for them, whatever the start.
+// Rows have the norm of the models' own rows, with an equal share for each head.
+// Items without text, and padding, are randomly initialised with every method.
 func TestTable(t *testing.T) {
 	in := synthetic(200)
 	c := quick()
@@ -174,21 +173,21 @@ func TestTable(t *testing.T) {
 	c.Start = StartRandom
 	for i, x := range train(t, in, c).Table {
 		if math.Abs(float64(x-3*tables[StartRandom][i])) > 1e-6 {
-			t.Fatal("three times the scale is not three times the drawn row")
+			t.Fatal("three times the scale is not three times the random row")
 		}
 	}
 	random := tables[StartRandom]
 	if got := length(random) / math.Sqrt(201*16); math.Abs(got-.02) > .002 {
-		t.Errorf("drawn rows have a standard deviation of %v", got)
+		t.Errorf("random rows have a standard deviation of %v", got)
 	}
 	for start, table := range tables {
 		for _, v := range []int{0, 200} {
 			if row := table[v*16 : (v+1)*16]; !slices.Equal(row, random[v*16:(v+1)*16]) || length(row) == 0 {
-				t.Errorf("%s: row %d was not drawn: %v", start, v, row)
+				t.Errorf("%s: row %d is not random: %v", start, v, row)
 			}
 		}
 		if start != StartRandom && slices.Equal(table[16:32], random[16:32]) {
-			t.Errorf("%s: item 1 was drawn", start)
+			t.Errorf("%s: item 1 is random", start)
 		}
 	}
 	if slices.Equal(tables[StartContrast], tables[StartOneFacet]) {
@@ -217,19 +216,14 @@ func TestTrainIsDeterministic(t *testing.T) {
 	if err != nil || slices.Equal(first.Table, other.Table) {
 		t.Errorf("two seeds, one table (%v)", err)
 	}
-	// Heads share nothing, so the order of their steps is all that differs.
-	c.Alternate = AlternateEpoch
-	if !reflect.DeepEqual(first, train(t, in, c)) {
-		t.Error("alternation changes the result")
-	}
 }
 
-// What heads beyond the facets, and facets beyond the heads, do.
+// More heads than facets, and more facets than heads.
 func TestHeadsAndFacets(t *testing.T) {
 	for _, c := range []struct {
 		heads        int
 		start, extra string
-		want         []string // what each head learned/is measured on
+		want         []string // what each head learned / the facet that evaluates it
 	}{
 		{1, StartContrast, ExtraCycle, []string{"brand/brand"}},
 		{4, StartContrast, ExtraCycle, []string{"brand/brand", "genre/genre", "brand/brand", "genre/genre"}},
@@ -282,7 +276,7 @@ func TestGradientsReachTheirHead(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := rt.NewParams()
-			heads, err := tr.learners(p)
+			heads, err := tr.newHeads(p)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -308,7 +302,7 @@ func TestGradientsReachTheirHead(t *testing.T) {
 	}
 }
 
-// What is wrong is said before or instead of training, with a way out.
+// Bad input is reported before training, with advice.
 func TestTrainErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(in *Input, c *Config)
@@ -333,12 +327,12 @@ func TestTrainErrors(t *testing.T) {
 		"no text":          {func(in *Input, c *Config) { clear(in.HasText) }, "0 of 40 items have a text"},
 		"one text, pca":    {func(in *Input, c *Config) { clear(in.HasText); in.HasText[4] = true; c.Start = StartPCA }, "1 of 40 items have a text"},
 		"equal vectors":    {func(in *Input, c *Config) { clear(in.Vectors) }, "the text vectors of all items are equal"},
-		"NaN":              {func(in *Input, c *Config) { in.Vectors[5*in.Size+2] = float32(math.NaN()) }, "the text vector of item 5 holds NaN"},
-		"short vectors":    {func(in *Input, c *Config) { in.Vectors = in.Vectors[1:] }, "want 41 rows"},
+		"NaN":              {func(in *Input, c *Config) { in.Vectors[5*in.Size+2] = float32(math.NaN()) }, "the text vector of item 5 contains NaN"},
+		"short vectors":    {func(in *Input, c *Config) { in.Vectors = in.Vectors[1:] }, "expected 41 rows"},
 		"heads":            {func(in *Input, c *Config) { in.Heads = 3 }, "heads = 3 does not divide hidden = 16"},
-		"wide table":       {func(in *Input, c *Config) { in.Hidden = 32; c.Start = StartPCA }, "no 32 principal components"},
-		"labels of others": {func(in *Input, c *Config) { in.Facets[1].Labels = in.Facets[1].Labels[1:] }, `facet "genre" has labels for 40 rows, want 41`},
-		"unknown label":    {func(in *Input, c *Config) { in.Facets[0].Labels[3] = []int32{5} }, `facet "brand": item 3 has label 5, want 0 to 4`},
+		"wide table":       {func(in *Input, c *Config) { in.Hidden = 32; c.Start = StartPCA }, "do not have 32 principal components"},
+		"labels of others": {func(in *Input, c *Config) { in.Facets[1].Labels = in.Facets[1].Labels[1:] }, `facet "genre" has labels for 40 rows, expected 41`},
+		"unknown label":    {func(in *Input, c *Config) { in.Facets[0].Labels[3] = []int32{5} }, `facet "brand": item 3 has label 5, expected 0 to 4`},
 		"config":           {func(in *Input, c *Config) { c.Epochs = 0 }, "pretrain.epochs = 0"},
 		"diverges":         {func(in *Input, c *Config) { c.Temperature = 1e-44; c.Epochs = 2 }, "a lower pretrain.learning_rate may help"},
 	} {
@@ -365,8 +359,7 @@ func TestTrainIsCancelled(t *testing.T) {
 	}
 }
 
-// Shuffling labels takes the quality away that it is measured to have, on the true
-// labels.
+// With shuffled labels the measured quality, which uses the true labels, is lost.
 func TestShuffledLabelsLearnNothing(t *testing.T) {
 	c := quick()
 	c.ShuffledLabels = 1
@@ -382,18 +375,17 @@ func TestConfigErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(c *Config){
-		"pretrain.start = x: want one of":        func(c *Config) { c.Start = "x" },
-		"pretrain.epochs = -1":                   func(c *Config) { c.Epochs = -1 },
-		"pretrain.batch = 3: want at least 4":    func(c *Config) { c.Batch = 3 },
-		"pretrain.temperature = 0":               func(c *Config) { c.Temperature = 0 },
-		"pretrain.temperature = NaN":             func(c *Config) { c.Temperature = math.NaN() },
-		"pretrain.learning_rate = +Inf":          func(c *Config) { c.LearningRate = math.Inf(1) },
-		"pretrain.head = x":                      func(c *Config) { c.Head = "x" },
-		"pretrain.alternate = x":                 func(c *Config) { c.Alternate = "x" },
-		"pretrain.extra_heads = x":               func(c *Config) { c.ExtraHeads = "x" },
-		"pretrain.view_dropout = 1":              func(c *Config) { c.ViewDropout = 1 },
-		"pretrain.drop_text = 1":                 func(c *Config) { c.DropText = 1 },
-		"pretrain.shuffled_labels = 1.1: want 0": func(c *Config) { c.ShuffledLabels = 1.1 },
+		"pretrain.start = x: expected one of":        func(c *Config) { c.Start = "x" },
+		"pretrain.epochs = -1":                       func(c *Config) { c.Epochs = -1 },
+		"pretrain.batch = 3: expected at least 4":    func(c *Config) { c.Batch = 3 },
+		"pretrain.temperature = 0":                   func(c *Config) { c.Temperature = 0 },
+		"pretrain.temperature = NaN":                 func(c *Config) { c.Temperature = math.NaN() },
+		"pretrain.learning_rate = +Inf":              func(c *Config) { c.LearningRate = math.Inf(1) },
+		"pretrain.head = x":                          func(c *Config) { c.Head = "x" },
+		"pretrain.extra_heads = x":                   func(c *Config) { c.ExtraHeads = "x" },
+		"pretrain.view_dropout = 1":                  func(c *Config) { c.ViewDropout = 1 },
+		"pretrain.drop_text = 1":                     func(c *Config) { c.DropText = 1 },
+		"pretrain.shuffled_labels = 1.1: expected 0": func(c *Config) { c.ShuffledLabels = 1.1 },
 	} {
 		c := Defaults()
 		change(&c)
@@ -426,8 +418,8 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// The hash tells facets apart by names, items and labels, not by how labels are
-// numbered.
+// The hash depends on names, items and labels, not on the numbering of the
+// labels.
 func TestFacetsHash(t *testing.T) {
 	hash := func(change func(*datasets.Facet)) string {
 		f := datasets.Facet{Name: "brand", Labels: [][]int32{nil, {0}, {1, 0}}, Values: []string{"a", "b"}}
@@ -453,7 +445,8 @@ func TestFacetsHash(t *testing.T) {
 	}
 }
 
-// A catalogue of Beauty's size, vectors of MiniLM's size, d 64: a whole start.
+// A catalogue of Beauty's size, vectors of MiniLM's size, d 64: the whole of
+// Train.
 func BenchmarkTrain(b *testing.B) {
 	in := synthetic(12_101)
 	for _, head := range []string{HeadLinear, HeadMLP} {

@@ -5,8 +5,8 @@
 #
 # With LIBTORCH=DIR set (a libtorch folder, or the torch folder of an installed
 # Python torch) that library is used instead of the one that `make setup` fetched.
-# Where the library is not set up, it says so and what to do, changes nothing
-# and returns 1.
+# If the library is not set up, this script says what to do, changes nothing and
+# returns 1.
 #
 # These flags are part of the keys of Go's build cache: another spelling of the
 # same path means another build of gotch, which takes minutes.
@@ -25,7 +25,7 @@ elif ! famebench_torch=$(CDPATH='' cd -- "$LIBTORCH" 2>/dev/null && pwd -P); the
 	famebench_torch=
 	famebench_problem="LIBTORCH=$LIBTORCH: no such folder"
 else
-	# Our helper files never go into a folder of the user's. Theirs is named by
+	# Our helper files never go into the user's folders. Their folder is named after the
 	# version, so that an upgrade in place gets new keys in Go's build cache.
 	famebench_version=$({
 		cat "$famebench_torch/include/torch/headeronly/version.h" \
@@ -33,7 +33,7 @@ else
 	} | sed -n '/^ *"\([0-9][0-9.]*\)".*/{s//\1/p;q;}')
 	famebench_home=$famebench_cache/external-$famebench_version
 	# Python wheels before about 2.7 use GCC's old std::string: c10's
-	# torchCheckFail(char const*, char const*, unsigned, std::string const&) tells.
+	# torchCheckFail(char const*, char const*, unsigned, std::string const&) shows it.
 	if grep -qsF torchCheckFailEPKcS2_jRKSs "$famebench_torch/lib/libc10.so"; then
 		famebench_abi=" -D_GLIBCXX_USE_CXX11_ABI=0"
 	fi

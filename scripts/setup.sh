@@ -37,8 +37,8 @@ die() {
 	exit 1
 }
 
-# Paths: env.sh is the one place that knows them. It fails where there is no
-# library yet; what matters here is then still set.
+# Only env.sh knows the paths. It fails if there is no library yet, but sets the
+# variables that are needed here.
 # shellcheck source=scripts/env.sh
 . scripts/env.sh 2>/dev/null || true
 cache=$famebench_cache home=$famebench_home torch=$famebench_torch version=$famebench_version
@@ -51,7 +51,7 @@ check_platform() {
 	if [ "$here" != Linux-x86_64 ] && [ -z "${LIBTORCH:-}" ]; then
 		die "there is no pinned libtorch for $here: linux on x86-64 is supported. With a libtorch of your own: make setup LIBTORCH=DIR (untested)"
 	fi
-	# The problems of env.sh that setting up does not mend.
+	# Problems of env.sh that set-up cannot solve.
 	case $famebench_problem in
 	*"no cache folder"* | *"no space or quote"* | *"not an absolute path"* | *"no such folder"*) die "$famebench_problem" ;;
 	esac
@@ -67,7 +67,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 have_pip() { has python3 && python3 -m pip --version >/dev/null 2>&1; }
 
 # check_prerequisites names everything that is missing at once. With "fetch" it
-# asks for what the download needs, too.
+# also checks what the download needs.
 check_prerequisites() {
 	local missing=() packages=() found want
 	want=$(awk '$1 == "go" {print $2}' go.mod)
@@ -121,8 +121,8 @@ check_prerequisites() {
 	exit 1
 }
 
-# damage prints what is wrong with the fetched library, nothing where it is
-# whole: sizes of all files against the manifest, with "full" their SHA-256.
+# damage prints what is wrong with the fetched library, or nothing. It compares the
+# sizes of all files with the manifest, and with "full" their SHA-256.
 damage() {
 	if [ ! -d "$torch" ]; then
 		echo "it does not exist yet"
@@ -165,7 +165,7 @@ install_helpers() {
 	done
 }
 
-# check_loads dies where the dynamic linker would not load the library in $1.
+# check_loads dies if the dynamic linker cannot load the library in $1.
 check_loads() {
 	local out
 	out=$(ldd "$1/lib/libtorch_cpu.so" 2>&1) || die "$1/lib/libtorch_cpu.so is not a library for this machine: $out"
@@ -173,8 +173,8 @@ check_loads() {
 	[ -z "$out" ] || die "$1/lib/libtorch_cpu.so cannot be loaded, because these are missing: $(printf '%s' "$out" | sed 's/^[[:space:]]*//' | paste -sd ';' -)"
 }
 
-# fetch_wheels gets the pinned wheels into $part/wheels. What an interrupted
-# run left there whole is kept; 1 where pip could not get one.
+# fetch_wheels fetches the pinned wheels into $part/wheels. It keeps complete wheels of an
+# interrupted run, and returns 1 if pip could not fetch one.
 fetch_wheels() {
 	local sum file name rest plat
 	mkdir -p "$part/wheels" "$part/tmp"
@@ -206,15 +206,15 @@ unpack_wheels() {
 	while read -r sum file; do
 		case $file in
 		torch-*) unzip -q "$part/wheels/$file" 'torch/include/*' 'torch/lib/libc10.so' 'torch/lib/libtorch_cpu.so' 'torch/lib/libgomp*' -d "$part/x" ;;
-		# The wheel's libtorch_cpu.so needs these two even where there is no GPU.
+		# The wheel's libtorch_cpu.so needs these two even without a GPU.
 		*) unzip -q -j "$part/wheels/$file" '*/libcudart.so*' '*/libcupti.so*' -d "$part/x/torch/lib" 2>/dev/null || [ $? = 11 ] ;;
 		esac || die "$file cannot be unpacked (disk full?)"
 	done <"$pins"
 	mv "$part/x/torch" "$part/tree"
 }
 
-# fetch builds the whole folder beside its place and renames it into place, so
-# that no reader ever sees half a library.
+# fetch builds the folder next to its place and renames it, so that no reader ever sees
+# an incomplete library.
 fetch() {
 	local part=$torch.part old=$torch.old
 	rm -rf "$part/x" "$part/tree" "$part/tmp" "$old"
@@ -235,7 +235,7 @@ fetch() {
 	say "libtorch $version is in $torch, $(wc -l <"$torch/MANIFEST") files, SHA-256 checked"
 }
 
-# use_external checks a library of the user's.
+# use_external checks the user's own library.
 use_external() {
 	local f
 	if [ ! -d "$torch/include" ] || [ ! -d "$torch/lib" ]; then

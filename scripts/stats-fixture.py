@@ -2,8 +2,8 @@
 
 Usage: stats-fixture.py >internal/stats/testdata/scipy.json
 Made with Python 3.11, NumPy 2.4.6, SciPy 1.17.1, statsmodels 0.15.0 (pip install scipy==1.17.1
-statsmodels==0.15.0); the versions stand in the file. Inputs are synthetic and seeded. SciPy ties equal
-floats only, so it gets differences rounded to 12 decimals, where the Go code gets the raw pairs.
+statsmodels==0.15.0); the file names the versions. Inputs are synthetic and seeded. SciPy ties only equal
+floats, so it gets differences rounded to 12 decimals, whereas the Go code gets the raw pairs.
 """
 
 import json

@@ -16,7 +16,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: what lies in the cache is then made anew.
-const Version = 7
+const Version = 8
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -43,12 +43,7 @@ type Input struct {
 	// were made by other code gets a note. Records that name no code are older than the
 	// hash and get none.
 	Code  map[string]string
-	Store record.Store // where the ranks of the records lie
-
-	// Split opens a data set of the suite by its name and divides it as the records
-	// say, so that users can be grouped; nil: no breakdowns. It is called by Make
-	// only, so a cached suite opens nothing.
-	Split func(dataset string) (*datasets.Split, error)
+	Store record.Store // where the ranks of the records lie, and the test cases of their data
 
 	madeUp bool // in tests: the metrics of records are not those of their ranks
 }
@@ -94,6 +89,9 @@ func Make(in Input) (*Suite, error) {
 		if err != nil {
 			return nil, err
 		}
+		if t.Breakdowns == nil {
+			in.Skipped = append(in.Skipped, in.noBreakdown(byData[key][0]))
+		}
 		s.Tables, all = append(s.Tables, t), append(all, groups)
 	}
 	for _, d := range in.Datasets {
@@ -126,8 +124,9 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		g.Notes = append(g.notes(shown[i]), in.codeNotes(g)...)
 	}
 	for _, metric := range Columns {
-		markBest(groups, func(g *group) map[string]Cell { return g.Removed.Metrics }, metric)
-		markBest(groups, func(g *group) map[string]Cell { return g.Kept.Metrics }, metric)
+		for _, rule := range SeenItemRules {
+			markBest(groups, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
+		}
 	}
 	t.Proposed, t.Baseline = bestOnValidation(groups, false), bestOnValidation(groups, true)
 	if err := in.readRanks(groups); err != nil {
@@ -138,10 +137,8 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 			return t, nil, err
 		}
 	}
-	if in.Split != nil {
-		if t.Breakdowns, err = in.breakdowns(t, groups); err != nil {
-			return t, nil, err
-		}
+	if t.Breakdowns, err = in.breakdowns(t, groups); err != nil {
+		return t, nil, err
 	}
 	for _, g := range groups {
 		t.Rows = append(t.Rows, g.Row)

@@ -132,6 +132,12 @@ func TestMakeByHand(t *testing.T) {
 	near(t, "gain, kept", *sasrec.Kept.Metrics[Tested].Gain, 20)
 	near(t, "gain of another metric", *fame.Removed.Metrics["HR@20"].Gain, 10)
 	near(t, "gain of the baseline", *core.Removed.Metrics[Tested].Gain, 0)
+	// Every user's item is first with fame and eighth with core, so all draws agree.
+	for base, test := range map[float64]*Test{.05: fame.Removed.Test, .045: fame.Kept.Test} {
+		if want := 100 * (1 - 1/math.Log2(9)) / base; math.Abs(*test.GainLow-want) > 1e-9 || math.Abs(*test.GainHigh-want) > 1e-9 {
+			t.Errorf("interval of the gain over %v: got %v to %v, want %v", base, *test.GainLow, *test.GainHigh, want)
+		}
+	}
 	near(t, "validation", core.Valid.Mean, .09)
 	if c.N != 3 || !c.Best || c.Second || fame.Removed.Metrics[Tested].Best || !fame.Removed.Metrics[Tested].Second {
 		t.Errorf("best %+v, second %+v", c, fame.Removed.Metrics[Tested])
@@ -249,14 +255,14 @@ func TestFootnotes(t *testing.T) {
 				r.Result.Status = record.Epochs
 			}
 		}, []string{"stopped at the epoch budget of 2, not by patience (2 of 3 seeds)"}},
-		{"dirty", 3, func(r *record.Record) { r.Measured.Dirty = r.Result.Spec.Seed == 1 }, []string{"made with uncommitted changes (1 of 3 seeds)"}},
+		{"dirty", 3, func(r *record.Record) { r.Measured.Dirty = r.Result.Spec.Seed == 1 }, []string{"run with uncommitted changes (1 of 3 seeds)"}},
 		{"commits", 3, func(r *record.Record) { r.Measured.Commit = fmt.Sprint(r.Result.Spec.Seed/2, "-234567890") },
-			[]string{"seeds of different commits: 0-234567, 1-234567"}},
+			[]string{"seeds from different commits: 0-234567, 1-234567"}},
 		{"settings", 3, func(r *record.Record) {
 			r.Result.Spec.Params = record.Settings{"loss": json.RawMessage(`"bce"`)}
 			r.Result.Spec.Train = record.Settings{"epochs": json.RawMessage("3")}
-		}, []string{"not at the default: loss = bce, train.epochs = 3"}},
-		{"a dead part", 3, func(r *record.Record) { r.Result.Still = []string{"gate.bias"} }, []string{"parameters that training did not move: gate.bias"}},
+		}, []string{"non-default settings: loss = bce, train.epochs = 3"}},
+		{"a dead part", 3, func(r *record.Record) { r.Result.Still = []string{"gate.bias"} }, []string{"parameters that training did not change: gate.bias"}},
 		{"items without text", 3, func(r *record.Record) {
 			r.Result.Pretrain = &record.Pretrain{Items: 14, WithoutText: 7, WithoutLabels: 2}
 		},
@@ -264,7 +270,7 @@ func TestFootnotes(t *testing.T) {
 		{"all items with text", 3, func(r *record.Record) { r.Result.Pretrain = &record.Pretrain{Items: 14} }, nil},
 		{"random, which reads no texts", 3, func(r *record.Record) { r.Result.Pretrain = &record.Pretrain{Items: 14, WithoutText: 14} }, nil},
 		{"a floor of a dirty tree", 1, func(r *record.Record) { r.Result.Spec.Floor, r.Measured.Dirty = true, true },
-			[]string{"made with uncommitted changes"}},
+			[]string{"run with uncommitted changes"}},
 	} {
 		f := newFixture(t)
 		for seed := range tt.seeds {
@@ -288,8 +294,8 @@ func TestTableNotes(t *testing.T) {
 	})
 	f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Measured.Libtorch = "2.12.0" })
 	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Result.Spec.Threads, r.Measured.Commit = 4, "another" })
-	want := []string{"the data with max_users = 40", "records of different thread counts: 2, 4",
-		"records of different versions of libtorch: 2.11.0, 2.12.0", "beauty has another fingerprint"}
+	want := []string{"data settings: max_users = 40", "records with different thread counts: 2, 4",
+		"records with different versions of libtorch: 2.11.0, 2.12.0", "beauty has another fingerprint"}
 	if got := f.make().Tables[0].Notes; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -323,10 +329,10 @@ func TestLabels(t *testing.T) {
 		t.Errorf("place on the axes: %v", rows[1].At)
 	}
 	// What the label tells is no footnote.
-	if note := rows[1].Notes[0]; note != "not at the default: dropout = 0.2" {
+	if note := rows[1].Notes[0]; note != "non-default settings: dropout = 0.2" {
 		t.Errorf("footnote %q", note)
 	}
-	if note := rows[2].Notes[0]; note != "not at the default: dropout = 0.2, heads = 2" {
+	if note := rows[2].Notes[0]; note != "non-default settings: dropout = 0.2, heads = 2" {
 		t.Errorf("footnote %q", note)
 	}
 }
@@ -548,7 +554,7 @@ func TestCache(t *testing.T) {
 	}
 	for what, change := range map[string]string{
 		"a record": f.Store.RecordPath(f.Records[0].ID), "ranks": f.Store.RanksPath(f.Records[1].ID), "a new record": f.Store.RecordPath("beauty-core-s0-00000000"),
-		"new pictures": f.Store.PicturesPath(f.Records[0].ID),
+		"new pictures": f.Store.PicturesPath(f.Records[0].ID), "new test cases": f.Store.CasesPath(f.Records[0].Result.Spec.Dataset, "leave-one-out"),
 	} {
 		old, missing := os.ReadFile(change)
 		if err := os.WriteFile(change, append(slices.Clone(old), 'x'), 0o644); err != nil {
@@ -655,10 +661,10 @@ func TestNoGainOverZero(t *testing.T) {
 			t.Errorf("%s: a gain of %v over 0", r.Label, *c.Gain)
 		}
 	}
-	if test := table.Rows[1].Removed.Test; test == nil || test.Difference <= 0 {
+	if test := table.Rows[1].Removed.Test; test == nil || test.Difference <= 0 || test.GainLow != nil || test.GainHigh != nil {
 		t.Errorf("the difference is a number: %+v", test)
 	}
-	if notes := strings.Join(table.Notes, "\n"); !strings.Contains(notes, "gain –: sasrec has 0 in") || !strings.Contains(notes, Tested) {
+	if notes := strings.Join(table.Notes, "\n"); !strings.Contains(notes, "no gain (–): the baseline sasrec scores 0 in") || !strings.Contains(notes, Tested) {
 		t.Errorf("notes %q", notes)
 	}
 	text, err := json.Marshal(s)

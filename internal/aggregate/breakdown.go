@@ -4,20 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 
-	"famebench/datasets"
+	"famebench/internal/record"
 	"famebench/internal/stats"
 )
 
-// What users are grouped by. Both are known before anything is ranked, and neither
-// depends on a model.
+// What users are grouped by, see record.Cases. Neither depends on a model.
 const (
-	// ByTarget is how often the test item occurs in the training part of the split:
-	// validation and test items do not count, as nothing is learned from them.
-	ByTarget = "interactions of the target in training"
-	// ByHistory is the number of items before the test item, the validation item
-	// among them: what a model is shown, before it cuts anything.
+	ByTarget  = "interactions of the target in training"
 	ByHistory = "items in the history"
 )
 
@@ -33,32 +29,15 @@ const groupDraws = 2_000
 type bins struct {
 	by     string
 	upTo   []int
-	number func(*datasets.Split) []int // of every test case
+	number func(*record.Cases) []int32 // of every test case
 }
 
 // breakdowns are the same for all data sets. Short and rare are what five
 // interactions of everything (5-core) leave to tell apart; 50 items are what models
 // look at by default, so longer histories are cut.
 var breakdowns = []bins{
-	{ByTarget, []int{0, 5, 20}, targetCounts},
-	{ByHistory, []int{5, 10, 20, 50}, historyLengths},
-}
-
-func targetCounts(s *datasets.Split) []int {
-	counts := s.TrainingCounts()
-	out := make([]int, len(s.Test))
-	for i, c := range s.Test {
-		out[i] = counts[c.Target]
-	}
-	return out
-}
-
-func historyLengths(s *datasets.Split) []int {
-	out := make([]int, len(s.Test))
-	for i, c := range s.Test {
-		out[i] = len(c.History)
-	}
-	return out
+	{ByTarget, []int{0, 5, 20}, func(c *record.Cases) []int32 { return c.Training }},
+	{ByHistory, []int{5, 10, 20, 50}, func(c *record.Cases) []int32 { return c.History }},
 }
 
 // labels names the groups: "0", "1-5", "6-20", "> 20".
@@ -76,38 +55,30 @@ func (b bins) labels() []string {
 }
 
 // groups lists the test cases of each group.
-func (b bins) groups(s *datasets.Split) [][]int {
+func (b bins) groups(c *record.Cases) [][]int {
 	out := make([][]int, len(b.upTo)+1)
-	for i, n := range b.number(s) {
-		g, _ := slices.BinarySearch(b.upTo, n)
+	for i, n := range b.number(c) {
+		g, _ := slices.BinarySearch(b.upTo, int(n))
 		out[g] = append(out[g], i)
 	}
 	return out
 }
 
-// breakdowns shows the rows of a table on groups of users. Ranks stand in the order
-// of the split's test cases. There are none where the data is not here.
+// breakdowns shows the rows of a table on groups of users, from the stored test cases of
+// its data set. There are none where these are not stored.
 func (in Input) breakdowns(t Table, groups []*group) ([]Breakdown, error) {
-	s, err := in.Split(t.Dataset)
+	c, err := in.Store.ReadCases(groups[0].records[0].Result.Spec.Dataset, t.Protocol, t.Users)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	spec := groups[0].records[0].Result.Spec
-	if got := s.Data.Fingerprint(); got != spec.Dataset.Fingerprint || s.Kind != t.Protocol || len(s.Test) != t.Users {
-		return nil, fmt.Errorf("%s is not the data of its records: %s split, %d test users, fingerprint %.8s; the records say %s, %d, %.8s",
-			t.Dataset, s.Kind, len(s.Test), got, t.Protocol, t.Users, spec.Dataset.Fingerprint)
-	}
-	if got := s.Fingerprint(); got != spec.Dataset.Split {
-		return nil, fmt.Errorf("%s is not the data of its records: its times differ, so the time split is %.8s; the records say %.8s", t.Dataset, got, spec.Dataset.Split)
-	}
 	var out []Breakdown
 	for _, bins := range breakdowns {
 		b := Breakdown{By: bins.by}
 		labels := bins.labels()
-		cases := bins.groups(s)
+		cases := bins.groups(c)
 		for i, label := range labels {
 			b.Groups = append(b.Groups, UserGroup{label, len(cases[i])})
 		}
@@ -125,6 +96,13 @@ func (in Input) breakdowns(t Table, groups []*group) ([]Breakdown, error) {
 		out = append(out, b)
 	}
 	return out, nil
+}
+
+// noBreakdown says why the table of a record has no breakdowns.
+func (in Input) noBreakdown(r *record.Record) string {
+	spec := r.Result.Spec
+	return fmt.Sprintf("%s: its users were not divided into groups, since datasets/%s is missing; a report where the data is writes it",
+		spec.Dataset.Name, filepath.Base(in.Store.CasesPath(spec.Dataset, spec.Protocol)))
 }
 
 // estimates gives every row's metrics [row][group of cases] under one seen-item rule.

@@ -1,45 +1,39 @@
 package aggregate
 
 import (
-	"errors"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
-	"famebench/datasets"
 	"famebench/internal/record"
 )
 
-// divided is a hand-made split of the fixture's users: the targets of users 0–2 are
+// divided are hand-made test cases of the fixture's users: the targets of users 0–2 are
 // never trained, those of 3–6 five times, of 7–10 six times, of 11 21 times; the
-// lengths of the histories stand at both ends of each group.
-func divided() *datasets.Split {
-	s := &datasets.Split{Data: &datasets.Dataset{Name: "beauty", NumItems: 4}, Kind: datasets.LeaveOneOut}
-	for item, n := range map[int32]int{2: 5, 3: 6, 4: 21} {
-		s.Train = append(s.Train, slices.Repeat([]int32{item}, n-1), []int32{item})
-	}
-	lengths := []int{1, 5, 6, 10, 11, 20, 21, 50, 51, 204, 5, 6}
-	for u, target := range []int32{1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4} {
-		s.Test = append(s.Test, datasets.Case{User: int32(u), History: make([]int32, lengths[u]), Target: target})
-	}
-	return s
+// lengths of the histories are at both ends of each group.
+func divided() *record.Cases {
+	return &record.Cases{Dataset: record.Dataset{Name: "beauty", Fingerprint: "0011223344"}, Protocol: "leave-one-out",
+		Training: []int32{0, 0, 0, 5, 5, 5, 5, 6, 6, 6, 6, 21}, History: []int32{1, 5, 6, 10, 11, 20, 21, 50, 51, 204, 5, 6}}
 }
 
-func (f *fixture) divide(s *datasets.Split) func(*record.Record) {
-	f.Split = func(string) (*datasets.Split, error) { return s, nil }
-	return func(r *record.Record) { r.Result.Spec.Dataset.Fingerprint = divided().Data.Fingerprint() }
+// divide stores test cases.
+func (f *fixture) divide(c *record.Cases) {
+	f.t.Helper()
+	if err := f.Store.WriteCases(c); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 func TestBreakdownByHand(t *testing.T) {
 	f := newFixture(t)
-	data := f.divide(divided())
+	f.divide(divided())
 	// Of seed 0, one of the four users with a target of six is hit, of seed 1 all.
-	f.add("sasrec", 0, .1, .1, []int32{20, 20, 20, 1, 1, 1, 1, 1, 11, 11, 11, 8}, data)
+	f.add("sasrec", 0, .1, .1, []int32{20, 20, 20, 1, 1, 1, 1, 1, 11, 11, 11, 8}, nil)
 	f.kept = same(20)
-	f.add("sasrec", 1, .1, .1, []int32{20, 20, 20, 1, 1, 1, 1, 1, 1, 1, 1, 8}, data)
+	f.add("sasrec", 1, .1, .1, []int32{20, 20, 20, 1, 1, 1, 1, 1, 1, 1, 1, 8}, nil)
 	f.kept = nil
-	f.add("markov", 0, 0, .1, same(2), data)
+	f.add("markov", 0, 0, .1, same(2), nil)
 	table := f.make().Tables[0]
 	if len(table.Breakdowns) != 2 || table.Breakdowns[0].By != ByTarget || table.Breakdowns[1].By != ByHistory {
 		t.Fatalf("%+v", table.Breakdowns)
@@ -94,46 +88,69 @@ func TestBreakdownByHand(t *testing.T) {
 // A table of floors has no baseline, but groups.
 func TestBreakdownWithoutBaseline(t *testing.T) {
 	f := newFixture(t)
-	f.add("markov", 0, 0, .1, same(1), f.divide(divided()))
+	f.divide(divided())
+	f.add("markov", 0, 0, .1, same(1), nil)
 	if table := f.make().Tables[0]; table.Baseline != "" || len(table.Breakdowns) != 2 || table.Breakdowns[0].Rows[0].Kept[3]["HR@10"].Mean != 1 {
 		t.Errorf("%+v", table)
 	}
 }
 
 func TestBreakdownEmptyGroup(t *testing.T) {
-	s := divided()
-	for i := range s.Test {
-		s.Test[i].Target = 4
-	}
+	c := divided()
+	c.Training = slices.Repeat([]int32{21}, users)
 	f := newFixture(t)
-	f.add("markov", 0, 0, .1, same(1), f.divide(s))
+	f.divide(c)
+	f.add("markov", 0, 0, .1, same(1), nil)
 	b := f.make().Tables[0].Breakdowns[0]
 	if b.Groups[0].Users != 0 || b.Groups[3].Users != users || b.Rows[0].Removed[0]["NDCG@10"] != (Estimate{}) {
 		t.Errorf("%+v", b)
 	}
 }
 
-func TestBreakdownNeedsTheDataOfTheRecords(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		change func(*datasets.Split)
-		want   string
-	}{
-		{"a user less", func(s *datasets.Split) { s.Test = s.Test[1:] }, "beauty is not the data of its records: leave-one-out split, 11 test users"},
-		{"another split", func(s *datasets.Split) { s.Kind = datasets.TimeSplit }, "time split"},
-		{"other data", func(s *datasets.Split) { s.Data.Seqs = [][]int32{{1}} }, "fingerprint"},
-	} {
-		f, s := newFixture(t), divided()
-		tt.change(s)
-		f.add("markov", 0, 0, .1, same(1), f.divide(s))
-		if _, err := Make(f.Input); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v", tt.name, err)
-		}
+// Records of a time split have test cases of their own.
+func TestBreakdownOfATimeSplit(t *testing.T) {
+	f := newFixture(t)
+	f.divide(divided())
+	byTime := func(hash string) func(*record.Record) {
+		return func(r *record.Record) { r.Result.Spec.Protocol, r.Result.Spec.Dataset.Split = "time", hash }
 	}
+	f.add("markov", 0, 0, .1, same(1), byTime("aaaaaaaaaa"))
+	if s := f.make(); s.Tables[0].Breakdowns != nil {
+		t.Errorf("cases of another split were used: %+v", s.Tables[0].Breakdowns)
+	}
+	c := divided()
+	c.Protocol, c.Dataset.Split, c.Training[0] = "time", "aaaaaaaaaa", 1
+	f.divide(c)
+	if b := f.make().Tables[0].Breakdowns; len(b) != 2 || b[0].Groups[0].Users != 2 {
+		t.Errorf("%+v", b)
+	}
+}
+
+// Without the stored test cases there is no breakdown, and a note says so. Whatever happens
+// to the file, the suite has another key.
+func TestBreakdownNeedsTheCasesOfTheRecords(t *testing.T) {
 	f := newFixture(t)
 	f.add("markov", 0, 0, .1, same(1), nil)
-	f.Split = func(string) (*datasets.Split, error) { return nil, errors.New("it is gone") }
-	if _, err := Make(f.Input); err == nil || err.Error() != "it is gone" {
-		t.Errorf("no data: %v", err)
+	s := f.make()
+	want := "skipped: beauty: its users were not divided into groups, since datasets/beauty-00112233.leave-one-out.cases.tsv.gz is missing; a report where the data is writes it"
+	if s.Tables[0].Breakdowns != nil || !slices.Contains(s.Notes, want) {
+		t.Errorf("no test cases: %+v, %q", s.Tables[0].Breakdowns, s.Notes)
+	}
+	keys := []string{s.Key}
+	f.divide(divided())
+	if s = f.make(); s.Tables[0].Breakdowns == nil || len(s.Notes) != 0 {
+		t.Errorf("stored test cases: %+v, %q", s.Tables[0].Breakdowns, s.Notes)
+	}
+	keys = append(keys, s.Key)
+	path := f.Store.CasesPath(divided().Dataset, "leave-one-out")
+	less := divided()
+	less.Training, less.History = less.Training[1:], less.History[1:]
+	f.divide(less)
+	if _, err := Make(f.Input); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "expected 12 test users as in the records, got 11") {
+		t.Errorf("a user less: %v", err)
+	}
+	key, err := f.Key()
+	if keys = append(keys, key); err != nil || keys[0] == keys[1] || keys[1] == keys[2] || keys[0] == keys[2] {
+		t.Errorf("keys %q, %v; want three different ones", keys, err)
 	}
 }

@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"famebench/datasets"
 	"famebench/internal/atomicfile"
@@ -20,7 +22,7 @@ import (
 )
 
 // Key is a hash of all that Make's result depends on. The files of the records are
-// hashed with their ranks and pictures, so one that was damaged since is noticed by
+// hashed with their ranks and pictures and the test cases of their data, so one that was damaged since is noticed by
 // Make, which reads them; that takes milliseconds.
 func (in Input) Key() (string, error) {
 	type source struct {
@@ -30,7 +32,16 @@ func (in Input) Key() (string, error) {
 		Resolved map[string]record.Settings // completed with the defaults of this build
 	}
 	var sources []source
+	cases := map[string]string{} // hashes of files; "": there is none
 	for _, r := range in.Records {
+		path := in.Store.CasesPath(r.Result.Spec.Dataset, r.Result.Spec.Protocol)
+		if name := filepath.Base(path); cases[name] == "" {
+			sum, err := fileSum(path)
+			if err != nil {
+				return "", err
+			}
+			cases[name] = sum
+		}
 		s, err := newSource(in.Store, r.ID)
 		if err != nil {
 			return "", err
@@ -48,12 +59,13 @@ func (in Input) Key() (string, error) {
 		Axes, Proposals []string
 		Planned         []Planned
 		Sources         []source
+		Cases           map[string]string
 		Stale           []Stale
 		Skipped         []string
 		Datasets        []datasets.Stats
 		Published       string
 		Code            map[string]string
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, in.Stale, in.Skipped, in.Datasets, in.Published.sum(), in.Code})
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Skipped, in.Datasets, in.Published.sum(), in.Code})
 	if err != nil {
 		return "", err
 	}
@@ -82,16 +94,23 @@ func newSource(store record.Store, id string) (s Source, err error) {
 		path string
 		sum  *string
 	}{{store.RecordPath(id), &s.Record}, {store.RanksPath(id), &s.Ranks}, {store.PicturesPath(id), &s.Pictures}} {
-		b, err := os.ReadFile(f.path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		if *f.sum, err = fileSum(f.path); err != nil {
+			return s, err
 		}
-		if err != nil {
-			return s, fmt.Errorf("aggregates: %w", err)
-		}
-		*f.sum = hexSum(b)
 	}
 	return s, nil
+}
+
+// fileSum is the hash of a file; "" if there is none.
+func fileSum(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("aggregates: %w", err)
+	}
+	return hexSum(b), nil
 }
 
 func hexSum(b []byte) string {
@@ -106,6 +125,9 @@ type Origin struct {
 	Published string   `json:"published"` // hash of published.toml
 	Stems     []string `json:"stems"`     // what the ids of the suite's runs begin with, see Stem
 	Sources   []Source `json:"sources"`   // all records with these
+	// Cases are hashes of the stored test cases, by file name, of all data sets that the
+	// stems may be about: one whose name begins as another's is among them.
+	Cases map[string]string `json:"cases"`
 }
 
 // Stem is an id without its hash.
@@ -122,9 +144,20 @@ func NewOrigin(store record.Store, p *Published, runs []string) (Origin, error) 
 	return o, o.look(store)
 }
 
-// look fills in the sources.
+// look fills in the sources and the test cases.
 func (o *Origin) look(store record.Store) error {
-	o.Sources = []Source{}
+	o.Sources, o.Cases = []Source{}, map[string]string{}
+	for _, path := range store.AllCases() {
+		name := filepath.Base(path)
+		if !slices.ContainsFunc(o.Stems, func(stem string) bool { return strings.HasPrefix(name, stem[:strings.Index(stem, "-")+1]) }) {
+			continue
+		}
+		sum, err := fileSum(path)
+		if err != nil {
+			return err
+		}
+		o.Cases[name] = sum
+	}
 	ids, err := store.IDs()
 	if err != nil {
 		return err
@@ -145,7 +178,7 @@ func (o *Origin) look(store record.Store) error {
 // Current says whether everything is as it was.
 func (o Origin) Current(store record.Store, p *Published) bool {
 	now := Origin{Stems: o.Stems}
-	return o.Version == Version && o.Published == p.sum() && now.look(store) == nil && slices.Equal(now.Sources, o.Sources)
+	return o.Version == Version && o.Published == p.sum() && now.look(store) == nil && slices.Equal(now.Sources, o.Sources) && maps.Equal(now.Cases, o.Cases)
 }
 
 // saved is a suite in its file. The file begins with the checksum of the rest.

@@ -12,7 +12,7 @@ import (
 	"famebench/internal/stats"
 )
 
-// How the tests are made. The draws are pseudo-random with a fixed seed: the same
+// Constants of the tests. The draws are pseudo-random with a fixed seed: the same
 // records give the same intervals.
 const (
 	draws    = 10_000
@@ -21,21 +21,18 @@ const (
 )
 
 // compare sets every row of a table against its baseline: gains of all metrics, and
-// tests of the users' NDCG@10. The family of Holm's correction are all other rows
+// tests of the users' NDCG@10. The family of Holm's correction is all other rows
 // under one seen-item rule.
 func compare(groups []*group, baseline string) error {
 	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })
 	kept, removed := make([][][]float64, len(groups)), make([][][]float64, len(groups))
 	for i, g := range groups {
-		for _, cells := range []func(*group) map[string]Cell{
-			func(g *group) map[string]Cell { return g.Removed.Metrics },
-			func(g *group) map[string]Cell { return g.Kept.Metrics },
-		} {
-			for metric, c := range cells(g) {
-				if b := cells(groups[base])[metric].Mean; b > 0 {
+		for _, rule := range SeenItemRules {
+			for metric, c := range g.Under(rule).Metrics {
+				if b := groups[base].Under(rule).Metrics[metric].Mean; b > 0 {
 					c.Gain = new(100 * (c.Mean/b - 1))
 				}
-				cells(g)[metric] = c
+				g.Under(rule).Metrics[metric] = c
 			}
 		}
 		for seed := range g.records {
@@ -43,7 +40,7 @@ func compare(groups []*group, baseline string) error {
 		}
 	}
 	if len(kept[base][0]) < 2 || len(groups) < 2 {
-		return nil // nobody to test with, or nothing
+		return nil // too few users or rows for a test
 	}
 	testsRemoved, err := tests(removed, base)
 	if err != nil {
@@ -55,11 +52,17 @@ func compare(groups []*group, baseline string) error {
 	}
 	for i, g := range groups {
 		g.Removed.Test, g.Kept.Test = testsRemoved[i], testsKept[i]
+		for _, rule := range SeenItemRules {
+			test, b := g.Under(rule).Test, groups[base].Under(rule).Metrics[Tested].Mean
+			if test != nil && b > 0 {
+				test.GainLow, test.GainHigh = new(100*test.Low/b), new(100*test.High/b)
+			}
+		}
 	}
 	return nil
 }
 
-// gainNotes say why rows have no gain: the baseline has 0.
+// gainNotes say why rows have no gain: the baseline has a metric of 0.
 func gainNotes(groups []*group, baseline string) []string {
 	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })
 	if len(groups) < 2 {
@@ -79,7 +82,7 @@ func gainNotes(groups []*group, baseline string) []string {
 			return !measured || rule.of.Metrics[metric].Mean > 0
 		})
 		if len(none) > 0 {
-			notes = append(notes, fmt.Sprintf("gain –: %s has 0 in %s with seen items %s, and nothing is a percentage of 0", baseline, strings.Join(none, ", "), rule.name))
+			notes = append(notes, fmt.Sprintf("no gain (–): the baseline %s scores 0 in %s with seen items %s", baseline, strings.Join(none, ", "), rule.name))
 		}
 	}
 	return notes
@@ -119,8 +122,8 @@ func (in Input) checkMetrics(r *record.Record, kept, removed []int32) error {
 	return rank.Check(rank.Metrics(r.Result.Test.Removed), removed, r.Result.Items, "removed", exact)
 }
 
-// tests compares the rows' values [row][seed][user] with those of the baseline,
-// whose own place stays nil.
+// tests compares the rows' values [row][seed][user] with those of the baseline, which
+// itself has no test (nil).
 func tests(values [][][]float64, base int) ([]*Test, error) {
 	intervals, err := stats.Bootstrap(values, base, draws, drawSeed)
 	if err != nil {
@@ -155,8 +158,8 @@ func tests(values [][][]float64, base int) ([]*Test, error) {
 	return out, nil
 }
 
-// significant wants the corrected p, the interval and both directions to agree: where
-// differences are skewed, ranks (z) and mean can point to opposite sides.
+// significant requires that the corrected p, the interval and both directions agree: if
+// differences are skewed, ranks (z) and mean can point in opposite directions.
 func significant(t *Test, z float64) bool {
 	return t.PHolm < level && (t.Low > 0 && z > 0 || t.High < 0 && z < 0)
 }

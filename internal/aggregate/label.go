@@ -8,11 +8,11 @@ import (
 	"famebench/internal/record"
 )
 
-// label names the rows of a table: the model and, where it has more than one row,
-// what tells them apart: axes first, then other settings, then device and threads,
-// each only as far as needed. Where one axis at a time leaves a row, that row tells all
-// its values and the others what they change. It gives the settings that stand in each
-// row's label.
+// label names the rows of a table: the model and, if it has several rows, the settings
+// that distinguish them: axes first, then other settings, then device and threads, each
+// only as far as needed. If all rows differ from a central one on a single axis, the
+// central row names all its values, and the others name only what they change. label
+// returns the settings that are in each row's label.
 func label(groups []*group, axes []string) (shown [][]string) {
 	shown = make([][]string, len(groups))
 	byModel := map[string][]int{}
@@ -49,11 +49,11 @@ func label(groups []*group, axes []string) (shown [][]string) {
 		of := func(name string) func(*record.Record) string {
 			return func(r *record.Record) string { return plain(setting(r, name)) }
 		}
-		var told, names []string
+		var named, names []string
 		var places [][]string // by axis and row
 		for _, axis := range axes {
-			if name, ok := settingOf(axis, model); ok && !slices.Contains(told, name) {
-				told = append(told, name)
+			if name, ok := settingOf(axis, model); ok && !slices.Contains(named, name) {
+				named = append(named, name)
 				if v := values(of(name)); varies(v) {
 					names, places = append(names, name), append(places, v)
 				}
@@ -68,7 +68,7 @@ func label(groups []*group, axes []string) (shown [][]string) {
 			}
 		}
 		for _, name := range settingNames(members) {
-			if !slices.Contains(told, name) && !distinct(members) {
+			if !slices.Contains(named, name) && !distinct(members) {
 				addVaried(name, of(name))
 			}
 		}
@@ -77,7 +77,7 @@ func label(groups []*group, axes []string) (shown [][]string) {
 			addVaried("threads", func(r *record.Record) string { return fmt.Sprint(r.Result.Spec.Threads) })
 		}
 		seen := map[string]int{}
-		for _, g := range members { // of other versions: Match lets none in
+		for _, g := range members { // equal labels: other versions, which Match does not let in
 			if seen[g.Label]++; seen[g.Label] > 1 {
 				g.Label += fmt.Sprintf(" (%d)", seen[g.Label])
 			}
@@ -90,9 +90,9 @@ func varies(values []string) bool {
 	return slices.ContainsFunc(values, func(v string) bool { return v != values[0] })
 }
 
-// centre is the row that no other is further from than on one axis, among rows on
-// several axes (places are by axis and row); -1 if there is none. On two axes or more
-// there is one place of that kind at most.
+// centre is the row from which all others differ on at most one axis, among rows on
+// several axes (places are by axis and row); -1 if there is none. With two axes or more
+// there is at most one such place.
 func centre(places [][]string, rows int) int {
 	if len(places) < 2 {
 		return -1
@@ -142,7 +142,7 @@ func settingNames(groups []*group) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// ThreadsText is how many threads a run had, in words.
+// ThreadsText is the number of threads of a run, in words.
 func (r Run) ThreadsText() string {
 	if r.Threads == 1 {
 		return "1 thread"

@@ -8,13 +8,13 @@ import (
 	"famebench/internal/record"
 )
 
-// notes says what a reader must know about a row; shown are the settings that its
-// label tells already.
+// notes says what a reader must know about a row; shown are the settings that are
+// already in its label.
 func (g *group) notes(shown []string) []string {
 	spec, n := g.records[0].Result.Spec, len(g.records)
 	notes := []string{}
 	if text := settingsText(spec, shown); text != "" {
-		notes = append(notes, "not at the default: "+text)
+		notes = append(notes, "non-default settings: "+text)
 	}
 	var atBudget, epochs, dirty int
 	var commits, still []string
@@ -31,24 +31,24 @@ func (g *group) notes(shown []string) []string {
 		commits = appendNew(commits, short(r.Measured.Commit))
 	}
 	if still != nil {
-		notes = append(notes, "parameters that training did not move: "+list(still))
+		notes = append(notes, "parameters that training did not change: "+list(still))
 	}
 	notes = append(notes, unlabelled(g.records[0].Result.Pretrain)...)
 	if atBudget > 0 {
 		notes = append(notes, fmt.Sprintf("stopped at the epoch budget of %d, not by patience%s", epochs, share(atBudget, n)))
 	}
 	switch {
-	case spec.Floor: // draws nothing: one seed is all there is
+	case spec.Floor: // it is deterministic, so one seed is enough
 	case n == 1:
 		notes = append(notes, "1 seed only")
 	case n < FewSeeds:
 		notes = append(notes, fmt.Sprintf("%d seeds only", n))
 	}
 	if dirty > 0 {
-		notes = append(notes, "made with uncommitted changes"+share(dirty, n))
+		notes = append(notes, "run with uncommitted changes"+share(dirty, n))
 	}
 	if len(commits) > 1 {
-		notes = append(notes, "seeds of different commits: "+strings.Join(commits, ", "))
+		notes = append(notes, "seeds from different commits: "+strings.Join(commits, ", "))
 	}
 	return notes
 }
@@ -64,11 +64,11 @@ func (in Input) codeNotes(g *group) []string {
 	if other == 0 {
 		return nil
 	}
-	return []string{"made before the code of the model changed" + share(other, len(g.records))}
+	return []string{"run before the code of the model changed" + share(other, len(g.records))}
 }
 
-// unlabelled says how many items pre-training knew little of. It is noted however few
-// they are: rows that have the note in common share it.
+// unlabelled says how many items pre-training knew little about. The note is shown
+// however few they are: rows with the same note share one footnote.
 func unlabelled(p *record.Pretrain) (notes []string) {
 	if p == nil || p.WithoutText == p.Items { // random initialisation reads no texts
 		return nil
@@ -89,12 +89,12 @@ func share(part, of int) string {
 	return fmt.Sprintf(" (%d of %d seeds)", part, of)
 }
 
-// filters are the settings of a data set that change what is in it.
+// filters are the settings that change the contents of a data set.
 var filters = []string{"min_rating", "duplicates", "k_core", "max_users", "ties", "cold_items", "cold_seed"}
 
-// tableNotes warns where the records of one table are not of one kind. Commits are
-// no matter of the table: the versions in the ids say that the code which decides
-// numbers is the same. Within a row, where nothing should differ, they are told.
+// tableNotes warns if the records of a table differ in what may change numbers. Commits
+// are not compared: the versions in the ids already say that the code that decides numbers
+// is the same. Within a row, where nothing should differ, notes lists them.
 func tableNotes(records []*record.Record) []string {
 	notes := []string{}
 	var filtered []string
@@ -105,7 +105,7 @@ func tableNotes(records []*record.Record) []string {
 		}
 	}
 	if filtered != nil {
-		notes = append(notes, "the data with "+strings.Join(filtered, ", "))
+		notes = append(notes, "data settings: "+strings.Join(filtered, ", "))
 	}
 	mixed := []struct {
 		what   string
@@ -131,7 +131,7 @@ func tableNotes(records []*record.Record) []string {
 	}
 	for _, m := range mixed {
 		if len(m.values) > 1 {
-			notes = append(notes, fmt.Sprintf("records of different %s: %s", m.what, strings.Join(m.values, ", ")))
+			notes = append(notes, fmt.Sprintf("records with different %s: %s", m.what, strings.Join(m.values, ", ")))
 		}
 	}
 	if environment != nil {

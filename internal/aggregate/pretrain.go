@@ -2,8 +2,8 @@ package aggregate
 
 import "famebench/internal/record"
 
-// heads is what the heads of a row's start have learned, mean over its seeds; nil
-// for a row without a start that learns.
+// heads says what the heads of a row learned in pre-training, mean over its seeds; nil
+// for a row without pre-training.
 func (g *group) heads() []Head {
 	first := g.records[0].Result.Pretrain
 	if first == nil {
@@ -34,8 +34,8 @@ func (g *group) heads() []Head {
 	return out
 }
 
-// pictures are those of the first row that has any, of its first seed: other rows
-// start from the same texts.
+// pictures are those of the first row that has any, of its first seed: the other rows are
+// initialised from the same texts.
 func (in Input) pictures(t *Table, groups []*group) (err error) {
 	for _, g := range groups {
 		t.Pictures, err = in.Store.ReadPictures(g.records[0])

@@ -13,16 +13,16 @@ import (
 	"famebench/internal/conf"
 )
 
-// Published holds the numbers and claims of others, from results/published.toml:
-// never ours, and never rendered but beside ours.
+// Published holds the numbers and claims of others, from results/published.toml.
+// They are never ours, and are only rendered next to ours.
 type Published struct {
 	numbers []number
 	claimed []Claim
-	sizes   map[string]size // of the data sets as we have them
+	sizes   map[string]size // of our versions of the data sets
 	sha256  string          // of the file
 }
 
-// size tells a data set from others of its name.
+// size distinguishes a data set from others of its name.
 type size struct {
 	Users int `toml:"users"`
 	Items int `toml:"items"`
@@ -34,7 +34,8 @@ type number struct {
 	otherData bool
 }
 
-// source is a table [numbers.NAME] of the file: what one source says of a model.
+// source is a table [numbers.NAME] of the file: the numbers of one source for a
+// model.
 type source struct {
 	Model     string                        `toml:"model"`
 	Loss      string                        `toml:"loss"`
@@ -56,10 +57,10 @@ type claim struct {
 	High   float64 `toml:"high"`
 }
 
-// unknown stands in published.toml for what a source does not say.
+// unknown is written in published.toml if a source does not report a condition.
 const unknown = "unknown"
 
-// ReadPublished reads published.toml; nil where there is no such file.
+// ReadPublished reads published.toml; nil if there is no such file.
 func ReadPublished(path string) (*Published, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -140,16 +141,16 @@ func (p *Published) addSource(n *conf.Node) error {
 	}
 	on := n.Table["on"]
 	if len(on.Keys()) == 0 {
-		return n.Errorf("no number: expected, for a data set, on.beauty = { \"HR@10\" = 0.0605 }")
+		return n.Errorf("there are no numbers: expected, for a data set, on.beauty = { \"HR@10\" = 0.0605 }")
 	}
 	for _, data := range s.OtherData {
 		if s.On[data] == nil {
-			return n.Table["other_data"].Errorf("there is no number on %q", data)
+			return n.Table["other_data"].Errorf("there are no numbers on %q", data)
 		}
 	}
 	for _, data := range on.Keys() {
 		if _, ok := p.sizes[data]; !ok {
-			return on.Table[data].Errorf("unknown data set: a table [data.%s] must say how many users and items it has", data)
+			return on.Table[data].Errorf("unknown data set: a table [data.%s] must give its numbers of users and items", data)
 		}
 		for _, metric := range on.Table[data].Keys() {
 			at, v := on.Table[data].Table[metric], s.On[data][metric]
@@ -157,7 +158,7 @@ func (p *Published) addSource(n *conf.Node) error {
 				return at.Errorf("unknown metric%s", conf.Hint(metric, Columns))
 			}
 			if !(v > 0 && v <= 1) {
-				return at.Errorf("%v is no share above 0 and at most 1", v)
+				return at.Errorf("expected a share above 0 and at most 1, got %v", v)
 			}
 			p.numbers = append(p.numbers, number{
 				Check: Check{Dataset: data, Model: s.Model, Metric: metric, Rule: s.SeenItems, Loss: s.Loss,
@@ -189,12 +190,13 @@ func (p *Published) addClaim(n *conf.Node) error {
 	return nil
 }
 
-// tolerance is how far ours may be from a published number, in percent of it.
+// tolerance is how far our number may be from a published one, in percent of
+// it.
 const tolerance = 5
 
-// checks sets published numbers beside ours: those of models and data sets that the
-// suite asks for. Ours is the row of the model with the published loss, where there
-// is one, and among several the one that is best on validation.
+// checks puts published numbers next to ours, for models and data sets of the
+// suite. Ours is the row of the model with the published loss, if there is one, and
+// among several the one that is best on validation.
 func (p *Published) checks(planned []Planned, tables []Table, groups [][]*group) []Check {
 	var out []Check
 	for _, n := range p.numbers {
@@ -246,14 +248,14 @@ func rowFor(groups []*group, model, loss string) *group {
 	return best
 }
 
-// cold tells whether items were taken out of a row's training: nobody else's numbers
-// are about that.
+// cold reports whether items were taken out of a row's training, which no published
+// numbers do.
 func (g *group) cold() bool {
 	_, ok := g.records[0].Result.Spec.Dataset.Config["cold_items"]
 	return ok
 }
 
-// loss is the training loss of a row; "" for floors.
+// loss is the training loss of a row; "" for non-neural baselines.
 func (g *group) loss() string { return plain(setting(g.records[0], "train.loss")) }
 
 // Verdicts on a claim.
@@ -263,8 +265,8 @@ const (
 	NotRun        = "not run"
 )
 
-// claims says what the records say of the papers' claims, in suites that ask for a
-// model of one.
+// claims judges the papers' claims by the records, in suites that have the model
+// of a claim.
 func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group) []Claim {
 	asked := func(c Claim) bool {
 		return slices.ContainsFunc(planned, func(r Planned) bool { return r.Spec.Model == c.Model })
@@ -281,13 +283,10 @@ func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group)
 				continue
 			}
 			seeds := min(len(row.records), len(groups[i][base].records))
-			for _, rule := range []struct {
-				name string
-				of   Rule
-			}{{"removed", row.Removed}, {"kept", row.Kept}} {
-				test := rule.of.Test
-				c.Found = append(c.Found, ClaimEvidence{Dataset: t.Dataset, Rule: rule.name, Baseline: t.Baseline,
-					Gain: rule.of.Metrics[c.Metric].Gain, Seeds: seeds, Significant: test != nil && test.Significant && test.Difference > 0})
+			for _, rule := range SeenItemRules {
+				own := row.Under(rule)
+				c.Found = append(c.Found, ClaimEvidence{Dataset: t.Dataset, Rule: rule, Baseline: t.Baseline,
+					Gain: own.Metrics[c.Metric].Gain, Seeds: seeds, Significant: own.Test != nil && own.Test.Significant && own.Test.Difference > 0})
 			}
 		}
 		c.Verdict = verdict(c.Found, c.Low)
@@ -296,12 +295,12 @@ func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group)
 	return out
 }
 
-// verdict is strict, and the papers do not tell their seen-item rule: a claim is
-// reproduced if, on every data set that model and baseline were run on with FewSeeds
-// seeds or more, under both rules, the gain over the baseline that is best on
+// verdict is strict, because the papers do not report their seen-item rule. A claim
+// is reproduced if, on every data set with FewSeeds seeds or more of model and
+// baseline, and under both rules, the gain over the baseline that is best on
 // validation is at least the lowest claimed one, and the model is significantly
-// better in NDCG@10. With fewer seeds everywhere it is not run; nor is it where the
-// baseline has 0, over which no gain is a number.
+// better in NDCG@10. If there are fewer seeds everywhere, the claim is not run; nor
+// is it if the baseline has 0, over which the gain is undefined.
 func verdict(found []ClaimEvidence, low float64) string {
 	enough, open := false, false
 	for _, e := range found {

@@ -65,10 +65,10 @@ func TestPublishedIsStrict(t *testing.T) {
 		{`cold_items = "kept"`, `cold_items = 3`, `p.toml:9: numbers.a.cold_items: expected a string, got the integer 3`},
 		{`on.beauty`, `on.toys`, `p.toml:11: numbers.a.on.toys: unknown data set: a table [data.toys]`},
 		{`"NDCG@10" = 0.1`, `"NDCG@1O" = 0.1`, `unknown metric; did you mean "NDCG@10"?`},
-		{`"NDCG@10" = 0.1`, `"NDCG@10" = 10.1`, `10.1 is no share`},
-		{`"NDCG@10" = 0.1`, `"NDCG@10" = nan`, `NaN is no share`},
-		{`on.beauty = { "NDCG@10" = 0.1 }`, ``, `numbers.a: no number`},
-		{`source = "A"`, "source = \"A\"\nother_data = [\"toys\"]", `there is no number on "toys"`},
+		{`"NDCG@10" = 0.1`, `"NDCG@10" = 10.1`, `got 10.1`},
+		{`"NDCG@10" = 0.1`, `"NDCG@10" = nan`, `got NaN`},
+		{`on.beauty = { "NDCG@10" = 0.1 }`, ``, `numbers.a: there are no numbers`},
+		{`source = "A"`, "source = \"A\"\nother_data = [\"toys\"]", `there are no numbers on "toys"`},
 		{`users = 12`, `users = 0`, `data.beauty: expected users and items`},
 		{`[claims.c]`, "[claim.c]", `p.toml:12: claim: unknown key; did you mean "claims"?`},
 		{`metric = "HR@20"`, `metric = "HR@30"`, `claims.c.metric: unknown metric "HR@30"`},
@@ -206,7 +206,7 @@ func TestClaims(t *testing.T) {
 		f.add("sasrec", seed, .1, .10, same(3), takeOut)
 		f.add("fame", seed, .2, .11, same(2), takeOut)
 	}
-	if s := f.make(); s.Claims[0].Verdict != NotRun || s.Claims[0].Found != nil || !slices.Contains(s.Tables[0].Notes, "the data with cold_items = 0.05") {
+	if s := f.make(); s.Claims[0].Verdict != NotRun || s.Claims[0].Found != nil || !slices.Contains(s.Tables[0].Notes, "data settings: cold_items = 0.05") {
 		t.Errorf("a claim says nothing of items taken out: %+v, %q", s.Claims[0], s.Tables[0].Notes)
 	}
 	f = newFixture(t)

@@ -18,7 +18,7 @@ type Suite struct {
 	Key      string           `json:"key"`            // hash of all that it was made from
 	Axes     []string         `json:"axes,omitempty"` // settings that a sweep varies, as "heads" or "train.learning_rate"
 	Datasets []datasets.Stats `json:"datasets"`
-	Tables   []Table          `json:"tables"` // one a data set, in the suite's order
+	Tables   []Table          `json:"tables"` // one per data set, in the suite's order
 	Checks   []Check          `json:"checks,omitempty"`
 	Claims   []Claim          `json:"claims,omitempty"`
 	Notes    []string         `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
@@ -39,8 +39,8 @@ type Table struct {
 
 	Breakdowns []Breakdown `json:"breakdowns,omitempty"`
 
-	// Pictures show what the heads of a start from texts make of held-out items, of the
-	// row PicturesOf and its first seed.
+	// Pictures show held-out items before and after the heads that were initialised from
+	// texts, in the first seed of the row PicturesOf.
 	Pictures   []record.Picture `json:"pictures,omitempty"`
 	PicturesOf string           `json:"pictures_of,omitempty"`
 }
@@ -52,14 +52,25 @@ type Row struct {
 	At       map[string]any `json:"at,omitempty"` // its value on each axis of the suite that it has
 	Baseline bool           `json:"baseline"`     // what the papers' proposals (FAME and its variants) are compared with
 	Floor    bool           `json:"floor"`        // nothing is trained
-	Valid    Cell           `json:"valid"`        // best validation NDCG@10, seen items removed; N is 0 for floors
+	Valid    Cell           `json:"valid"`        // best validation NDCG@10, seen items removed; N is 0 for non-neural baselines
 	Removed  Rule           `json:"removed"`
 	Kept     Rule           `json:"kept"`
 	Curve    []CurvePoint   `json:"curve,omitempty"` // of validation, over seeds
 	Cost     Cost           `json:"cost"`
-	Heads    []Head         `json:"heads,omitempty"` // of a start from texts, in the heads' order
+	Heads    []Head         `json:"heads,omitempty"` // that were initialised from texts, in their order
 	Notes    []string       `json:"notes"`           // footnotes of the row
 	Runs     []Run          `json:"runs"`
+}
+
+// SeenItemRules are the names of the two seen-item rules, in the order of tables.
+var SeenItemRules = []string{"removed", "kept"}
+
+// Under returns the row's test metrics under a seen-item rule.
+func (r *Row) Under(rule string) *Rule {
+	if rule == "kept" {
+		return &r.Kept
+	}
+	return &r.Removed
 }
 
 // Rule holds a row's test metrics under one seen-item rule.
@@ -89,6 +100,10 @@ type Test struct {
 	P           float64 `json:"p"`      // Wilcoxon signed-rank, two-sided; exact for few users
 	PHolm       float64 `json:"p_holm"` // corrected for all models of the table under this rule
 	Significant bool    `json:"significant"`
+	// GainLow and GainHigh are the interval in percent of the baseline. Like Cell.Gain
+	// they are nil where the baseline has 0.
+	GainLow  *float64 `json:"gain_low,omitempty"`
+	GainHigh *float64 `json:"gain_high,omitempty"`
 }
 
 // Breakdown shows the rows of a table on groups of its test users.
@@ -109,6 +124,14 @@ type BreakdownRow struct {
 	Label   string                `json:"label"` // as Row.Label
 	Removed []map[string]Estimate `json:"removed"`
 	Kept    []map[string]Estimate `json:"kept"`
+}
+
+// Under returns the row's estimates under a seen-item rule, by group.
+func (r *BreakdownRow) Under(rule string) []map[string]Estimate {
+	if rule == "kept" {
+		return r.Kept
+	}
+	return r.Removed
 }
 
 // Estimate is the mean of a metric over a group's users and a row's seeds.
@@ -163,9 +186,9 @@ type Run struct {
 	Cost      Cost               `json:"cost"`            // as Row.Cost
 }
 
-// Head is how well a head of a start from texts tells the labels of its facet apart
-// on held-out items, by the text vectors (before) and by what it makes of them
-// (after), see record.Quality. N is 0 where that could not be measured.
+// Head says how well a head that was initialised from texts tells the labels of its facet
+// apart on held-out items, by the text vectors (before) and by the head's vectors (after),
+// see record.Quality. N is 0 where that could not be measured.
 type Head struct {
 	Facet      string `json:"facet,omitempty"` // as record.Head
 	Learned    string `json:"learned"`
@@ -176,7 +199,7 @@ type Head struct {
 	Uniformity Change `json:"uniformity"`
 }
 
-// Change is what a head makes of a measure.
+// Change is a measure before and after a head.
 type Change struct {
 	Before Cell `json:"before"`
 	After  Cell `json:"after"`
@@ -187,7 +210,7 @@ func (h Head) Cells() []Cell {
 	return []Cell{h.Chance, h.Purity.Before, h.Purity.After, h.Alignment.Before, h.Alignment.After, h.Uniformity.Before, h.Uniformity.After}
 }
 
-// Check sets a published number beside ours of the same protocol.
+// Check compares a published number with ours of the same protocol.
 type Check struct {
 	Dataset   string  `json:"dataset"`
 	Model     string  `json:"model"`
@@ -206,7 +229,7 @@ type Check struct {
 	Percent    float64 `json:"percent"`             // ours above the published one
 	Within     bool    `json:"within"`              // ±5 %
 	Comparable bool    `json:"comparable"`          // the number is about the data that ours is about
-	Same       bool    `json:"same_terms"`          // besides, protocol and loss are known to be ours
+	Same       bool    `json:"same_terms"`          // and protocol and loss are known to be ours
 }
 
 // Claim is a sentence of a paper and what the records say of it.

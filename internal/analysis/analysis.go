@@ -1,11 +1,11 @@
 // Package analysis looks into a trained FAME: what its gate, routers and heads do
-// with the validation users, and whether heads specialise, which the papers claim
-// and do not test. It reads the model and changes nothing.
+// on the validation users, and whether heads specialise, which the papers claim
+// but do not test. It reads the model and changes nothing.
 //
-// A claim such as "this head prefers brands" is only as good as its control: heads
-// whose lists differ at all, even if only by random initialisation, differ in the
-// brands on them. So each number about preferences is shown next to the same number
-// with the items' labels shuffled many times.
+// A claim such as "this head prefers brands" is only as good as its control: if the
+// lists of two heads differ for any reason, even only by random initialisation, so
+// do the brands in them. So each number about preferences is shown next to the same
+// number with the items' labels shuffled many times.
 package analysis
 
 import (
@@ -27,20 +27,23 @@ type Analysis struct {
 	Model   string `json:"model"`
 	At      string `json:"at,omitempty"` // place on the axes of the suite
 	Users   int    `json:"users"`        // validation users
-	// MoELayers is how many layers have experts. All that is said of experts and
-	// attention is about the last one, whose heads are the facets.
+	// MoELayers is the number of layers with experts. All values about experts
+	// and attention are those of the last one, whose heads are the facets.
 	MoELayers int    `json:"moe_layers"`
 	Heads     []Head `json:"heads"`
 	// GateEntropy is the mean over users of the entropy of the gate, as a share of
-	// its maximum: 1 is a gate that does not choose. Absent for "concat".
+	// its maximum. It is 1 if the gate weighs all heads equally. Absent for
+	// "concat".
 	GateEntropy float64 `json:"gate_entropy,omitempty"`
-	// Imbalance is N·Σ load² of a head's N experts, averaged over heads: 1 when they
-	// share the load evenly, N when one has all of it.
+	// Imbalance is N·Σ load² of a head's N experts, averaged over heads: 1 if they
+	// share the load evenly, N if one has all of it.
 	Imbalance float64 `json:"imbalance"`
-	// Reach[k] is how many users have an item k places before their last one.
+	// Reach[k] is the number of users who have an item k positions before their
+	// last one.
 	Reach []int `json:"reach"`
-	// Overlap[i][j] is the mean Jaccard index of the top lists of heads i and j, seen
-	// items left out. Absent for "concat", whose heads score nothing, as all below.
+	// Overlap[i][j] is the mean Jaccard index of the top lists of heads i and j,
+	// without seen items. It and everything below are absent for "concat", whose
+	// heads score nothing.
 	Overlap   [][]float64 `json:"overlap,omitempty"`
 	ListUsers int         `json:"list_users,omitempty"` // whose lists were compared
 	ListLen   int         `json:"list_len,omitempty"`
@@ -50,9 +53,9 @@ type Analysis struct {
 
 // Head is one head of the last layer.
 type Head struct {
-	// Gate is the head's weight over users, Chosen the share of users for whom it is
-	// the highest; users with several highest ones count for each in part. With "top1"
-	// it is the weight before all but the highest are taken away. Absent and 0 for "concat".
+	// Gate is the head's weight over users, Chosen the share of users for whom it is the
+	// highest; users with several highest ones count partly for each. With "top1" it is the
+	// weight before all but the highest are removed. Absent and 0 for "concat".
 	Gate   *Distribution `json:"gate,omitempty"`
 	Chosen float64       `json:"chosen"`
 	// Experts are the head's; RouterEntropy is the mean entropy of their weights over
@@ -61,13 +64,14 @@ type Head struct {
 	Experts       []Expert `json:"experts"`
 	RouterEntropy float64  `json:"router_entropy,omitempty"`
 	Dead          int      `json:"dead"`
-	// Attention[k] is the mean weight of the item k places before the last one, over
-	// experts by their routing and over the users whose history reaches that far.
+	// Attention[k] is the mean weight of the item k positions before the last one,
+	// over experts by their routing and over the users whose history reaches that
+	// far.
 	Attention []float64 `json:"attention"`
 	Alone     *Alone    `json:"alone,omitempty"`
 }
 
-// Alone says what a head would recommend if it scored alone.
+// Alone compares what a head would recommend if it scored alone with the model.
 type Alone struct {
 	ModelOverlap float64 `json:"model_overlap"` // mean Jaccard index of its top list and the model's
 	HitRate      float64 `json:"hit_rate"`      // as the model's
@@ -76,7 +80,7 @@ type Alone struct {
 // Expert is one query of a head.
 type Expert struct {
 	Load float64 `json:"load"` // mean weight over users
-	Top  float64 `json:"top"`  // share of users for whom it weighs the most, as Chosen
+	Top  float64 `json:"top"`  // share of users for whom it has the largest weight, like Chosen
 }
 
 // Distribution describes values over users.
@@ -154,7 +158,7 @@ func newAccumulator(c models.FAMEConfig, maxLen int) *accumulator {
 	return g
 }
 
-// add takes a block of users, of whom f holds one position each, the last.
+// add takes a block of users. f has one position of each user, the last.
 func (g *accumulator) add(f models.Facets, b *models.Batch) {
 	H, N := g.config.Heads, g.config.Experts
 	var gate []float32
@@ -190,7 +194,8 @@ func (g *accumulator) add(f models.Facets, b *models.Batch) {
 	}
 }
 
-// addHighest adds 1 at the highest value of row, or a part at each of several.
+// addHighest adds 1 at the highest value of row, or an equal part at each of
+// several highest ones.
 func addHighest(sums []float64, row []float32) {
 	high, n := slices.Max(row), 0
 	for _, v := range row {
@@ -205,7 +210,7 @@ func addHighest(sums []float64, row []float32) {
 	}
 }
 
-// routingOf is β [B, H, E], even where there is no router.
+// routingOf returns β [B, H, N], with equal weights if there is no router.
 func routingOf(f models.Facets, B, H, E int) []float32 {
 	if f.Last().Routing.Defined() {
 		return f.Last().Routing.HostFloats()
@@ -213,9 +218,9 @@ func routingOf(f models.Facets, B, H, E int) []float32 {
 	return slices.Repeat([]float32{1 / float32(E)}, B*H*E)
 }
 
-// Attention gives for each user, head and expert the weights of the history's
-// items from the last one back, before dropout. The trace holds one position a
-// user, the last.
+// Attention returns, for each user, head and expert, the weights of the
+// history's items from the last one back, before dropout. The trace has one
+// position per user, the last.
 func Attention(trace models.MoETrace, b *models.Batch, H, E int) [][][][]float64 {
 	q, kv := trace.Queries.HostFloats(), trace.KeysValues.HostFloats()
 	d := len(q) / (len(b.Lengths) * E)
@@ -284,7 +289,8 @@ func (g *accumulator) finish(a *Analysis) {
 	}
 }
 
-// entropy of a distribution as a share of its maximum, 0 for a single value.
+// entropy returns the entropy of a distribution as a share of its maximum, 0
+// for a single value.
 func entropy(p []float32) float64 {
 	if len(p) < 2 {
 		return 0

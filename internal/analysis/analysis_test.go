@@ -16,7 +16,7 @@ import (
 	"famebench/models"
 )
 
-// facet has items 1…n with labels dealt round.
+// facet has items 1…n whose labels take turns.
 func facet(items, labels int) datasets.Facet {
 	f := datasets.Facet{Name: "brand", Labels: make([][]int32, items+1), Values: make([]string, labels)}
 	for l := range f.Values {
@@ -28,8 +28,8 @@ func facet(items, labels int) datasets.Facet {
 	return f
 }
 
-// Heads that recommend one label each are found out, with the information that
-// they carry; heads that recommend at random are not.
+// Heads that recommend one label each are detected, with the right information;
+// heads that recommend at random are not.
 func TestSpecialisation(t *testing.T) {
 	const H, items = 4, 400
 	f := facet(items, H)
@@ -53,9 +53,9 @@ func TestSpecialisation(t *testing.T) {
 	if mi := own.MutualInformation; math.Abs(mi.Value-2) > 1e-9 || mi.Control > .05 || mi.P != .001 {
 		t.Errorf("four heads with four labels: %+v, want 2 bits, p .001", mi)
 	}
-	for h, taste := range own.Heads {
-		if math.Abs(taste.Divergence.Value-2) > 1e-9 || len(taste.Prefers) != 1 || taste.Prefers[0] != (Prefer{f.Values[h], 1, .25}) {
-			t.Errorf("head %d: %+v", h, taste)
+	for h, head := range own.Heads {
+		if math.Abs(head.Divergence.Value-2) > 1e-9 || len(head.Prefers) != 1 || head.Prefers[0] != (Prefer{f.Values[h], 1, .25}) {
+			t.Errorf("head %d: %+v", h, head)
 		}
 	}
 	low := 0
@@ -73,7 +73,7 @@ func TestSpecialisation(t *testing.T) {
 		t.Errorf("%d of 20 random cases have p ≤ .05", low)
 	}
 
-	// Heads that like items of their own, whatever their labels: these tell nothing.
+	// Heads that prefer items of their own, whatever their labels, are not detected.
 	low = 0
 	for range 20 {
 		var own [H][]int32
@@ -90,7 +90,8 @@ func TestSpecialisation(t *testing.T) {
 		t.Errorf("%d of 20 cases of heads with items of their own have p ≤ .05", low)
 	}
 
-	// Heads with the same lists tell nothing, however sums of thirds are rounded.
+	// Heads with the same lists have no information, however sums of thirds are
+	// rounded.
 	thirds := facet(items, 5)
 	for v := range thirds.Labels[1:] {
 		thirds.Labels[v+1] = []int32{int32(v % 5), int32((v + 1) % 5), int32((v + 2) % 5)}
@@ -102,19 +103,19 @@ func TestSpecialisation(t *testing.T) {
 	}
 }
 
-// Labels dealt to the items are the facet's, and unlabelled items stay so: a facet
-// with one label alone has no more information when dealt.
+// Shuffled labels are those of the facet, and unlabelled items stay unlabelled: a
+// facet with only one label has no information when shuffled.
 func TestControlDealsTheLabels(t *testing.T) {
 	f := datasets.Facet{Labels: [][]int32{nil, {0}, {0}, {1}, nil}, Values: []string{"x", "y"}}
-	// Head 0 lists item 3, head 1 item 1; of three labelled items, a third of the deals
-	// each give y to item 3, to item 1 and to item 2, which nobody lists.
+	// Head 0 lists item 3, head 1 item 1. Of three labelled items, a third of the
+	// shuffles each give y to item 3, to item 1 and to item 2, which no head lists.
 	got := specialisation(f, [][]float64{{0, 0, 0, 1, 0}, {0, 1, 0, 0, 5}}).MutualInformation
 	if got.Value != 1 || math.Abs(got.Control-2./3) > .05 || math.Abs(got.P-2./3) > .05 {
-		t.Errorf("%+v, want 1 bit, by chance in two deals of three", got)
+		t.Errorf("%+v, want 1 bit, by chance in two of three shuffles", got)
 	}
 }
 
-// Holm's correction is for every test of an analysis: facets and heads.
+// Holm's correction covers every test of an analysis: facets and heads.
 func TestCorrect(t *testing.T) {
 	test := func(p float64) Taste { return Taste{Divergence: Tested{P: p}} }
 	a := &Analysis{Facets: []Facet{
@@ -154,8 +155,9 @@ func BenchmarkSpecialisation(b *testing.B) {
 	}
 }
 
-// The heads' divergences, by their shares, add up to the mutual information; items
-// without a label do not count, several labels share one count.
+// The heads' divergences, weighted by their shares, add up to the mutual
+// information. Items without a label do not count, and several labels share one
+// count.
 func TestInformation(t *testing.T) {
 	f := datasets.Facet{Labels: [][]int32{nil, {0}, {1}, {0, 1}, nil}, Values: []string{"x", "y"}}
 	counts := count(itemCounts([][][]int32{{{1, 3, 4}, {2}}, {{1}, {2, 2}}}, 2, 5), f.Labels, 2)
@@ -169,7 +171,7 @@ func TestInformation(t *testing.T) {
 		t.Errorf("information %v of %v, want %v", info, d, want)
 	}
 	if info, _ := information([][]float64{{0}, {0}}); info != 0 {
-		t.Errorf("nothing tells %v bits", info)
+		t.Errorf("no lists give %v bits", info)
 	}
 }
 
@@ -193,7 +195,8 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// world is a small data set whose items have brands and categories, and a model of it.
+// world is a small data set whose items have brands and categories, with a model of
+// it.
 func world(t *testing.T, change func(*models.FAMEConfig), f func(rt *torch.Runtime, m *models.FAME, s *datasets.Split)) {
 	t.Helper()
 	const maxLen = 8
@@ -232,7 +235,7 @@ func world(t *testing.T, change func(*models.FAMEConfig), f func(rt *torch.Runti
 		if err != nil {
 			return err
 		}
-		for _, name := range m.Params().Names() { // away from the start, where the gate is even
+		for _, name := range m.Params().Names() { // away from the initialisation, whose gate has equal weights
 			p := m.Params().Get(name)
 			p.CopyFrom(p.Add(rt.NewParams().Normal("noise", .3, p.Shape()...)).HostFloats())
 		}
@@ -244,8 +247,8 @@ func world(t *testing.T, change func(*models.FAMEConfig), f func(rt *torch.Runti
 	}
 }
 
-// Attention's weights are those that the layer used: with them and the values, the
-// experts' outputs come out.
+// Attention's weights are those that the layer used: with the values they give the
+// experts' outputs.
 func TestAttention(t *testing.T) {
 	world(t, func(*models.FAMEConfig) {}, func(rt *torch.Runtime, m *models.FAME, s *datasets.Split) {
 		b := train.HistoryBatch(s.Valid[:5], 8)
@@ -281,7 +284,7 @@ func TestAttention(t *testing.T) {
 	})
 }
 
-// fill sets a parameter by its element's place.
+// fill sets a parameter by the index of the element.
 func fill(m *models.FAME, name string, of func(i int) float32) {
 	p := m.Params().Get(name)
 	v := make([]float32, p.Len())
@@ -396,8 +399,8 @@ func TestGateByHand(t *testing.T) {
 	})
 }
 
-// Routers by hand. Where all experts' output is 1, what a router gives an expert is
-// the same for every user.
+// Routers by hand. If all experts' outputs are 1, a router gives an expert the same
+// weight for every user.
 func TestRouterByHand(t *testing.T) {
 	world(t, func(c *models.FAMEConfig) { c.Router = models.RouterUniform }, func(rt *torch.Runtime, m *models.FAME, s *datasets.Split) {
 		a := of(t, rt, m, s)
@@ -453,8 +456,8 @@ func TestRouterByHand(t *testing.T) {
 	})
 }
 
-// Attention by distance, where every item of a history gets the same: a distance has
-// the users that reach it, and no others.
+// Attention by distance if every item of a history has the same weight: a distance
+// counts only the users who reach it.
 func TestAttentionByDistance(t *testing.T) {
 	world(t, func(*models.FAMEConfig) {}, func(rt *torch.Runtime, m *models.FAME, s *datasets.Split) {
 		fill(m, "moe.0.q.weight", constant(0))
@@ -478,7 +481,7 @@ func TestAttentionByDistance(t *testing.T) {
 	})
 }
 
-// scorer ranks with a model, for internal/rank.
+// scorer lets internal/rank rank with a model.
 type scorer struct {
 	rt    *torch.Runtime
 	m     *models.FAME
@@ -530,7 +533,7 @@ func TestAlone(t *testing.T) {
 	})
 }
 
-// Ties count against the target, seen items do not, and the target is never seen.
+// Ties and NaN count against the target, seen items do not, and the target is never seen.
 func TestHit(t *testing.T) {
 	scores := []float32{9, 5, 3, 3, 2}
 	for _, c := range []struct {
@@ -543,6 +546,10 @@ func TestHit(t *testing.T) {
 				t.Errorf("target %d after %v is among the first %d: %v", c.target, c.history, k, got)
 			}
 		}
+	}
+	broken, user := []float32{0, 1, float32(math.NaN()), 5}, datasets.Case{Target: 3}
+	if hit(broken, user, 1) || !hit(broken, user, 2) {
+		t.Error("a NaN does not count as the highest score")
 	}
 }
 
@@ -575,5 +582,30 @@ func TestSummarise(t *testing.T) {
 		if !math.IsNaN(x) {
 			t.Errorf("%s of fame-concat with one expert: %v, want none", what, x)
 		}
+	}
+}
+
+// What a head's experts and its list have in common with others, by hand.
+func TestNewDigest(t *testing.T) {
+	a := &Analysis{Heads: []Head{{Experts: []Expert{{Load: .5}, {Load: .2}, {Load: .3}}}, {Experts: []Expert{{Load: 1}}}, {Experts: []Expert{{Load: .4}, {Load: .6}}}},
+		Overlap: [][]float64{{1, .1, .3}, {.1, 1, .5}, {.3, .5, 1}}}
+	d := NewDigest([]*Analysis{a})
+	if len(d.Runs) != 1 || d.Runs[0].Analysis != a || d.Summaries != nil {
+		t.Fatalf("%+v", d)
+	}
+	for h, want := range []Spread{{.2, .5, .2, .3}, {1, 1, .3, .5}, {.4, .6, .4, .5}} {
+		got := d.Runs[0].Spread[h]
+		equal(t, "least load", got.LeastLoad, want.LeastLoad)
+		equal(t, "most load", got.MostLoad, want.MostLoad)
+		equal(t, "mean overlap", got.MeanOverlap, want.MeanOverlap)
+		equal(t, "most overlap", got.MostOverlap, want.MostOverlap)
+	}
+	concat := &Analysis{Model: "fame-concat", Heads: []Head{{Experts: []Expert{{Load: 1}}}}}
+	d = NewDigest([]*Analysis{a, concat})
+	if got := d.Runs[1].Spread[0]; !math.IsNaN(got.MeanOverlap) || !math.IsNaN(got.MostOverlap) {
+		t.Errorf("overlap of a head without lists: %+v", got)
+	}
+	if len(d.Summaries) != 2 {
+		t.Errorf("%d summaries, expected 2", len(d.Summaries))
 	}
 }

@@ -12,15 +12,15 @@ import (
 	"famebench/models"
 )
 
-// Explanation says why a user is recommended what.
+// Explanation explains the recommendations for a user.
 type Explanation struct {
 	User    string           `json:"user"`
-	History []Item           `json:"history"` // what the model reads, oldest first
+	History []Item           `json:"history"` // the history that the model reads, oldest first
 	Gate    []float64        `json:"gate,omitempty"`
-	Items   []Recommendation `json:"items"` // best first, seen items left out
+	Items   []Recommendation `json:"items"` // best first, without seen items
 }
 
-// Item is an item for people.
+// Item is an item as it is shown to people.
 type Item struct {
 	ID    string `json:"id"` // in the source
 	Title string `json:"title,omitempty"`
@@ -33,8 +33,8 @@ type Recommendation struct {
 	Score   float64   `json:"score"`
 	Parts   []float64 `json:"parts,omitempty"`  // of each head in the score
 	Head    int       `json:"head,omitempty"`   // from 1: the head with the largest part, among those that the gate gives a weight
-	Expert  int       `json:"expert,omitempty"` // from 1: the one that the router gives the largest weight in that head; none without a router
-	Because []Cause   `json:"because"`          // the past items to which that head attends most
+	Expert  int       `json:"expert,omitempty"` // from 1: the one with the largest routing weight in that head; none without a router
+	Because []Cause   `json:"because"`          // the past items with the most attention of that head
 	Shares  []string  `json:"shares"`           // labels that it shares with one of those
 }
 
@@ -46,7 +46,8 @@ type Cause struct {
 
 const causes = 3
 
-// Explain lists the first k recommendations for a history, with their reasons.
+// Explain returns the first k recommendations for a history, with their
+// reasons.
 func Explain(rt *torch.Runtime, m *models.FAME, d *datasets.Dataset, c datasets.Case, k, maxLen int) (*Explanation, error) {
 	meta, err := d.Metadata()
 	if err != nil {
@@ -122,8 +123,8 @@ func mix(weights []float64, experts [][]float64, routing []float32, scale float6
 	}
 }
 
-// explain names the past items with the largest weights and what v shares with
-// them.
+// explain returns the past items with the largest weights and the labels that v
+// shares with them.
 func (r *Recommendation) explain(recent []int32, weights []float64, v int32, facets []datasets.Facet, item func(int32) Item) {
 	order := make([]int, len(weights))
 	for i := range order {

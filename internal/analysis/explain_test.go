@@ -82,19 +82,19 @@ func TestExplain(t *testing.T) {
 	})
 }
 
-// labels are those of an item of the world, as its metadata was written.
+// labels are those of an item of the world, as its metadata were written.
 func labels(t *testing.T, it Item) []string {
 	t.Helper()
 	var v int
 	if _, err := fmt.Sscanf(it.ID, "i%d", &v); err != nil || it.Title != fmt.Sprintf("Item %d", v) {
 		t.Fatalf("item %+v", it)
 	}
-	// "All", category 1 of everything, is no facet.
+	// "All", category 1 of every item, is not a facet.
 	return []string{fmt.Sprintf("brand: b%d", v%3), fmt.Sprintf("category 2: c%d", v%4), fmt.Sprintf("category 3: c%d.%d", v%4, v%2)}
 }
 
-// checkParts: the heads' parts add up to the score, and the head named has the
-// largest, of those with a weight.
+// checkParts checks that the heads' parts add up to the score, and that the
+// named head has the largest part of those with a weight.
 func checkParts(t *testing.T, e *Explanation, r Recommendation) {
 	t.Helper()
 	var sum float64
@@ -109,7 +109,7 @@ func checkParts(t *testing.T, e *Explanation, r Recommendation) {
 	}
 }
 
-// Where all scores are below 0, a head that adds nothing would have the largest part.
+// If all scores are below 0, a head that adds nothing would have the largest part.
 func TestExplainNamesNoHeadWithoutWeight(t *testing.T) {
 	world(t, func(c *models.FAMEConfig) { c.Gate = models.GateTop1 }, func(rt *torch.Runtime, m *models.FAME, s *datasets.Split) {
 		fill(m, "item_emb.weight", func(i int) float32 { return -1 - float32(i%7)/100 })
@@ -156,8 +156,8 @@ func TestExplainWithoutRouter(t *testing.T) {
 	}
 }
 
-// The causes come by weight, the later item first where two are equal; a label that
-// two of them share with the item is named once.
+// The causes are ordered by weight, the later item first if two are equal. A label
+// that two of them share with the item is named once.
 func TestCauses(t *testing.T) {
 	facets := []datasets.Facet{
 		{Name: "brand", Labels: [][]int32{nil, {0}, {1}, {0}, nil, {0}}, Values: []string{"x", "y"}},

@@ -10,35 +10,36 @@ import (
 	"famebench/internal/stats"
 )
 
-// Facet says what the heads' lists have to do with one facet of the items.
+// Facet says how the heads' lists depend on one facet of the items.
 type Facet struct {
 	Name   string `json:"name"`
 	Labels int    `json:"labels"`
-	// MutualInformation is what knowing the head tells about the label of an item in
-	// a top list, in bits: 0 when all heads recommend the same kinds of items.
+	// MutualInformation is that of the head and the label of an item in a top list,
+	// in bits: 0 if all heads recommend the same kinds of items.
 	MutualInformation Tested  `json:"mutual_information"`
 	Heads             []Taste `json:"heads"`
 }
 
 // Taste is what one head prefers.
 type Taste struct {
-	// Divergence is Kullback and Leibler's of the labels in the head's lists from
-	// those in all heads' lists, in bits. Weighted by the heads' shares they add up to
-	// the mutual information.
+	// Divergence is the Kullback-Leibler divergence of the labels in the head's lists
+	// from those in all heads' lists, in bits. Weighted by the heads' shares, the
+	// divergences add up to the mutual information.
 	Divergence Tested   `json:"divergence"`
 	Prefers    []Prefer `json:"prefers"` // the labels most over-represented
 }
 
-// Prefer is a label that a head recommends more than all heads together do.
+// Prefer is a label that a head recommends more often than all heads together
+// do.
 type Prefer struct {
 	Label string  `json:"label"`
 	Share float64 `json:"share"` // of the head's items that have a label
 	All   float64 `json:"all"`   // of all heads'
 }
 
-// Tested is a number beside what it is by chance: with the labels dealt to the
-// items at random. Heads that each like items of their own, whatever these are,
-// tell something about any labels; only what exceeds that is about the facet.
+// Tested is a number next to its value by chance, with the labels shuffled over
+// the items. Heads that prefer different items, whatever these are, say
+// something about any labels; only the excess is about the facet.
 type Tested struct {
 	Value   float64 `json:"value"`
 	Control float64 `json:"control"` // mean over the shuffles
@@ -48,19 +49,19 @@ type Tested struct {
 	Holm float64 `json:"p_holm"`
 }
 
-// Excess is what is beyond chance.
+// Excess is the part of the value that is beyond chance.
 func (t Tested) Excess() float64 { return t.Value - t.Control }
 
 const (
 	// shuffles of the control: the least p is 1/1000. It stays below .05 under Holm's
 	// correction with up to 50 tests, which is four facets of eleven heads.
 	shuffles = 999
-	// sameBits is how far the information of the same counts, added up in another
-	// order, may be apart.
+	// sameBits is the tolerance for the information of the same counts, added up
+	// in another order.
 	sameBits = 1e-12
 )
 
-// specialisation tests whether the heads' lists differ in one facet. listed tells how
+// specialisation tests whether the heads' lists differ in one facet. listed is how
 // often each head lists each item: [head][item].
 func specialisation(f datasets.Facet, listed [][]float64) Facet {
 	H := len(listed)
@@ -123,7 +124,8 @@ func (a *Analysis) correct() error {
 	return err
 }
 
-// itemCounts is how often each of H heads lists each of n items: [head][item].
+// itemCounts returns how often each of H heads lists each of n items:
+// [head][item].
 func itemCounts(lists [][][]int32, H, n int) [][]float64 {
 	counts := make([][]float64, H)
 	for h := range counts {
@@ -138,7 +140,7 @@ func itemCounts(lists [][][]int32, H, n int) [][]float64 {
 }
 
 // count adds up the n labels of the items that each head lists: [head][label]. An
-// item counts 1 each time, spread over its labels.
+// item counts 1 each time, divided equally among its labels.
 func count(listed [][]float64, labels [][]int32, n int) [][]float64 {
 	counts := make([][]float64, len(listed))
 	for h := range counts {
@@ -154,8 +156,8 @@ func count(listed [][]float64, labels [][]int32, n int) [][]float64 {
 	return counts
 }
 
-// information is the mutual information of head and label, and the divergence of
-// each head's labels from all heads', in bits.
+// information returns the mutual information of head and label, and the
+// divergence of each head's labels from all heads', in bits.
 func information(counts [][]float64) (info float64, divergence []float64) {
 	all, byHead := make([]float64, len(counts[0])), make([]float64, len(counts))
 	var total float64
@@ -181,7 +183,7 @@ func information(counts [][]float64) (info float64, divergence []float64) {
 	return info, divergence
 }
 
-// prefers are the three labels that add the most to a head's divergence.
+// prefers returns the three labels that add the most to a head's divergence.
 func prefers(f datasets.Facet, counts [][]float64, h int) []Prefer {
 	all := make([]float64, len(f.Values))
 	var total, own float64

@@ -8,13 +8,14 @@ import (
 	"famebench/models"
 )
 
-// lists are what heads and model recommend.
+// lists are the recommendations of the heads and the model.
 type lists struct {
 	items [][][]int32 // [user compared][head]; the model's own list comes last
 	hits  []int       // of all users, those whose target is in the list, in the same order
 }
 
-// add scores for the users that f is about, and keeps the lists of those compared.
+// add scores the items for the users of f, and keeps the lists of the users who
+// are compared.
 func (l *lists) add(m *models.FAME, f models.Facets, users []datasets.Case, compared []bool, numItems int) {
 	table := m.Items().Rows
 	alone := m.HeadScores(f.Heads).HostFloats()             // [B, H, V+1]
@@ -52,22 +53,15 @@ func (l *lists) finish(a *Analysis) {
 	a.HitRate = float64(l.hits[H]) / n
 }
 
-// hit tells whether the user's target is among the k best, as internal/rank counts
-// with seen items removed: ties count against the target, and the target itself is
-// never seen.
+// hit tells whether the user's target is among the k best, as rank.Evaluate counts with
+// seen items removed: it comes behind all others that do not score below it, and is never
+// seen itself.
 func hit(scores []float32, user datasets.Case, k int) bool {
-	ahead := 0
-	for v := int32(1); int(v) < len(scores); v++ {
-		if v != user.Target && !(scores[v] < scores[user.Target]) && !slices.Contains(user.History, v) {
-			if ahead++; ahead == k {
-				return false
-			}
-		}
-	}
-	return true
+	others := rank.Top(scores, append(slices.Clone(user.History), user.Target), k)
+	return len(others) < k || scores[others[k-1]] < scores[user.Target]
 }
 
-// overlap is the mean Jaccard index of every two of the n lists of each user.
+// overlap returns the mean Jaccard index of each pair of a user's n lists.
 func overlap(lists [][][]int32, n int) [][]float64 {
 	out := make([][]float64, n)
 	for i := range out {
@@ -82,7 +76,8 @@ func overlap(lists [][][]int32, n int) [][]float64 {
 	return out
 }
 
-// jaccard is the share of two lists' items that stand in both, 1 for empty ones.
+// jaccard returns the share of two lists' items that are in both, 1 for empty
+// ones.
 func jaccard(a, b []int32) float64 {
 	both := 0
 	for _, v := range a {

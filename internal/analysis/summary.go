@@ -1,14 +1,63 @@
 package analysis
 
-import "math"
+import (
+	"math"
+	"slices"
 
-// Summary is what the runs of a model on a data set come to: means over seeds. A
-// value that the model does not have is NaN.
+	"famebench/internal/stats"
+)
+
+// Digest is what tables show of analyses.
+type Digest struct {
+	Runs      []RunDigest
+	Summaries []Summary // of all; none of a single analysis
+}
+
+// RunDigest is an analysis, with what is computed from it.
+type RunDigest struct {
+	*Analysis
+	Spread []Spread // by head
+}
+
+// Spread is how a head's experts share the load, and how much its top list overlaps with
+// those of the other heads: NaN without other heads or lists.
+type Spread struct {
+	LeastLoad, MostLoad      float64
+	MeanOverlap, MostOverlap float64
+}
+
+// NewDigest computes what tables show of analyses.
+func NewDigest(all []*Analysis) Digest {
+	var d Digest
+	for _, a := range all {
+		run := RunDigest{Analysis: a}
+		for h, head := range a.Heads {
+			s := Spread{LeastLoad: 1, MeanOverlap: math.NaN(), MostOverlap: math.NaN()}
+			for _, e := range head.Experts {
+				s.LeastLoad, s.MostLoad = min(s.LeastLoad, e.Load), max(s.MostLoad, e.Load)
+			}
+			if a.Overlap != nil && len(a.Heads) > 1 {
+				others := slices.Delete(slices.Clone(a.Overlap[h]), h, h+1)
+				s.MeanOverlap, _ = stats.MeanSD(others)
+				s.MostOverlap = slices.Max(others)
+			}
+			run.Spread = append(run.Spread, s)
+		}
+		d.Runs = append(d.Runs, run)
+	}
+	if len(all) > 1 {
+		d.Summaries = Summarise(all)
+	}
+	return d
+}
+
+// Summary holds means over the seeds of a model on a data set. A value that the
+// model does not have is NaN.
 type Summary struct {
 	Dataset, Model, At string
 	Seeds              int
 	GateEntropy        float64
-	MostChosen         float64 // share of users by the head that most of them have as their highest
+	MostChosen         float64 // share of users of the head that is the highest for most of them
 	RouterEntropy      float64 // mean over heads
 	LeastLoad          float64 // of any expert of any head
 	MostLoad           float64
@@ -17,15 +66,15 @@ type Summary struct {
 	Facets             []FacetSummary
 }
 
-// FacetSummary is what all heads together tell about a facet.
+// FacetSummary is about all heads together and one facet.
 type FacetSummary struct {
 	Name        string
 	Excess      float64 // bits beyond chance, mean over seeds
 	Significant int     // seeds with p < .05 after Holm's correction
 }
 
-// Summarise has a summary for each data set, model and place on the axes, in the
-// order of the analyses.
+// Summarise returns a summary for each data set, model and place on the axes, in
+// the order of the analyses.
 func Summarise(all []*Analysis) []Summary {
 	type key struct{ dataset, model, at string }
 	groups := map[key][]*Analysis{}
@@ -44,7 +93,7 @@ func Summarise(all []*Analysis) []Summary {
 	return out
 }
 
-// summary is that of runs which differ in their seeds.
+// summary summarises runs that differ in their seeds.
 func summary(runs []*Analysis) Summary {
 	first := runs[0]
 	s := Summary{Dataset: first.Dataset, Model: first.Model, At: first.At, Seeds: len(runs)}
@@ -75,7 +124,7 @@ func summary(runs []*Analysis) Summary {
 		s.Dead += dead / n
 		s.Overlap += meanOverlap(a.Overlap) / n
 	}
-	for i, f := range first.Facets { // the same for all: they are the data set's
+	for i, f := range first.Facets { // the same for all runs of a data set
 		x := FacetSummary{Name: f.Name}
 		for _, a := range runs {
 			mi := a.Facets[i].MutualInformation
@@ -89,7 +138,7 @@ func summary(runs []*Analysis) Summary {
 	return s
 }
 
-// meanOverlap is the mean over pairs of heads, NaN where there is none.
+// meanOverlap is the mean over pairs of heads, NaN if there is none.
 func meanOverlap(overlap [][]float64) float64 {
 	var sum, pairs float64
 	for i, row := range overlap {

@@ -1,8 +1,7 @@
-// Package atomicfile writes a file so that a reader sees either its old
-// content or its new content, complete, and nothing between, even when the
-// process is killed or the machine loses power: the bytes go to a hidden
-// temporary file in the same folder, which is synced and then renamed over the
-// target.
+// Package atomicfile writes a file so that a reader sees either its complete
+// old content or its complete new content, even if the process is killed or the
+// machine loses power. The bytes go to a hidden temporary file in the same
+// folder, which is synced and then renamed over the target.
 package atomicfile
 
 import (
@@ -15,20 +14,20 @@ import (
 	"sync"
 )
 
-// tmp comes between the name of a file and the digits in the name of its temporary file.
+// tmp is between the name of a file and the digits in the name of its temporary file.
 const tmp = ".tmp"
 
-// Write creates or replaces the file at path with what write writes. The writer
-// that it gets is buffered. When write fails, the error is handed back and path
-// is as it was. A symbolic link at path is replaced, not followed. The file gets mode 0644; its folder must exist. Two writers of
-// one path at the same time do not disturb each other: the last rename wins.
+// Write creates or replaces the file at path with the output of write, whose writer is
+// buffered. If write fails, its error is returned and path does not change. A symbolic link
+// at path is replaced, not followed. The file gets mode 0644; its folder must exist. Two
+// writers of one path at the same time do not disturb each other: the last rename wins.
 func Write(path string, write func(io.Writer) error) (err error) {
 	dir, base := filepath.Split(path)
 	if dir == "" {
 		dir = "."
 	}
-	// The leading dot keeps a file left by a killed process out of patterns
-	// such as *.json.
+	// Because of the leading dot, patterns such as *.json do not match the file
+	// that a killed process leaves.
 	f, err := temporary(dir, "."+base+tmp+"*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -63,7 +62,7 @@ func Write(path string, write func(io.Writer) error) (err error) {
 	return syncDir(dir)
 }
 
-// unfinished are the temporary files of the writes under way.
+// unfinished are the temporary files of the writes in progress.
 var (
 	mu         sync.Mutex
 	unfinished = map[string]bool{}
@@ -85,17 +84,17 @@ func forget(name string) {
 	delete(unfinished, name)
 }
 
-// Abandon removes the temporary files of the writes under way, for a process that ends
-// without waiting for them. No write begins after it.
+// Abandon removes the temporary files of the writes in progress, for a process that
+// ends without waiting for them. No write begins after it.
 func Abandon() {
-	mu.Lock() // for good
+	mu.Lock() // never unlocked
 	for name := range unfinished {
 		os.Remove(name)
 	}
 }
 
-// Update makes content the file's content. A file that has it already is left
-// alone, with its time stamp.
+// Update writes content to the file. A file that already has this content is
+// not changed and keeps its time stamp.
 func Update(path string, content []byte) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
 		return nil

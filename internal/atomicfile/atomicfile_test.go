@@ -96,15 +96,15 @@ func TestUpdateLeavesEqualContentAlone(t *testing.T) {
 		infos = append(infos, stat())
 	}
 	if !os.SameFile(infos[0], infos[1]) {
-		t.Error("the same content was written anew")
+		t.Error("the same content was written again")
 	}
 	if os.SameFile(infos[1], infos[2]) {
 		t.Error("other content was not written to a file of its own")
 	}
 }
 
-// A process that ends in the middle of a write leaves neither a temporary file nor half a
-// target.
+// A process that ends in the middle of a write leaves neither a temporary file nor a
+// half-written target.
 func TestAbandon(t *testing.T) {
 	if dir := os.Getenv("ATOMICFILE_TEST_ABANDON"); dir != "" {
 		_ = Write(filepath.Join(dir, "x"), func(w io.Writer) error {

@@ -9,15 +9,14 @@ import (
 	"time"
 )
 
-// Abandoned is the age from which a temporary file has no writer any more: its last
-// byte was written that long ago. It is long against the differences between the
-// clocks of machines that share a folder.
+// Abandoned is the age at which a temporary file no longer has a writer, counted
+// from its last write. It is much longer than the differences between the clocks of
+// machines that share a folder.
 const Abandoned = time.Hour
 
-// Sweep removes from dir temporary files that Write has left there because its process
-// was killed, if they are older than age. named chooses by the name of the file that
-// was to be written; nil takes all. Nothing but a regular file is removed. A folder that does not
-// exist has none, and what cannot be removed is left.
+// Sweep removes temporary files of killed processes from dir if they are older than age.
+// named selects them by the name of the target; nil selects all. Only regular files are
+// removed. A missing folder has none, and files that cannot be removed are left.
 func Sweep(dir string, age time.Duration, named func(name string) bool) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -33,12 +32,12 @@ func Sweep(dir string, age time.Duration, named func(name string) bool) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return // a folder that cannot be changed
+			return // a read-only folder
 		}
 	}
 }
 
-// target is the name of the file that a temporary file was for: ".NAME.tmpDIGITS".
+// target returns NAME for the name of a temporary file, ".NAME.tmpDIGITS".
 func target(temporary string) (name string, ok bool) {
 	rest, ok := strings.CutPrefix(temporary, ".")
 	i := strings.LastIndex(rest, tmp)

@@ -10,8 +10,8 @@ import (
 
 // bert is the encoder of Devlin et al. (2019) on one thread: the sum of word,
 // position and type embedding, LayerNorm, then post-norm layers. The texts of a
-// batch have one length, so there is no padding and no mask; token types are all
-// the first. There is no dropout and no gradient.
+// batch have the same length, so there is no padding and no mask. All tokens
+// have the first type. There is no dropout and no gradient.
 type bert struct {
 	rt                    *torch.Runtime
 	words, positions, typ torch.Tensor // [V, d], [L, d], [d]
@@ -37,11 +37,12 @@ type bertNorm struct {
 
 func (n bertNorm) forward(x torch.Tensor) torch.Tensor { return x.LayerNorm(n.gain, n.bias, n.eps) }
 
-// newBERT gives rt the model. The members of a team share the leader's memory.
+// newBERT loads the model into rt. The members of a team share the leader's
+// memory.
 func newBERT(rt *torch.Runtime, leader bool, c bertConfig, weights map[string]safetensors.Tensor) (*bert, error) {
 	p := rt.NewParams()
 	var failed error
-	// load makes one tensor of the named ones, one below the other.
+	// load concatenates the named tensors along the first dimension.
 	load := func(names ...string) torch.Tensor {
 		shape := slices.Clone(weights[names[0]].Shape)
 		shape[0] *= int64(len(names))
@@ -92,9 +93,9 @@ func newBERT(rt *torch.Runtime, leader bool, c bertConfig, weights map[string]sa
 	return m, failed
 }
 
-// forward gives the last hidden states [T·n, d] of T texts of n tokens each, one
-// text below the other. states, if not nil, sees those after the embedding and
-// after every layer.
+// forward returns the last hidden states [T·n, d] of T texts of n tokens each,
+// one text after the other. states, if not nil, is called with the states after
+// the embedding and after every layer.
 func (m *bert) forward(texts [][]int32, states func(torch.Tensor)) torch.Tensor {
 	var ids, steps []int64
 	for _, text := range texts {

@@ -15,17 +15,17 @@ import (
 	"famebench/internal/torch/safetensors"
 )
 
-// encodingVersion goes up by hand when the same input gives other vectors.
+// encodingVersion is raised by hand when the same input gives other vectors.
 const encodingVersion = 2
 
-// cache is the file that keeps one encoding. Its name is the hash of all that
-// decides the vectors, so that it never needs to be looked into to know whether it
-// is the right one; what is in it is checked all the same, and a file that is cut
-// off or has a flipped bit counts as not there and is written anew.
+// cache is the file of one encoding. Its name is the hash of everything that
+// decides the vectors, so the name shows whether it is the right file. Its content
+// is checked all the same: a truncated file, or one with a flipped bit, counts as
+// missing and is written again.
 type cache struct {
 	path     string // "" keeps nothing
 	shape    []int64
-	metadata map[string]string // for people, but for its sha256
+	metadata map[string]string // for people, except its sha256
 }
 
 func (e *Encoder) cache(texts []string, o EncodeOptions) cache {
@@ -45,7 +45,7 @@ func (e *Encoder) cache(texts []string, o EncodeOptions) cache {
 		metadata["processor"] = o.Processor
 		keys = append(keys, "processor")
 	}
-	if o.Normalise { // named only where it holds, as older files do not know of it
+	if o.Normalise { // only if true, because older files do not have it
 		metadata["normalise"] = "true"
 		keys = append(keys, "normalise")
 	}
@@ -60,7 +60,8 @@ func (e *Encoder) cache(texts []string, o EncodeOptions) cache {
 	}
 }
 
-// TextsHash is the SHA-256 of the texts in their order, each after its length.
+// TextsHash is the SHA-256 of the texts in their order, each preceded by its
+// length.
 func TextsHash(texts []string) string {
 	h := sha256.New()
 	for _, text := range texts {
@@ -75,7 +76,7 @@ func dataHash(t safetensors.Tensor) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// load tells whether the encoding is there, whole.
+// load reads the encoding and reports whether it exists and is intact.
 func (c cache) load() ([]float32, bool) {
 	if c.path == "" {
 		return nil, false

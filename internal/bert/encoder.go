@@ -1,6 +1,6 @@
 // Package bert turns texts into vectors with a model of the BERT family. It reads a
-// folder in the Hugging Face layout, tokenises, computes and pools token states, and
-// keeps the vectors in a cache folder.
+// folder in the Hugging Face layout, tokenises texts, computes and pools token
+// states, and keeps the vectors in a cache folder.
 package bert
 
 import (
@@ -17,8 +17,8 @@ import (
 )
 
 // Encoder is a folder in the Hugging Face layout with a model of the BERT family.
-// OpenEncoder checks all of it and computes nothing; Encode splits the texts over a
-// team of threads, and keeps what it computed in a cache folder.
+// OpenEncoder checks all of it and computes nothing. Encode divides the texts among
+// a team of threads, and keeps the vectors in a cache folder.
 type Encoder struct {
 	Folder
 
@@ -27,48 +27,49 @@ type Encoder struct {
 	weights map[string]safetensors.Tensor
 }
 
-// Pooling says how the hidden states of a text's tokens, [CLS] and [SEP] among
-// them, become one vector.
+// Pooling says how the hidden states of a text's tokens, including [CLS] and
+// [SEP], become one vector.
 type Pooling string
 
 const (
 	MeanPooling Pooling = "mean" // mean over the tokens
 	CLSPooling  Pooling = "cls"  // the state of [CLS], the first token
-	MaxPooling  Pooling = "max"  // largest of every element over the tokens
+	MaxPooling  Pooling = "max"  // maximum of every element over the tokens
 )
 
-// Poolings are all kinds, the default first.
+// Poolings lists all kinds, the default first.
 var Poolings = []Pooling{MeanPooling, CLSPooling, MaxPooling}
 
-// MinTokens of a text: [CLS], a piece and [SEP].
+// MinTokens is the minimum length of a text: [CLS], a piece and [SEP].
 const MinTokens = 3
 
 // EncodeOptions say how texts are encoded.
 type EncodeOptions struct {
 	Pooling   Pooling // "" is the mean
-	Normalise bool    // vectors have norm 1, but for those of norm 0
-	MaxTokens int     // of a text, [CLS] and [SEP] counted; the rest is cut off; 0 is the encoder's MaxTokens
-	Threads   int     // CPU threads, which do not change a bit of the result; 0 is all cores
-	CacheDir  string  // where encodings are kept, made if it is not there; "" keeps none
-	// Processor names what the result depends on but for its arguments. Processors round
-	// differently, so an encoding is kept for one kind only.
+	Normalise bool    // vectors are scaled to norm 1, except those of norm 0
+	MaxTokens int     // of a text, including [CLS] and [SEP]; the rest is cut off; 0 is the encoder's MaxTokens
+	Threads   int     // CPU threads; the result does not depend on them; 0 is all cores
+	CacheDir  string  // where encodings are kept, created if missing; "" keeps none
+	// Processor names the processor. Processors round differently, so an encoding is
+	// kept for one kind of processor only.
 	Processor string
-	// NotKept, if not nil, is called with the reason why an encoding could not be kept in CacheDir. It is
-	// computed again the next time; nothing else is lost.
+	// NotKept, if not nil, is called with the reason why an encoding could not be kept in
+	// CacheDir. It is then computed again the next time; nothing else is lost.
 	NotKept func(error)
-	// Progress, if not nil, is told after every batch how many texts are done. Calls
-	// come from several goroutines, one at a time.
+	// Progress, if not nil, is called after every batch with the number of texts
+	// that are done. Calls come from several goroutines, one at a time.
 	Progress func(done, total int)
 }
 
-// tokensPerBatch bounds a batch of several texts: matrices large enough for a core
-// to work at its speed, and states that stay in its cache.
+// tokensPerBatch bounds a batch of several texts. Its matrices are large enough to
+// keep a core busy, and its states fit into the core's cache.
 const tokensPerBatch = 1024
 
-// Encode gives the vectors of texts, [len(texts), Hidden] row-major: the same
-// numbers whatever the number of threads, and always from a CPU, so that runs on
-// any device start from the same ones. An empty text has a vector, too: that of [CLS] and [SEP] alone. It must not be called within
-// another use of the tensor layer, whose generator it would seed.
+// Encode returns the vectors of texts, [len(texts), Hidden] row-major. They do not depend
+// on the number of threads, and are always computed on a CPU, so that runs on all devices
+// get the same ones. An empty text has a vector too: that of [CLS] and [SEP] alone. Encode
+// must not be called during another use of the tensor layer, because it would seed its
+// generator.
 func (e *Encoder) Encode(ctx context.Context, texts []string, o EncodeOptions) ([]float32, error) {
 	o.Pooling = cmp.Or(o.Pooling, MeanPooling)
 	o.MaxTokens = cmp.Or(o.MaxTokens, e.MaxTokens)
@@ -160,8 +161,8 @@ func (e *Encoder) compute(ctx context.Context, texts []string, o EncodeOptions) 
 	return out, nil
 }
 
-// batches groups texts of the same length, the longest first: numbers of ids. There
-// is nothing to pad, and which texts share a batch depends on the texts alone.
+// batches groups the indices of texts of the same length, the longest first. So
+// there is no padding, and the batches depend on the texts alone.
 func batches(ids [][]int32) [][]int {
 	order := make([]int, len(ids))
 	for i := range order {
@@ -179,7 +180,7 @@ func batches(ids [][]int32) [][]int {
 	return out
 }
 
-// pool makes one vector, into out [d], of a text's states [n, d].
+// pool writes the vector of a text's states [n, d] to out [d].
 func pool(p Pooling, states, out []float32) {
 	d := len(out)
 	copy(out, states[:d])
@@ -199,7 +200,7 @@ func pool(p Pooling, states, out []float32) {
 	}
 }
 
-// normalise divides a vector by its norm; one of norm 0 stays.
+// normalise divides a vector by its norm. A vector of norm 0 does not change.
 func normalise(v []float32) {
 	sum := 0.0
 	for _, x := range v {

@@ -35,9 +35,9 @@ func TestEncoderMeetsTheOracle(t *testing.T) {
 		must(t, err)
 		oracle.Near(t, "mean_pooled", vectors, oracle.Flatten(tc.output.MeanPooled), outputTolerance)
 	})
-	// The real model, where its weights are: fetched (scripts/fetch-encoder.sh), or
-	// in FAMEBENCH_ENCODER. Elsewhere its token ids are tested, and the computation
-	// on the other models here.
+	// The real model, if its weights are there: fetched (scripts/fetch-encoder.sh),
+	// or in FAMEBENCH_ENCODER. Otherwise only its token ids are tested, and the
+	// computation is tested on the other models here.
 	t.Run("text_minilm", func(t *testing.T) {
 		_, tc := readTextCase(t, "text_minilm")
 		e := minilm(t)
@@ -63,8 +63,8 @@ func TestEncoderMeetsTheOracle(t *testing.T) {
 	})
 }
 
-// minilm opens the real model; nil where it is not. A folder that was named must
-// be right.
+// minilm opens the real model; nil if it is missing. A folder in
+// FAMEBENCH_ENCODER must be right.
 func minilm(t testing.TB) *Encoder {
 	t.Helper()
 	dir, err := DefaultEncoder()
@@ -134,11 +134,11 @@ func TestEncoderVariants(t *testing.T) {
 	}
 }
 
-// Weights of half the size give what the same values give in F32.
+// Weights of half the size give the same vectors as the same values in F32.
 func TestEncoderOfHalfPrecision(t *testing.T) {
 	for dtype, half := range map[string]func(float32) uint16{
 		"BF16": func(v float32) uint16 { return uint16(math.Float32bits(v) >> 16) },
-		"F16": func(v float32) uint16 { // cut to a normal number or 0
+		"F16": func(v float32) uint16 { // truncated to a normal number or 0
 			b := math.Float32bits(v)
 			exponent := int(b>>23&255) - 127 + 15
 			if exponent < 1 {
@@ -178,7 +178,7 @@ func TestEncoderOfHalfPrecision(t *testing.T) {
 		if !slices.Equal(vectors[0], vectors[1]) || slices.Equal(vectors[0], exact) {
 			t.Errorf("%s: %v\nin F32: %v", dtype, vectors[0], vectors[1])
 		}
-		for i, v := range exact { // cut to 7 bits at least
+		for i, v := range exact { // truncated to at least 7 bits
 			if d := math.Abs(float64(v - vectors[0][i])); d > .1 {
 				t.Errorf("%s: element %d is %v, with all bits %v", dtype, i, vectors[0][i], v)
 			}
@@ -198,18 +198,18 @@ func tiny(t *testing.T) (*Encoder, []string) {
 	return e, texts
 }
 
-// The vectors are the same bits whatever the number of threads, and in the order
-// of the texts, whatever order they were computed in.
+// The vectors are the same to the last bit for any number of threads, and in the
+// order of the texts, whatever the order of computation.
 func TestEncodeIsDeterministic(t *testing.T) {
 	e, texts := tiny(t)
 	var first []float32
 	for _, threads := range []int{1, 1, 2, 5} {
-		var told []int
+		var calls []int
 		got, err := e.Encode(t.Context(), texts, EncodeOptions{Threads: threads, Progress: func(done, total int) {
 			if total != len(texts) {
 				t.Errorf("%d texts in all, want %d", total, len(texts))
 			}
-			told = append(told, done)
+			calls = append(calls, done)
 		}})
 		must(t, err)
 		if first == nil {
@@ -217,8 +217,8 @@ func TestEncodeIsDeterministic(t *testing.T) {
 		} else if !slices.Equal(got, first) {
 			t.Errorf("%d threads: other vectors than 1 thread's", threads)
 		}
-		if len(told) < 5 || !slices.IsSorted(told) || told[len(told)-1] != len(texts) {
-			t.Errorf("progress %d", told)
+		if len(calls) < 5 || !slices.IsSorted(calls) || calls[len(calls)-1] != len(texts) {
+			t.Errorf("progress %d", calls)
 		}
 	}
 	for _, i := range []int{0, 1, 450, 899} {
@@ -261,14 +261,14 @@ func TestEncodeRefuses(t *testing.T) {
 	if _, err := e.Encode(cancelled, texts, EncodeOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	// Weights that are no numbers pass every check of shapes.
+	// Weights that are NaN pass every check of shapes.
 	e.weights["embeddings.LayerNorm.bias"] = safetensors.FromFloat32s([]int64{12}, slices.Repeat([]float32{float32(math.NaN())}, 12))
 	if _, err := e.Encode(t.Context(), texts, EncodeOptions{}); err == nil || !strings.Contains(err.Error(), "its weights are damaged") {
 		t.Errorf("%v", err)
 	}
 }
 
-// Encoding records no gradients: there is nothing to go back through.
+// Encoding records no gradients, so backward fails.
 func TestEncodeWithoutGradient(t *testing.T) {
 	e, _ := tiny(t)
 	err := torch.Run(torch.Config{Threads: 1}, func(rt *torch.Runtime) error {
@@ -311,7 +311,7 @@ func TestEncodeCache(t *testing.T) {
 	if again := encode(texts, EncodeOptions{Threads: 1}); runs != 0 || !slices.Equal(again, first) {
 		t.Errorf("again: %d batches computed, or other vectors", runs)
 	}
-	// A file that is not what was written is made again, the same.
+	// A changed file is computed again, with the same content.
 	flipped := slices.Clone(whole)
 	flipped[len(flipped)-5] ^= 1
 	for name, damaged := range map[string][]byte{"empty": {}, "cut": whole[:len(whole)/2], "flipped": flipped, "scribble": []byte("scribble")} {
@@ -323,7 +323,7 @@ func TestEncodeCache(t *testing.T) {
 			t.Errorf("%s: the file was not made again (%v)", name, err)
 		}
 	}
-	// Whatever decides the vectors has a file of its own.
+	// Everything that changes the vectors changes the name of the file.
 	other := slices.Clone(texts)
 	other[0], other[1] = "ros", "e"
 	others := [][]string{other, slices.Concat([]string{"rose", ""}, texts[2:]), texts[1:]}
@@ -346,19 +346,19 @@ func TestEncodeCache(t *testing.T) {
 	}
 }
 
-// Where encodings cannot be kept, as in a home that cannot be written to, the vectors
-// are computed nevertheless, and NotKept is called once.
+// If encodings cannot be kept, for example in a read-only home, the vectors are
+// computed nevertheless, and NotKept is called once.
 func TestEncodeWithoutKeeping(t *testing.T) {
 	e, texts := tiny(t)
 	want, err := e.Encode(t.Context(), texts[:9], EncodeOptions{})
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o644))
-	var told []string
-	got, err := e.Encode(t.Context(), texts[:9], EncodeOptions{CacheDir: filepath.Join(file, "cache"), NotKept: func(err error) { told = append(told, err.Error()) }})
+	var calls []string
+	got, err := e.Encode(t.Context(), texts[:9], EncodeOptions{CacheDir: filepath.Join(file, "cache"), NotKept: func(err error) { calls = append(calls, err.Error()) }})
 	must(t, err)
-	if !slices.Equal(got, want) || len(told) != 1 || !strings.Contains(told[0], "the folder for encodings") {
-		t.Errorf("%q, or other vectors", told)
+	if !slices.Equal(got, want) || len(calls) != 1 || !strings.Contains(calls[0], "the folder for encodings") {
+		t.Errorf("%q, or other vectors", calls)
 	}
 }
 
@@ -383,8 +383,8 @@ func TestEncodeCacheFlippedBits(t *testing.T) {
 }
 
 // All titles of Amazon Beauty with all-MiniLM-L6-v2. scripts/encoder/compare.sh
-// runs it beside Hugging Face's, with ENCODE_THREADS, and its vectors in the file
-// ENCODE_REFERENCE.
+// runs it and Hugging Face's transformers in turn, with ENCODE_THREADS threads
+// and the latter's vectors in the file ENCODE_REFERENCE.
 func BenchmarkEncodeTitles(b *testing.B) {
 	e := minilm(b)
 	if e == nil {
@@ -421,7 +421,7 @@ func BenchmarkEncodeTitles(b *testing.B) {
 	b.ReportMetric(worst, "max-diff")
 }
 
-// cpuSeconds is what the process has used of all cores.
+// cpuSeconds is the CPU time of the process on all cores.
 func cpuSeconds(b *testing.B) float64 {
 	b.Helper()
 	var u syscall.Rusage

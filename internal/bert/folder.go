@@ -22,20 +22,20 @@ import (
 	"famebench/internal/torch/safetensors"
 )
 
-// bertConfig is what config.json says of the model.
+// bertConfig is the model's configuration in config.json.
 type bertConfig struct {
 	Hidden     int     // d
 	Layers     int     //
-	Heads      int     // divide d
+	Heads      int     // divides d
 	Inner      int     // width of the feed-forward
 	Activation string  // of the feed-forward, by its name in the file
-	Positions  int     // most tokens of a text
-	Types      int     // token types, of which texts use the first
+	Positions  int     // maximum number of tokens of a text
+	Types      int     // token types; texts use the first
 	Vocabulary int     // tokens
 	NormEps    float64 // of every LayerNorm
 }
 
-// activations are those of Hugging Face's names for which there is a formula here.
+// activations are the supported ones, by their names in Hugging Face's files.
 var activations = map[string]func(torch.Tensor) torch.Tensor{
 	"gelu":              torch.Tensor.GELU,
 	"gelu_python":       torch.Tensor.GELU,
@@ -49,7 +49,7 @@ var activations = map[string]func(torch.Tensor) torch.Tensor{
 	"tanh":              torch.Tensor.Tanh,
 }
 
-// size is a key of config.json, and where its value goes.
+// size is a key of config.json with the variable for its value.
 type size struct {
 	key  string
 	into *int
@@ -114,8 +114,9 @@ func readConfig(path string) (bertConfig, error) {
 	return c, nil
 }
 
-// decodeJSON reads one JSON document into each of dst. Go replaces bytes that are
-// not UTF-8, so that two damaged files could mean the same: they are refused.
+// decodeJSON reads one JSON document into each of dst. Bytes that are not UTF-8
+// are refused: Go would replace them, and two damaged files could then mean the
+// same.
 func decodeJSON(path string, body []byte, dst ...any) error {
 	if !utf8.Valid(body) {
 		return fmt.Errorf("pretrain: %s: expected UTF-8; the file is damaged", path)
@@ -123,16 +124,16 @@ func decodeJSON(path string, body []byte, dst ...any) error {
 	for _, d := range dst {
 		if err := json.Unmarshal(body, d); err != nil {
 			var wrong *json.UnmarshalTypeError
-			if errors.As(err, &wrong) { // its text names types of this program
+			if errors.As(err, &wrong) { // the error's text names types of this program
 				err = fmt.Errorf("%s: got %s", cmp.Or(wrong.Field, "the whole"), wrong.Value)
 			}
-			return fmt.Errorf("pretrain: %s: not the JSON that was expected: %w", path, err)
+			return fmt.Errorf("pretrain: %s: unexpected JSON: %w", path, err)
 		}
 	}
 	return nil
 }
 
-// show is a value of a JSON file as an error prints it: short, and without control
+// show returns a value of a JSON file for an error: short, and without control
 // characters.
 func show(v any) string {
 	const longest = 60
@@ -153,14 +154,14 @@ func show(v any) string {
 	return text
 }
 
-// tensor is one that the model needs.
+// tensor is a tensor that the model needs.
 type tensor struct {
 	name  string
 	shape []int64
 	from  string // the keys of config.json that give the shape
 }
 
-// tensors are all that the model needs, under Hugging Face's names.
+// tensors lists all tensors that the model needs, under Hugging Face's names.
 func (c bertConfig) tensors() []tensor {
 	d, inner := int64(c.Hidden), int64(c.Inner)
 	var out []tensor
@@ -193,8 +194,8 @@ func (c bertConfig) tensors() []tensor {
 
 const layerPrefix = "encoder.layer."
 
-// weightsFile is what a folder holds of weights: tensors under canonical names, not
-// yet converted.
+// weightsFile holds the weights of a folder: tensors under canonical names, not yet
+// converted.
 type weightsFile struct {
 	path    string
 	tensors map[string]safetensors.Tensor
@@ -216,7 +217,7 @@ func openWeights(path string) (*weightsFile, error) {
 	w := &weightsFile{path, map[string]safetensors.Tensor{}, hex.EncodeToString(sum[:])}
 	for _, name := range slices.Sorted(maps.Keys(f.Tensors)) {
 		own := canonical(name)
-		if _, ok := w.tensors[own]; ok { // which of the two counts would be a matter of chance
+		if _, ok := w.tensors[own]; ok { // it would be random which of the two counts
 			return nil, fmt.Errorf("pretrain: %s: expected tensor %q once, got it under two names, of which %q is one", path, own, name)
 		}
 		w.tensors[own] = f.Tensors[name]
@@ -224,8 +225,8 @@ func openWeights(path string) (*weightsFile, error) {
 	return w, nil
 }
 
-// checkSizes compares what config.json says with the weights, before anything is
-// made in sizes that the file only claims.
+// checkSizes compares the sizes in config.json with the weights, before memory
+// of these sizes is allocated.
 func (w *weightsFile) checkSizes(c bertConfig, configPath string) error {
 	layers := map[string]bool{}
 	for name := range w.tensors {
@@ -267,15 +268,15 @@ func (w *weightsFile) checkSizes(c bertConfig, configPath string) error {
 			return fmt.Errorf("pretrain: %s: %s: expected %d (%s in %s), got %d", configPath, k.key, want, from[k.key], filepath.Base(w.path), *k.into)
 		}
 	}
-	// Weights do not show the number of heads.
+	// The weights do not determine the number of heads.
 	if c.Hidden%c.Heads != 0 {
 		return fmt.Errorf("pretrain: %s: num_attention_heads: expected a divisor of hidden_size = %d, got %d", configPath, c.Hidden, c.Heads)
 	}
 	return nil
 }
 
-// read gives the tensors that c asks for, in F32. Others, such as the pooler's and a
-// task's head, are left out.
+// read returns the tensors that c asks for, in F32. Others, such as the pooler's and
+// those of a task's head, are left out.
 func (w *weightsFile) read(c bertConfig) (map[string]safetensors.Tensor, error) {
 	out := map[string]safetensors.Tensor{}
 	for _, want := range c.tensors() {
@@ -284,7 +285,7 @@ func (w *weightsFile) read(c bertConfig) (map[string]safetensors.Tensor, error) 
 		case !ok:
 			return nil, fmt.Errorf("pretrain: %s: no tensor %q, which config.json asks for", w.path, want.name)
 		case !slices.Equal(t.Shape, want.shape):
-			return nil, fmt.Errorf("pretrain: %s: tensor %q has the shape %v, expected %v, as %s in config.json say", w.path, want.name, t.Shape, want.shape, want.from)
+			return nil, fmt.Errorf("pretrain: %s: tensor %q has the shape %v, expected %v (%s in config.json)", w.path, want.name, t.Shape, want.shape, want.from)
 		}
 		wide, err := t.ToFloat32()
 		if err != nil {
@@ -301,12 +302,12 @@ func (w *weightsFile) read(c bertConfig) (map[string]safetensors.Tensor, error) 
 	return out, nil
 }
 
-// infinite are the bits of an exponent that only infinities and NaN have.
+// infinite is the exponent that only infinities and NaN have.
 const infinite = 0x7f800000
 
-// canonical is a tensor's name in a file of the bare encoder: a file of a model
-// with a head has "bert." before it, and one converted from TensorFlow calls
-// LayerNorm's gain and bias gamma and beta.
+// canonical returns a tensor's name in a file of the bare encoder. A file of a
+// model with a head has "bert." in front, and one converted from TensorFlow
+// calls LayerNorm's gain and bias gamma and beta.
 func canonical(name string) string {
 	name = strings.TrimPrefix(name, "bert.")
 	if stem, ok := strings.CutSuffix(name, ".LayerNorm.gamma"); ok {
@@ -320,12 +321,12 @@ func canonical(name string) string {
 
 // OpenEncoder reads a folder in the Hugging Face layout: config.json,
 // model.safetensors and a vocabulary (tokenizer.json, or vocab.txt with
-// tokenizer_config.json), and what the files of sentence-transformers ask for, where
-// they are there. Whatever is missing, damaged or contradicts another file is an
-// error here, before anything is computed.
+// tokenizer_config.json), and the files of sentence-transformers, if there are any.
+// Anything missing, damaged or contradictory is an error here, before anything is
+// computed.
 func OpenEncoder(dir string) (*Encoder, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("pretrain: there is no encoder in %s: scripts/fetch-encoder.sh gets one, or name the folder of another BERT", dir)
+		return nil, fmt.Errorf("pretrain: there is no encoder in %s: scripts/fetch-encoder.sh fetches one, or name the folder of another BERT", dir)
 	}
 	modules, err := readModules(dir)
 	if err != nil {
@@ -349,7 +350,7 @@ func OpenEncoder(dir string) (*Encoder, error) {
 		return nil, err
 	}
 	if got := len(t.Vocabulary); got != c.Vocabulary {
-		return nil, fmt.Errorf("pretrain: %s: the vocabulary holds %d tokens, expected %d, as vocab_size in config.json says", dir, got, c.Vocabulary)
+		return nil, fmt.Errorf("pretrain: %s: expected a vocabulary of %d tokens (vocab_size in config.json), got %d", dir, c.Vocabulary, got)
 	}
 	if err := modules.check(dir, c, t.tokenSettings); err != nil {
 		return nil, err
@@ -370,9 +371,10 @@ func OpenEncoder(dir string) (*Encoder, error) {
 	return e, nil
 }
 
-// fingerprint hashes what the files mean, so that two folders which give the same
-// token states have the same one, however their JSON is written. How the states
-// become a vector is not part of it: that is a setting of a run (Folder.Follow).
+// fingerprint hashes the meaning of the files, so that two folders that give the
+// same token states have the same fingerprint, however their JSON is written. It
+// does not include how the states become a vector, which is a setting of a run
+// (Folder.Follow).
 func fingerprint(c bertConfig, t tokenSettings, weights string) (string, error) {
 	body, err := json.Marshal(struct {
 		Config    bertConfig
@@ -386,8 +388,9 @@ func fingerprint(c bertConfig, t tokenSettings, weights string) (string, error) 
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// DefaultEncoder is the folder in which scripts/fetch-encoder.sh puts
-// all-MiniLM-L6-v2: FAMEBENCH_ENCODER, else one in the user's cache folder.
+// DefaultEncoder returns the folder in which scripts/fetch-encoder.sh puts
+// all-MiniLM-L6-v2: FAMEBENCH_ENCODER, or else a folder in the user's cache
+// folder.
 func DefaultEncoder() (string, error) {
 	if dir := os.Getenv("FAMEBENCH_ENCODER"); dir != "" {
 		return dir, nil

@@ -12,18 +12,18 @@ import (
 	"strings"
 )
 
-// Folder is what OpenEncoder found out about a folder. The fields are for reading.
+// Folder is what OpenEncoder found in a folder. The fields are read-only.
 type Folder struct {
 	Hidden        int    // size d of a vector
-	MaxTokens     int    // the most tokens of a text that the model can take
-	Fingerprint   string // SHA-256 of all that decides a token's state: weights, configuration, vocabulary
+	MaxTokens     int    // maximum number of tokens of a text that the model accepts
+	Fingerprint   string // SHA-256 of everything that decides a token's state: weights, configuration, vocabulary
 	WeightsSHA256 string // of model.safetensors
 
 	asks asks
 }
 
-// asks is what the files of sentence-transformers in a folder say of how a text
-// becomes a vector.
+// asks says how a text becomes a vector according to the files of
+// sentence-transformers in a folder.
 type asks struct {
 	pooling   Pooling // "": the folder does not say
 	normalise bool    // a Normalize module comes last
@@ -31,10 +31,10 @@ type asks struct {
 	refused   error   // a module, or a way of pooling, that is not supported
 }
 
-// Follow fills in what o leaves open by what the folder asks for. A pooling that is
-// set takes the place of all modules after the transformer: no other module is
-// looked at, and vectors are not normalised. The length of a text is never more than
-// the folder's max_seq_length.
+// Follow fills in the options that o leaves open with those that the folder asks
+// for. If a pooling is set, it replaces all modules after the transformer: no other
+// module is read, and vectors are not normalised. A text is never longer than the
+// folder's max_seq_length.
 func (f Folder) Follow(o EncodeOptions) (EncodeOptions, error) {
 	if o.Pooling == "" {
 		if f.asks.refused != nil {
@@ -48,8 +48,8 @@ func (f Folder) Follow(o EncodeOptions) (EncodeOptions, error) {
 	return o, nil
 }
 
-// Describe says in words how texts are encoded with o, which Follow gave for a
-// pooling that by has set ("": none), and why.
+// Describe says how texts are encoded with o, and why. o is the result of
+// Follow for the pooling set, which by has set ("": none).
 func (f Folder) Describe(set Pooling, by string, o EncodeOptions) string {
 	words := func(p Pooling, normalise bool) string {
 		if normalise {
@@ -76,19 +76,20 @@ func (f Folder) Describe(set Pooling, by string, o EncodeOptions) string {
 	return text
 }
 
-// modules is what a folder's modules.json and the files that it names come to.
+// modules is the result of reading a folder's modules.json and the files that
+// it names.
 type modules struct {
 	asks
-	transformer string // folder of the model, below the one that holds modules.json
-	poolingPath string // of the file that says how to pool; "": none
+	transformer string // folder of the model, below that of modules.json
+	poolingPath string // path of the file that says how to pool; "": none
 	poolingSize int    // its word_embedding_dimension; 0: none
 }
 
 const moduleNames = "Transformer, Pooling and Normalize"
 
-// readModules reads modules.json, or, where that is missing, the settings of pooling
-// where sentence-transformers puts them. Files that are damaged are an error. Modules
-// that are not supported become one when they are to be followed.
+// readModules reads modules.json or, if it is missing, the pooling settings where
+// sentence-transformers puts them. Damaged files are an error. Unsupported modules
+// become an error only when Follow uses them.
 func readModules(dir string) (modules, error) {
 	m, err := readModuleList(dir)
 	if err != nil {
@@ -149,16 +150,16 @@ func readModuleList(dir string) (m modules, err error) {
 			return m, fmt.Errorf("pretrain: %s: expected the path of module %d inside the folder, got %s", path, i, show(module.Path))
 		}
 		if i == 0 && kind != "Pooling" && kind != "Normalize" {
-			m.transformer = module.Path // also of one that is refused: pooling may be set
+			m.transformer = module.Path // also of a refused one, because pooling may be set
 		}
 		switch {
 		case kind == "":
 			refuse("module %s is not supported: expected %s of sentence-transformers", show(module.Type), moduleNames)
 		case (kind == "Transformer") != (i == 0), (kind == "Pooling") != (i == 1):
-			refuse("expected a Transformer, a Pooling and perhaps Normalize in this order, got %s as module %d", kind, i)
+			refuse("expected a Transformer, a Pooling and optionally Normalize, in this order, got %s as module %d", kind, i)
 		case kind == "Pooling":
 			err := m.readPooling(filepath.Join(dir, module.Path, "config.json"))
-			if errors.Is(err, fs.ErrNotExist) { // it is not needed where pooling is set
+			if errors.Is(err, fs.ErrNotExist) { // it is not needed if pooling is set
 				m.refused = cmp.Or(m.refused, err)
 			} else if err != nil {
 				return m, err
@@ -173,11 +174,11 @@ func readModuleList(dir string) (m modules, err error) {
 	return m, nil
 }
 
-// moduleKind is the name of a supported module, "" for any other. Versions of
-// sentence-transformers differ in the package that is named before it.
+// moduleKind returns the name of a supported module, "" for any other. Versions
+// of sentence-transformers differ in the package name before it.
 func moduleKind(name string) string {
 	kind := name[strings.LastIndex(name, ".")+1:]
-	if kind == "BERT" { // as the first versions call it
+	if kind == "BERT" { // its name in the first versions
 		kind = "Transformer"
 	}
 	if !strings.HasPrefix(name, "sentence_transformers.") || !slices.Contains([]string{"Transformer", "Pooling", "Normalize"}, kind) {
@@ -186,7 +187,7 @@ func moduleKind(name string) string {
 	return kind
 }
 
-// Names of ways to pool, in the files: as the end of a flag's key, and as a mode.
+// Names of poolings in the files: as the end of a flag's key, and as a mode.
 var poolingModes = []struct {
 	flag, mode string
 	pooling    Pooling // "": not supported
@@ -196,7 +197,7 @@ var poolingModes = []struct {
 }
 
 // readPooling reads the config.json of a Pooling module. As in sentence-transformers,
-// the mean counts where its flag is missing and no mode is given.
+// the mean is on if its flag is missing and no mode is given.
 func (m *modules) readPooling(path string) error {
 	body, err := os.ReadFile(path)
 	if err != nil {
@@ -264,7 +265,7 @@ func (m *modules) readPooling(path string) error {
 	return m.choosePooling(path, on)
 }
 
-// choosePooling takes the one mode that is on.
+// choosePooling returns the only mode that is on.
 func (m *modules) choosePooling(path string, on []string) error {
 	const supported = "expected one of mean, cls and max"
 	switch len(on) {
@@ -285,8 +286,8 @@ func (m *modules) choosePooling(path string, on []string) error {
 	return nil
 }
 
-// check compares the modules with the model in dir, and reads what
-// sentence_bert_config.json there adds.
+// check compares the modules with the model in dir, and reads
+// sentence_bert_config.json there.
 func (m *modules) check(dir string, c bertConfig, t tokenSettings) error {
 	if m.poolingSize != 0 && m.poolingSize != c.Hidden {
 		return fmt.Errorf("pretrain: %s: word_embedding_dimension: expected %d (hidden_size in config.json), got %d", m.poolingPath, c.Hidden, m.poolingSize)
@@ -306,8 +307,8 @@ func (m *modules) check(dir string, c bertConfig, t tokenSettings) error {
 	if err := decodeJSON(path, body, &f); err != nil {
 		return err
 	}
-	// Texts are lower-cased before the tokenizer sees them; false leaves it to the
-	// tokenizer, whatever that does.
+	// true lower-cases texts before the tokenizer; false leaves the case to the
+	// tokenizer.
 	if f.LowerCase && !t.Lowercase {
 		return fmt.Errorf("pretrain: %s: do_lower_case = true, but the tokenizer keeps capitals; make them agree", path)
 	}

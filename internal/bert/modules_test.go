@@ -24,7 +24,7 @@ type module struct {
 	Type  string `json:"type"`
 }
 
-// modules writes modules.json of these kinds, after a Transformer.
+// modules writes a modules.json with a Transformer and then these kinds.
 func (f folder) modules(kinds ...string) {
 	f.t.Helper()
 	list := []module{{0, "0", "", "sentence_transformers.models.Transformer"}}
@@ -56,8 +56,24 @@ func flags(on ...string) string {
 	return string(b)
 }
 
-// What a folder asks for is done, and nothing else changes: the values are those of
-// transformers (expect.json), the norms computed here.
+// normalised divides vectors by their norms.
+func normalised(rows [][]float64) (out [][]float64) {
+	for _, row := range rows {
+		sum := 0.0
+		for _, v := range row {
+			sum += v * v
+		}
+		var unit []float64
+		for _, v := range row {
+			unit = append(unit, v/math.Sqrt(sum))
+		}
+		out = append(out, unit)
+	}
+	return out
+}
+
+// Encode does what a folder asks for, and nothing else changes: the expected values
+// are those of transformers (expect.json), the norms are computed here.
 func TestFolderIsFollowed(t *testing.T) {
 	var want struct {
 		Texts          []string
@@ -65,20 +81,6 @@ func TestFolderIsFollowed(t *testing.T) {
 		Mean, CLS, Max [][]float64
 	}
 	readJSON(t, "variants/gelu_new/expect.json", &want)
-	normalised := func(rows [][]float64) (out [][]float64) {
-		for _, row := range rows {
-			sum := 0.0
-			for _, v := range row {
-				sum += v * v
-			}
-			var unit []float64
-			for _, v := range row {
-				unit = append(unit, v/math.Sqrt(sum))
-			}
-			out = append(out, unit)
-		}
-		return out
-	}
 	base, err := OpenEncoder("testdata/variants/gelu_new")
 	must(t, err)
 	for _, c := range []struct {
@@ -142,8 +144,8 @@ func TestFolderIsFollowed(t *testing.T) {
 	}
 }
 
-// What is not supported is refused by its name when it is to be followed. Files that
-// are damaged or contradict each other are refused whatever is set.
+// An unsupported module is refused by name when Follow uses it. Damaged or
+// contradictory files are refused whatever is set.
 func TestFolderIsRefused(t *testing.T) {
 	mean := flags("mean_tokens")
 	for _, c := range []struct {
@@ -156,7 +158,7 @@ func TestFolderIsRefused(t *testing.T) {
 		{"LSTM", func(f folder) { f.modules("LSTM", "Pooling"); f.pooling(mean) }, `module "sentence_transformers.models.LSTM" is not supported`, false},
 		{"somebody's", func(f folder) { f.modules("Pooling", "custom.models.Normalize"); f.pooling(mean) }, `module "custom.models.Normalize" is not supported`, false},
 		{"no kind", func(f folder) { f.pooling(mean); f.write("modules.json", `[{"path": ""}]`) }, `module "" is not supported`, false},
-		{"Pooling twice", func(f folder) { f.modules("Pooling", "Pooling"); f.pooling(mean) }, "expected a Transformer, a Pooling and perhaps Normalize in this order, got Pooling as module 2", false},
+		{"Pooling twice", func(f folder) { f.modules("Pooling", "Pooling"); f.pooling(mean) }, "expected a Transformer, a Pooling and optionally Normalize, in this order, got Pooling as module 2", false},
 		{"Normalize first", func(f folder) { f.modules("Normalize", "Pooling"); f.pooling(mean) }, "got Normalize as module 1", false},
 		{"no Pooling", func(f folder) { f.modules() }, "expected a Pooling module, got none", false},
 		{"no modules", func(f folder) { f.write("modules.json", "[]") }, "expected a Pooling module, got none", false},
@@ -170,7 +172,7 @@ func TestFolderIsRefused(t *testing.T) {
 		}, `pooling mode "median" is not supported`, false},
 		{"unknown mode", func(f folder) { f.modules("Pooling"); f.pooling(`{"pooling_mode": "median"}`) }, `pooling mode "median" is not supported`, false},
 		{"joined", func(f folder) { f.modules("Pooling"); f.pooling(flags("cls_token", "mean_tokens")) }, `modes ["cls" "mean"] joined to one vector are not supported`, false},
-		// As in sentence-transformers, the mean is on where nothing is said of it.
+		// As in sentence-transformers, the mean is on if its flag is missing.
 		{"joined to the mean", func(f folder) { f.modules("Pooling"); f.pooling(`{"pooling_mode_cls_token": true}`) }, `modes ["cls" "mean"] joined`, false},
 		{"joined modes", func(f folder) { f.modules("Pooling"); f.pooling(`{"pooling_mode": ["cls", "max"]}`) }, `modes ["cls" "max"] joined`, false},
 		{"a prompt", func(f folder) {
@@ -187,9 +189,9 @@ func TestFolderIsRefused(t *testing.T) {
 		{"another size", func(f folder) { f.modules("Pooling"); f.pooling(strings.Replace(mean, "12", "13", 1)) }, "1_Pooling/config.json: word_embedding_dimension: expected 12 (hidden_size in config.json), got 13", true},
 		{"half a size", func(f folder) { f.modules("Pooling"); f.pooling(strings.Replace(mean, "12", "12.5", 1)) }, "word_embedding_dimension: expected a whole number from 1, got 12.5", true},
 		{"no settings of pooling", func(f folder) { f.modules("Pooling") }, "the settings of pooling, which modules.json names", false},
-		{"cut settings of pooling", func(f folder) { f.modules("Pooling"); f.pooling(mean[:30]) }, "1_Pooling/config.json: not the JSON that was expected", true},
-		{"cut modules", func(f folder) { f.write("modules.json", "[{") }, "modules.json: not the JSON that was expected", true},
-		{"modules in another form", func(f folder) { f.write("modules.json", "{}") }, "modules.json: not the JSON that was expected: the whole: got object", true},
+		{"cut settings of pooling", func(f folder) { f.modules("Pooling"); f.pooling(mean[:30]) }, "1_Pooling/config.json: unexpected JSON", true},
+		{"cut modules", func(f folder) { f.write("modules.json", "[{") }, "modules.json: unexpected JSON", true},
+		{"modules in another form", func(f folder) { f.write("modules.json", "{}") }, "modules.json: unexpected JSON: the whole: got object", true},
 		{"modules elsewhere", func(f folder) {
 			f.write("modules.json", `[{"path": "../other", "type": "sentence_transformers.models.Transformer"}]`)
 		}, `modules.json: expected the path of module 0 inside the folder, got "../other"`, true},
@@ -204,29 +206,36 @@ func TestFolderIsRefused(t *testing.T) {
 			f.write("tokenizer_config.json", `{"model_max_length": 16}`)
 		}, "max_seq_length: expected at most 16 (model_max_length in tokenizer_config.json), got 20", true},
 		{"no length", func(f folder) { f.write("sentence_bert_config.json", `{"max_seq_length": -1}`) }, "max_seq_length: expected a whole number from 3, got -1", true},
-		{"cut", func(f folder) { f.write("sentence_bert_config.json", `{`) }, "sentence_bert_config.json: not the JSON that was expected", true},
+		{"cut", func(f folder) { f.write("sentence_bert_config.json", `{`) }, "sentence_bert_config.json: unexpected JSON", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFolder(t, "gelu_new")
 			c.make(f)
-			e, err := OpenEncoder(f.dir)
-			if (err != nil) != c.whenOpen {
-				t.Fatalf("opening: %v", err)
-			}
-			if err == nil {
-				if o, err := e.Follow(EncodeOptions{Pooling: CLSPooling}); err != nil || o.Pooling != CLSPooling || o.Normalise {
-					t.Errorf("pooling is set: %+v, %v", o, err)
-				}
-				_, err = e.Follow(EncodeOptions{})
-			}
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%v\nwant %s", err, c.want)
-			}
+			f.refused(c.want, c.whenOpen)
 		})
 	}
 }
 
-// The length that a folder asks for holds where nothing shorter is set.
+// refused checks that the folder is refused with a message, when it is opened or when it is
+// to be followed.
+func (f folder) refused(want string, whenOpen bool) {
+	f.t.Helper()
+	e, err := OpenEncoder(f.dir)
+	if (err != nil) != whenOpen {
+		f.t.Fatalf("opening: %v", err)
+	}
+	if err == nil {
+		if o, err := e.Follow(EncodeOptions{Pooling: CLSPooling}); err != nil || o.Pooling != CLSPooling || o.Normalise {
+			f.t.Errorf("pooling is set: %+v, %v", o, err)
+		}
+		_, err = e.Follow(EncodeOptions{})
+	}
+	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		f.t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
+// The length that a folder asks for applies if no shorter one is set.
 func TestFolderLength(t *testing.T) {
 	for _, c := range []struct {
 		config    string
@@ -234,7 +243,7 @@ func TestFolderLength(t *testing.T) {
 	}{
 		{``, 128, 128}, {``, 0, 0},
 		{`{"max_seq_length": 8, "do_lower_case": false}`, 128, 8}, {`{"max_seq_length": 8}`, 0, 8}, {`{"max_seq_length": 8}`, 5, 5},
-		{`{"max_seq_length": 24}`, 128, 128}, {`{"max_seq_length": 24}`, 0, 0}, // as many as the model takes anyway
+		{`{"max_seq_length": 24}`, 128, 128}, {`{"max_seq_length": 24}`, 0, 0}, // as many as the model accepts
 		{`{"max_seq_length": null}`, 128, 128},
 	} {
 		f := newFolder(t, "gelu_new")
@@ -251,9 +260,9 @@ func TestFolderLength(t *testing.T) {
 	}
 }
 
-// However a file of a folder is damaged: it is refused in one line of text, or the run
-// has another id (its fingerprint or what the folder asks for differs), or the vectors
-// are the same.
+// However a file of a folder is damaged, one of these holds: it is refused with one
+// line, the run has another id (because the fingerprint or the asked pooling differs),
+// or the vectors are the same.
 func TestDamagedFolders(t *testing.T) {
 	texts := []string{"rose cream", "Crème nail 50%", ""}
 	vectors := func(e *Encoder) (id string, v []float32) {
@@ -317,7 +326,7 @@ func TestDamagedFolders(t *testing.T) {
 	}
 }
 
-// Folders that older and newer versions of sentence-transformers write.
+// Folders as older and newer versions of sentence-transformers write them.
 func TestLayoutsOfFolders(t *testing.T) {
 	cls := `{"word_embedding_dimension": 12, "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}`
 	for _, c := range []struct {
@@ -353,8 +362,8 @@ func TestLayoutsOfFolders(t *testing.T) {
 	}
 }
 
-// A transformer that is not supported may be in a folder of its own: it is named, and
-// pretrain.pooling still reads the model there.
+// An unsupported transformer may be in a folder of its own. The error names it, and
+// with pretrain.pooling the model there is read all the same.
 func TestRefusedTransformerInSubfolder(t *testing.T) {
 	f := newFolder(t, "gelu_new")
 	must(t, os.Mkdir(f.path("0_Custom"), 0o755))

@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// A title may hold what the tokenizer takes for a token of its own. Hugging Face's
-// gives such text the token's id, in that spelling only, and cuts at max−2 pieces
+// A title may contain the text of a special token. Hugging Face's tokenizer gives
+// such text the token's id, in that spelling only, and cuts at max−2 pieces,
 // around which it puts [CLS] and [SEP]. Letters with composed and with combining
 // accents are the same. Expected ids are those of tokenizers 0.23.3 with MiniLM's
-// vocabulary; people are surprised by both (huggingface/tokenizers issue 722,
+// vocabulary. Both rules surprise people (huggingface/tokenizers issue 722,
 // huggingface/transformers issues 5738 and 22490).
 func TestSpecialTokensInTexts(t *testing.T) {
 	cases := []struct {

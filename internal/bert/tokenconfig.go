@@ -1,6 +1,7 @@
 package bert
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// tokenizerConfig is tokenizer_config.json: what it says of how words are made.
+// tokenizerConfig is the part of tokenizer_config.json that decides how a text
+// is split into words.
 type tokenizerConfig struct {
 	DoLowerCase          *bool     `json:"do_lower_case"`
 	StripAccents         *bool     `json:"strip_accents"` // null: as do_lower_case
@@ -26,7 +28,7 @@ type tokenizerConfig struct {
 	path                 string
 }
 
-// tokenName is a token, which stands as a string or as an object with its content.
+// tokenName is a token, written as a string or as an object with its content.
 type tokenName string
 
 func (n *tokenName) UnmarshalJSON(b []byte) error {
@@ -64,10 +66,10 @@ func readTokenizerConfig(path string) (tokenizerConfig, error) {
 	return c, nil
 }
 
-// parseVocabulary reads vocab.txt: one token a line, whose number, from 0, is its
-// id. The rest is BERT's, as c says.
+// parseVocabulary reads vocab.txt: one token per line, whose number, from 0, is
+// its id. Everything else is as in BERT, with the settings of c.
 func parseVocabulary(path string, body []byte, c tokenizerConfig) (tokenSettings, error) {
-	if !utf8.Valid(body) { // the fingerprint could not tell two such files apart
+	if !utf8.Valid(body) { // the fingerprint could not distinguish two such files
 		return tokenSettings{}, fmt.Errorf("pretrain: %s: expected UTF-8; the file is damaged", path)
 	}
 	s := tokenSettings{
@@ -95,55 +97,71 @@ func parseVocabulary(path string, body []byte, c tokenizerConfig) (tokenSettings
 	return s, nil
 }
 
-// parseTokenizerJSON reads tokenizer.json, which describes a whole pipeline of any
-// kind: one of other parts than BERT's is refused. Its truncation and padding are
-// not looked at, since batches here have their own lengths and no padding.
+// tokenizerJSON is the part of tokenizer.json that decides how a text becomes tokens.
+type tokenizerJSON struct {
+	AddedTokens []struct {
+		ID                         int
+		Content                    string
+		Special                    bool
+		SingleWord                 bool `json:"single_word"`
+		LStrip, RStrip, Normalized bool
+	} `json:"added_tokens"`
+	Normalizer struct {
+		Type               string
+		CleanText          *bool `json:"clean_text"`
+		HandleChineseChars *bool `json:"handle_chinese_chars"`
+		StripAccents       *bool `json:"strip_accents"`
+		Lowercase          *bool
+	}
+	PreTokenizer  struct{ Type string } `json:"pre_tokenizer"`
+	PostProcessor struct {
+		Type     string
+		Single   []map[string]struct{ ID string }
+		Sep, Cls []any
+	} `json:"post_processor"`
+	Model struct {
+		Type     string
+		UnkToken string  `json:"unk_token"`
+		Prefix   *string `json:"continuing_subword_prefix"`
+		MaxWord  *int    `json:"max_input_chars_per_word"`
+		Vocab    json.RawMessage
+	}
+}
+
+// parseTokenizerJSON reads tokenizer.json, which can describe any pipeline. One
+// with parts other than BERT's is refused. Its truncation and padding are ignored,
+// because batches here have their own lengths and no padding.
 func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSettings, error) {
-	var f struct {
-		AddedTokens []struct {
-			ID                         int
-			Content                    string
-			Special                    bool
-			SingleWord                 bool `json:"single_word"`
-			LStrip, RStrip, Normalized bool
-		} `json:"added_tokens"`
-		Normalizer struct {
-			Type               string
-			CleanText          *bool `json:"clean_text"`
-			HandleChineseChars *bool `json:"handle_chinese_chars"`
-			StripAccents       *bool `json:"strip_accents"`
-			Lowercase          *bool
-		}
-		PreTokenizer  struct{ Type string } `json:"pre_tokenizer"`
-		PostProcessor struct {
-			Type     string
-			Single   []map[string]struct{ ID string }
-			Sep, Cls []any
-		} `json:"post_processor"`
-		Model struct {
-			Type     string
-			UnkToken string  `json:"unk_token"`
-			Prefix   *string `json:"continuing_subword_prefix"`
-			MaxWord  *int    `json:"max_input_chars_per_word"`
-			Vocab    json.RawMessage
-		}
-	}
-	fail := func(format string, args ...any) (tokenSettings, error) {
-		return tokenSettings{}, fmt.Errorf("pretrain: %s: "+format, append([]any{path}, args...)...)
-	}
+	var f tokenizerJSON
 	if err := decodeJSON(path, body, &f); err != nil {
 		return tokenSettings{}, err
 	}
-	switch {
-	case f.Model.Type != "WordPiece" && f.Model.Type != "": // old files do not say
-		return fail("model.type = %q, expected WordPiece, as BERT has", f.Model.Type)
-	case f.Model.Prefix == nil || *f.Model.Prefix != "##":
-		return fail(`model.continuing_subword_prefix should be "##", as BERT has`)
-	case f.Normalizer.Type != "BertNormalizer":
-		return fail("normalizer.type = %q, expected BertNormalizer", f.Normalizer.Type)
-	case f.PreTokenizer.Type != "BertPreTokenizer":
-		return fail("pre_tokenizer.type = %q, expected BertPreTokenizer", f.PreTokenizer.Type)
+	s := f.settings()
+	if err := cmp.Or(f.checkKind(), s.checkAgainst(c), f.addEnds(&s), f.addVocabulary(&s)); err != nil {
+		return tokenSettings{}, fmt.Errorf("pretrain: %s: %w", path, err)
 	}
+	return s, nil
+}
+
+// checkKind refuses a pipeline of other parts than BERT's.
+func (f *tokenizerJSON) checkKind() error {
+	switch {
+	case f.Model.Type != "WordPiece" && f.Model.Type != "": // missing in old files
+		return fmt.Errorf("model.type = %q, expected WordPiece, as BERT has", f.Model.Type)
+	case f.Model.Prefix == nil || *f.Model.Prefix != "##":
+		return errors.New(`model.continuing_subword_prefix should be "##", as BERT has`)
+	case f.Normalizer.Type != "BertNormalizer":
+		return fmt.Errorf("normalizer.type = %q, expected BertNormalizer", f.Normalizer.Type)
+	case f.PreTokenizer.Type != "BertPreTokenizer":
+		return fmt.Errorf("pre_tokenizer.type = %q, expected BertPreTokenizer", f.PreTokenizer.Type)
+	case f.Model.MaxWord != nil && *f.Model.MaxWord < 1:
+		return fmt.Errorf("model.max_input_chars_per_word = %d, expected at least 1", *f.Model.MaxWord)
+	}
+	return nil
+}
+
+// settings says how texts are cleaned and split into words.
+func (f *tokenizerJSON) settings() tokenSettings {
 	is := func(b *bool) bool { return b == nil || *b }
 	s := tokenSettings{
 		Lowercase:    is(f.Normalizer.Lowercase),
@@ -158,42 +176,54 @@ func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSetti
 		s.StripAccents = *f.Normalizer.StripAccents
 	}
 	if f.Model.MaxWord != nil {
-		if s.MaxWord = *f.Model.MaxWord; s.MaxWord < 1 {
-			return fail("model.max_input_chars_per_word = %d, expected at least 1", s.MaxWord)
-		}
+		s.MaxWord = *f.Model.MaxWord
 	}
-	// Versions of the reference differ in which file wins.
+	return s
+}
+
+// checkAgainst refuses a tokenizer_config.json that says something else: versions of the
+// reference differ in which file wins.
+func (s tokenSettings) checkAgainst(c tokenizerConfig) error {
 	for _, d := range []struct {
 		key  string
 		says *bool
 		is   bool
 	}{{"do_lower_case", c.DoLowerCase, s.Lowercase}, {"strip_accents", c.StripAccents, s.StripAccents}, {"tokenize_chinese_chars", c.TokenizeChineseChars, s.SplitChinese}} {
 		if d.says != nil && *d.says != d.is {
-			return fail("the normalizer contradicts %s = %v in %s; make them agree", d.key, *d.says, c.path)
+			return fmt.Errorf("the normalizer contradicts %s = %v in %s; make them agree", d.key, *d.says, c.path)
 		}
 	}
+	return nil
+}
+
+// addEnds adds the tokens that are put before and after a text.
+func (f *tokenizerJSON) addEnds(s *tokenSettings) error {
 	switch p := f.PostProcessor; {
 	case p.Type == "BertProcessing" && len(p.Cls) == 2 && len(p.Sep) == 2:
 		s.First, s.Last = fmt.Sprint(p.Cls[0]), fmt.Sprint(p.Sep[0])
 	case p.Type == "TemplateProcessing" && len(p.Single) == 3 && p.Single[1]["Sequence"].ID == "A":
 		s.First, s.Last = p.Single[0]["SpecialToken"].ID, p.Single[2]["SpecialToken"].ID
 	default:
-		return fail("post_processor (%q) does not put one token before a text and one after it, as BERT's does", p.Type)
+		return fmt.Errorf("post_processor (%q) does not put one token before a text and one after it, as BERT's does", p.Type)
 	}
+	return nil
+}
 
+// addVocabulary adds the tokens in the order of their ids.
+func (f *tokenizerJSON) addVocabulary(s *tokenSettings) error {
 	var ids map[string]int
 	if err := json.Unmarshal(f.Model.Vocab, &ids); err != nil || len(ids) == 0 {
-		return fail("model.vocab should be an object with the id of every token")
+		return errors.New("model.vocab should be an object with the id of every token")
 	}
 	for _, a := range f.AddedTokens {
 		if a.Content == "" {
-			return fail("added token with id %d is empty", a.ID)
+			return fmt.Errorf("added token with id %d is empty", a.ID)
 		}
 		if a.SingleWord || a.LStrip || a.RStrip || a.Normalized {
-			return fail("added token %q asks for single_word, lstrip, rstrip or normalized, which are not supported", a.Content)
+			return fmt.Errorf("added token %q asks for single_word, lstrip, rstrip or normalized, which are not supported", a.Content)
 		}
 		if id, ok := ids[a.Content]; ok && id != a.ID {
-			return fail("token %q has two ids, %d and %d", a.Content, id, a.ID)
+			return fmt.Errorf("token %q has two ids, %d and %d", a.Content, id, a.ID)
 		}
 		ids[a.Content], s.Special[a.Content] = a.ID, a.ID
 	}
@@ -201,9 +231,9 @@ func parseTokenizerJSON(path string, body []byte, c tokenizerConfig) (tokenSetti
 	taken := make([]bool, len(ids))
 	for token, id := range ids {
 		if id < 0 || id >= len(ids) || taken[id] {
-			return fail("token %q has id %d; the %d tokens should have the ids 0 to %d, each once", token, id, len(ids), len(ids)-1)
+			return fmt.Errorf("token %q has id %d; the %d tokens should have the ids 0 to %d, each once", token, id, len(ids), len(ids)-1)
 		}
 		s.Vocabulary[id], taken[id] = token, true
 	}
-	return s, nil
+	return nil
 }

@@ -15,35 +15,35 @@ import (
 )
 
 // tokenizer turns a text into the ids of word pieces, as BERT's tokenizer does:
-// clean the text, split it into words, and cut each word into the longest pieces
-// of the vocabulary.
+// clean the text, split it into words, and divide each word into the longest
+// pieces of the vocabulary.
 //
-// The pieces are github.com/sugarme/tokenizer's. Its other parts are not used:
-// its normaliser (v0.3.0) leaves composed letters together, so that "Crème" is
-// an unknown word, and panics on a ligature, and its readers of configurations
-// panic on what they do not expect. What is here gives the same words as Hugging
-// Face's for every character of Unicode 8, and so the same ids.
+// github.com/sugarme/tokenizer finds the pieces. Its other parts are not used:
+// its normaliser (v0.3.0) does not decompose letters, so "Crème" is an unknown
+// word, and panics on a ligature, and its readers of configurations panic on
+// unexpected input. The code here gives the same words as Hugging Face's for
+// every character of Unicode 8, and so the same ids.
 type tokenizer struct {
 	tokenSettings
 	pieces   wordpiece.WordPiece
 	cls, sep int32
-	special  map[string]int32 // tokens that stand for themselves in a text, such as [SEP]
+	special  map[string]int32 // tokens that a text may contain, such as [SEP]
 }
 
-// tokenSettings are what a folder says about the tokenizer; with the model's
+// tokenSettings are a folder's settings of the tokenizer. With the model's
 // configuration and weights they decide every vector.
 type tokenSettings struct {
 	Vocabulary   []string       // by id
 	Lowercase    bool           // words are lower-cased
 	StripAccents bool           // letters lose their accents
 	SplitChinese bool           // every Chinese character is a word
-	CleanText    bool           // control characters go
+	CleanText    bool           // control characters are removed
 	Unknown      string         // the token of a word that has no pieces
 	First, Last  string         // the tokens around every text
-	Special      map[string]int // tokens that a text may hold as they are, by id
+	Special      map[string]int // tokens that a text may contain verbatim, by id
 	MaxWord      int            // characters; a longer word is unknown
 
-	modelMax float64 // tokenizer_config.json's model_max_length, 0: none. A batch is cut by other settings
+	modelMax float64 // tokenizer_config.json's model_max_length, 0: none. Other settings cut batches
 }
 
 // openTokenizer reads the tokenizer of a folder: from tokenizer.json, else from
@@ -102,8 +102,8 @@ func newTokenizer(path string, s tokenSettings) (*tokenizer, error) {
 	return t, nil
 }
 
-// ids are those of a text's first max−2 pieces, with [CLS] before and [SEP]
-// after them.
+// ids returns the ids of a text's first max−2 pieces, with [CLS] before and
+// [SEP] after them.
 func (t *tokenizer) ids(text string, max int) ([]int32, error) {
 	out := []int32{t.cls}
 	for len(text) > 0 && len(out) < max {
@@ -128,8 +128,8 @@ func (t *tokenizer) ids(text string, max int) ([]int32, error) {
 	return append(out[:min(len(out), max-1)], t.sep), nil
 }
 
-// cutSpecial cuts a text at the first special token that it holds; token is empty
-// where there is none.
+// cutSpecial cuts a text at its first special token; token is empty if there is
+// none.
 func (t *tokenizer) cutSpecial(text string) (before, token, after string) {
 	at := len(text)
 	for s := range t.special {
@@ -141,7 +141,7 @@ func (t *tokenizer) cutSpecial(text string) (before, token, after string) {
 	return text[:at], token, text[at+len(token):]
 }
 
-// words are the words and punctuation marks of a text, cleaned.
+// words returns the cleaned words and punctuation marks of a text.
 func (t *tokenizer) words(text string) []string {
 	var b strings.Builder
 	for _, r := range text {
@@ -167,7 +167,7 @@ func (t *tokenizer) words(text string) []string {
 		}, norm.NFD.String(text))
 	}
 	if t.Lowercase {
-		// By characters; İ is the only one whose small form is two.
+		// Character by character; İ is the only one whose lower case has two.
 		text = strings.Map(unicode.ToLower, strings.ReplaceAll(text, "İ", "i̇"))
 	}
 	var out []string
@@ -190,8 +190,9 @@ func (t *tokenizer) words(text string) []string {
 	return out
 }
 
-// removed tells what cleaning takes out: the character of undecodable bytes, and
-// control, format, private and surrogate characters that are no line's or tab's.
+// removed reports whether cleaning removes a character: the replacement
+// character, and control, format, private and surrogate characters except tabs
+// and line ends.
 func removed(r rune) bool {
 	switch r {
 	case '\t', '\n', '\r':
@@ -202,8 +203,8 @@ func removed(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs)
 }
 
-// isPunctuation counts every printable ASCII character that is no letter, digit
-// or space as punctuation: $ and ^, too.
+// isPunctuation counts every printable ASCII character that is not a letter,
+// digit or space as punctuation, even $ and ^.
 func isPunctuation(r rune) bool {
 	return unicode.IsPunct(r) || r < unicode.MaxASCII && unicode.IsSymbol(r)
 }

@@ -17,7 +17,8 @@ import (
 	"famebench/internal/oracle"
 )
 
-// readJSON reads a file of testdata; scripts/encoder/fixtures.py made them all.
+// readJSON reads a file of testdata; scripts/encoder/fixtures.py made all of
+// them.
 func readJSON(t *testing.T, name string, into any) {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join("testdata", name))
@@ -80,7 +81,7 @@ func eachMiniLM(t *testing.T, f func(t *testing.T, tokens *tokenizer)) {
 	}
 }
 
-// textCase is what the tests read of an oracle's text_* cases.
+// textCase is the part of an oracle's text_* cases that the tests read.
 type textCase struct {
 	config struct {
 		MaxTokens int    `json:"max_tokens"`
@@ -223,7 +224,7 @@ func TestWords(t *testing.T) {
 	})
 }
 
-// Bytes that are no text must not end a run, and count as the replacement
+// Bytes that are not text must not end a run. They count as the replacement
 // character, which cleaning removes.
 func TestTokensOfBrokenText(t *testing.T) {
 	tokens, err := openTokenizer(minilmFolder(t, "vocab.txt"))

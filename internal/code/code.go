@@ -1,8 +1,8 @@
 // Package code identifies the source code that decides a model's results, so that a
-// record tells which code made it. The code is that of the running program: packages
+// record says which code made it. The code is that of the running program: packages
 // embed their sources.
 //
-// A model's code is the file of its constructor, every file that this one refers to,
+// A model's code is the file of its constructor, every file that it refers to,
 // directly or through others, and the shared code: training, ranking, tensors. Other
 // models are left out, so that work on one does not make the records of another look
 // outdated.
@@ -37,12 +37,12 @@ type Version struct {
 	Files []string // slash-separated, from the module's root, sorted
 }
 
-// Of returns the version of a model's code: what the functions named by roots need of
-// the packages models, and all of the packages shared. A root is a function as
-// runtime.Func.Name gives it, such as "famebench/baselines.NewSASRec". deps are further
-// things that the code depends on, such as versions of libraries.
+// Of returns the version of a model's code: the files of the packages models that the
+// functions named by roots need, and all files of the packages shared. A root is a
+// function as runtime.Func.Name gives it, such as "famebench/baselines.NewSASRec". deps
+// are further things that the code depends on, such as versions of libraries.
 //
-// Comments, blanks and line breaks of Go code take no part in the hash, nor does the
+// Comments, blanks and line breaks of Go code are not part of the hash, nor is the
 // name of a file.
 func Of(roots []string, models, shared []Package, deps ...string) (Version, error) {
 	files, err := closure(roots, models)
@@ -73,7 +73,7 @@ func Of(roots []string, models, shared []Package, deps ...string) (Version, erro
 	return v, nil
 }
 
-// sources lists the files of a package, tests left out.
+// sources lists the files of a package, without tests.
 func sources(p Package) ([]string, error) {
 	entries, err := fs.ReadDir(p.Sources, ".")
 	if err != nil {
@@ -88,8 +88,8 @@ func sources(p Package) ([]string, error) {
 	return names, nil
 }
 
-// known holds what sumOf gave, and parsed the files that parse read: models share most of
-// their files.
+// known caches the results of sumOf, and parsed those of parse, because models share most
+// of their files.
 var known, parsed sync.Map
 
 // parse reads a Go file.
@@ -117,7 +117,8 @@ func sumOf(file string, src []byte) string {
 }
 
 // normalise returns the tokens of a Go file. A file of another language is returned as
-// it is, and so is one that uses cgo, whose comments hold code and compiler flags.
+// it is, and so is one that uses cgo, because its comments contain code and compiler
+// flags.
 func normalise(name string, src []byte) []byte {
 	if path.Ext(name) != ".go" || bytes.Contains(src, []byte(`import "C"`)) {
 		return src
@@ -141,9 +142,10 @@ func normalise(name string, src []byte) []byte {
 // symbol is a name declared at the top level of a package.
 type symbol struct{ dir, name string }
 
-// closure returns the files that declare the roots and all that they refer to, by path.
-// Names are resolved without types: the key of a composite literal that is named like a
-// declaration counts as a reference to it, which may add a file but never leaves one out.
+// closure returns the files that declare the roots and everything that they refer to, by
+// path. Names are resolved without types: the key of a composite literal that is named
+// like a declaration counts as a reference to it, which may add a file but never leaves
+// one out.
 func closure(roots []string, packages []Package) (map[string]fs.FS, error) {
 	from := map[string]fs.FS{}        // of each file
 	declares := map[symbol][]string{} // files by what they declare; a type also by its methods

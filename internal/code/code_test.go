@@ -53,9 +53,9 @@ func TestFilesOfAModel(t *testing.T) {
 	}
 }
 
-// A new model's file takes no part in the code of others because its names are those of
-// their local variables, fields or methods, or because both declare what nothing can
-// refer to. A type's methods in another file do take part.
+// A new model's file is not part of the code of others just because it declares names
+// of their local variables, fields or methods, or because both declare names that
+// nothing can refer to. A type's methods in another file are part of it.
 func TestNamesThatAreNoReferences(t *testing.T) {
 	models, shared := zoo()
 	zoo := models[0].Sources.(fstest.MapFS)

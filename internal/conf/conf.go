@@ -1,11 +1,11 @@
-// Package conf reads TOML into a tree that remembers the line of every key,
-// and decodes parts of that tree into Go structs without forgiving anything: an
-// unknown key, a wrong type or a value given twice is an error that names the
-// file, the line, the key and the nearest known name. A key nobody reads is how
-// a benchmark ends up running something else than what its author wrote.
+// Package conf reads TOML into a tree that keeps the line of every key, and
+// decodes parts of that tree into Go structs strictly: an unknown key, a wrong
+// type or a value that is given twice is an error that names the file, the
+// line, the key and the nearest known name. If unknown keys were ignored, a
+// benchmark could run something other than what its author wrote.
 //
-// The same tree takes values from the command line (Set), so that a value from
-// "-set" passes exactly the checks that one from the file passes.
+// The same tree takes values from the command line (Set), so a value from
+// "-set" passes the same checks as one from the file.
 package conf
 
 import (
@@ -28,17 +28,17 @@ type Node struct {
 	Table map[string]*Node
 	Value any // string, int64, float64, bool, a date, or []any of these
 
-	order int  // of appearance in the document
+	order int  // its position in the document
 	kind  kind // how the document defines it
-	in    int  // of a table by dotted keys: the table that these are in
+	in    int  // for a table that dotted keys define: the table that these are in
 }
 
-// NewTable returns an empty table that stands for the document called name.
+// NewTable returns an empty table for the document called name.
 func NewTable(name string) *Node {
 	return &Node{Where: name, Table: map[string]*Node{}}
 }
 
-// Parse reads a TOML document. name is what errors call it.
+// Parse reads a TOML document. Errors call it name.
 func Parse(name string, src []byte) (*Node, error) {
 	src, err := check(name, src)
 	if err != nil {
@@ -90,8 +90,8 @@ func (n *Node) fill(prefix string, values map[string]any) {
 	}
 }
 
-// syntaxError is what the parser says about a document, in one line. Its own line number is
-// too small at the end of a document; the offset is right.
+// syntaxError is the parser's error about a document, in one line. The parser's line number
+// is too small at the end of a document; its offset is right.
 func syntaxError(name string, src []byte, err error) error {
 	var at toml.ParseError
 	if !errors.As(err, &at) {
@@ -121,8 +121,8 @@ func (n *Node) Keys() []string {
 	return keys
 }
 
-// Sub returns the table at path, nil if there is none; something that is not a
-// table there is an error.
+// Sub returns the table at path, nil if there is none. Anything else at path is
+// an error.
 func (n *Node) Sub(path ...string) (*Node, error) {
 	for _, key := range path {
 		if n == nil {
@@ -140,7 +140,8 @@ func (n *Node) Sub(path ...string) (*Node, error) {
 	return n, nil
 }
 
-// Without returns a table without some of its keys; n itself is not changed.
+// Without returns a copy of a table without some of its keys; n itself is not
+// changed.
 func (n *Node) Without(keys ...string) *Node {
 	if n == nil {
 		return nil

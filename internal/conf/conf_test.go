@@ -24,7 +24,7 @@ type settings struct {
 func TestDecode(t *testing.T) {
 	n, err := Parse("x.toml", []byte(`
 epochs = 3
-learning_rate = 1   # an integer passes for a number
+learning_rate = 1   # an integer is accepted as a number
 loss = "bce"
 seeds = [0, 1]
 names = { a = "b" }
@@ -147,7 +147,7 @@ func TestEditDistance(t *testing.T) {
 	}
 }
 
-// A document is refused at once where it would take long, or the whole stack.
+// A document that would take long, or all of the stack, is refused at once.
 func TestLimits(t *testing.T) {
 	for _, tt := range []struct{ name, src, want string }{
 		{"lists", "a = 1\nb = " + strings.Repeat("[", 400_000), "x.toml:2: expected lists, tables and dotted keys of at most 32 levels"},
@@ -201,7 +201,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A spreadsheet or a script may write -0.0. It is no other setting than 0, so it must
+// A spreadsheet or a script may write -0.0. It is the same setting as 0, so it must
 // not give a run another id.
 func TestMinusZero(t *testing.T) {
 	for _, text := range []string{"0", "-0", "0.0", "-0.0", "-0e5"} {
@@ -218,8 +218,8 @@ func TestMinusZero(t *testing.T) {
 	}
 }
 
-// A document of another program may have thousands of keys that nobody knows. The
-// lines of the first are right, and the rest is one line.
+// A document of another program may have thousands of unknown keys. The first
+// errors have the right lines, and the rest is summarised in one line.
 func TestManyFaults(t *testing.T) {
 	var doc strings.Builder
 	doc.WriteString("text = \"\"\"two\nlines\"\"\"\ntable = { a = 1, b = 2 }\n")

@@ -12,7 +12,7 @@ import (
 
 // Decode stores the values of a table in the struct that dst points to; keys
 // that are not given leave their field as it is. Fields are named by their toml
-// tag. A nil table changes nothing. All faults are reported, one a line.
+// tag. A nil table changes nothing. All faults are reported, one per line.
 func Decode(n *Node, dst any) error {
 	if n == nil {
 		return nil
@@ -87,8 +87,8 @@ func decodeStruct(n *Node, v reflect.Value) error {
 	return errors.Join(errs...)
 }
 
-// mostFaults bounds the messages about one table: a document of another program has no
-// key that is known.
+// mostFaults bounds the number of messages about one table, because a document of
+// another program has no known key.
 const mostFaults = 10
 
 func decodeNode(n *Node, v reflect.Value) error {
@@ -109,7 +109,7 @@ func decodeNode(n *Node, v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.Struct:
 		return decodeStruct(n, v)
-	case reflect.Map: // of scalars, as for column names
+	case reflect.Map: // of scalars, such as column names
 		m := reflect.MakeMap(v.Type())
 		var errs []error
 		for _, key := range n.Keys() {
@@ -123,7 +123,8 @@ func decodeNode(n *Node, v reflect.Value) error {
 	return n.Errorf("expected %s, got a table", expected(v.Type()))
 }
 
-// assign stores one TOML value. Integers pass for floats; nothing else converts.
+// assign stores one TOML value. Integers are accepted as floats; nothing else is
+// converted.
 func assign(n *Node, value any, v reflect.Value) error {
 	switch x := value.(type) {
 	case string:
@@ -149,7 +150,7 @@ func assign(n *Node, value any, v reflect.Value) error {
 		}
 	case float64:
 		if v.CanFloat() {
-			v.SetFloat(x + 0) // of -0.0, which is no other setting, it makes 0
+			v.SetFloat(x + 0) // turns -0.0, which is the same setting, into 0
 			return nil
 		}
 	case []any:
@@ -171,7 +172,7 @@ func assign(n *Node, value any, v reflect.Value) error {
 }
 
 // mostInt bounds sizes and counts, so that sums and products of a few do not overflow.
-// Seeds, which only begin a stream of random numbers, are of another type and have no bound.
+// Seeds, which only initialise random number generators, have another type and no bound.
 const mostInt = 1<<31 - 1
 
 func expected(t reflect.Type) string {

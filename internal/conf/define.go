@@ -7,32 +7,32 @@ import (
 )
 
 // definition is a place in a document that defines something: a header, [table] or
-// [[table]], or a key before an equals sign, also one in an inline table. Definitions
-// correspond, in order, to the keys of toml.MetaData.Keys. Those have no lines: the package
-// gives a line only with an error, reads the whole document for each, and has none for a
-// table that a longer key implies.
+// [[table]], or a key before an equals sign, also in an inline table. Definitions
+// correspond, in order, to the keys of toml.MetaData.Keys, which have no line numbers. The
+// package reports a line only with an error, reads the whole document for each, and has
+// none for a table that a longer key implies.
 type definition struct {
 	line   int
 	header bool
 	list   bool // [[table]]
 	in     int  // the definition of the table that a key belongs to; -1: the document
-	size   int  // bytes of the key, with those of the table that it belongs to
+	size   int  // bytes of the key, including those of the table that it belongs to
 }
 
 // bracket is an open bracket of a value.
 type bracket struct {
-	key  int  // the definition that has this value
+	key  int  // the definition of this value
 	list bool // "[", else "{"
 }
 
 // definitions finds the definitions of a document, or some of them if it is not valid TOML.
-// The package keeps every key with the names of the tables above it. Where that would fill
-// the memory, the document is refused.
+// The package keeps every key with the names of the tables above it. If that would fill the
+// memory, the document is refused.
 func definitions(name string, src []byte) ([]definition, error) {
 	var defs []definition
 	var open []bracket
 	section, all, start := -1, 0, 0 // start: of the text since the last delimiter
-	first := true                   // whether only white space came before in a line
+	first := true                   // whether the line has had only white space so far
 	for i, line := range syntax(src) {
 		switch c := src[i]; c {
 		case '\n':
@@ -79,7 +79,7 @@ func definitions(name string, src []byte) ([]definition, error) {
 	return defs, nil
 }
 
-// kind is how a node is defined.
+// kind says how a node is defined.
 type kind int
 
 const (
@@ -89,9 +89,9 @@ const (
 	value                   // by its key, an inline table included
 )
 
-// define notes where the nodes of a key are defined. own is how many parts of the key name the
-// table that it is in. The package accepts some tables that TOML forbids, such as [a.b] after
-// a = {}, and may drop values then: here these are errors.
+// define records where the nodes of a key are defined. own is the number of parts of the
+// key that name the table that it is in. The package accepts some tables that TOML forbids,
+// such as [a.b] after a = {}, and may then drop values. Here these are errors.
 func (n *Node) define(name string, key []string, d definition, order, own int) error {
 	for i, part := range key {
 		if n.Table == nil {

@@ -44,7 +44,8 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// TOML forbids to define a table twice. The package accepts some of these, and drops values.
+// TOML forbids defining a table twice. The package accepts some of these cases and drops
+// values.
 func TestDefinedTwice(t *testing.T) {
 	for src, want := range map[string]string{
 		"a = 1\na = 2":                 "x.toml:2",

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// longestName is more than any known name has; distances take time and memory in
-// proportion to both names.
+// longestName is more than the length of any known name. Distances take time and
+// memory in proportion to both lengths.
 const longestName = 200
 
 // Hint returns the end of an "unknown name" message: the nearest known name if
-// one is near, else the list of known names.
+// one is close, else the list of known names.
 func Hint(name string, known []string) string {
 	if len(known) == 0 {
-		return "; nothing may stand here"
+		return "; expected no name here"
 	}
 	if len(name) > longestName {
 		return "; known: " + strings.Join(known, ", ")

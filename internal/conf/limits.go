@@ -10,7 +10,7 @@ import (
 )
 
 // Limits of a document. They are far above what a configuration needs, and low enough that
-// no document takes the parser more than a moment or its whole stack.
+// the parser never takes more than a moment or exhausts its stack.
 const (
 	mostBytes = 1 << 20
 	mostDepth = 32 // of lists and tables within each other, and parts of a dotted key
@@ -18,7 +18,7 @@ const (
 	mostKeyBytes = 16 << 20 // of all keys, each with the names of the tables that it is in
 )
 
-// MostValues is how many values a list may have.
+// MostValues is the maximum number of values of a list.
 const MostValues = 10_000
 
 // check refuses a document that is too large, too deep or not UTF-8 text, and returns it
@@ -48,7 +48,8 @@ func check(name string, src []byte) ([]byte, error) {
 	return src, checkDepth(name, src)
 }
 
-// checkDepth looks at brackets and dots outside of strings and comments.
+// checkDepth checks the nesting of brackets and the dots outside of strings and
+// comments.
 func checkDepth(name string, src []byte) error {
 	depth, dots := 0, 0
 	for i, line := range syntax(src) {
@@ -96,8 +97,8 @@ func syntax(src []byte) iter.Seq2[int, int] {
 	}
 }
 
-// stringEnd is the index behind a string that begins at i, the end of its line or of the
-// document where it is not closed: the parser says so.
+// stringEnd returns the index after a string that begins at i. If it is not closed,
+// which the parser reports, that is the end of its line or of the document.
 func stringEnd(src []byte, i int) int {
 	quote := src[i : i+1]
 	if triple := bytes.Repeat(quote, 3); bytes.HasPrefix(src[i:], triple) {
@@ -120,7 +121,8 @@ func stringEnd(src []byte, i int) int {
 	return len(src)
 }
 
-// place is where an error points: file and line, or the assignment of -set, and the key.
+// place is what an error refers to: file and line, or the assignment of -set, and the
+// key.
 func place(where, path string) string {
 	if path == "" {
 		return escape.Line(where) + ": "
@@ -137,5 +139,6 @@ func shorten(s string, most int) string {
 	return s
 }
 
-// Quote is a string of the document in a message, not all of it if it is long.
+// Quote quotes a string of the document for a message, and shortens it if it is
+// long.
 func Quote(s string) string { return fmt.Sprintf("%q", shorten(s, 60)) }

@@ -12,9 +12,10 @@ import (
 )
 
 // Set stores an assignment from the command line, "train.epochs=2", in a tree.
-// The value is read as TOML; what is not TOML is a string, so that
-// "sasrec.loss=bce" needs no quotes a shell would take away. A later assignment
-// of the same key wins. expand may lengthen a short path before it is stored.
+// The value is read as TOML. If it is not TOML it is a string, so that
+// "sasrec.loss=bce" needs no quotes, which a shell would remove. A later
+// assignment of the same key wins. expand may lengthen a short path before it
+// is stored.
 func (n *Node) Set(assignment string, expand func(path []string) ([]string, error)) error {
 	where := "-set " + assignment
 	if r := []rune(where); len(r) > 80 {
@@ -40,8 +41,8 @@ func (n *Node) Set(assignment string, expand func(path []string) ([]string, erro
 	return n.Put(path, where, parseValue(text))
 }
 
-// Put stores a value at a path below n; where is how errors name its place. A
-// value that is there already is replaced.
+// Put stores a value at a path below n and replaces an earlier value. where
+// names its place in errors.
 func (n *Node) Put(path []string, where string, value any) error {
 	table := n
 	for i, key := range path[:len(path)-1] {
@@ -63,8 +64,8 @@ func (n *Node) Put(path []string, where string, value any) error {
 	return nil
 }
 
-// parseValue reads a value as TOML. Dates are strings: no setting is a date, and 07:30 may be
-// part of a summary.
+// parseValue reads a value as TOML. Dates are read as strings, because no setting is a date
+// and 07:30 may be part of a summary.
 func parseValue(text string) any {
 	if strings.Contains(text, "\n") || checkDepth("", []byte(text)) != nil {
 		return text

@@ -1,12 +1,12 @@
-// Package escape makes text that comes from data safe where it goes: titles, ids, labels,
-// file names, names of hosts and processors in records of others. There is one function
-// for each destination, called at the last moment. (HTML is left to html/template, after
-// which Controls takes care of what a browser would not show; TREC files have fields of
-// their own, see package rank.)
+// Package escape makes text from data safe for its destination: titles, ids, labels, file
+// names, names of hosts and processors in records of others. There is one function for
+// each destination, called at the last moment. (HTML is left to html/template, after
+// which Controls escapes characters that a browser would not show; TREC files have their
+// own encoding, see package rank.)
 //
-// They have one thing in common: characters that a reader cannot see, but that move the
-// cursor, colour or reorder the text around them, become visible, as \u001b. The
-// notation is that of JSON.
+// All of them make characters visible that a reader cannot see, but that move the
+// cursor, or colour or reorder the text around them: they become \u001b, for example.
+// The notation is that of JSON.
 package escape
 
 import (
@@ -19,12 +19,12 @@ import (
 	"unicode/utf8"
 )
 
-// Line is text for one line of a terminal. Control characters, line breaks and tabs
-// among them, characters that have no width or set the direction, and bytes that are
-// not UTF-8 are written as \n, \u202e or \xff. Other text is returned as it is.
+// Line is text for one line of a terminal. Control characters, including line breaks
+// and tabs, characters that have no width or set the direction, and bytes that are
+// not UTF-8 are written as \n, \u202e or \xff. Other text is unchanged.
 func Line(s string) string { return visible(s, "") }
 
-// Controls does the same for text of several lines: it leaves line breaks and tabs.
+// Controls does the same for text of several lines: it keeps line breaks and tabs.
 // In a JSON document, whose strings have neither, the result is the same document.
 func Controls(s string) string { return visible(s, "\n\t") }
 
@@ -67,8 +67,8 @@ func visible(s, keep string) string {
 	return string(out)
 }
 
-// shows tells whether a character is seen, if only as a space. Of what Unicode calls
-// ignorable, some are letters and marks to Go.
+// shows reports whether a character is visible, if only as a space. Go counts some
+// of the characters that Unicode calls ignorable as letters and marks.
 func shows(r rune) bool {
 	return ' ' <= r && r <= '~' || (unicode.IsPrint(r) || unicode.Is(unicode.Zs, r)) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
@@ -78,9 +78,9 @@ func shows(r rune) bool {
 // itself.
 func XML(s string) string { return Line(s) }
 
-// CSV is a text cell. Spreadsheets take one that begins with = + - or @ for a formula
-// and run it, so it gets an apostrophe in front; a number is left alone. The writer
-// (encoding/csv) quotes separators and quotes itself.
+// CSV is a text cell. Spreadsheets take a cell that begins with = + - or @ for a
+// formula and run it, so it gets an apostrophe in front. Numbers are unchanged. The
+// writer (encoding/csv) quotes separators and quotes itself.
 func CSV(s string) string {
 	s = Line(s)
 	start := strings.TrimLeft(s, " ")
@@ -109,7 +109,7 @@ func Markdown(s string) string {
 			out.WriteString("&amp;")
 			continue
 		case strings.ContainsRune("\\|*`[]~$", r),
-			r == '_' && !insideWord(s, i),                                                                             // GitHub takes no emphasis from within a word
+			r == '_' && !insideWord(s, i),                                                                             // GitHub ignores emphasis within a word
 			r == ':' && strings.HasPrefix(s[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www"): // links without brackets
 			out.WriteByte('\\')
 		}
@@ -118,7 +118,7 @@ func Markdown(s string) string {
 	return out.String()
 }
 
-// entity is how a character is named in HTML.
+// entity is the HTML name of a character.
 var entity = regexp.MustCompile(`^&#?[0-9A-Za-z]+;`)
 
 // Paragraph is text that begins a paragraph or an item of a list in Markdown: it does not
@@ -132,7 +132,8 @@ func Paragraph(s string) string {
 	return s
 }
 
-// block is what begins another block; the group is the character to escape.
+// block matches the beginning of another kind of block; the group is the
+// character to escape.
 var block = regexp.MustCompile(`^(?:([#>])|([+-])(?:[ -]|$)|[0-9]+([.)])(?: |$))`)
 
 func insideWord(s string, i int) bool {

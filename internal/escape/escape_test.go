@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// nasty has every character that a writer of some format has to know, and all that no
-// reader should get raw.
+// nasty has every character that is special in some format, and all characters that
+// must never be written raw.
 const nasty = "a\x1b[31mb\u202ec\u200bd\ne\tf\rg\x00h\x7fi\u009bj\xffk\u2028l\U000e0041m\ufeffn\u00ado\u3164p\u200dq"
 
 func TestLine(t *testing.T) {
@@ -108,7 +108,7 @@ func TestLatex(t *testing.T) {
 	}
 }
 
-// FuzzEscape: whatever the text, what comes out is one line of characters that show.
+// FuzzEscape: for any text, the result is one line of visible characters.
 func FuzzEscape(f *testing.F) {
 	f.Add(nasty)
 	f.Add("\xe2\x80")

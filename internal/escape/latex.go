@@ -10,8 +10,8 @@ import (
 )
 
 // Latex is text for LaTeX, in ASCII, so that every engine and encoding prints it. Letters
-// with accents are written with LaTeX's; a character that plain LaTeX does not have is
-// named, as in [U+4E2D].
+// with accents are written with LaTeX's commands. A character that plain LaTeX does not
+// have is named, as in [U+4E2D].
 func Latex(s string) string {
 	var out strings.Builder
 	last := ' '

@@ -6,12 +6,12 @@ import (
 )
 
 // Writer passes text on to a terminal or a pipe, without control characters (Controls).
-// It remembers the first error and takes everything after it, so that who prints need
-// not look: what else there is to do gets done, and Err is asked at the end.
+// It keeps the first error and accepts everything after it, so callers that print need
+// not check each error. All other work is done, and Err is checked at the end.
 type Writer struct {
 	To  io.Writer
 	err error
-	cut []byte // the beginning of a character whose end is yet to come
+	cut []byte // the beginning of a character whose last bytes are not written yet
 }
 
 // Write never fails.
@@ -31,7 +31,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Err writes what is left and gives the first error.
+// Err writes the rest and returns the first error.
 func (w *Writer) Err() error {
 	w.print(string(w.cut))
 	w.cut = nil

@@ -34,7 +34,7 @@ type FISM struct {
 // NewFISM makes a model for V items; histories may have any length.
 func NewFISM(rt *torch.Runtime, c *FISMConfig, loss models.ItemLoss, items, maxLen int) (*FISM, error) {
 	if c.Hidden < 1 || !(c.Dropout >= 0 && c.Dropout < 1) {
-		return nil, fmt.Errorf("fism: hidden = %d, dropout = %v: want at least 1, and 0 ≤ p < 1", c.Hidden, c.Dropout)
+		return nil, fmt.Errorf("fism: hidden = %d, dropout = %v: expected at least 1, and 0 ≤ p < 1", c.Hidden, c.Dropout)
 	}
 	V, d, params := int64(items), int64(c.Hidden), rt.NewParams()
 	return &FISM{

@@ -12,7 +12,7 @@ import (
 	"famebench/internal/aggregate"
 )
 
-// costs draws NDCG@10 against training time, a point a row and a style a model.
+// costs draws NDCG@10 against training time: one point per row, one style per model.
 func costs(t *aggregate.Table) []*Figure {
 	var models, machines []string
 	byModel := map[string][]*aggregate.Row{}
@@ -30,7 +30,7 @@ func costs(t *aggregate.Table) []*Figure {
 		for _, run := range r.Runs {
 			m := run.CPU + ", " + run.ThreadsText()
 			if run.Device != "cpu" {
-				m = run.Device + " beside " + m
+				m = run.Device + " with " + m
 			}
 			if !slices.Contains(machines, m) {
 				machines = append(machines, m)
@@ -70,7 +70,7 @@ func costs(t *aggregate.Table) []*Figure {
 	floors := 0
 	for _, r := range t.Rows {
 		m := r.Removed.Metrics[metric].Mean
-		if !r.Floor || m < low-(high-low) { // a floor far below would only squeeze the rest
+		if !r.Floor || m < low-(high-low) { // a baseline far below would only squeeze the rest
 			continue
 		}
 		line := draw.LineStyle{Color: pale, Width: 1.1, Dashes: dash[floors%len(dash)]}
@@ -82,11 +82,11 @@ func costs(t *aggregate.Table) []*Figure {
 	spread(&p.Y, low, high)
 	pic.panels = append(pic.panels, p)
 	f := &Figure{Name: "cost", Title: "Accuracy against cost", picture: pic,
-		Caption: "NDCG@10, seen items removed, against the time to train until validation stops getting better; mean over seeds, error bars of ± one standard deviation in NDCG@10. The vertical axis does not begin at 0. "}
+		Caption: metric + ", seen items removed, against training time until validation stops improving. Mean over seeds; error bars are ± one standard deviation of " + metric + ". The vertical axis does not begin at 0. "}
 	if len(machines) == 1 {
 		f.Caption += "Measured on " + machines[0] + "."
 	} else {
-		f.Caption += "Measured on different machines, so times compare roughly: " + strings.Join(machines, "; ") + "."
+		f.Caption += "Measured on different machines, so times are only roughly comparable: " + strings.Join(machines, "; ") + "."
 	}
 	return []*Figure{f}
 }

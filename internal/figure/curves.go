@@ -10,10 +10,10 @@ import (
 	"famebench/internal/aggregate"
 )
 
-// most lines of a panel that the eye keeps apart, the baseline's among them.
+// most is the number of lines in a panel, the baseline included, that the eye can tell apart.
 const most = 8
 
-// curves draws validation NDCG@10 by epoch, a line a row.
+// curves draws validation NDCG@10 by epoch, one line per row.
 func curves(axes []string, t *aggregate.Table) []*Figure {
 	var rows []*aggregate.Row
 	var base *aggregate.Row
@@ -36,7 +36,7 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 		if g.name != "" {
 			title += ": " + g.name
 		}
-		p := newPanel(title, "epoch", "validation NDCG@10, seen items removed", horizontal)
+		p := newPanel(title, "epoch", "validation "+metric+", seen items removed", horizontal)
 		pic := picture{height: 235}
 		spreadSeeds, top, last := false, 0., 0
 		all := g.rows
@@ -61,7 +61,7 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 				}
 				p.Add(&plotter.Polygon{XYs: []plotter.XYs{band}, Color: translucent(s.line.Color)})
 			}
-			// The markers of a line stand where those of the others do not.
+			// The markers of a line are where those of the others are not.
 			every := max(2, len(points)/5)
 			var marked plotter.XYs
 			for i := (k * every / len(all)) % every; i < len(line); i += every {
@@ -82,9 +82,9 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 		spread(&p.Y, 0, top)
 		pic.panels = append(pic.panels, p)
 		f := &Figure{Name: part("curves", i, len(parts)), Title: "Training curves", picture: pic,
-			Caption: "NDCG@10 on the validation items after each epoch, seen items removed."}
+			Caption: metric + " on the validation items after each epoch, seen items removed."}
 		if spreadSeeds {
-			f.Caption += " Mean over seeds with a band of ± one standard deviation; a line ends where its first seed stopped training."
+			f.Caption += " Mean over seeds with a band of ± one standard deviation; a line ends where the first of its seeds stopped training."
 		}
 		out = append(out, f)
 	}
@@ -170,14 +170,8 @@ func translucent(c color.Color) color.Color {
 	return n
 }
 
-// seenRules are the two panels of a figure that shows test metrics.
-var seenRules = []struct {
-	title string
-	of    func(*aggregate.Row) *aggregate.Rule
-}{
-	{"seen items removed", func(r *aggregate.Row) *aggregate.Rule { return &r.Removed }},
-	{"seen items kept", func(r *aggregate.Row) *aggregate.Rule { return &r.Kept }},
-}
+// panelTitle is that of a panel with test metrics under a seen-item rule.
+func panelTitle(t *aggregate.Table, rule string) string { return t.Dataset + ", seen items " + rule }
 
 // metric that the figures show.
 const metric = aggregate.Tested

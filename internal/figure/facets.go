@@ -17,8 +17,8 @@ import (
 	"famebench/internal/record"
 )
 
-// facets draws held-out items before and after pre-training, a figure a facet. The
-// labels that most items have are coloured, the others are dots behind them.
+// facets draws held-out items before and after pre-training, one figure per facet. The
+// most frequent labels are coloured, the others are dots behind them.
 func facets(t *aggregate.Table) []*Figure {
 	var out []*Figure
 	for _, p := range t.Pictures {
@@ -39,11 +39,11 @@ func facets(t *aggregate.Table) []*Figure {
 		pic.legend = append(pic.legend, dots(-1).entry("other labels", false))
 		names := ""
 		if slices.ContainsFunc(labels, func(l string) bool { return strings.HasPrefix(l, "#") }) {
-			names = " The source numbers its attributes and does not name them."
+			names = " The source gives numbers instead of names for its attributes."
 		}
-		out = append(out, &Figure{Name: "facet-" + p.Facet, Title: "What pre-training makes of “" + p.Facet + "”", picture: pic,
-			Caption: fmt.Sprintf("%d items that no step of pre-training saw, in the first two principal components of their text vectors (left) and of what head %d of %s makes of these (right). "+
-				"Coloured: the labels that most of them have.%s", len(p.Items), p.Head, t.PicturesOf, names)})
+		out = append(out, &Figure{Name: "facet-" + p.Facet, Title: "Items by “" + p.Facet + "”, before and after pre-training", picture: pic,
+			Caption: fmt.Sprintf("%d held-out items that pre-training never saw, in the first two principal components of their text vectors (left) and of the vectors that head %d of %s computes from them (right). "+
+				"The most frequent labels are coloured.%s", len(p.Items), p.Head, t.PicturesOf, names)})
 	}
 	return out
 }

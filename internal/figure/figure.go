@@ -1,12 +1,12 @@
 // Package figure draws an aggregate.Suite: training curves, metrics along the
 // axes of a sweep, heat maps, gains over the baseline, accuracy against cost, facets
 // before and after pre-training. Which figures a suite has is decided by what is in
-// it. The package formats and places; it computes nothing but where things stand.
+// it. The package computes nothing but positions.
 //
 // The figures are made for papers: vector graphics and pictures of 200 dots an
 // inch, 7 inches wide (two columns), the colours of Okabe and Ito, which the
-// colour-blind can tell apart, and dashes and markers for who prints in black and
-// white. The same suite gives the same bytes: nothing in a file tells when or
+// colour-blind can tell apart, and dashes and markers for those who print in black and
+// white. The same suite gives the same bytes: nothing in a file says when or
 // where it was drawn.
 package figure
 
@@ -148,8 +148,8 @@ func (f *Figure) PNG() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Write makes a folder hold the SVG and the PNG of a suite's figures, and no other
-// ones; it makes the folder if there are any. A figure whose SVG is there already,
+// Write leaves a folder with the SVG and the PNG of a suite's figures, and no others; it
+// creates the folder if there are figures. A figure whose SVG is there already,
 // byte for byte, is left alone with its PNG, which takes twenty times as long to draw.
 func Write(dir string, figures []*Figure) error {
 	if err := removeOthers(dir, figures); err != nil {

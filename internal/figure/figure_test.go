@@ -161,7 +161,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the picture came back different, error %v", err)
 	}
 	if !os.SameFile(before[0], stat(path+".svg")) {
-		t.Error("an SVG that did not change was written anew")
+		t.Error("an SVG that did not change was written again")
 	}
 	if text, err := os.ReadFile(other); err != nil || string(text) == "old" {
 		t.Errorf("an old SVG stayed, error %v", err)
@@ -292,7 +292,7 @@ func TestFileNamesDiffer(t *testing.T) {
 	}
 }
 
-// Rows that a setting besides the axes tells apart have one place on an axis; a baseline
+// Rows that a setting other than the axes tells apart have one place on an axis; a baseline
 // of 0 leaves no gains; labels may hold anything. All of it draws numbers, in XML.
 func TestDrawsNumbers(t *testing.T) {
 	sweep := aggregatetest.Suites()[1]

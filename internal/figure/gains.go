@@ -3,7 +3,6 @@ package figure
 import (
 	"fmt"
 	"image/color"
-	"math"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -11,9 +10,10 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/view"
 )
 
-// gain is a bar: a row's NDCG@10 over the baseline's, in percent of it.
+// gain is a bar: the gain of a row in NDCG@10 over the baseline, in percent.
 type gain struct {
 	label            string
 	value, low, high float64
@@ -21,14 +21,14 @@ type gain struct {
 	tested, sure     bool
 }
 
-// labelWidth is how wide the names beside the bars may be, in points: they take
+// labelWidth is how wide the names next to the bars may be, in points: they take
 // it from the panels.
 const labelWidth = 130
 
 // mostBars of a figure that fits a page.
 const mostBars = 30
 
-// gains draws bars of what every trained row is better than the baseline.
+// gains draws a bar for the gain of every trained row over the baseline.
 func gains(t *aggregate.Table) []*Figure {
 	var base *aggregate.Row
 	var rows []*aggregate.Row
@@ -50,10 +50,10 @@ func gains(t *aggregate.Table) []*Figure {
 		some := rows[i*len(rows)/n : (i+1)*len(rows)/n]
 		tested, untested, none := false, false, false
 		low, high, lines := 0., 0., 1
-		for k, rule := range seenRules {
+		for k, rule := range aggregate.SeenItemRules {
 			b := bars{}
 			for _, r := range some {
-				own := rule.of(r)
+				own := r.Under(rule)
 				g := gain{label: wrap(r.Label, labelWidth)}
 				if v := own.Metrics[metric].Gain; v != nil {
 					g.value = *v
@@ -61,14 +61,14 @@ func gains(t *aggregate.Table) []*Figure {
 					g.none = true
 				}
 				lines = max(lines, 1+strings.Count(g.label, "\n"))
-				if m := rule.of(base).Metrics[metric].Mean; own.Test != nil && m > 0 {
-					g.low, g.high = 100*own.Test.Low/m, 100*own.Test.High/m
-					g.tested, g.sure = true, own.Test.Significant
+				if test := own.Test; test != nil && test.GainLow != nil && test.GainHigh != nil {
+					g.low, g.high = *test.GainLow, *test.GainHigh
+					g.tested, g.sure = true, test.Significant
 				}
 				tested, untested, none = tested || g.tested, untested || !g.tested && !g.none, none || g.none
 				b = append(b, g)
 			}
-			pic.panels = append(pic.panels, b.panel(t.Dataset+", "+rule.title, "gain in NDCG@10, %", k == 0))
+			pic.panels = append(pic.panels, b.panel(panelTitle(t, rule), "gain in "+metric+", %", k == 0))
 			low, high = min(low, pic.panels[k].X.Min), max(high, pic.panels[k].X.Max)
 		}
 		for _, p := range pic.panels { // one scale, so that bars compare across
@@ -76,14 +76,14 @@ func gains(t *aggregate.Table) []*Figure {
 		}
 		pic.height = 42 + vg.Length(len(some))*(6+9*vg.Length(lines))
 		f := &Figure{Name: part("gains", i, n), Title: "Gain over the baseline", picture: pic,
-			Caption: fmt.Sprintf("NDCG@10 of every trained model over %s, the baseline that is best on validation.", base.Label)}
+			Caption: fmt.Sprintf("Gain of every trained model in %s over %s, the baseline that is best on validation.", metric, base.Label)}
 		f.picture.legend = []entry{{"over " + base.Label + ":", func(draw.Canvas) {}, 0}}
 		if tested {
 			f.picture.legend = append(f.picture.legend, gain{tested: true, sure: true}.entry("significant"), gain{tested: true}.entry("not significant"))
-			f.Caption += " Whiskers: 95 % bootstrap interval over users and seeds. Significant: p < .05 by Wilcoxon's signed-rank test over users, after Holm's correction for all models of the table, and the interval leaves out 0."
+			f.Caption += " Whiskers: 95 % bootstrap interval over users and seeds. Significant: p < .05 by Wilcoxon's signed-rank test over users, after Holm's correction for all models of the table, and the interval excludes 0."
 		}
 		if none {
-			f.Caption += fmt.Sprintf(" –: %s has 0, and nothing is a percentage of that.", base.Label)
+			f.Caption += fmt.Sprintf(" –: %s scores 0, and a percentage of 0 is undefined.", base.Label)
 		}
 		if untested {
 			f.picture.legend = append(f.picture.legend, gain{}.entry("not tested"))
@@ -93,7 +93,7 @@ func gains(t *aggregate.Table) []*Figure {
 	return out
 }
 
-// bars are horizontal, so that names stand beside them; the first is on top.
+// bars are horizontal, so that names fit next to them; the first is on top.
 type bars []gain
 
 func (b bars) panel(title, x string, labels bool) *plot.Plot {
@@ -108,7 +108,7 @@ func (b bars) panel(title, x string, labels bool) *plot.Plot {
 		}
 		m = append(m, mark)
 	}
-	// Room for the values beside the bars.
+	// Room for the values next to the bars.
 	room := .2 * (high - low)
 	if low < 0 {
 		low -= room
@@ -142,12 +142,12 @@ func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 			whisker(c, x(g.low), mid, x(g.high), mid)
 			end, start = max(end, g.high), min(start, g.low)
 		}
-		// The value stands on the bar's side, behind the whisker.
+		// The value is on the bar's side, behind the whisker.
 		at, side := vg.Point{X: x(end) + 4, Y: mid}, draw.XLeft
 		if g.value < 0 {
 			at.X, side = x(start)-4, draw.XRight
 		}
-		write(c, textStyle(8), side, at, signed(g.value))
+		write(c, textStyle(8), side, at, view.Minus(view.Percent(g.value)))
 	}
 	c.StrokeLine2(draw.LineStyle{Color: ink, Width: .8}, x(0), c.Min.Y, x(0), c.Max.Y)
 }
@@ -193,13 +193,4 @@ func wrap(label string, width vg.Length) string {
 		line = strings.TrimPrefix(line+" "+word, " ")
 	}
 	return out + line
-}
-
-// signed writes a gain in percent: +1.6, −0.8.
-func signed(v float64) string {
-	s := fmt.Sprintf("%+.1f", v)
-	if math.Abs(v) < .05 {
-		return "0.0"
-	}
-	return strings.Replace(s, "-", "\u2212", 1)
 }

@@ -71,8 +71,8 @@ type style struct {
 	glyph draw.GlyphStyle
 }
 
-// styleOf is the i-th style; a negative one is the baseline's. The colours begin
-// anew with other dashes and glyphs, so that 49 styles differ.
+// styleOf is the i-th style; a negative one is the baseline's. The colours repeat
+// with other dashes and glyphs, so that 49 styles differ.
 func styleOf(i int) style {
 	if i < 0 {
 		return style{draw.LineStyle{Color: ink, Width: 1.4}, draw.GlyphStyle{Color: ink, Radius: 2.6, Shape: ring{}}}
@@ -130,7 +130,7 @@ func (g star) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, p vg.Point) {
 	}
 }
 
-// inverted is a triangle that stands on its tip.
+// inverted is a triangle on its tip.
 type inverted struct{}
 
 func (inverted) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, p vg.Point) {

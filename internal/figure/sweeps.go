@@ -15,10 +15,11 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/view"
 )
 
 // scale places the values of an axis: numbers by their size, by their logarithm
-// where they span a factor of eight or more, and names one beside the other.
+// where they span a factor of eight or more, and names side by side.
 type scale struct {
 	values  []any
 	numeric bool
@@ -159,7 +160,7 @@ func along(axes []string, axis string, t *aggregate.Table) []series {
 	return out
 }
 
-// sweeps draws NDCG@10 along each axis, a line for each setting of the others.
+// sweeps draws NDCG@10 along each axis, one line for each setting of the others.
 func sweeps(axes []string, t *aggregate.Table) []*Figure {
 	var base *aggregate.Row
 	for i := range t.Rows {
@@ -186,21 +187,21 @@ func sweep(axis string, t *aggregate.Table, base *aggregate.Row, some []series, 
 	}
 	s := newScale(axis, rows)
 	seeds := false
-	for k, rule := range seenRules {
+	for k, rule := range aggregate.SeenItemRules {
 		label := axis
 		if s.log {
 			label += " (log scale)"
 		}
-		p := newPanel(t.Dataset+", "+rule.title, label, metric, horizontal)
+		p := newPanel(panelTitle(t, rule), label, metric, horizontal)
 		low, high := math.Inf(1), math.Inf(-1)
 		s.axis(&p.X)
 		if base != nil {
-			m := rule.of(base).Metrics[metric].Mean
+			m := base.Under(rule).Metrics[metric].Mean
 			p.Add(&plotter.Line{XYs: plotter.XYs{{X: p.X.Min, Y: m}, {X: p.X.Max, Y: m}}, LineStyle: reference})
 			low, high = m, m
 		}
 		for i, l := range some {
-			// Lines stand a little beside each other, or error bars would overlap.
+			// Lines are shifted a little, or error bars would overlap.
 			shift := .12 * s.closest() * (float64(i) - float64(len(some)-1)/2) / max(1, float64(len(some)-1)/2)
 			if len(some) == 1 {
 				shift = 0
@@ -209,7 +210,7 @@ func sweep(axis string, t *aggregate.Table, base *aggregate.Row, some []series, 
 			slices.SortStableFunc(l.rows, func(a, b *aggregate.Row) int { return cmp.Compare(s.at(a.At[axis]), s.at(b.At[axis])) })
 			pts := errorPoints{colour: st.line.Color}
 			for _, r := range l.rows {
-				c := rule.of(r).Metrics[metric]
+				c := r.Under(rule).Metrics[metric]
 				pts.XYs = append(pts.XYs, plotter.XY{X: s.at(r.At[axis]) + shift, Y: c.Mean})
 				pts.sd = append(pts.sd, c.SD)
 				seeds = seeds || c.N > 1
@@ -227,9 +228,9 @@ func sweep(axis string, t *aggregate.Table, base *aggregate.Row, some []series, 
 		spread(&p.Y, low, high)
 		pic.panels = append(pic.panels, p)
 	}
-	f := &Figure{Name: name, Title: "NDCG@10 against " + axis, picture: pic, Caption: "NDCG@10 against " + axis + ", all else as named."}
+	f := &Figure{Name: name, Title: metric + " by " + axis, picture: pic, Caption: metric + " by " + axis + ", with the other settings at the values named."}
 	if seeds {
-		f.Caption += " Mean over seeds, error bars of ± one standard deviation."
+		f.Caption += " Mean over seeds; error bars are ± one standard deviation."
 	}
 	f.Caption += " The vertical axis does not begin at 0."
 	if base != nil {
@@ -265,7 +266,7 @@ func (e errorPoints) Plot(c draw.Canvas, p *plot.Plot) {
 }
 
 // heatMaps draws NDCG@10 over pairs of numeric axes whose values form a grid
-// (three quarters of it at least, as cells may be missing yet).
+// (at least three quarters of it, as cells may still be missing).
 func heatMaps(axes []string, t *aggregate.Table) []*Figure {
 	var out []*Figure
 	for i, a := range axes {
@@ -319,8 +320,8 @@ func grids(axes []string, a, b string, t *aggregate.Table) []grid {
 func (g grid) figure(t *aggregate.Table) *Figure {
 	up, right := newScale(g.a, g.rows), newScale(g.b, g.rows)
 	pic := picture{height: 46 + 30*vg.Length(len(up.values))}
-	for _, rule := range seenRules {
-		p := newPanel(t.Dataset+", "+rule.title, g.b, g.a, none)
+	for _, rule := range aggregate.SeenItemRules {
+		p := newPanel(panelTitle(t, rule), g.b, g.a, none)
 		for _, at := range []struct {
 			axis *plot.Axis
 			of   scale
@@ -335,7 +336,7 @@ func (g grid) figure(t *aggregate.Table) *Figure {
 		cells := heat{low: math.Inf(1), high: math.Inf(-1), columns: len(right.values)}
 		cells.cells = make([]aggregate.Cell, len(up.values)*len(right.values))
 		for _, r := range g.rows {
-			c := rule.of(r).Metrics[metric]
+			c := r.Under(rule).Metrics[metric]
 			cells.low, cells.high = min(cells.low, c.Mean), max(cells.high, c.Mean)
 			cells.cells[up.index(r.At[g.a])*cells.columns+right.index(r.At[g.b])] = c
 		}
@@ -343,7 +344,7 @@ func (g grid) figure(t *aggregate.Table) *Figure {
 		pic.panels = append(pic.panels, p)
 	}
 	return &Figure{Title: fmt.Sprintf("%s × %s", g.a, g.b), picture: pic,
-		Caption: fmt.Sprintf("NDCG@10 of %s over %s and %s: the bluer the better, within each panel; the best is framed. Below a mean, the standard deviation over seeds.", g.name, g.a, g.b)}
+		Caption: fmt.Sprintf("%s of %s by %s and %s. Within each panel, darker is better, and the best cell is framed. Below each mean is the standard deviation over seeds.", metric, g.name, g.a, g.b)}
 }
 
 // heat is a grid of cells, row by row from below.
@@ -384,10 +385,10 @@ func (h heat) Plot(c draw.Canvas, p *plot.Plot) {
 		if cell.N > 1 {
 			small := st
 			small.Font.Size = 6.5
-			write(c, small, draw.XCenter, vg.Point{X: at.X, Y: at.Y - 5.5}, "± "+tableNumber(cell.SD))
+			write(c, small, draw.XCenter, vg.Point{X: at.X, Y: at.Y - 5.5}, "± "+view.Share(cell.SD))
 			at.Y += 4
 		}
-		write(c, st, draw.XCenter, at, tableNumber(cell.Mean))
+		write(c, st, draw.XCenter, at, view.Share(cell.Mean))
 	}
 	if best >= 0 {
 		c.StrokeLines(draw.LineStyle{Color: colours[1], Width: 1.8}, box(best, .47))
@@ -404,5 +405,3 @@ func shade(share float64) color.Color {
 	}
 	return color.NRGBA{c[0], c[1], c[2], 0xff}
 }
-
-func tableNumber(v float64) string { return strings.TrimPrefix(fmt.Sprintf("%.4f", v), "0") }

@@ -11,16 +11,18 @@ import (
 	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/registry"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/internal/train"
 	"famebench/models"
 )
 
-// brokenModel names, for a child, the way in which models are broken on purpose.
+// brokenModel is the environment variable that tells a child how its models are
+// broken.
 const brokenModel = "LAUNCH_TEST_BROKEN"
 
-// breakModels is the registry with the constructor of one model replaced by that of
-// one that is broken in some way; names and versions stay, so a spec cannot tell.
+// breakModels replaces the constructor of one model in the registry by that of a
+// broken one. Names and versions stay, so the spec does not change.
 func breakModels(how string) []registry.Entry {
 	broken := slices.Clone(registry.Models)
 	for i := range broken {
@@ -34,9 +36,8 @@ func breakModels(how string) []registry.Entry {
 			}
 		case how == "mask" && e.Name == "sasrec":
 			e.Neural = func(rt *torch.Runtime, config any, t train.Config, items int) (models.Model, error) {
-				c, p := config.(*baselines.SASRecConfig), rt.NewParams()
-				return &unmasked{rt, p, p.Normal("item_emb.weight", models.InitStd, int64(items)+1, int64(c.Hidden)),
-					models.NewEncoder(rt, p, models.EncoderConfig{TransformerConfig: c.TransformerConfig, MaxLen: t.MaxLen}), t.ItemLoss(), items}, nil
+				c := models.EncoderConfig{TransformerConfig: config.(*baselines.SASRecConfig).TransformerConfig, MaxLen: t.MaxLen}
+				return basic.NewUnmasked(rt, c, t.ItemLoss(), items, models.InitStd), nil
 			}
 		case how == "gate" && e.Name == "fame":
 			e.Neural = func(rt *torch.Runtime, config any, t train.Config, items int) (models.Model, error) {
@@ -51,7 +52,7 @@ func breakModels(how string) []registry.Entry {
 	return broken
 }
 
-// shiftedLabels trains on the item beside each target.
+// shiftedLabels trains on the item next to each target.
 type shiftedLabels struct {
 	models.Model
 	items int64
@@ -64,32 +65,6 @@ func (m shiftedLabels) Loss(b *models.Batch) torch.Tensor {
 		shifted.Target[i] = t%m.items + 1
 	}
 	return m.Model.Loss(&shifted)
-}
-
-// unmasked is SASRec whose positions see what comes after them.
-type unmasked struct {
-	rt      *torch.Runtime
-	params  *torch.Params
-	table   torch.Tensor
-	encoder *models.Encoder
-	loss    models.ItemLoss
-	items   int
-}
-
-func (m *unmasked) Params() *torch.Params { return m.params }
-
-func (m *unmasked) encode(b *models.Batch, at []int64) torch.Tensor {
-	return m.encoder.Forward(m.table.Embedding(m.rt.Ints(b.Items)), b, at)
-}
-
-func (m *unmasked) Loss(b *models.Batch) torch.Tensor {
-	return m.loss.Of(m.rt, m.encode(b, b.Position), m.Items(), b)
-}
-
-func (m *unmasked) Users(b *models.Batch) torch.Tensor { return m.encode(b, b.LastPositions()) }
-
-func (m *unmasked) Items() models.ItemTable {
-	return models.ItemTable{Rows: m.table, Items: m.items}
 }
 
 // detachedGate is FAME whose loss does not reach the gate: cross-entropy of the
@@ -113,8 +88,8 @@ func (m detachedGate) Loss(b *models.Batch) torch.Tensor {
 }
 
 // TestBrokenModelsAreNotAsExpected breaks models and runs them as the suite ci
-// does: a gate that learns nothing is found by its parameters, wrong labels and a
-// missing causal mask by the committed expectations.
+// does. A gate that learns nothing is found by its parameters; wrong labels and a
+// missing causal mask are found by the committed expectations.
 func TestBrokenModelsAreNotAsExpected(t *testing.T) {
 	c, err := plan.Load("../../"+plan.FileName, nil, registry.Models)
 	if err != nil {
@@ -129,7 +104,7 @@ func TestBrokenModelsAreNotAsExpected(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ how, model, want string }{
-		{"gate", "fame", "training did not move gate.bias, gate.weight: no gradient reaches it"},
+		{"gate", "fame", "training did not change gate.bias, gate.weight: no gradient reaches it"},
 		{"labels", "sasrec", "less than the expected"},
 		{"mask", "sasrec", "less than the expected"},
 	} {

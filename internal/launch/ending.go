@@ -14,10 +14,10 @@ import (
 type ending struct {
 	last        run.Event
 	reason      string // why it did not do its job; "" if it did
-	environment bool   // the reason is the environment's, not the run's
+	environment bool   // the reason is the environment, not the run
 	signaled    bool   // a signal ended it, caught or not
 	stderr      string // its last lines
-	crash       string // the line that says why it crashed, "" if none does
+	crash       string // the line that says why it crashed, "" if there is none
 }
 
 // notStarted is the ending of a child that could not be started.
@@ -25,7 +25,7 @@ func notStarted(what string, err error) ending {
 	return ending{reason: fmt.Sprintf("%s: %v", what, err), environment: true}
 }
 
-// explain says in words why a child did not do its job.
+// explain says why a child did not do its job.
 func (e *ending) explain(state *os.ProcessState, waitErr error) {
 	if waitErr == nil {
 		switch e.last.Kind {
@@ -67,19 +67,19 @@ func (e *ending) explain(state *os.ProcessState, waitErr error) {
 			e.reason += "; if nobody killed it, the machine ran out of memory"
 		}
 		switch ws.Signal() {
-		case syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGTRAP: // its own doing
+		case syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGTRAP: // caused by the run itself
 		default:
 			e.environment = true
 		}
 	}
 }
 
-// crashStarts begin the lines in which Go's runtime and the C++ library say why they end a
-// process. The trace that follows is longer than the last lines that are kept.
+// crashStarts are the beginnings of the lines in which Go's runtime and the C++ library
+// say why they end a process. The trace that follows is longer than the tail that is kept.
 var crashStarts = []string{"panic: ", "fatal error: ", "runtime: ", "runtime/cgo: ", "terminate called", "what(): "}
 
-// crashLine gives the line that explains a crash best, of one seen before and the next one:
-// the first, unless only the other speaks of memory.
+// crashLine returns the line that explains a crash better, of one seen before and the next
+// one: the first, unless only the next one is about memory.
 func crashLine(before, line string) string {
 	line = strings.TrimSpace(line)
 	starts := slices.ContainsFunc(crashStarts, func(s string) bool { return strings.HasPrefix(line, s) })

@@ -10,21 +10,22 @@ import (
 	"famebench/internal/train"
 )
 
-// Estimator guesses from the records of a results folder how long a run takes.
+// Estimator estimates from the records of a results folder how long a run
+// takes.
 type Estimator struct {
 	registry []registry.Entry
 	runs     []pace
 }
 
-// pace is what a record says about time.
+// pace is the time that a recorded run took.
 type pace struct {
 	fingerprint, model string
-	targets            int // of training, in the data; 0: not known
+	targets            int // targets of the training data; 0: not known
 	threads, epochs    int
-	perEpoch, around   float64 // seconds of an epoch; of loading and ranking
+	perEpoch, around   float64 // seconds per epoch; seconds of loading and ranking
 }
 
-// NewEstimator reads the records of a store; damaged ones tell nothing.
+// NewEstimator reads the records of a store and ignores damaged ones.
 func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, error) {
 	ids, err := store.IDs()
 	if err != nil {
@@ -41,7 +42,7 @@ func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, err
 		path := store.DatasetPath(s.Dataset.Name, s.Dataset.Fingerprint)
 		if _, ok := sizes[path]; !ok {
 			stats, err := plan.ReadStats(path, s.Dataset.Name, s.Dataset.Fingerprint)
-			if err == nil { // else the size is not known
+			if err == nil { // otherwise the size is not known
 				sizes[path] = trainTargets(stats)
 			}
 		}
@@ -51,17 +52,18 @@ func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, err
 	return e, nil
 }
 
-// trainTargets leaves out a user's first item and those of validation and test.
+// trainTargets leaves out a user's first item and the validation and test
+// items.
 func trainTargets(s datasets.Stats) int { return s.Interactions - 3*s.Users }
 
-// Of guesses how long a run of a plan takes: by records of the same model and data,
-// else of the same model on other data, by the size of both; a variant's also by
-// those of its base. ok is false where there is no record to go by. A run is taken
-// to end when those did, or at its budget.
+// Of estimates how long a run of a plan takes: from records of the same model and
+// data, or else of the same model on other data, scaled by their sizes. Records of
+// a variant's base count too. ok is false if there is no such record. A run is
+// assumed to end after as many epochs as those did, or at its budget.
 func (e *Estimator) Of(p *plan.Plan, r plan.Run) (d time.Duration, ok bool) {
 	spec := r.Job.Spec
 	if spec.Floor {
-		return 0, true // no time to speak of
+		return 0, true // hardly any time
 	}
 	t := train.Defaults()
 	if err := spec.Train.Apply(&t); err != nil {

@@ -8,7 +8,8 @@ import (
 	"famebench/internal/tinytest"
 )
 
-// The model that the page on adding models shows learns through the whole harness.
+// The model of docs/adding-a-model.md learns when it is trained through the whole
+// harness.
 func TestExampleModel(t *testing.T) {
 	p, r := tinyPlan(t, tinytest.Folder(t, tinytest.Config), "example")
 	outcomes := r.Run(context.Background(), p.Runs)

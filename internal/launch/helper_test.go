@@ -15,7 +15,7 @@ import (
 	"famebench/internal/tinytest"
 )
 
-// TestMain lets the test binary play a child, and a parent to be killed.
+// TestMain lets the test binary act as a child, and as a parent that is killed.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == run.ChildCommand {
 		entries := tinytest.Entries

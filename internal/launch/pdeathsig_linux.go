@@ -3,7 +3,7 @@ package launch
 import "syscall"
 
 // childAttributes make the kernel kill the child when the thread that started
-// it ends, which is when the parent does: start keeps that thread.
+// it ends. The Runner keeps that thread, so it ends with the parent.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

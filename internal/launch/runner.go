@@ -1,8 +1,8 @@
 // Package launch spreads runs over child processes.
 //
-// A Runner takes the runs that have no record yet through a child process each, which
-// does them with package run and writes the records. The Runner passes the child's
-// progress on, asks it to stop, and writes down its death. Verify repeats a recorded run.
+// A Runner starts a child process for each run that has no record yet. The child does the
+// run with package run and writes the record. The Runner passes on the child's progress,
+// asks it to stop, and records its death. Verify repeats a recorded run.
 package launch
 
 import (
@@ -25,11 +25,11 @@ import (
 	"famebench/internal/run"
 )
 
-// Runner takes runs through child processes.
+// Runner does runs in child processes.
 type Runner struct {
 	Store record.Store
 	Jobs  int // child processes at a time; 0 is one
-	// Retry tries runs again that failed before.
+	// Retry tries failed runs again.
 	Retry bool
 	// Command starts a child; nil is this binary with ChildCommand.
 	Command []string
@@ -39,13 +39,13 @@ type Runner struct {
 	// Kill, when closed, ends the child at once. Cancelling Run's context asks
 	// it to stop and keep a checkpoint.
 	Kill <-chan struct{}
-	// Poll is how often a run that another process holds is looked at again.
+	// Poll is how often a run that another process holds is checked again.
 	Poll time.Duration
 
-	mu sync.Mutex // one Observe at a time
+	mu sync.Mutex // one call of Observe at a time
 }
 
-// Outcome is what became of a run.
+// Outcome is the outcome of a run.
 type Outcome struct {
 	Run    plan.Run
 	Status string
@@ -53,7 +53,7 @@ type Outcome struct {
 	Cost   *record.Cost // of a cost job
 }
 
-// fail is the outcome of a run that could not be begun.
+// fail is the outcome of a run that could not begin.
 func (o *Outcome) fail(err error) {
 	o.Status, o.Reason = OutcomeFailed, err.Error()
 	if run.IsEnvironment(err) {
@@ -65,14 +65,15 @@ func (o *Outcome) fail(err error) {
 const (
 	OutcomeDone        = "done"        // a new record
 	OutcomeReused      = "reused"      // there was a record already
-	OutcomeFailed      = "failed"      // the run itself, see Reason
-	OutcomeEnvironment = "environment" // what the run needs of the machine, see Reason; the same command tries it again
+	OutcomeFailed      = "failed"      // because of the run itself, see Reason
+	OutcomeEnvironment = "environment" // because of the machine, see Reason; the same command tries it again
 	OutcomeInterrupted = "interrupted" // or not begun
 )
 
 // Run does the runs that have no record yet. A failed run does not keep the
-// others from running. Runs that another process holds come last: they are
-// waited for, and its record is used. There is one outcome a run, in order.
+// others from running. Runs that another process holds come last: the Runner
+// waits for them and uses their records. There is one outcome per run, in
+// order.
 func (r *Runner) Run(ctx context.Context, runs []plan.Run) []Outcome {
 	outcomes := make([]Outcome, len(runs))
 	var waiting []int
@@ -106,7 +107,7 @@ func (r *Runner) Run(ctx context.Context, runs []plan.Run) []Outcome {
 	return outcomes
 }
 
-// one does one run, unless it has a record or another process is at it.
+// one does one run, unless it has a record or another process works on it.
 func (r *Runner) one(ctx context.Context, index int, one plan.Run) (o Outcome, busy bool) {
 	o = Outcome{Run: one}
 	if ctx.Err() != nil {
@@ -131,7 +132,7 @@ func (r *Runner) one(ctx context.Context, index int, one plan.Run) (o Outcome, b
 	case e.reason == "":
 		o.Status, o.Cost = OutcomeDone, e.last.Cost
 		return o, false
-	case ctx.Err() != nil: // it stopped because it was asked to, or killed for not stopping
+	case ctx.Err() != nil: // it was asked to stop, and stopped or was killed
 		o.Status = OutcomeInterrupted
 		return o, false
 	}
@@ -143,7 +144,7 @@ func (r *Runner) one(ctx context.Context, index int, one plan.Run) (o Outcome, b
 		f := record.Failure{ID: one.ID, Spec: one.Job.Spec, Reason: e.reason, Environment: e.environment, Stderr: e.stderr, Host: run.Hostname(), Time: time.Now()}
 		limit, err := one.Job.TimeLimit()
 		f.TimeLimit = limit
-		if err := errors.Join(err, r.Store.WriteFailure(f)); err != nil && !e.environment { // a full disk cannot be noted on it
+		if err := errors.Join(err, r.Store.WriteFailure(f)); err != nil && !e.environment { // a full disk cannot record its own failure
 			o.Reason += fmt.Sprintf(" (and it could not be recorded: %v)", err)
 		}
 	}
@@ -151,8 +152,8 @@ func (r *Runner) one(ctx context.Context, index int, one plan.Run) (o Outcome, b
 	return o, false
 }
 
-// before looks whether a run needs to be done: it fills in the outcome if not, and tells
-// whether another process is at it.
+// before checks whether a run needs to be done. If not, it fills in the outcome. It
+// reports whether another process works on the run.
 func (r *Runner) before(index int, o *Outcome) (busy bool) {
 	one := o.Run
 	done, err := one.Job.Record(r.Store, one.ID)
@@ -197,7 +198,8 @@ func (r *Runner) observe(index int, one plan.Run, e run.Event) {
 
 // child starts a child process for a run and follows it to its end.
 func (r *Runner) child(ctx context.Context, index int, one plan.Run) (e ending) {
-	// Pdeathsig counts the death of the thread that forked, not of the process.
+	// Pdeathsig reacts to the death of the thread that forked, not of the
+	// process.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -233,7 +235,7 @@ func (r *Runner) child(ctx context.Context, index int, one plan.Run) (e ending) 
 		var event run.Event
 		if json.Unmarshal(line, &event) == nil && event.Kind != "" {
 			e.last = event
-			if event.Kind != run.EventFailed { // reported once, by one
+			if event.Kind != run.EventFailed { // reported once
 				r.observe(index, one, event)
 			}
 		} else {
@@ -250,8 +252,8 @@ func (r *Runner) child(ctx context.Context, index int, one plan.Run) (e ending) 
 	return e
 }
 
-// forwardStop passes a request to stop on to the child, and a second one as a
-// kill.
+// forwardStop passes a request to stop on to the child, and kills it at a
+// second request.
 func (r *Runner) forwardStop(ctx context.Context, child *os.Process, stopped <-chan struct{}) {
 	select {
 	case <-stopped:
@@ -266,7 +268,7 @@ func (r *Runner) forwardStop(ctx context.Context, child *os.Process, stopped <-c
 	}
 }
 
-// tailWriter keeps the last lines of what is written to it, and the one that says why the
+// tailWriter keeps the last lines that are written to it, and the line that says why the
 // process crashed.
 type tailWriter struct {
 	buf   []byte
@@ -291,7 +293,7 @@ func (t *tailWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String begins with a whole line.
+// String begins at the beginning of a line.
 func (t *tailWriter) String() string {
 	b := t.buf
 	if len(b) > tailBytes {

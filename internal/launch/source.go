@@ -8,8 +8,8 @@ import (
 	"famebench/internal/plan"
 )
 
-// ReadSource asks git about the tree at root. Whatever goes wrong, there is no
-// commit to record, and that is all.
+// ReadSource reads the state of the tree at root from git. If anything goes
+// wrong, no commit is recorded, and nothing else changes.
 func ReadSource(root, out string) plan.Source {
 	git := func(args ...string) (string, error) {
 		cmd := exec.Command("git", append([]string{"-C", root}, args...)...)
@@ -20,7 +20,8 @@ func ReadSource(root, out string) plan.Source {
 	if err != nil {
 		return plan.Source{}
 	}
-	// The harness's own output is no change of the source, wherever it goes.
+	// The harness's own output does not count as a change of the source,
+	// wherever it goes.
 	args := []string{"status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", ":/", ":(top,exclude)results"}
 	if top, err := git("rev-parse", "--show-toplevel"); err == nil {
 		if abs, err := filepath.Abs(out); err == nil {

@@ -16,8 +16,8 @@ import (
 )
 
 // With split = "time", changed times change the split, although users, items and their
-// order stay as they are. The run then has another id, and an old record is not used.
-// The values were computed by hand, from the boundaries at 80 % and 90 % of the sorted
+// order do not change. The run then has another id, and an old record is not used. The
+// values were computed by hand, from the boundaries at 80 % and 90 % of the sorted
 // times and training counts before the first.
 func TestTimesOfATimeSplitArePartOfTheID(t *testing.T) {
 	dir := t.TempDir()

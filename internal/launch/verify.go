@@ -10,8 +10,9 @@ import (
 )
 
 // Verify repeats a recorded run by its RecordedJob, with its own spec, in a folder of its
-// own, and compares. The original record is not touched; its weights, which git does not
-// keep, are put back where they are missing or damaged.
+// own, and compares the results. It does not touch the original record. If the original's
+// weights are missing or damaged (they are not in git), those of the repeated run replace
+// them.
 func (r *Runner) Verify(ctx context.Context, original *record.Record, job plan.Job) (run.Verdict, Outcome, error) {
 	dir, err := os.MkdirTemp("", "famebench-verify-")
 	if err != nil {

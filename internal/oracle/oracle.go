@@ -1,8 +1,7 @@
-// Package oracle reads the reference cases that the models' tests must meet:
-// small models with fixed weights, inputs, outputs and gradients, computed with
-// the reference implementations (see testdata/PROVENANCE.md). With ORACLES=DIR
-// set, cases are read from DIR instead of the embedded copies, whatever their
-// sizes.
+// Package oracle reads the reference cases that the models must match: small
+// models with fixed weights, inputs, outputs and gradients, computed with the
+// reference implementations (see testdata/PROVENANCE.md). If ORACLES=DIR is
+// set, cases of any size are read from DIR instead of the embedded copies.
 package oracle
 
 import (
@@ -31,7 +30,8 @@ type Case struct {
 	files   fs.FS
 }
 
-// Cases are the fixtures whose names pass the filter, sorted; none is an error.
+// Cases returns the fixtures whose names pass the filter, sorted. It is an
+// error if there are none.
 func Cases(t *testing.T, keep func(name string) bool) []Case {
 	t.Helper()
 	var root fs.FS = embedded
@@ -84,8 +84,8 @@ func (c Case) Decode(t *testing.T, config, inputs, outputs any) {
 	}
 }
 
-// Copy copies the case's folder name, such as a model's, to a temporary one of the
-// test and returns that.
+// Copy copies the case's folder name, such as a model's, to a temporary folder of
+// the test and returns its path.
 func (c Case) Copy(t *testing.T, name string) string {
 	t.Helper()
 	files, err := fs.Sub(c.files, name)
@@ -115,7 +115,7 @@ func (c Case) Tensors(t *testing.T, file string) map[string]safetensors.Tensor {
 }
 
 // fuse joins the query, key and value projections of each layer into the one
-// matrix that our layers hold.
+// matrix of our layers.
 func fuse(t *testing.T, in map[string]safetensors.Tensor) map[string]safetensors.Tensor {
 	t.Helper()
 	out := map[string]safetensors.Tensor{}
@@ -164,8 +164,8 @@ func Near(t *testing.T, what string, got []float32, want []float64, tol float64)
 	}
 }
 
-// NearGradient is Near with the tolerance of gradients: 1e-4 and, stricter for
-// small ones, 1e-5 + 1e-4·|want|.
+// NearGradient is Near with the tolerance of gradients: 1e-4 and, for small
+// ones, the stricter 1e-5 + 1e-4·|want|.
 func NearGradient(t *testing.T, what string, got []float32, want []float64) {
 	t.Helper()
 	Near(t, what, got, want, 1e-4)
@@ -186,7 +186,7 @@ func Flatten[T any](rows [][]T) []T {
 	return out
 }
 
-// Floats are the values of a float32 tensor, for Near.
+// Floats returns the values of a float32 tensor, for Near.
 func Floats(t *testing.T, s safetensors.Tensor) []float64 {
 	t.Helper()
 	v, err := s.Float32s()

@@ -23,6 +23,7 @@ import (
 
 	"famebench/internal/aggregate"
 	"famebench/internal/aggregate/aggregatetest"
+	"famebench/internal/view"
 )
 
 // browser finds a Chromium, under the names that .ci/run looks for.
@@ -130,116 +131,127 @@ func ask[T any](t *testing.T, ctx context.Context, script string) T {
 	return v
 }
 
-// TestBrowserPage uses the page as a reader does: sorts, opens cells with mouse
-// and keyboard, in the dark and on a telephone.
+// reader uses a page as a reader does: it sorts, and opens cells with mouse and keyboard.
+type reader struct {
+	t    *testing.T
+	ctx  context.Context
+	rows []aggregate.Row // of the first table
+}
+
+const (
+	firstTable  = `table[data-place="0.0"][data-rule="removed"]`
+	firstHeader = firstTable + ` th[data-key="NDCG@10"]`
+)
+
+// TestBrowserPage sorts a table, opens numbers, and looks at the page in the dark and on a
+// telephone.
 func TestBrowserPage(t *testing.T) {
 	suites := aggregatetest.Suites()
-	ctx := visit(t, suites)
-	rows := suites[0].Tables[0].Rows
-	const table = `table[data-place="0.0"][data-rule="removed"]`
-	const header = table + ` th[data-key="NDCG@10"]`
+	r := reader{t, visit(t, suites), suites[0].Tables[0].Rows}
+	r.sorts()
+	r.opens()
+	r.looks()
+}
 
-	names := func() string {
-		return ask[string](t, ctx, `[...document.querySelectorAll('`+table+` tbody th')].map(th => th.firstChild.textContent.trim()).join(" ")`)
+// order lists the labels of the rows, sorted.
+func (r reader) order(compare func(a, b aggregate.Row) int) string {
+	sorted := slices.Clone(r.rows)
+	if compare != nil {
+		slices.SortStableFunc(sorted, compare)
 	}
-	order := func(compare func(a, b aggregate.Row) int) string {
-		sorted := slices.Clone(rows)
-		if compare != nil {
-			slices.SortStableFunc(sorted, compare)
-		}
-		var out []string
-		for _, r := range sorted {
-			out = append(out, r.Label)
-		}
-		return strings.Join(out, " ")
+	var out []string
+	for _, r := range sorted {
+		out = append(out, r.Label)
 	}
+	return strings.Join(out, " ")
+}
+
+func (r reader) sorts() {
 	rising := func(a, b aggregate.Row) int {
 		return cmp.Compare(a.Removed.Metrics["NDCG@10"].Mean, b.Removed.Metrics["NDCG@10"].Mean)
 	}
 	for _, step := range []struct{ what, aria, want string }{
-		{"at first", "", order(nil)},
-		{"first click", "descending", order(func(a, b aggregate.Row) int { return rising(b, a) })},
-		{"second click", "ascending", order(rising)},
-		{"third click", "", order(nil)},
+		{"at first", "", r.order(nil)},
+		{"first click", "descending", r.order(func(a, b aggregate.Row) int { return rising(b, a) })},
+		{"second click", "ascending", r.order(rising)},
+		{"third click", "", r.order(nil)},
 	} {
 		if step.what != "at first" {
-			act(t, ctx, click(header+" button"))
+			act(r.t, r.ctx, click(firstHeader+" button"))
 		}
-		if got := names(); got != step.want {
-			t.Errorf("sorting, %s: got %s, want %s", step.what, got, step.want)
+		got := ask[string](r.t, r.ctx, `[...document.querySelectorAll('`+firstTable+` tbody th')].map(th => th.firstChild.textContent.trim()).join(" ")`)
+		if got != step.want {
+			r.t.Errorf("sorting, %s: got %s, want %s", step.what, got, step.want)
 		}
-		if got := ask[string](t, ctx, `document.querySelector('`+header+`').getAttribute("aria-sort") ?? ""`); got != step.aria {
-			t.Errorf("sorting, %s: aria-sort %q, want %q", step.what, got, step.aria)
+		if got := ask[string](r.t, r.ctx, `document.querySelector('`+firstHeader+`').getAttribute("aria-sort") ?? ""`); got != step.aria {
+			r.t.Errorf("sorting, %s: aria-sort %q, want %q", step.what, got, step.aria)
 		}
 	}
+}
 
-	// What the panel shows: ids of runs, and text.
-	panel := func() (ids, text string) {
-		if !ask[bool](t, ctx, `document.getElementById("panel").open`) {
-			t.Fatal("the panel is not open")
-		}
-		return ask[string](t, ctx, `[...document.querySelectorAll("#panel [data-run]")].map(tr => tr.dataset.run).join(" ")`),
-			ask[string](t, ctx, `document.getElementById("panel").textContent`)
+// check expects an open panel with the runs of a row and some texts, and closes it.
+func (r reader) check(what string, row aggregate.Row, texts ...string) {
+	r.t.Helper()
+	const open = `document.getElementById("panel").open`
+	if !ask[bool](r.t, r.ctx, open) {
+		r.t.Fatalf("%s: the panel is not open", what)
 	}
-	check := func(what string, row aggregate.Row, texts ...string) {
-		t.Helper()
-		ids, text := panel()
-		var want []string
-		for _, r := range row.Runs {
-			want = append(want, r.ID)
-			texts = append(texts, "go run ./bench -verify "+r.ID, r.SHA256)
-		}
-		if ids != strings.Join(want, " ") {
-			t.Errorf("%s: runs %s, want %s", what, ids, want)
-		}
-		for _, s := range texts {
-			if !strings.Contains(text, s) {
-				t.Errorf("%s: the panel lacks %q:\n%s", what, s, text)
-			}
+	ids := ask[string](r.t, r.ctx, `[...document.querySelectorAll("#panel [data-run]")].map(tr => tr.dataset.run).join(" ")`)
+	text := ask[string](r.t, r.ctx, `document.getElementById("panel").textContent`)
+	var want []string
+	for _, run := range row.Runs {
+		want = append(want, run.ID)
+		texts = append(texts, "go run ./bench -verify "+run.ID, run.SHA256)
+	}
+	if ids != strings.Join(want, " ") {
+		r.t.Errorf("%s: runs %s, want %s", what, ids, want)
+	}
+	for _, s := range texts {
+		if !strings.Contains(text, s) {
+			r.t.Errorf("%s: the panel lacks %q:\n%s", what, s, text)
 		}
 	}
-	closePanel := func() {
-		t.Helper()
-		act(t, ctx, chromedp.KeyEvent(kb.Escape))
-		if ask[bool](t, ctx, `document.getElementById("panel").open`) {
-			t.Error("Escape does not close the panel")
-		}
+	link := ask[string](r.t, r.ctx, `document.querySelector("#panel a").getAttribute("href")`)
+	if want := "runs/" + row.Runs[0].ID + ".json"; link != want {
+		r.t.Errorf("%s: link to the record %s, want %s", what, link, want)
 	}
-	core, fame := rows[4], rows[6]
-	column := ask[int](t, ctx, `document.querySelector('`+header+`').cellIndex`) + 1
-	act(t, ctx, click(fmt.Sprintf(`%s tr[data-row="4"] td:nth-child(%d)`, table, column)))
-	check("click on core's NDCG@10", core, "core on beauty: NDCG@10", "seen items removed", decimals(core.Removed.Metrics["NDCG@10"].Mean),
+	act(r.t, r.ctx, chromedp.KeyEvent(kb.Escape))
+	if ask[bool](r.t, r.ctx, open) {
+		r.t.Errorf("%s: Escape does not close the panel", what)
+	}
+}
+
+func (r reader) opens() {
+	core, fame := r.rows[4], r.rows[6]
+	column := ask[int](r.t, r.ctx, `document.querySelector('`+firstHeader+`').cellIndex`) + 1
+	act(r.t, r.ctx, click(fmt.Sprintf(`%s tr[data-row="4"] td:nth-child(%d)`, firstTable, column)))
+	r.check("click on core's NDCG@10", core, "core on beauty: NDCG@10", "seen items removed", view.Share(core.Removed.Metrics["NDCG@10"].Mean),
 		decimals6(core.Runs[0].Removed["NDCG@10"]), "adbff78d with uncommitted changes", "Intel(R) Xeon(R) Processor, cpu, 2 threads", "libtorch 2.11.0",
-		"validation stopped getting better; best epoch", "Test against duorec", "significant")
-	if got, want := ask[string](t, ctx, `document.querySelector("#panel a").getAttribute("href")`), "runs/"+core.Runs[0].ID+".json"; got != want {
-		t.Errorf("link to the record: %s, want %s", got, want)
-	}
-	closePanel()
+		"validation no longer improved; best epoch", "Test against duorec", "significant")
 
 	// The cell keeps the focus, so the keyboard goes on from it: two rows down, one column on.
-	act(t, ctx, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.Enter))
-	check("keys to fame's NDCG@20", fame, "fame on beauty: NDCG@20", decimals6(fame.Runs[2].Removed["NDCG@20"]), "experts = 4, heads = 4")
-	closePanel()
-	if n := ask[int](t, ctx, `document.querySelectorAll('`+table+` [tabindex="0"]').length`); n != 1 {
-		t.Errorf("a table is %d stops of the Tab key, want 1", n)
+	act(r.t, r.ctx, chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.Enter))
+	r.check("keys to fame's NDCG@20", fame, "fame on beauty: NDCG@20", decimals6(fame.Runs[2].Removed["NDCG@20"]), "experts = 4, heads = 4")
+	if n := ask[int](r.t, r.ctx, `document.querySelectorAll('`+firstTable+` [tabindex="0"]').length`); n != 1 {
+		r.t.Errorf("a table is %d stops of the Tab key, want 1", n)
 	}
 
 	// Numbers elsewhere lead to the same panel.
-	act(t, ctx, click(`.claims button[data-ref]`))
-	check("click on a claim's evidence", fame, "seen items kept")
-	closePanel()
+	act(r.t, r.ctx, click(`.claims button[data-ref]`))
+	r.check("click on a claim's evidence", fame, "seen items kept")
+}
 
+func (r reader) looks() {
 	background := `getComputedStyle(document.body).backgroundColor`
-	light := ask[string](t, ctx, background)
-	act(t, ctx, call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+	light := ask[string](r.t, r.ctx, background)
+	act(r.t, r.ctx, call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}))
-	if dark := ask[string](t, ctx, background); light != "rgb(255, 255, 255)" || dark != "rgb(20, 23, 26)" {
-		t.Errorf("background %s by day and %s by night", light, dark)
+	if dark := ask[string](r.t, r.ctx, background); light != "rgb(255, 255, 255)" || dark != "rgb(20, 23, 26)" {
+		r.t.Errorf("background %s by day and %s by night", light, dark)
 	}
-
-	act(t, ctx, chromedp.EmulateViewport(400, 800))
-	if w := ask[int](t, ctx, `document.documentElement.scrollWidth`); w > 400 {
-		t.Errorf("on a screen of 400 pixels the page is %d wide: something does not scroll in its box", w)
+	act(r.t, r.ctx, chromedp.EmulateViewport(400, 800))
+	if w := ask[int](r.t, r.ctx, `document.documentElement.scrollWidth`); w > 400 {
+		r.t.Errorf("on a screen of 400 pixels the page is %d wide: something does not scroll in its box", w)
 	}
 }
 

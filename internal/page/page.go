@@ -1,49 +1,57 @@
 // Package page writes results/index.html: all suites in one page that needs no
-// network, with tables that sort, figures, published numbers and claims beside ours,
+// network, with tables that sort, figures, published numbers and claims next to ours,
 // the protocol, and behind every number the runs that it comes from.
 //
-// Like package report it computes nothing. The template page.html shows sheets,
-// tables whose cells are formatted in Go; page.js moves rows and opens the panel
-// of a cell, which shows what stands in a block of JSON, every run once.
+// Like package report it only formats. The template page.html shows the tables of
+// package view; page.js moves rows and opens the panel of a cell, which shows what is
+// in a block of JSON, every run once.
 package page
 
 import (
 	"bytes"
-	"embed"
+	"cmp"
+	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/escape"
 	"famebench/internal/figure"
+	"famebench/internal/view"
 )
 
-//go:embed page.html page.css page.js
-var files embed.FS
+var (
+	//go:embed page.html
+	markup string
+	//go:embed page.css
+	style string
+	//go:embed page.js
+	program string
+)
 
-// parse returns the template with its style sheet and its program.
-func parse() (*template.Template, error) {
-	asset := func(name string) (string, error) {
-		text, err := files.ReadFile(name)
-		return string(text), err
-	}
-	return template.New("page.html").Funcs(template.FuncMap{
-		"css":        func() (template.CSS, error) { s, err := asset("page.css"); return template.CSS(s), err },
-		"upperFirst": upperFirst,
-		"js":         func() (template.JS, error) { s, err := asset("page.js"); return template.JS(s), err },
-	}).ParseFS(files, "page.html")
+var functions = template.FuncMap{
+	"css":         func() template.CSS { return template.CSS(style) },
+	"js":          func() template.JS { return template.JS(program) },
+	"class":       class,
+	"columnTitle": func(c view.Column) string { return view.OneLine(cmp.Or(c.Long, c.Title)) },
+	"evidence":    view.EvidenceRef,
+	"number":      number,
+	"onClaim":     view.OnClaim,
+	"percent":     func(v float64) string { return view.Minus(view.Percent(v)) },
+	"reproduced":  func() string { return view.Sentence(view.ReproducedMeans) },
+	"sentences":   sentences,
+	"small":       small,
+	"upperFirst":  view.Sentence,
 }
 
 // Write writes one page with all suites: tables that sort, figures, what the
 // numbers mean, and behind every cell the runs that it comes from. The page is
-// complete in itself, but links to records beside it (runs/ID.json), so it belongs
-// into the results folder.
+// complete in itself, but links to records next to it (runs/ID.json), so it belongs
+// in the results folder.
 func Write(w io.Writer, suites []*aggregate.Suite) error {
-	t, err := parse()
+	t, err := template.New("page").Funcs(functions).Parse(markup)
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
@@ -70,29 +78,28 @@ type content struct {
 }
 
 type suite struct {
-	ID      string // of its heading
-	Name    string
-	Summary string
-	Notes   []string
-	Data    *sheet
-	Trials  *sheet // of a search
-	Tables  []table
-	Checks  *sheet
-	Claims  []claim
+	*aggregate.Suite
+	ID        string // of its heading
+	Place     int
+	Data      section
+	Trials    section // of a search
+	Tables    []table
+	Published section
 }
 
 type table struct {
-	ID        string
-	Dataset   string
-	About     string // users, items, protocol
-	Baseline  string
-	Sheets    []*sheet // test metrics under both rules, training
-	Footnotes []string // of rows, numbered from 1
-	Notes     []string // about the table
-	Figures   []drawing
-	Heads     *sheet   // what pre-training learned
-	Curves    *sheet   // the numbers of the training curves
-	Groups    []*sheet // NDCG@10 on groups of users
+	*aggregate.Table
+	ID      string
+	Main    section // test metrics under both rules, training
+	Figures []drawing
+	Heads   section
+	Details []section // groups of users, curves
+}
+
+// section is a view.Section and its place in the data: its table in a suite.
+type section struct {
+	view.Section
+	Suite, Table int
 }
 
 type drawing struct {
@@ -101,56 +108,82 @@ type drawing struct {
 	SVG   template.HTML
 }
 
-type claim struct {
-	aggregate.Claim
-	Claimed string
-	Class   string
-	Found   []evidence
-}
-
-type evidence struct {
-	aggregate.ClaimEvidence
-	Percent string
-	Ref     string
-}
-
 func newContent(suites []*aggregate.Suite) (*content, error) {
 	p := &content{Data: newData(suites)}
 	p.Runs = len(p.Data.Runs)
 	for i, s := range suites {
-		ps := suite{ID: fmt.Sprintf("suite-%d", i), Name: s.Name, Summary: s.Summary, Notes: s.Notes, Data: dataSheet(s), Trials: trialSheet(s)}
+		place := func(sec view.Section, table int) section { return section{sec, i, table} }
+		ps := suite{Suite: s, ID: fmt.Sprintf("suite-%d", i), Place: i,
+			Data: place(view.Data(s.Datasets), 0), Trials: place(view.Trials(s.Trials), 0), Published: place(view.Published(s, s.Checks, view.Page), 0)}
+		ps.Published.Title = "" // the heading says it
 		drawn, err := drawAll(s)
 		if err != nil {
 			return nil, err
 		}
 		for k := range s.Tables {
 			t := &s.Tables[k]
-			place := fmt.Sprintf("%d.%d", i, k)
-			notes := newFootnotes(t)
-			pt := table{ID: "table-" + place, Dataset: t.Dataset, Baseline: t.Baseline, Footnotes: notes.texts, Notes: t.Notes,
-				About: fmt.Sprintf("%s test users, full ranking of %s items, %s", thousands(t.Users), thousands(t.Items), t.Protocol)}
-			for _, rule := range seenRules {
-				pt.Sheets = append(pt.Sheets, testSheet(s.Axes, t, place, rule.key, rule.title, rule.of, notes))
-			}
-			if training := trainingSheet(s.Axes, t, place, notes); len(training.Rows) > 0 {
-				pt.Sheets = append(pt.Sheets, training)
-			}
+			pt := table{Table: t, ID: fmt.Sprintf("table-%d.%d", i, k), Main: place(view.Comparison(t, s.Axes, view.Page), k), Heads: place(view.Heads(t), k),
+				Details: []section{place(view.Groups(t, view.Page), k), place(view.Curves(t), k)}}
 			for _, f := range drawn {
 				if f.Table == k {
 					pt.Figures = append(pt.Figures, f)
 				}
 			}
-			pt.Heads, pt.Curves, pt.Groups = headSheet(t), curveSheet(t), breakdownSheets(t)
 			ps.Tables = append(ps.Tables, pt)
 		}
-		ps.Checks = checkSheet(s, i)
-		ps.Claims = claims(s, i)
 		p.Suites = append(p.Suites, ps)
 	}
 	return p, nil
 }
 
-// drawAll draws a suite's figures to stand in the page.
+// number writes a cell's text: numbers with the minus of print.
+func number(c view.Cell) string {
+	if c.Sort == "" {
+		return c.Text
+	}
+	return view.Minus(c.Text)
+}
+
+// small is what follows a number: its deviation or interval, and a word.
+func small(c view.Cell) string {
+	var parts []string
+	if c.SD != "" {
+		parts = append(parts, "± "+c.SD)
+	}
+	if c.After != "" {
+		parts = append(parts, c.After)
+	}
+	if c.Low != "" {
+		parts = append(parts, fmt.Sprintf("[%s, %s]", view.Minus(c.Low), view.Minus(c.High)))
+	}
+	return strings.Join(parts, " ")
+}
+
+// class is the style of a cell.
+func class(c view.Cell, column view.Column) string {
+	switch {
+	case c.Best:
+		return "best"
+	case c.Second:
+		return "second"
+	case c.Verdict != "":
+		return string(c.Verdict)
+	case column.Text:
+		return "text"
+	}
+	return ""
+}
+
+// sentences make a paragraph.
+func sentences(texts []string) string {
+	var out []string
+	for _, t := range texts {
+		out = append(out, view.Sentence(t)+".")
+	}
+	return strings.Join(out, " ")
+}
+
+// drawAll draws a suite's figures for the page.
 func drawAll(s *aggregate.Suite) ([]drawing, error) {
 	figures := figure.Of(s)
 	out := make([]drawing, len(figures))
@@ -162,8 +195,8 @@ func drawAll(s *aggregate.Suite) ([]drawing, error) {
 	return out, err
 }
 
-// inline makes an SVG document a part of a page: no prologue, a text for who
-// cannot see it, and the font from the page's style sheet, not from every text.
+// inline makes an SVG document a part of a page: no prologue, a text for those
+// who cannot see it, and the font from the page's style sheet, not from every text.
 func inline(svg []byte, f *figure.Figure) template.HTML {
 	if i := bytes.Index(svg, []byte("<svg")); i > 0 {
 		svg = svg[i:]
@@ -172,9 +205,4 @@ func inline(svg []byte, f *figure.Figure) template.HTML {
 	text := strings.Replace(string(svg), "<svg", label, 1)
 	text = strings.ReplaceAll(text, figure.Fonts+";font-variant:normal;font-weight:normal;font-style:normal;", "")
 	return template.HTML(strings.ReplaceAll(text, "\n\t", " "))
-}
-
-func upperFirst(s string) string {
-	r, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(r)) + s[size:]
 }

@@ -1,13 +1,13 @@
 "use strict";
 // Sorting tables, and the panel with the runs behind a number. Nothing is
-// computed here: numbers and their texts come from the page.
+// computed here: numbers and texts come from the page.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const panel = document.getElementById("panel");
   const body = document.getElementById("panel-body");
 
   // Sorting: the first click puts high numbers or early letters first, the second
-  // turns that round, the third restores. Equal cells keep their order, and cells
+  // reverses them, the third restores the original order. Equal cells keep their order, and cells
   // without a number come last either way.
   function sort(th) {
     const table = th.closest("table");
@@ -34,7 +34,7 @@
   }
 
   // visible writes control characters, and those that hide or reorder text, as Go's
-  // escape.Line does: in JSON they are what they are.
+  // escape.Line does: the JSON has them as they are.
   function visible(text) {
     return text.replace(/(?![\uFE00-\uFE0F])[\p{C}\p{Zl}\p{Zp}\p{DI}]/gu, c =>
       [...Array(c.length).keys()].map(i => "\\u" + c.charCodeAt(i).toString(16).padStart(4, "0")).join(""));
@@ -109,11 +109,11 @@
       fact(`Test against ${about.baseline}`, `NDCG@10 ${test.difference}, 95 % interval ${test.interval}; Wilcoxon p = ${test.p}, after Holm ${test.p_holm}: `,
         element("b", {}, test.significant ? "significant" : "not significant"));
     } else if (row.label === about.baseline) {
-      fact("Test", "the others are tested against this row");
+      fact("Test", "the other rows are tested against this one");
     }
-    // What all runs share is said once.
+    // What all runs have in common is shown once.
     for (const [name, of] of [
-      ["Not at the default", run => (run.settings ?? []).join(", ") || "nothing"],
+      ["Non-default settings", run => (run.settings ?? []).join(", ") || "none"],
       ["Machine", run => run.machine],
       ["Code", run => run.code],
     ]) {
@@ -122,8 +122,8 @@
       for (const [text, seeds] of by) fact(name + (by.size > 1 ? `, seed ${seeds.join(", ")}` : ""), text);
     }
     fact("SHA-256 of the results", ...runs.map(run => element("code", { class: "line" }, run.sha256)));
-    fact("Repeat it", ...runs.map(run => element("code", { class: "line" }, `go run ./bench -verify ${run.id}`)),
-      "An older version of the code: check out the commit first.");
+    fact("Repeat the run", ...runs.map(run => element("code", { class: "line" }, `go run ./bench -verify ${run.id}`)),
+      "If it was made by an older version of the code, check out its commit first.");
     body.append(facts);
     panel.showModal();
     panel.scrollTop = 0;
@@ -137,7 +137,7 @@
     if (button && button.closest("thead")) return sort(button.closest("th"));
     const cell = event.target.closest(`${grids} tbody td, ${grids} tbody th`);
     if (cell) { focus(cell); return open(cell); }
-    if (event.target === panel) panel.close(); // beside the panel
+    if (event.target === panel) panel.close(); // outside the panel
   });
 
   // A table is one stop of the Tab key; arrow keys move within it.

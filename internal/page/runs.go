@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/view"
 )
 
 // data is where the page's numbers come from; page.js shows it.
@@ -93,13 +94,13 @@ func newDataTest(t *aggregate.Test) *dataTest {
 	if t == nil {
 		return nil
 	}
-	points := func(v float64) string { return strings.Replace(fmt.Sprintf("%+.4f", v), "-", "\u2212", 1) }
+	points := func(v float64) string { return view.Minus(view.Difference(v)) }
 	return &dataTest{points(t.Difference), points(t.Low) + " to " + points(t.High), fmt.Sprintf("%.2g", t.P), fmt.Sprintf("%.2g", t.PHolm), t.Significant}
 }
 
-// stopped are the ways in which training ends, for readers.
+// stopped says in words why training ended.
 var stopped = map[string]string{
-	"patience": "validation stopped getting better",
+	"patience": "validation no longer improved",
 	"epochs":   "epoch budget used up",
 	"time":     "time limit",
 	"done":     "nothing to train",
@@ -117,13 +118,10 @@ func newDataRun(r aggregate.Run) dataRun {
 	parts := []string{r.Host, r.CPU, r.Device, r.ThreadsText()}
 	out.Machine = strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 	var code []string
-	for _, v := range []struct {
-		what string
-		is   string
-	}{{"libtorch", r.Libtorch}, {"Go", strings.TrimPrefix(r.Go, "go")}, {"model code", version(r.Versions.Model)},
-		{"training code", version(r.Versions.Train)}, {"ranking code", version(r.Versions.Rank)}} {
-		if v.is != "" {
-			code = append(code, v.what+" "+v.is)
+	for _, v := range [][2]string{{"libtorch", r.Libtorch}, {"Go", strings.TrimPrefix(r.Go, "go")}, {"model code", strconv.Itoa(r.Versions.Model)},
+		{"training code", strconv.Itoa(r.Versions.Train)}, {"ranking code", strconv.Itoa(r.Versions.Rank)}} {
+		if v[1] != "" && v[1] != "0" {
+			code = append(code, v[0]+" "+v[1])
 		}
 	}
 	out.Code = strings.Join(code, ", ")
@@ -136,13 +134,6 @@ func newDataRun(r aggregate.Run) dataRun {
 			"targets_per_s": rounded(c.TargetsPerSecond), "peak_rss_mb": rounded(c.PeakRSSMB), "epochs": rounded(r.Epochs)}
 	}
 	return out
-}
-
-func version(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
 }
 
 func shorten(m map[string]float64) map[string]rounded {

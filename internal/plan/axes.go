@@ -11,9 +11,9 @@ import (
 	"famebench/internal/train"
 )
 
-// Axis is a setting that a suite varies. Its name is that of a hyper-parameter,
-// for every model that has it ("heads"); of one of one model, its variants left out
-// ("fame.heads"); or of a training setting ("train.learning_rate").
+// Axis is a setting that a suite varies. It is named after a hyper-parameter of
+// every model that has it ("heads"), a hyper-parameter of one model, without its
+// variants ("fame.heads"), or a training setting ("train.learning_rate").
 type Axis struct {
 	Name   string `json:"name"`
 	Values []any  `json:"values"`
@@ -24,7 +24,7 @@ type Axis struct {
 const mostValues = 100
 
 // point is a place on a suite's axes: values for some of them. The zero point
-// leaves everything as it is configured.
+// changes nothing of what is configured.
 type point struct {
 	axes   []Axis
 	values []any // of axes
@@ -42,8 +42,8 @@ func (p point) String() string {
 	return strings.Join(s, ", ")
 }
 
-// readAxes reads [suites.S.axes] of every layer; a stronger layer's list replaces
-// a weaker one's.
+// readAxes reads [suites.S.axes] of every layer. The list of a stronger layer
+// replaces that of a weaker one.
 func (c *Config) readAxes(s Suite) ([]Axis, error) {
 	var axes []Axis
 	var errs []error
@@ -79,7 +79,7 @@ func (c *Config) readAxes(s Suite) ([]Axis, error) {
 func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 	list, ok := n.Value.([]any)
 	if !ok || len(list) == 0 {
-		return n.Errorf("an axis is a list of one value or more, as in heads = [1, 2, 4]")
+		return n.Errorf("expected a list of one value or more, as in heads = [1, 2, 4]")
 	}
 	if len(list) > mostValues {
 		return n.Errorf("expected an axis of at most %d values, got %d", mostValues, len(list))
@@ -88,7 +88,7 @@ func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 	for _, v := range list {
 		text := fmt.Sprint(v)
 		if seen[text] {
-			return n.Errorf("the value %v stands there twice", v)
+			return n.Errorf("the value %v is listed twice", v)
 		}
 		seen[text] = true
 	}
@@ -96,8 +96,8 @@ func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 	if !c.anyHas(s, *a) {
 		return n.Errorf("no model of the suite has this setting%s", c.nearest(s, a.Name))
 	}
-	// Whether values are of the right type is known now. Whether a model takes them
-	// is asked for each combination, by the plan.
+	// The types of the values are checked now. Whether a model accepts them is
+	// checked for each combination by the plan.
 	for _, model := range s.Models {
 		e, _ := registry.Find(c.registry, model)
 		if path, ok := c.axisPath(s, e, *a); ok {
@@ -125,7 +125,8 @@ func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 	return nil
 }
 
-// nearest names the setting of a suite's models that an axis may mean, or says where all are.
+// nearest names the setting of a suite's models that an axis may mean, or says where all
+// are listed.
 func (c *Config) nearest(s Suite, axis string) string {
 	var known []string
 	for _, model := range s.Models {
@@ -140,7 +141,7 @@ func (c *Config) nearest(s Suite, axis string) string {
 	return "; name one that bench -list shows, as in heads, duorec.temperature or train.learning_rate"
 }
 
-// anyHas tells whether a model of the suite has the setting of an axis.
+// anyHas reports whether a model of the suite has the setting of an axis.
 func (c *Config) anyHas(s Suite, a Axis) bool {
 	return slices.ContainsFunc(s.Models, func(model string) bool {
 		e, _ := registry.Find(c.registry, model)
@@ -149,9 +150,9 @@ func (c *Config) anyHas(s Suite, a Axis) bool {
 	})
 }
 
-// axisPath says where an axis of a suite sets a model's value; ok is false for a
-// model that does not have the setting, or is a variant that fixes it or to which it
-// makes no difference.
+// axisPath returns the path at which an axis of a suite sets a model's value. ok is
+// false if the model does not have the setting, fixes it as a variant, or is a
+// variant to which it makes no difference.
 func (c *Config) axisPath(s Suite, e registry.Entry, a Axis) (path []string, ok bool) {
 	if e.Neural == nil {
 		return nil, false
@@ -184,13 +185,13 @@ func (c *Config) axisPath(s Suite, e registry.Entry, a Axis) (path []string, ok 
 	return path, true
 }
 
-// startDependsOn tells whether the model's start from texts depends on a setting: that of a
-// variant without contrast does not depend on the contrast's.
+// startDependsOn reports whether the model's initialisation from texts depends on a
+// setting. A variant without contrast does not depend on the settings of the contrast.
 func startDependsOn(e registry.Entry, key string) bool {
 	return e.Text && !e.StartDefaults().Ignores(key)
 }
 
-// at is the configuration at a point of a suite's axes.
+// at returns the configuration at a point of a suite's axes.
 func (c *Config) at(s Suite, e registry.Entry, p point) (*Config, error) {
 	if len(p.axes) == 0 {
 		return c, nil
@@ -206,7 +207,7 @@ func (c *Config) at(s Suite, e registry.Entry, p point) (*Config, error) {
 	return &at, nil
 }
 
-// points lists the places on a suite's axes where a model is to be run: all
+// points lists the places on a suite's axes where a model is run: all
 // combinations, or the configured values and each axis on its own.
 func (c *Config) points(s Suite, e registry.Entry) []point {
 	points := []point{{}}

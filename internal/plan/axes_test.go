@@ -53,7 +53,8 @@ func TestAxes(t *testing.T) {
 		want       []string
 	}{
 		{"none", "", nil, []string{"popularity: ", "sasrec: ", "fame: ", "fame-no-moe: "}},
-		// What is configured anyway (4 heads of FAME) stands there once. A floor has no axes.
+		// The configured value (4 heads of FAME) is run once. A non-neural baseline has no
+		// axes.
 		{"one by one", heads + "fame.experts = [1, 2]\n", nil, []string{
 			"popularity: ",
 			"sasrec: ", "sasrec: heads = 1", "sasrec: heads = 4",
@@ -81,8 +82,8 @@ func TestAxes(t *testing.T) {
 	}
 }
 
-// A setting of the start is varied for models that start from texts, and for those of
-// their variants to which it makes a difference.
+// A setting of the initialisation is varied for models that are initialised from
+// texts, and for those of their variants to which it makes a difference.
 func TestAxesOfAStart(t *testing.T) {
 	c, err := loadAxes(t, "\n[suites.s.axes]\npretrain.scale = [2.0]\npretrain.temperature = [0.1]\npretrain.pooling = [\"cls\"]\n",
 		`s.models=["fame", "fame-plus", "fame-plus-one-facet", "fame-plus-pca", "fame-plus-random"]`)
@@ -114,7 +115,8 @@ func TestAxesOfAStart(t *testing.T) {
 	}
 }
 
-// What a model refuses is skipped and told, and values reach the spec.
+// Settings that a model refuses are skipped with a notice, and values reach the
+// spec.
 func TestAxesSkipWhatAModelRefuses(t *testing.T) {
 	c, err := loadAxes(t, "\n[suites.s.axes]\nfame.heads = [2, 3]\ntrain.learning_rate = [-1.0]\n", `s.models=["fame"]`)
 	if err != nil {
@@ -140,9 +142,9 @@ func TestAxesErrors(t *testing.T) {
 	for more, want := range map[string]string{
 		"[suites.s.axes]\nheds = [1]":           "experiments.toml:11: suites.s.axes.heds: no model of the suite has this setting",
 		"[suites.s.axes]\nbert4rec.heads = [1]": "suites.s.axes.bert4rec.heads: no model of the suite has this setting",
-		"[suites.s.axes]\nheads = 2":            "suites.s.axes.heads: an axis is a list",
-		"[suites.s.axes]\nheads = []":           "suites.s.axes.heads: an axis is a list",
-		"[suites.s.axes]\nheads = [2, 2]":       "the value 2 stands there twice",
+		"[suites.s.axes]\nheads = 2":            "suites.s.axes.heads: expected a list",
+		"[suites.s.axes]\nheads = []":           "suites.s.axes.heads: expected a list",
+		"[suites.s.axes]\nheads = [2, 2]":       "the value 2 is listed twice",
 		"[suites.s.axes]\nheads = [2.5]":        "experiments.toml:11: models.sasrec.heads: expected an integer, got the number 2.5",
 		"[suites.s.axes]\ntrain.epohcs = [2]":   `epohcs: unknown key; did you mean "epochs"?`,
 		"trials = 3":                            `suites.s.trials: only suites of kind "tune" have this key`,
@@ -158,8 +160,8 @@ func TestAxesErrors(t *testing.T) {
 	}
 }
 
-// Values of one model on one data set, training settings too; and those of a file
-// of tuned values, which are stronger than this file's and weaker than -set.
+// Values of one model on one data set, with training settings, and those of a
+// file of tuned values, which are stronger than this file's and weaker than -set.
 func TestTunedValues(t *testing.T) {
 	c, err := loadAxes(t, "tuned = \"tuned.toml\"\n[models.sasrec.datasets.beauty]\nheads = 4\n[models.sasrec.datasets.beauty.train]\nepochs = 7\npatience = 3\n", `s.models=["sasrec"]`, "sasrec.layers=1")
 	if err != nil {
@@ -178,7 +180,7 @@ func TestTunedValues(t *testing.T) {
 		t.Errorf("heads, layers, epochs, patience are %q, want %q", got, want)
 	}
 	for text, want := range map[string]string{
-		"[train]\nepochs = 3":       "tuned.toml:1: train: a file of tuned values has models only",
+		"[train]\nepochs = 3":       "tuned.toml:1: train: expected only models in a file of tuned values",
 		"[models.sasrec]\nhds = 3":  "tuned.toml:2: models.sasrec.hds: unknown key",
 		"[models.sasrek]\nhds = 3":  "tuned.toml:1: models.sasrek: unknown model",
 		"[models.sasrec]\nheads = ": "tuned.toml:2",
@@ -193,8 +195,8 @@ func TestTunedValues(t *testing.T) {
 	}
 }
 
-// One of several data sets that is not there is skipped, with the command that
-// fetches it; alone, or under -strict, it is an error.
+// A missing data set is skipped with the command that fetches it if the suite
+// has others. If it is the only one, or with -strict, it is an error.
 func TestMissingData(t *testing.T) {
 	t.Setenv("FAMEBENCH_DATA", t.TempDir())
 	c, err := loadAxes(t, "[datasets.ml-20m]\n", `s.datasets=["beauty", "ml-20m"]`)

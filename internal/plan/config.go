@@ -1,12 +1,14 @@
 // Package plan turns experiments.toml into runs.
 //
-// Config holds the file and the command line's -set values, checked as a whole
-// before anything starts. A Plan lists the runs of a suite, each with its Spec
-// and the id that is hashed from it. What is to be done about a run, given the
-// records of a results folder, is decided here too; package launch does it.
+// Config holds the file and the command line's -set values, which are checked
+// as a whole before anything runs. A Plan lists the runs of a suite, each with
+// its Spec and the id that is hashed from it. Job.State and Job.Record say,
+// from the records of a results folder, which runs remain to be done; package
+// launch does them.
 //
 // This package starts no process and opens no tensor. It opens data sets, metadata
-// and the folders of text encoders, whose fingerprints are part of the ids.
+// and the folders of text encoders, because their fingerprints are part of the
+// ids.
 package plan
 
 import (
@@ -16,7 +18,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -36,12 +37,12 @@ const FileName = "experiments.toml"
 // Config is a configuration file together with the command line's settings.
 type Config struct {
 	Path string // of the file
-	Root string // its folder; relative paths in it start here
+	Root string // its folder; relative paths in the file begin here
 
 	registry []registry.Entry
 	file     *conf.Node
-	tuned    *conf.Node // the same tree, what a suite of kind "tune" chose; nil: nothing
-	set      *conf.Node // from -set; wins over the file and what was tuned
+	tuned    *conf.Node // the same tree, chosen by a suite of kind "tune"; nil: nothing
+	set      *conf.Node // from -set; wins over the file and the tuned values
 	point    *conf.Node // a place on a suite's axes; wins over all; nil: none
 	suites   []Suite
 	encoders *encoders
@@ -73,8 +74,7 @@ func Find(dir string) (string, error) {
 }
 
 // Load reads a configuration file, adds the settings of the command line and
-// checks everything that it says, used or not. All faults are reported, one a
-// line.
+// checks all of it, used or not. All faults are reported, one per line.
 func Load(path string, sets []string, entries []registry.Entry) (*Config, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
@@ -99,7 +99,8 @@ func Load(path string, sets []string, entries []registry.Entry) (*Config, error)
 	return c, nil
 }
 
-// Abs is a path that the configuration names; relative ones start at its folder.
+// Abs returns a path that the configuration names; relative ones begin at its
+// folder.
 func (c *Config) Abs(path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -124,7 +125,7 @@ func (c *Config) expand(path []string) ([]string, error) {
 		return append([]string{"suites"}, path...), nil
 	}
 	known := slices.Concat(sections, registry.Names(c.registry), suites.Keys())
-	return nil, fmt.Errorf("%q is no section, model or suite%s", path[0], conf.Hint(path[0], known))
+	return nil, fmt.Errorf("%q is not a section, model or suite%s", path[0], conf.Hint(path[0], known))
 }
 
 // checkNamed makes sure that -set changes a suite or a data set of the file.
@@ -145,8 +146,8 @@ func (c *Config) layers() []*conf.Node {
 	return slices.DeleteFunc([]*conf.Node{c.file, c.tuned, c.set, c.point}, func(n *conf.Node) bool { return n == nil })
 }
 
-// check decodes every table once, so that a fault in one that this command does
-// not use is found now and not in a week.
+// check decodes every table once, so that a fault in a table that this command
+// does not use is found now and not in a week.
 func (c *Config) check() error {
 	var errs []error
 	for _, layer := range c.layers() {
@@ -174,44 +175,6 @@ func (c *Config) check() error {
 	}
 	return c.readSuites()
 }
-
-// once joins errors so that one mistake is one line. Equal lines are: a table is decoded
-// for every layer and every suite that it takes part in. And so is a model or a data set
-// of a misspelt name, however many suites have it.
-func once(errs []error) error {
-	var lines []string
-	more := map[string]int{}
-	seen := map[string]bool{}
-	for _, err := range errs {
-		if err == nil {
-			continue
-		}
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			if seen[line] {
-				continue
-			}
-			seen[line] = true
-			if name := unknownName.FindString(line); name != "" {
-				if more[name]++; more[name] > 1 {
-					continue
-				}
-			}
-			lines = append(lines, line)
-		}
-	}
-	if lines == nil {
-		return nil
-	}
-	for i, line := range lines {
-		if n := more[unknownName.FindString(line)]; n > 1 {
-			lines[i] += fmt.Sprintf(" (and in %d more suites)", n-1)
-		}
-	}
-	return errors.New(strings.Join(lines, "\n"))
-}
-
-// unknownName is what checkNames says of a name.
-var unknownName = regexp.MustCompile(`: unknown (model|data set) ".*`)
 
 // checkTrain decodes a table of training settings in every layer.
 func (c *Config) checkTrain(path ...string) error {
@@ -280,15 +243,15 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 	return errors.Join(errs...)
 }
 
-// checkText makes sure that only a model that starts from texts is told how, and of
-// that nothing which its entry fixes.
+// checkText makes sure that only models that are initialised from texts have
+// pre-training settings, and that these leave out what the model's entry fixes.
 func checkText(e registry.Entry, n *conf.Node) error {
 	n = n.Table["pretrain"]
 	if n == nil {
 		return nil
 	}
 	if !e.Text {
-		return n.Errorf("%s does not start from texts", e.Name)
+		return n.Errorf("%s is not initialised from texts, so it has no pre-training settings", e.Name)
 	}
 	if e.FixStart == nil {
 		return nil
@@ -303,8 +266,8 @@ func checkText(e registry.Entry, n *conf.Node) error {
 	return fixedBy(e, n, &fixed, &changed)
 }
 
-// checkFixed makes sure that a variant's own table does not set what the variant
-// fixes.
+// checkFixed makes sure that a variant's own table does not change a setting
+// that the variant fixes.
 func checkFixed(e registry.Entry, n *conf.Node) error {
 	if e.Fix == nil {
 		return nil
@@ -318,8 +281,8 @@ func checkFixed(e registry.Entry, n *conf.Node) error {
 	return fixedBy(e, n, fixed, changed)
 }
 
-// fixedBy is an error if a table of a variant changes a setting that the variant
-// fixes.
+// fixedBy returns an error if a table of a variant changes a setting that the
+// variant fixes.
 func fixedBy(e registry.Entry, n *conf.Node, fixed, changed any) error {
 	diff, err := record.Diff(fixed, changed)
 	for key := range diff {
@@ -344,7 +307,7 @@ func (c *Config) Datasets() []string {
 	return out
 }
 
-// knows tells whether the configuration has a data set of that name.
+// knows reports whether the configuration has a data set of that name.
 func (c *Config) knows(name string) bool {
 	return slices.ContainsFunc(c.layers(), func(layer *conf.Node) bool {
 		n, _ := layer.Sub("datasets")
@@ -381,8 +344,8 @@ func (c *Config) Dataset(name string) (datasets.Config, error) {
 }
 
 // Params returns a model's hyper-parameters on a data set, as a pointer to its
-// configuration struct; nil for floors. The order, weakest first: defaults, the tables of
-// tables, and the same of every stronger layer.
+// configuration struct; nil for non-neural baselines. The order, weakest first: defaults,
+// the tables that the method tables lists, and the same of every stronger layer.
 func (c *Config) Params(e registry.Entry, dataset string) (any, error) {
 	if e.Defaults == nil {
 		return nil, nil
@@ -416,17 +379,17 @@ func (c *Config) Params(e registry.Entry, dataset string) (any, error) {
 	return p, nil
 }
 
-// addKeys adds to set the settings that a table names.
+// addKeys adds the settings that a table names to set.
 func addKeys(set map[string]bool, n *conf.Node) {
 	for _, key := range n.Keys() {
 		set[key] = true
 	}
 }
 
-// Train returns a model's training settings on a data set in a suite. The order,
-// weakest first: defaults, [train], "train" in the tables of tables,
-// [suites.S.train], and the same of every stronger layer. Settings that follow others, or the data set's number of
-// items (0: not known), do so where no layer sets them.
+// Train returns a model's training settings on a data set in a suite. The order, weakest
+// first: defaults, [train], "train" in the tables that the method tables lists,
+// [suites.S.train], and the same of every stronger layer. If no layer sets them, some
+// settings follow others or the data set's number of items (0: not known).
 func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (train.Config, error) {
 	t := e.TrainDefaults()
 	set := map[string]bool{}
@@ -456,16 +419,7 @@ func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (trai
 	return t, nil
 }
 
-// invalidError is about settings of the right type that do not go together.
-type invalidError struct {
-	what   string
-	reason error
-}
-
-func (e invalidError) Error() string { return e.what + ": " + e.reason.Error() }
-func (e invalidError) Unwrap() error { return e.reason }
-
-// withTuned adds the values that a suite of kind "tune" chose, if the suite wants
+// withTuned adds the values that a suite of kind "tune" chose, if the suite uses
 // them.
 func (c *Config) withTuned(s Suite) (*Config, error) {
 	if s.Tuned == "" {
@@ -474,7 +428,7 @@ func (c *Config) withTuned(s Suite) (*Config, error) {
 	path := c.Abs(s.Tuned)
 	src, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("suite %s takes its settings from %s, which is not there: run a suite of kind %q first, or take the configured ones with -set %s.tuned=", s.Name, path, KindTune, s.Name)
+		return nil, fmt.Errorf("suite %s takes its settings from %s, which does not exist: run a suite of kind %q first, or use the configured ones with -set %s.tuned=", s.Name, path, KindTune, s.Name)
 	}
 	if err != nil {
 		return nil, err
@@ -488,14 +442,14 @@ func (c *Config) withTuned(s Suite) (*Config, error) {
 	}
 	for _, key := range tuned.tuned.Keys() {
 		if key != "models" {
-			return nil, tuned.tuned.Table[key].Errorf("a file of tuned values has models only")
+			return nil, tuned.tuned.Table[key].Errorf("expected only models in a file of tuned values")
 		}
 	}
 	return &tuned, tuned.checkModels()
 }
 
-// clone copies the struct that p points to. Configuration structs hold values
-// only, so a shallow copy is a whole one.
+// clone copies the struct that p points to. Configuration structs contain only
+// values, so a shallow copy is complete.
 func clone(p any) any {
 	c := reflect.New(reflect.TypeOf(p).Elem())
 	c.Elem().Set(reflect.ValueOf(p).Elem())

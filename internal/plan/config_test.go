@@ -30,22 +30,24 @@ func TestConfigErrors(t *testing.T) {
 		{name: "training type", add: "[models.sasrec.train]\nepochs = \"3\"", want: `c.toml:13: models.sasrec.train.epochs: expected an integer, got the string "3"`},
 		{name: "model", add: "[models.sasrek]", want: `c.toml:12: models.sasrek: unknown model; did you mean "sasrec"?`},
 		{name: "parameter", add: "[models.sasrec]\ndroput = 0.1", want: `c.toml:13: models.sasrec.droput: unknown key; did you mean "dropout"?`},
-		{name: "parameter of a floor", add: "[models.markov]\norder = 2", want: `c.toml:13: models.markov.order: markov has no settings: it only counts`},
+		{name: "parameter of a non-neural baseline", add: "[models.markov]\norder = 2", want: `c.toml:13: models.markov.order: markov has no settings: it only counts`},
 		{name: "override of no data set", add: "[models.sasrec.datasets.tinny]", want: `c.toml:12: models.sasrec.datasets.tinny: unknown data set; did you mean "tiny"?`},
 		{name: "override", add: "[models.sasrec.datasets.tiny]\nheads = 1.5", want: `c.toml:13: models.sasrec.datasets.tiny.heads: expected an integer, got the number 1.5`},
 		{name: "data set key", add: "[datasets.tiny2]\nkcore = 5", want: `c.toml:13: datasets.tiny2.kcore: unknown key; did you mean "k_core"?`},
 		{name: "suite kind", add: "[suites.u]\nkind = \"costs\"\nmodels = [\"markov\"]\ndatasets = [\"tiny\"]", want: `c.toml:13: suites.u.kind: unknown kind "costs"; did you mean "cost"?`},
 		{name: "suite model", add: "[suites.u]\nmodels = [\"marcov\"]\ndatasets = [\"tiny\"]", want: `c.toml:13: suites.u.models: unknown model "marcov"; did you mean "markov"?`},
 		{name: "suite data", add: "[suites.u]\nmodels = [\"markov\"]\ndatasets = [\"tinny\"]", want: `c.toml:14: suites.u.datasets: unknown data set "tinny"; did you mean "tiny"?`},
-		{name: "model twice", add: "[suites.u]\nmodels = [\"markov\", \"markov\"]\ndatasets = [\"tiny\"]", want: `c.toml:13: suites.u.models: model "markov" stands there twice`},
+		{name: "model twice", add: "[suites.u]\nmodels = [\"markov\", \"markov\"]\ndatasets = [\"tiny\"]", want: `c.toml:13: suites.u.models: model "markov" is listed twice`},
 		{name: "empty suite", add: "[suites.u]", want: "c.toml:12: suites.u: the suite has no model: it would run nothing\nc.toml:12: suites.u: the suite has no data set: it would run nothing"},
 		{name: "no seeds", add: "seeds = []", want: `c.toml:12: suites.s.seeds: the suite has no seed: it would run nothing`},
-		{name: "negative seed", add: "seeds = [-1]", want: `c.toml:12: suites.s.seeds: seed -1 is negative`},
+		{name: "negative seed", add: "seeds = [-1]", want: `c.toml:12: suites.s.seeds: expected seeds of 0 or more, got -1`},
 		{name: "syntax", add: "a b", want: `c.toml:12:3: expected '.' or '=', but got 'b' instead`},
+		{name: "setting that is gone", add: "[pretrain]\nalternate = \"step\"", want: `c.toml:13: pretrain.alternate: this setting is gone, since it made no difference to any result: remove it`},
+		{name: "set: setting that is gone", sets: []string{"pretrain.alternate=epoch"}, want: `-set pretrain.alternate=epoch: pretrain.alternate: this setting is gone, since it made no difference to any result: remove it`},
 		{name: "set: key", sets: []string{"train.epoch=2"}, want: `-set train.epoch=2: train.epoch: unknown key; did you mean "epochs"?`},
 		{name: "set: type", sets: []string{"train.epochs=two"}, want: `-set train.epochs=two: train.epochs: expected an integer, got the string "two"`},
 		{name: "set: parameter", sets: []string{"sasrec.droput=0.3"}, want: `-set sasrec.droput=0.3: models.sasrec.droput: unknown key; did you mean "dropout"?`},
-		{name: "set: neither", sets: []string{"sasrek.dropout=0.3"}, want: `-set sasrek.dropout=0.3: "sasrek" is no section, model or suite; did you mean "sasrec"?`},
+		{name: "set: neither", sets: []string{"sasrek.dropout=0.3"}, want: `-set sasrek.dropout=0.3: "sasrek" is not a section, model or suite; did you mean "sasrec"?`},
 		{name: "set: data set", sets: []string{"datasets.tiny.max_user=3"}, want: `-set datasets.tiny.max_user=3: datasets.tiny.max_user: unknown key; did you mean "max_users"?`},
 		{name: "set: suite", sets: []string{"suites.s.models=[]"}, want: `-set suites.s.models=[]: suites.s.models: the suite has no model: it would run nothing`},
 		{name: "set: section", sets: []string{"train=3"}, want: `-set train=3: train: expected a table, got the integer 3`},
@@ -133,8 +135,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// A variant has the settings of its base, its own before those, and what makes it
-// a variant whatever is set.
+// A variant has the settings of its base. Its own override them, and those that
+// define it cannot be changed.
 func TestVariants(t *testing.T) {
 	dir := t.TempDir()
 	tinytest.Write(t, filepath.Join(dir, FileName), `
@@ -215,14 +217,15 @@ func TestRepositoryConfig(t *testing.T) {
 				t.Errorf("%s in suite %s: %v", e.Name, s.Name, err)
 			}
 		}
-		if (e.Neural == nil) == (e.Floor == nil) || (e.Neural == nil) != (e.Defaults == nil) || e.Version < 1 || e.Summary == "" {
+		if (e.Neural == nil) == (e.NonNeural == nil) || (e.Neural == nil) != (e.Defaults == nil) || e.Version < 1 || e.Summary == "" {
 			t.Errorf("registry entry %+v is not complete", e)
 		}
 	}
 }
 
 // TestDocumentedDefaults takes the "#" from the "# key = value" lines of
-// experiments.toml: every setting must be there, at the default of the program.
+// experiments.toml: every setting must be documented, with the program's
+// default.
 func TestDocumentedDefaults(t *testing.T) {
 	src, err := os.ReadFile(repoConfig)
 	if err != nil {
@@ -267,7 +270,7 @@ func TestDocumentedDefaults(t *testing.T) {
 			check(e.Defaults, "models", e.Name)
 		}
 	}
-	// The keys of data sets stand in a comment of their own, after the tables.
+	// The keys of data sets are in a comment of their own, after the tables.
 	for _, key := range conf.Names(&datasets.Config{}) {
 		if !strings.Contains(string(src), fmt.Sprintf("\n# %s = ", key)) {
 			t.Errorf("data sets: %s is not documented", key)

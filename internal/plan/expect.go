@@ -13,15 +13,16 @@ import (
 	"famebench/internal/stats"
 )
 
-// Expectations are what the runs of a suite of kind "ci" gave when somebody looked
-// at them and found them right: per model and setting, the mean and deviation of
-// test NDCG@10 over some seeds. They lie in a file that is committed.
+// Expectations are the results of a suite of kind "ci" that somebody checked and
+// found right: for each model and setting, the mean and deviation of test NDCG@10
+// over some seeds. They are in a committed file.
 type Expectations struct {
 	Metric string                 `json:"metric"`
-	Runs   map[string]Expectation `json:"runs"` // by study, see record.Spec.Study
+	Runs   map[string]Expectation `json:"runs"` // by experiment key, see record.Spec.ExperimentKey
 }
 
-// Expectation is that of one model with one setting on one data set.
+// Expectation is the expected result of one model with one setting on one data
+// set.
 type Expectation struct {
 	Dataset string  `json:"dataset"`
 	Model   string  `json:"model"`
@@ -33,13 +34,14 @@ type Expectation struct {
 
 const (
 	expectMetric = rank.Deciding // seen items removed
-	// ExpectSeeds is the least number of seeds that an expectation is made of.
+	// ExpectSeeds is the minimum number of seeds of an expectation.
 	ExpectSeeds = 5
-	// expectSDs is how many deviations below its expectation a result is a failure.
+	// expectSDs is the number of deviations below its expectation at which a result
+	// fails.
 	expectSDs = 3
 )
 
-// Expect makes expectations of the records of a plan.
+// Expect computes expectations from the records of a plan.
 func (p *Plan) Expect(store record.Store) (Expectations, error) {
 	e := Expectations{Metric: expectMetric + ", seen items removed", Runs: map[string]Expectation{}}
 	values := map[string][]float64{}
@@ -48,24 +50,24 @@ func (p *Plan) Expect(store record.Store) (Expectations, error) {
 		if err != nil {
 			return e, err
 		}
-		study, err := r.Job.Spec.Study()
+		key, err := r.Job.Spec.ExperimentKey()
 		if err != nil {
 			return e, err
 		}
-		values[study] = append(values[study], rec.Result.Test.Removed[expectMetric])
-		v := values[study]
+		values[key] = append(values[key], rec.Result.Test.Removed[expectMetric])
+		v := values[key]
 		if n := len(v); n < ExpectSeeds && !r.Job.Spec.Floor {
 			if r.Job.Spec.Seed == p.Suite.Seeds[len(p.Suite.Seeds)-1] {
-				return e, fmt.Errorf("an expectation of %s needs %d seeds, not %d: add -seeds 0,1,2,3,4", r.Job.Spec.Model, ExpectSeeds, n)
+				return e, fmt.Errorf("%s: expected at least %d seeds for an expectation, got %d: add -seeds 0,1,2,3,4", r.Job.Spec.Model, ExpectSeeds, n)
 			}
 		}
 		mean, sd := stats.MeanSD(v)
-		e.Runs[study] = Expectation{r.Job.Spec.Dataset.Name, r.Job.Spec.Model, r.At, mean, sd, len(v)}
+		e.Runs[key] = Expectation{r.Job.Spec.Dataset.Name, r.Job.Spec.Model, r.At, mean, sd, len(v)}
 	}
 	return e, nil
 }
 
-// ReadExpectations reads the file of a suite; without one there are none.
+// ReadExpectations reads the file of a suite; without a file there are none.
 func ReadExpectations(path string) (Expectations, error) {
 	var e Expectations
 	_, err := record.ReadSealed(path, &e)
@@ -81,43 +83,44 @@ func ReadExpectations(path string) (Expectations, error) {
 	return e, nil
 }
 
-// check refuses what -expect never writes. Files of older versions have no checksum.
+// check refuses values that -expect never writes. Files of older versions have no
+// checksum.
 func (e Expectations) check(path string) error {
-	for _, study := range slices.Sorted(maps.Keys(e.Runs)) {
-		r := e.Runs[study]
+	for _, key := range slices.Sorted(maps.Keys(e.Runs)) {
+		r := e.Runs[key]
 		if !(r.Mean >= 0 && r.Mean <= 1) || !(r.SD >= 0 && r.SD <= 1) || r.Seeds < 1 {
-			return fmt.Errorf("%s is damaged: %.8q, %.40q on %.40q: mean %v, deviation %v of %d seeds", path, study, r.Model, r.Dataset, r.Mean, r.SD, r.Seeds)
+			return fmt.Errorf("%s is damaged: %.8q, %.40q on %.40q: mean %v, deviation %v of %d seeds", path, key, r.Model, r.Dataset, r.Mean, r.SD, r.Seeds)
 		}
 	}
 	return nil
 }
 
-// Check compares the records of a plan with expectations and returns all that is
-// wrong: a result more than three deviations below its expectation, no expectation
-// at all, and parameters that training did not move.
+// Check compares the records of a plan with expectations and returns all problems:
+// a result more than three deviations below its expectation, a missing
+// expectation, and parameters that training did not change.
 func (e Expectations) Check(p *Plan, store record.Store) error {
 	var errs []error
 	for _, r := range p.Runs {
 		rec, err := store.Read(r.ID)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // a run that failed is told elsewhere
+			continue // a failed run is reported elsewhere
 		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		if still := rec.Result.Still; len(still) > 0 {
-			errs = append(errs, fmt.Errorf("%s: training did not move %s: no gradient reaches it", r.ID, strings.Join(still, ", ")))
+			errs = append(errs, fmt.Errorf("%s: training did not change %s: no gradient reaches it", r.ID, strings.Join(still, ", ")))
 		}
-		study, err := r.Job.Spec.Study()
+		key, err := r.Job.Spec.ExperimentKey()
 		if err != nil {
 			return err
 		}
-		want, ok := e.Runs[study]
+		want, ok := e.Runs[key]
 		got := rec.Result.Test.Removed[expectMetric]
 		switch least := want.Mean - expectSDs*want.SD; {
 		case !ok:
-			errs = append(errs, fmt.Errorf("%s: nothing is expected of it yet; look at its results and write them down with -expect -seeds 0,1,2,3,4", r.ID))
+			errs = append(errs, fmt.Errorf("%s: there is no expectation yet; check its results, then write one with -expect -seeds 0,1,2,3,4", r.ID))
 		case got < least:
 			errs = append(errs, fmt.Errorf("%s: %s is %.4f, less than the expected %.4f - %d × %.4f (%d seeds)", r.ID, expectMetric, got, want.Mean, expectSDs, want.SD, want.Seeds))
 		}

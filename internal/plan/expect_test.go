@@ -35,7 +35,7 @@ func TestExpectations(t *testing.T) {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	one, _ := planTiny(t, dir, "neural", "neural.seeds=[0]")
-	threads := *one // the same question on another machine
+	threads := *one // the same experiment on another machine
 	threads.Runs = []Run{one.Runs[0]}
 	threads.Runs[0].Job.Spec.Threads = 8
 	threads.Runs[0].ID, _ = threads.Runs[0].Job.Spec.ID()
@@ -46,10 +46,10 @@ func TestExpectations(t *testing.T) {
 		want  string // "": as expected
 	}{
 		{one, .8, nil, ""},
-		{one, .9, nil, ""}, // better is no fault
+		{one, .9, nil, ""}, // a better result is not a fault
 		{one, .33, nil, ""},
 		{one, .32, nil, "less than the expected 0.8000 - 3 × 0.1581 (5 seeds)"},
-		{one, .8, []string{"a", "b"}, "did not move a, b"},
+		{one, .8, []string{"a", "b"}, "did not change a, b"},
 		{&threads, .32, nil, "less than the expected"},
 	} {
 		write1(tt.plan.Runs[0], tt.ndcg, tt.still...)
@@ -58,11 +58,11 @@ func TestExpectations(t *testing.T) {
 			t.Errorf("%v %v: %v, want %q", tt.ndcg, tt.still, err, tt.want)
 		}
 	}
-	// What nobody has looked at yet is no success either.
+	// A run without an expectation does not pass.
 	if err := (Expectations{}).Check(one, store); err == nil || !strings.Contains(err.Error(), "-expect") {
 		t.Errorf("without expectations: %v", err)
 	}
-	if _, err := one.Expect(store); err == nil || !strings.Contains(err.Error(), "needs 5 seeds") {
+	if _, err := one.Expect(store); err == nil || !strings.Contains(err.Error(), "expected at least 5 seeds") {
 		t.Errorf("an expectation of one seed: %v", err)
 	}
 	if e, err := ReadExpectations(filepath.Join(dir, "no.json")); err != nil || len(e.Runs) != 0 {

@@ -43,7 +43,7 @@ func mustPlan(t *testing.T, dir, suite string, sets ...string) *Plan {
 	return p
 }
 
-// trainOf are the training settings with which a run computes.
+// trainOf returns the training settings that a run uses.
 func trainOf(t *testing.T, r Run) train.Config {
 	t.Helper()
 	e, _ := registry.Find(registry.Models, r.Job.Spec.Model)
@@ -151,8 +151,8 @@ func TestNegativesFollowTheItems(t *testing.T) {
 			t.Errorf("%q: %d negatives, in the spec %q; want %d, %q", c.sets, n, r.Job.Spec.Train["negatives"], c.negatives, c.spec)
 		}
 	}
-	// What is set and cannot be is an error of the plan, not of the run.
-	if _, err := planOf(t, dir, "s", "train.loss=gbce", "train.negatives=20"); err == nil || !strings.Contains(err.Error(), "train.negatives = 20: want 1 to 19") {
+	// An invalid setting is an error of the plan, not of the run.
+	if _, err := planOf(t, dir, "s", "train.loss=gbce", "train.negatives=20"); err == nil || !strings.Contains(err.Error(), "train.negatives = 20: expected 1 to 19") {
 		t.Errorf("%v", err)
 	}
 }
@@ -164,7 +164,7 @@ func TestTopKFollowsExperts(t *testing.T) {
 		want string // in the spec
 	}{
 		{nil, ""},
-		{[]string{"fame.experts=1"}, ""}, // not read: the id is what it was
+		{[]string{"fame.experts=1"}, ""}, // not read: the id does not change
 		{[]string{"fame.router=top-k"}, ""},
 		{[]string{"fame.router=top-k", "fame.experts=2"}, ""},
 		{[]string{"fame.router=top-k", "fame.experts=1"}, "1"},
@@ -241,7 +241,7 @@ func textsFolder(t *testing.T) (dir, encoder string) {
 	return dir, encoder
 }
 
-// askFor writes what sentence-transformers keeps in a folder.
+// askFor writes the files that sentence-transformers keeps in a folder.
 func askFor(t *testing.T, encoder, flag string, kinds ...string) {
 	t.Helper()
 	type module struct {
@@ -264,8 +264,9 @@ func askFor(t *testing.T, encoder, flag string, kinds ...string) {
 	tinytest.Write(t, filepath.Join(encoder, "1_Pooling", "config.json"), string(b))
 }
 
-// A run's id has what the folder asks for where that is not the mean. A folder that
-// asks for nothing, or for the mean, has the id that it had before folders were asked.
+// A run's id includes the pooling that the folder asks for, unless it is the mean. A
+// folder that asks for nothing, or for the mean, gives the same id as before folders
+// were read.
 func TestPoolingOfTheFolderInTheID(t *testing.T) {
 	dir, encoder := textsFolder(t)
 	type outcome struct{ id, settings, line string }
@@ -284,7 +285,7 @@ func TestPoolingOfTheFolderInTheID(t *testing.T) {
 	}
 	const mean, cls, other = "pretrain.pooling=mean", "pretrain.pooling=cls", "pretrain.pooling="
 	bare := plan()
-	// The id that commit 12acc83 gives, which looked at no file of sentence-transformers.
+	// The id as of commit 12acc83, which read none of sentence-transformers' files.
 	if bare.id != "texts-fame-plus-s0-e5303614" || bare.settings != "" {
 		t.Errorf("a folder that does not say: %+v", bare)
 	}
@@ -293,7 +294,7 @@ func TestPoolingOfTheFolderInTheID(t *testing.T) {
 		t.Errorf("cls is set: %+v", bareCLS)
 	}
 	if plan(mean).id != bare.id || plan(other).id != bare.id {
-		t.Error("the mean that is set has another id than the mean that is not")
+		t.Error("a configured mean has another id than the default mean")
 	}
 
 	askFor(t, encoder, "mean_tokens")
@@ -316,7 +317,8 @@ func TestPoolingOfTheFolderInTheID(t *testing.T) {
 	if got := plan(mean); got.settings != "max_tokens=8" || plan(mean, "pretrain.max_tokens=5").settings != "max_tokens=5" {
 		t.Errorf("a folder that asks for short texts: %+v", got)
 	}
-	// In the configuration, any layer sets it; one without texts does not ask.
+	// Any layer of the configuration may set it; a model without texts does not
+	// read the folder.
 	if got := plan("suites.text.pretrain.pooling=max"); !strings.Contains(got.settings, `pooling="max"`) {
 		t.Errorf("%+v", got)
 	}
@@ -327,12 +329,12 @@ func TestPoolingOfTheFolderInTheID(t *testing.T) {
 		t.Errorf("Dense: %v", err)
 	}
 	if p := mustPlan(t, dir, "text", "pretrain.encoder=enc", "pretrain.start=random"); len(p.Encoders) != 0 {
-		t.Errorf("a drawn start asks %q", p.Encoders)
+		t.Errorf("a random initialisation reads %q", p.Encoders)
 	}
 }
 
-// Without a home, and with one that is no folder, what needs the default encoder is
-// skipped and the rest runs.
+// Without a home, and with one that is not a folder, models that need the default
+// encoder are skipped and the rest runs.
 func TestNoHome(t *testing.T) {
 	dir, encoder := textsFolder(t)
 	for _, home := range []string{"", "/dev/null", filepath.Join(dir, "nowhere")} {

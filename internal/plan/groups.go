@@ -9,11 +9,11 @@ import (
 	"famebench/internal/registry"
 )
 
-// allModels is the name of the tables whose settings hold for every model that has them, as
-// if they were written for each model that is no variant.
+// allModels is the name of the tables whose settings apply to every model that has them, as
+// if they were written for each model that is not a variant.
 const allModels = "*"
 
-// forData names the tables that hold for a data set, weaker first: those of groups, which
+// forData names the tables that apply to a data set, weaker first: those of groups, which
 // end in "*", from "*" to its whole name with a "*", and its own.
 func forData(dataset string) []string {
 	var names []string
@@ -23,9 +23,9 @@ func forData(dataset string) []string {
 	return append(names, dataset)
 }
 
-// tables are the paths of the tables that hold for a model on a data set, weaker first:
-// [models."*"], [models.M], [models."*".datasets.D], [models.M.datasets.D], each of the last
-// two first for groups of data sets. A variant has those of its base and then its own.
+// tables returns the paths of the tables that apply to a model on a data set, weaker first:
+// [models."*"], [models.M], [models."*".datasets.D], [models.M.datasets.D], each of the
+// last two first for groups of data sets. A variant has those of its base and then its own.
 func tables(e registry.Entry, dataset string) [][]string {
 	var paths [][]string
 	for i, model := range e.Lineage() {
@@ -45,13 +45,14 @@ func tables(e registry.Entry, dataset string) [][]string {
 	return paths
 }
 
-// having leaves out the settings of a table for all models that this one does not have.
+// having leaves out those settings of a table for all models that this model does not
+// have.
 func having(e registry.Entry, n *conf.Node) *conf.Node {
 	return n.Without(slices.DeleteFunc(n.Keys(), func(key string) bool { return slices.Contains(e.Settings(), key) })...)
 }
 
-// checkShared checks the settings in a table for all models: each is one of some model, and
-// of the right type for every model that has it.
+// checkShared checks the settings in a table for all models: some model has each of them,
+// and each has the right type for every model that has it.
 func (c *Config) checkShared(n *conf.Node) error {
 	var errs []error
 	var known []string
@@ -70,8 +71,8 @@ func (c *Config) checkShared(n *conf.Node) error {
 	return errors.Join(errs...)
 }
 
-// checkDataTable makes sure that a table is for a data set or a group that the
-// configuration has.
+// checkDataTable makes sure that the configuration has the data set or the
+// group of a table.
 func (c *Config) checkDataTable(n *conf.Node, name string) error {
 	prefix, group := strings.CutSuffix(name, "*")
 	switch {

@@ -124,7 +124,7 @@ func TestGroupErrors(t *testing.T) {
 		"[models.\"*\".datasets.\"films-*\".train]\nepohcs = 1":       `experiments.toml:2: models.*.datasets.films-*.train.epohcs: unknown key; did you mean "epochs"?`,
 		"[models.\"*\"]\ndatasets = 1":                                `experiments.toml:2: models.*.datasets: expected a table, got the integer 1`,
 		"[models.fame-no-moe.datasets.\"films-*\"]\nexperts = 3":      `experiments.toml:2: models.fame-no-moe.datasets.films-*.experts: fame-no-moe is fame with this setting fixed; set it in models.fame, or for another variant`,
-		"[models.sasrec.datasets.\"films-*\".pretrain]\nbatch = 3":    `experiments.toml:1: models.sasrec.datasets.films-*.pretrain: sasrec does not start from texts`,
+		"[models.sasrec.datasets.\"films-*\".pretrain]\nbatch = 3":    `experiments.toml:1: models.sasrec.datasets.films-*.pretrain: sasrec is not initialised from texts`,
 		"[models]\n\"*\" = 1":                                         `experiments.toml:2: models.*: expected a table, got the integer 1`,
 		"[models.\"*\".datasets]\n\"films-*\" = 1":                    `experiments.toml:2: models.*.datasets.films-*: expected a table, got the integer 1`,
 		"[models.\"*\".datasets.\"films-*\".datasets.books]\nheads=1": `experiments.toml:1: models.*.datasets.films-*.datasets: no model has this setting`,
@@ -136,8 +136,8 @@ func TestGroupErrors(t *testing.T) {
 	}
 }
 
-// One table of the repository's file is about MovieLens, and holds for every model that drops
-// values out.
+// One table of the repository's file is about MovieLens and applies to every model with
+// dropout.
 func TestMovieLensTable(t *testing.T) {
 	c, err := Load(repoConfig, nil, registry.Models)
 	if err != nil {

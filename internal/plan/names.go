@@ -17,7 +17,7 @@ import (
 var tableKinds = []string{"datasets", "published", "claims", "breakdown", "pretrain"}
 
 // checkFileNames makes sure that the names of data sets and suites, which become names of
-// files, name one file each, within the results folder.
+// files, are the names of different files within the results folder.
 func (c *Config) checkFileNames() error {
 	var errs []error
 	for _, of := range []struct{ section, kind string }{{"datasets", "data set"}, {"suites", "suite"}} {
@@ -38,7 +38,7 @@ func (c *Config) checkFileNames() error {
 				}
 				lower := strings.ToLower(name)
 				if other, ok := folded[lower]; ok {
-					errs = append(errs, fmt.Errorf("%s: %s %q: expected a name that differs from %q (%s) by more than capital letters: some file systems do not tell these apart",
+					errs = append(errs, fmt.Errorf("%s: %s %q: expected a name that differs from %q (%s) by more than capital letters: some file systems ignore case",
 						where, kind, name, other, places[other]))
 				}
 				folded[lower] = name
@@ -59,9 +59,9 @@ func (c *Config) checkFileNames() error {
 	return errors.Join(errs...)
 }
 
-// checkPath makes sure that a file which a suite names lies in the configuration's
-// folder: it is read, and with -expect written, and the configuration may be somebody
-// else's. What -set names is the user's own choice.
+// checkPath makes sure that a file that a suite names is in the configuration's
+// folder. The file is read, and with -expect written, and the configuration may be
+// somebody else's. A path given with -set is the user's own choice.
 func checkPath(n *conf.Node, path string) error {
 	if path == "" || filepath.IsLocal(path) {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"famebench/internal/tinytest"
 )
 
-// someConfig has a data set and a suite of these names, and text behind.
+// someConfig has a data set and a suite of these names, followed by some text.
 func someConfig(data, suite, more string) string {
 	return fmt.Sprintf("[datasets.%q]\nformat = \"csv\"\npath = \"d.csv\"\ncolumns = { user = \"u\", item = \"i\" }\n"+
 		"[suites.%q]\nmodels = [\"sasrec\", \"markov\"]\ndatasets = [%q]\n%s", data, suite, data, more)
@@ -50,11 +50,11 @@ func TestNamesOfFiles(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := loadText(t, someConfig("z", "s", ""), "s.tuned=/elsewhere/x.toml"); err != nil {
-		t.Errorf("what -set names is the user's own choice: %v", err)
+		t.Errorf("a path given with -set is refused: %v", err)
 	}
 }
 
-// What amounts to more runs than anybody does is refused at once.
+// A suite of more runs than anybody does is refused at once.
 func TestTooManyRuns(t *testing.T) {
 	list := func(n int) string {
 		return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(make([]int, n))), ","), "[]")
@@ -68,10 +68,10 @@ func TestTooManyRuns(t *testing.T) {
 	}
 	for _, tt := range []struct{ more, want string }{
 		{"seeds = [" + count(150_000) + "]", "c.toml:8: suites.s.seeds: expected a list of at most 10000 values, got 150000"},
-		{"seeds = [" + list(9_000) + "]", "c.toml:8: suites.s.seeds: seed 0 stands there twice"},
+		{"seeds = [" + list(9_000) + "]", "c.toml:8: suites.s.seeds: seed 0 is listed twice"},
 		{"grid = true\naxes.heads = [" + count(100) + "]\naxes.layers = [" + count(100) + "]\naxes.train.epochs = [" + count(100) + "]",
-			"c.toml:5: suites.s: the suite amounts to 1000001 runs; expected at most 100000"}, // Markov is one
-		{"seeds = [" + count(1000) + "]\naxes.layers = [" + count(100) + "]", "c.toml:5: suites.s: the suite amounts to 101001 runs; expected at most 100000"},
+			"c.toml:5: suites.s: expected at most 100000 runs, got 1000001"}, // Markov is one
+		{"seeds = [" + count(1000) + "]\naxes.layers = [" + count(100) + "]", "c.toml:5: suites.s: expected at most 100000 runs, got 101001"},
 		{"axes.layers = [" + count(101) + "]", "c.toml:8: suites.s.axes.layers: expected an axis of at most 100 values, got 101"},
 	} {
 		_, err := loadText(t, someConfig("z", "s", tt.more))
@@ -89,7 +89,7 @@ func TestTooManyRuns(t *testing.T) {
 	}
 }
 
-// A mistake is reported once, however many suites, layers and axes read it.
+// A mistake is reported once, however many suites, layers and axes contain it.
 func TestOneMistakeOneMessage(t *testing.T) {
 	var more strings.Builder
 	for i := range 5 {

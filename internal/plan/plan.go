@@ -20,56 +20,57 @@ import (
 	"famebench/internal/train"
 )
 
-// Run is one run of a plan: a spec with its id, and what a child process needs
-// besides.
+// Run is one run of a plan: a spec with its id, and what else a child process
+// needs.
 type Run struct {
 	ID  string
 	Job Job
-	At  string // its place on the suite's axes, in words; "" where it has none
+	At  string // its place on the suite's axes, in words; "" if it has none
 
 	point point
 }
 
-// Job is what a child process gets on its standard input.
+// Job is what a child process reads from its standard input.
 type Job struct {
 	Kind string      `json:"kind"` // KindCompare or KindCost
 	Spec record.Spec `json:"spec"`
 	// Local are training settings that decide when a run stops or saves, not
-	// what it computes; they take no part in the id.
+	// what it computes; they are not part of the id.
 	Local  record.Settings `json:"local,omitempty"`
-	Device string          `json:"device"` // as asked for, such as "cuda:1"
-	Root   string          `json:"root"`   // where relative paths of data sets start
+	Device string          `json:"device"` // as requested, such as "cuda:1"
+	Root   string          `json:"root"`   // where relative paths of data sets begin
 	Out    string          `json:"out"`    // results folder
 	Source Source          `json:"source"`
 	// Code is the hash of the sources that decide the model's results. The child is the
 	// same program and computes it itself.
 	Code string `json:"-"`
-	// Again: a record made by other code is replaced. Without, it is used.
+	// Again: a record made by other code is replaced. Otherwise it is used.
 	Again bool `json:"again,omitempty"`
-	// UnpackLimit is that of the data set; like Local it takes no part in the id.
+	// UnpackLimit is that of the data set; like Local it is not part of the id.
 	UnpackLimit int `json:"unpack_limit,omitempty"`
-	// Moved says how to open the data of a recorded run where Spec's way does not: it is
-	// what Config, the file, says of the data set of that name.
+	// Moved says how to open the data of a recorded run if Spec's way fails: as the file
+	// Config describes the data set of that name.
 	Moved  record.Settings `json:"moved,omitempty"`
 	Config string          `json:"config,omitempty"`
-	// Encoder is the folder of the text encoder of a run with a start; "" is where
-	// scripts/fetch-encoder.sh puts it.
+	// Encoder is the folder of the text encoder, for a run that is initialised
+	// from texts; "" is where scripts/fetch-encoder.sh puts it.
 	Encoder string `json:"encoder,omitempty"`
 
 	items int // of the data set, while a run is planned; 0: not known
 }
 
-// localSettings are the training settings that stand in Job.Local. A run that
-// its time limit stops is marked; one that it does not stop is the run without
-// a limit, so both have one id.
+// localSettings are the training settings in Job.Local. A run that its time
+// limit stops is marked. A run that it does not stop equals the run without a
+// limit, so both have the same id.
 var localSettings = []string{"time_limit", "checkpoint_every"}
 
-// Source is the state of the source tree at the start. ("go run" stamps no
-// version into the binary, so git is asked.)
+// Source is the state of the source tree when the program starts. ("go run"
+// stamps no version into the binary, so it is read from git.)
 type Source struct {
 	Commit string `json:"commit,omitempty"` // empty: not a git checkout, or no git
-	Dirty  bool   `json:"dirty,omitempty"`  // uncommitted changes, those in the results folder left out
-	// Changed are the files that have them, slash-separated, from the top of the checkout.
+	Dirty  bool   `json:"dirty,omitempty"`  // uncommitted changes, except in the results folder
+	// Changed are the files with uncommitted changes, slash-separated, from the top of the
+	// checkout.
 	Changed []string `json:"-"`
 }
 
@@ -90,9 +91,11 @@ type Data struct {
 	Stats    datasets.Stats
 	Warnings []string
 	Recorded bool // known from records only
+
+	cases *record.Cases // nil: known from records only
 }
 
-// Plan is what a suite amounts to on this machine.
+// Plan lists the runs of a suite on this machine.
 type Plan struct {
 	Suite   Suite
 	Threads int // of each run
@@ -101,44 +104,44 @@ type Plan struct {
 	Skipped []Skip
 	// Changed names the sources of the plan's models that have uncommitted changes.
 	Changed []string
-	// Encoders says which text encoders the runs use and how, a line each; without
-	// those that an earlier plan of the configuration has.
+	// Encoders says which text encoders the runs use and how, one line each,
+	// without those of earlier plans of the configuration.
 	Encoders []string
 }
 
-// Skip is something that the suite names and that cannot be run here.
+// Skip is something that the suite names but that cannot be run here.
 type Skip struct {
 	What    string `json:"what"` // a data set, or a model with its place on the axes
 	Reason  string `json:"reason"`
-	Missing bool   `json:"missing,omitempty"` // it, or what it needs, is not on this machine; the reason may name paths
+	Missing bool   `json:"missing,omitempty"` // it, or a file that it needs, is not on this machine; the reason may name paths
 }
 
-// Options say where a plan's runs compute.
+// Options say where and how a plan's runs compute.
 type Options struct {
 	Device  string // "cpu", "cuda" or "cuda:N"; "" is "cpu"
 	Threads int    // of a run; 0: all cores
 	Out     string // results folder
 	Source  Source
-	Strict  bool // a data set that is not there is an error
+	Strict  bool // a missing data set is an error
 	Again   bool // runs whose records were made by other code are done again
 
-	// Recorded gives the records that a report may use: a data set or a text encoder
-	// that is not here is then taken to be what a record says of it. nil: runs are
-	// planned to be done, for which both must be here.
+	// Recorded returns the records that a report may use: a missing data set or text
+	// encoder is then taken to be what a record says of it. nil: the runs are to be
+	// done, so both must be available.
 	Recorded func() ([]*record.Record, error)
 }
 
-// Plan opens the data sets of a suite, for their fingerprints, and lists its
-// runs: by data set, model, place on the axes, seed. A floor draws no random
-// numbers, so it runs once, with the first seed. What cannot be run is listed too:
-// a data set that is not there, and settings that a model refuses, such as heads
-// that do not divide the hidden size.
+// Plan opens the data sets of a suite, for their fingerprints, and lists its runs:
+// by data set, model, place on the axes, seed. A non-neural baseline uses no
+// random numbers, so it runs once, with the first seed. The plan also lists what
+// cannot be run: missing data sets, and settings that a model refuses, such as
+// heads that do not divide the hidden size.
 func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
 	return c.plan(s, o, func(e registry.Entry, _ string) []point { return c.points(s, e) })
 }
 
-// plan lists the runs at the points that a function gives for a model on a data
-// set.
+// plan lists the runs at the points that a function returns for a model on a
+// data set.
 func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset string) []point) (*Plan, error) {
 	if o.Device == "" {
 		o.Device = "cpu"
@@ -194,7 +197,7 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 					if len(at.axes) == 0 {
 						break
 					}
-					continue // another place may do
+					continue // other places on the axes may be valid
 				}
 				if invalid := (invalidError{}); errors.As(err, &invalid) && len(at.axes) > 0 {
 					p.Skipped = append(p.Skipped, Skip{What: what, Reason: invalid.reason.Error()})
@@ -204,7 +207,7 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 					return nil, err
 				}
 				for _, r := range runs {
-					if !planned[r.ID] { // an axis may hold the value that is configured anyway
+					if !planned[r.ID] { // an axis may contain the configured value
 						planned[r.ID] = true
 						p.Runs = append(p.Runs, r)
 					}
@@ -227,7 +230,7 @@ func skipText(skipped []Skip) string {
 	return strings.Join(s, "; ")
 }
 
-// runsAt lists the runs of a model at a point of the axes, one a seed.
+// runsAt lists the runs of a model at a point of the axes, one per seed.
 func (c *Config) runsAt(s Suite, e registry.Entry, base Job, data *datasets.Dataset, at point, o Options) ([]Run, error) {
 	here, err := c.at(s, e, at)
 	if err != nil {
@@ -262,18 +265,19 @@ func (c *Config) runsAt(s Suite, e registry.Entry, base Job, data *datasets.Data
 			}
 			runs = append(runs, Run{ID: id, Job: j, At: at.String(), point: at})
 		}
-		if e.Floor != nil || s.Kind == KindCost {
+		if e.NonNeural != nil || s.Kind == KindCost {
 			break
 		}
 	}
 	return runs, nil
 }
 
-// PaperBatch is the batch size, in targets, of the papers' code: every neural
-// model's cost is measured with it besides the configured one.
+// PaperBatch is the batch size, in targets, of the papers' code. The cost of
+// every neural model is measured with it as well as with the configured one.
 const PaperBatch = 256
 
-// costJobs measures a neural model with its own batch size and the papers'.
+// costJobs lists the jobs that measure a neural model with its own batch size
+// and the papers'.
 func (c *Config) costJobs(job Job) ([]Job, error) {
 	t := train.Defaults()
 	if err := job.Spec.Train.Apply(&t); err != nil {
@@ -289,7 +293,7 @@ func (c *Config) costJobs(job Job) ([]Job, error) {
 }
 
 func datasetSpec(name string, c datasets.Config, fingerprint string) (record.Dataset, error) {
-	b, err := json.Marshal(c) // leaves out what is at its default
+	b, err := json.Marshal(c) // leaves out settings at their default
 	if err != nil {
 		return record.Dataset{}, err
 	}
@@ -302,7 +306,7 @@ func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 	spec := &job.Spec
 	spec.Versions = e.Versions()
 	spec.Untested = job.Kind == KindTune
-	if e.Floor != nil {
+	if e.NonNeural != nil {
 		spec.Floor = true
 		return nil
 	}
@@ -331,11 +335,11 @@ func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 	return nil
 }
 
-// Settings gives the hyper-parameters and training settings of a job, every
-// default filled in.
+// Settings returns the hyper-parameters and training settings of a job, with
+// every default filled in.
 func (j Job) Settings(e registry.Entry) (params any, t train.Config, err error) {
 	t = e.TrainDefaults()
-	if e.Floor != nil {
+	if e.NonNeural != nil {
 		return nil, t, nil
 	}
 	params = clone(e.Defaults)
@@ -348,7 +352,7 @@ func (j Job) Settings(e registry.Entry) (params any, t train.Config, err error) 
 	return params, t, j.Local.Apply(&t)
 }
 
-// State says what is to be done about a run.
+// State is the state of a run in a results folder, with the reason.
 type State struct {
 	Status  string // "done", "to run", "failed", "running", "stopped by its time limit"
 	Comment string
@@ -363,14 +367,14 @@ const (
 	StateTime    = "stopped by its time limit"
 )
 
-// State looks a run up in a results folder.
+// State looks up a run in a results folder.
 func (r Run) State(s record.Store) (State, error) {
 	rec, err := r.Job.Record(s, r.ID)
 	if err != nil {
 		return State{}, err
 	}
 	if rec != nil && rec.Result.Status == record.Time {
-		return State{StateTime, "raise train.time_limit to go on from its checkpoint"}, nil
+		return State{StateTime, "raise train.time_limit to continue from its checkpoint"}, nil
 	}
 	if rec != nil {
 		return State{Status: StateDone}, nil
@@ -386,14 +390,14 @@ func (r Run) State(s record.Store) (State, error) {
 	if f != nil {
 		return State{StateFailed, f.Reason}, nil
 	}
-	if f, _ := s.ReadFailure(r.ID); f != nil && f.Environment { // one that cannot be read is an error above
+	if f, _ := s.ReadFailure(r.ID); f != nil && f.Environment { // an unreadable record is an error above
 		return State{StateToRun, "last attempt: " + f.Reason}, nil
 	}
 	return State{Status: StateToRun}, nil
 }
 
 // Record returns the record of a job if there is no need to do it again, nil
-// otherwise. A run that a time limit stopped goes on when there is more time. A record
+// otherwise. A run that a time limit stopped continues if there is more time. A record
 // that other code made does not count if the job says so.
 func (j Job) Record(s record.Store, id string) (*record.Record, error) {
 	r, err := s.Read(id)
@@ -404,7 +408,7 @@ func (j Job) Record(s record.Store, id string) (*record.Record, error) {
 		return nil, err
 	}
 	if same, err := r.Result.Spec.Same(j.Spec); err != nil || !same {
-		return nil, cmp.Or(err, fmt.Errorf("%s: the record is of another run whose id happens to be the same; write this run to another folder with -out", s.RecordPath(id)))
+		return nil, cmp.Or(err, fmt.Errorf("%s: the record belongs to another run whose id happens to be the same; write this run to another folder with -out", s.RecordPath(id)))
 	}
 	if j.Again && r.Measured.Code != j.Code {
 		return nil, nil
@@ -417,8 +421,8 @@ func (j Job) Record(s record.Store, id string) (*record.Record, error) {
 	return r, nil
 }
 
-// Failure returns what kept a job from leaving a record, nil if nothing did or if
-// it may be otherwise now.
+// Failure returns why a job left no record, nil if there is no failure or if the
+// job may succeed now.
 func (j Job) Failure(s record.Store, id string) (*record.Failure, error) {
 	f, err := s.ReadFailure(id)
 	if f == nil || err != nil || f.Environment {
@@ -432,7 +436,8 @@ func (j Job) Failure(s record.Store, id string) (*record.Failure, error) {
 	return f, nil
 }
 
-// moreTime tells whether a job has more time than the limit of an earlier attempt.
+// moreTime reports whether a job has more time than the limit of an earlier
+// attempt.
 func (j Job) moreTime(than float64) (bool, error) {
 	t, err := j.TimeLimit()
 	return t == 0 || t > than, err
@@ -444,14 +449,17 @@ func (j Job) TimeLimit() (float64, error) {
 	return t.TimeLimit, err
 }
 
-// WriteData stores the statistics of a plan's data sets, where they are not stored
-// already. What only records know was read from there.
+// WriteData stores the statistics and the test cases of a plan's data sets that are not
+// stored yet. Those of data sets that are known only from records were read from there.
 func (p *Plan) WriteData(s record.Store) error {
 	for _, d := range p.Data {
-		path := s.DatasetPath(d.Name, d.Stats.Fingerprint)
 		if d.Recorded {
 			continue
 		}
+		if err := s.WriteCases(d.cases); err != nil {
+			return err
+		}
+		path := s.DatasetPath(d.Name, d.Stats.Fingerprint)
 		if stored, err := ReadStats(path, d.Name, d.Stats.Fingerprint); err == nil && reflect.DeepEqual(stored, d.Stats) {
 			continue
 		}
@@ -460,4 +468,16 @@ func (p *Plan) WriteData(s record.Store) error {
 		}
 	}
 	return nil
+}
+
+// newCases takes from a split the numbers by which breakdowns group its test
+// users.
+func newCases(d record.Dataset, s *datasets.Split) *record.Cases {
+	counts := s.TrainingCounts()
+	c := &record.Cases{Dataset: d, Protocol: s.Kind}
+	for _, test := range s.Test {
+		c.Training = append(c.Training, int32(counts[test.Target]))
+		c.History = append(c.History, int32(len(test.History)))
+	}
+	return c
 }

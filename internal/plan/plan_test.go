@@ -13,7 +13,7 @@ import (
 )
 
 // TestPlan pins the ids of a tiny data set. An id that changes orphans records:
-// only a raised train.Version or rank.Version is a reason to pin anew.
+// only a raised train.Version or rank.Version is a reason to pin new ones.
 func TestPlan(t *testing.T) {
 	dir := tinytest.Folder(t, tinytest.Config)
 	for _, tt := range []struct {
@@ -24,11 +24,12 @@ func TestPlan(t *testing.T) {
 		{"quick", nil, "tiny-popularity-s0-8e766103 tiny-markov-s0-fa6904d7"},
 		{"neural", nil, "tiny-sasrec-s0-92da93e3 tiny-sasrec-s1-88033870"},
 		{"neural", []string{"suites.neural.seeds=[1]"}, "tiny-sasrec-s1-88033870"},
-		// When to stop or save is not what is computed.
+		// When a run stops or saves does not change what it computes.
 		{"neural", []string{"train.time_limit=9", "train.checkpoint_every=5"}, "tiny-sasrec-s0-92da93e3 tiny-sasrec-s1-88033870"},
-		// A value that is said to be the default is the default.
+		// A value that is set to the default is the default.
 		{"neural", []string{"sasrec.heads=2", "train.patience=10"}, "tiny-sasrec-s0-92da93e3 tiny-sasrec-s1-88033870"},
-		// A floor has one seed: it draws no random numbers.
+		// A non-neural baseline has one seed, because it uses no random
+		// numbers.
 		{"quick", []string{"suites.quick.seeds=[3, 4]", "suites.quick.models=[\"popularity\"]"}, "tiny-popularity-s3-962d5701"},
 	} {
 		p, _ := planTiny(t, dir, tt.suite, tt.sets...)
@@ -69,8 +70,8 @@ func TestTimeLimitedRecordIsDoneUntilThereIsMoreTime(t *testing.T) {
 	}
 }
 
-// While a model is developed, its records of other code are not used; those of other
-// models are.
+// While a model has uncommitted changes, its records of other code are not used;
+// those of other models are.
 func TestUncommittedChangesOfAModel(t *testing.T) {
 	dir := t.TempDir()
 	tinytest.Write(t, filepath.Join(dir, FileName), `
@@ -92,9 +93,9 @@ datasets = ["d"]
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		changed []string
-		again   string
-		told    []string
+		changed  []string
+		again    string
+		reported []string
 	}{
 		{nil, "", nil},
 		{[]string{"README.md", "models/fame_test.go"}, "", nil},
@@ -112,13 +113,13 @@ datasets = ["d"]
 				again = append(again, m)
 			}
 		}
-		if got := strings.Join(again, " "); got != tt.again || !slices.Equal(p.Changed, tt.told) {
-			t.Errorf("%q changed: %q again, %q told; want %q, %q", tt.changed, got, p.Changed, tt.again, tt.told)
+		if got := strings.Join(again, " "); got != tt.again || !slices.Equal(p.Changed, tt.reported) {
+			t.Errorf("%q changed: %q again, %q reported; want %q, %q", tt.changed, got, p.Changed, tt.again, tt.reported)
 		}
 	}
 }
 
-// Leave-one-out needs no hash of its own, so ids made before there was one stay.
+// Leave-one-out needs no hash of its own, so older ids do not change.
 func TestLeaveOneOutHasNoSplitHash(t *testing.T) {
 	p, _ := planTiny(t, tinytest.Folder(t, tinytest.Config), "quick")
 	if s := p.Runs[0].Job.Spec; s.Dataset.Split != "" || s.Protocol != datasets.LeaveOneOut {

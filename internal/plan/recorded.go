@@ -12,12 +12,12 @@ import (
 	"famebench/internal/train"
 )
 
-// A report needs records and nothing else. What a run's id is hashed from is partly
-// in files, though: the data's fingerprint, the texts', the encoder's. Where these
-// are not here, the records say what they were.
+// A report needs only records. But a run's id is partly hashed from files: the
+// fingerprints of the data, the texts and the encoder. If these files are missing,
+// the records say what they were.
 
-// open opens a data set, and says what it adds to a spec and to a plan. data is nil
-// where only records know it.
+// open opens a data set and returns what it adds to a spec and to a plan. data is
+// nil if the data set is known only from records.
 func (c *Config) open(name string, dc datasets.Config, o Options) (data *datasets.Dataset, spec record.Spec, info Data, err error) {
 	data, err = datasets.Open(dc, c.Root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -33,18 +33,19 @@ func (c *Config) open(name string, dc datasets.Config, o Options) (data *dataset
 	if spec.Dataset, err = datasetSpec(name, dc, info.Stats.Fingerprint); err != nil {
 		return data, spec, info, err
 	}
-	split, err := datasets.NewSplit(data, "") // a split that cannot be made is an error of the plan
+	split, err := datasets.NewSplit(data, "") // an impossible split is an error of the plan
 	if err != nil {
 		return data, spec, info, err
 	}
 	spec.Dataset.Split = split.Fingerprint()
+	info.cases = newCases(spec.Dataset, split)
 	return data, spec, info, nil
 }
 
-// lastRecorded is the spec of the newest record that is as is says; nil if there is
-// none, or if records are not to be used. There may be records of several states of a
-// file that was changed: without the file nothing else says which one is meant, and the
-// records of the others are then named as stale.
+// lastRecorded returns the spec of the newest record for which is returns true; nil if
+// there is none, or if records are not to be used. If a file was changed, there may be
+// records of several of its states. Without the file, the newest record decides, and
+// records of other states are reported as stale.
 func (o Options) lastRecorded(is func(record.Spec) bool) (*record.Spec, error) {
 	if o.Recorded == nil {
 		return nil, nil
@@ -65,8 +66,8 @@ func (o Options) lastRecorded(is func(record.Spec) bool) (*record.Spec, error) {
 	return &last.Result.Spec, nil
 }
 
-// recordedData takes a data set that is missing from a record of its name and
-// configuration; without one the error stays what it was.
+// recordedData takes a missing data set from a record of its name and
+// configuration. Without such a record it returns the original error.
 func (o Options) recordedData(name string, dc datasets.Config, missing error) (spec record.Spec, info Data, err error) {
 	want, err := datasetSpec(name, dc, "")
 	if err != nil {
@@ -91,14 +92,14 @@ func (o Options) recordedData(name string, dc datasets.Config, missing error) (s
 }
 
 // ReadStats reads the statistics of a data set. Files of older versions have no
-// checksum: what follows from other numbers there must do so.
+// checksum; their numbers must be consistent.
 func ReadStats(path, name, fingerprint string) (datasets.Stats, error) {
 	var s datasets.Stats
 	if _, err := record.ReadSealed(path, &s); err != nil {
 		return s, err
 	}
 	if s.Name != name || s.Fingerprint != fingerprint {
-		return s, fmt.Errorf("%s is about other data: expected %s, fingerprint %.8s, got %.40q, %.8q", path, name, fingerprint, s.Name, s.Fingerprint)
+		return s, fmt.Errorf("%s describes other data: expected %s, fingerprint %.8s, got %.40q, %.8q", path, name, fingerprint, s.Name, s.Fingerprint)
 	}
 	users, items, n := float64(s.Users), float64(s.Items), float64(s.Interactions)
 	ok := s.Users > 0 && s.Items > 0 && s.Interactions >= s.Users && s.AvgLength == n/users && s.Density == n/users/items &&
@@ -112,9 +113,9 @@ func ReadStats(path, name, fingerprint string) (datasets.Stats, error) {
 	return s, nil
 }
 
-// recordedStart completes the start of a spec, for which something is missing, from a
-// record of the same data and settings of pre-training; without one the error stays
-// what it was.
+// recordedStart completes the initialisation of a spec, for which a file is missing,
+// from a record of the same data and pre-training settings. Without such a record it
+// returns the original error.
 func (o Options) recordedStart(spec *record.Spec, missing error) error {
 	found, err := o.lastRecorded(func(s record.Spec) bool {
 		return s.Start != nil && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Start.Version == spec.Start.Version && s.Start.Settings.Equal(spec.Start.Settings)
@@ -129,9 +130,9 @@ func (o Options) recordedStart(spec *record.Spec, missing error) error {
 	return nil
 }
 
-// Complete adds to a record the settings that are younger than it, at their defaults:
-// what runs did before there was the setting. Tables and figures tell rows apart by
-// them.
+// Complete adds the settings that are newer than a record to it, at their defaults,
+// which is how runs behaved before these settings existed. Tables and figures
+// distinguish rows by them.
 func Complete(r *record.Record) error {
 	e, ok := registry.Find(registry.Models, r.Result.Spec.Model)
 	if !ok || r.Resolved == nil {
@@ -160,9 +161,9 @@ func Resolved(params any, t train.Config) (map[string]record.Settings, error) {
 	return map[string]record.Settings{"params": p, "train": tr}, errors.Join(err1, err2)
 }
 
-// RecordedJob is the job that uses a recorded run again. A record says where its data were
-// on the machine that made it. Where they are not there, the data set of that name in the
-// configuration is taken, and the encoder that the configuration names.
+// RecordedJob returns the job that uses a recorded run again. A record says where its data
+// were on the machine that made it. If they are not there, the data set of that name in
+// the configuration is used. The encoder is the one that the configuration names.
 func (c *Config) RecordedJob(r *record.Record, out string, source Source) Job {
 	job := RecordedJob(r, c.Root, out, source)
 	job.Config = c.Path
@@ -180,7 +181,7 @@ func (c *Config) RecordedJob(r *record.Record, out string, source Source) Job {
 	return job
 }
 
-// RecordedJob is the job that repeats a record in another results folder.
+// RecordedJob returns the job that repeats a record in another results folder.
 func RecordedJob(r *record.Record, root, out string, source Source) Job {
 	return Job{Kind: KindCompare, Spec: r.Result.Spec, Device: r.Result.Spec.Device, Root: root, Out: out, Source: source}
 }

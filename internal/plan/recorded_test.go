@@ -1,21 +1,25 @@
 package plan
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"famebench/datasets"
 	"famebench/internal/record"
+	"famebench/internal/registry"
 	"famebench/internal/tinytest"
 )
 
-// A record from before there was a setting has its default, or what its variant fixes;
-// what it tells stays.
+// A record that is older than a setting has its default, or the value that its variant
+// fixes. Its recorded values do not change.
 func TestComplete(t *testing.T) {
 	r := &record.Record{Resolved: map[string]record.Settings{"params": {"hidden": []byte("8")}, "train": {}}}
 	r.Result.Spec.Model, r.Result.Spec.Start = "fame-plus-pca", &record.Start{}
@@ -38,8 +42,8 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// A file that was changed has records of both states. Without it, those of the newest
-// are reported, whichever id comes first.
+// A changed file has records of both states. Without the file, those of the newest
+// state are reported, whichever id comes first.
 func TestNewestRecordedState(t *testing.T) {
 	var all []*record.Record
 	for _, r := range []struct {
@@ -70,8 +74,8 @@ func TestNewestRecordedState(t *testing.T) {
 	}
 }
 
-// The committed statistics, which have no checksum, are accepted; with one number that
-// does not fit the others they are not, and with a checksum any other number is refused.
+// The committed statistics, which have no checksum, are accepted. Without a checksum, a
+// number that contradicts the others is refused; with one, any changed number is.
 func TestStatisticsAreChecked(t *testing.T) {
 	paths, err := filepath.Glob("../../results/datasets/*.json")
 	if err != nil || len(paths) < 4 {
@@ -123,5 +127,66 @@ func TestTunedValuesAreChecked(t *testing.T) {
 		if err := checkTuned("tune.toml", []byte(text)); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "tune.toml") {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+func TestCasesByHand(t *testing.T) {
+	s := &datasets.Split{Data: &datasets.Dataset{NumItems: 3}, Kind: datasets.LeaveOneOut, Train: [][]int32{{1, 2, 1}, {1}},
+		Valid: []datasets.Case{{User: 0, History: []int32{1, 2, 1}, Target: 3}},
+		Test:  []datasets.Case{{User: 0, History: []int32{1, 2, 1, 3}, Target: 1}, {User: 1, History: []int32{1}, Target: 3}}}
+	d := record.Dataset{Name: "hand", Fingerprint: "ab"}
+	want := &record.Cases{Dataset: d, Protocol: "leave-one-out", Training: []int32{3, 0}, History: []int32{4, 1}}
+	if got := newCases(d, s); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// The committed test cases are those of the data that are here. Those of all data fit the
+// statistics: a history of leave-one-out is a whole sequence without its last item.
+func TestCommittedCases(t *testing.T) {
+	store := record.Store{Dir: "../../results"}
+	c, err := Load("../../experiments.toml", nil, registry.Models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := filepath.Glob("../../results/datasets/*.json")
+	if err != nil || len(paths) < 5 {
+		t.Fatalf("%q, %v", paths, err)
+	}
+	compared := 0
+	for _, path := range paths {
+		var s datasets.Stats
+		if _, err := record.ReadSealed(path, &s); err != nil {
+			t.Fatal(err)
+		}
+		got, err := store.ReadCases(record.Dataset{Name: s.Name, Fingerprint: s.Fingerprint}, datasets.LeaveOneOut, s.Users)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0
+		for _, n := range got.History {
+			sum += int(n)
+		}
+		if want := s.Interactions - s.Users; sum != want || s.ShortUsers > 0 {
+			t.Errorf("%s: histories of %d items in all, want %d", path, sum, want)
+		}
+		dc, err := c.Dataset(s.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, info, err := c.open(s.Name, dc, Options{})
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		compared++
+		if !slices.Equal(got.Training, info.cases.Training) || !slices.Equal(got.History, info.cases.History) {
+			t.Errorf("%s: the committed test cases are not those of the data", s.Name)
+		}
+	}
+	if compared < 4 {
+		t.Errorf("%d data sets were compared, want the 4 that are embedded", compared)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"famebench/pretrain"
 )
 
-// startPaths are the tables that hold the settings of a model's start, weaker
-// first; the last is that of the suite.
+// startPaths are the tables with the settings of a model's initialisation,
+// weaker first; the last is that of the suite.
 func startPaths(e registry.Entry, dataset, suite string) [][]string {
 	paths := [][]string{{"pretrain"}}
 	for _, d := range forData(dataset) {
@@ -28,7 +28,7 @@ func startPaths(e registry.Entry, dataset, suite string) [][]string {
 	return append(paths, []string{"suites", suite, "pretrain"})
 }
 
-// Start returns the settings of a model's start on a data set in a suite. The
+// Start returns the settings of a model's initialisation on a data set in a suite. The
 // order, weakest first: defaults, [pretrain], [pretrain.datasets.D] (of groups of data sets
 // first), "pretrain" in the tables of function tables, [suites.S.pretrain], and the same of
 // every stronger layer.
@@ -46,7 +46,7 @@ func (c *Config) Start(e registry.Entry, dataset, suite string) (pretrain.StartC
 		e.FixStart(&s)
 	}
 	if err := s.Validate(); err != nil {
-		return s, invalidError{fmt.Sprintf("%s: start of %s on %s", c.Path, e.Name, dataset), err}
+		return s, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, dataset), err}
 	}
 	return s, nil
 }
@@ -57,7 +57,12 @@ func (c *Config) checkStart(path ...string) error {
 	s := pretrain.StartDefaults()
 	for _, layer := range c.layers() {
 		n, err := layer.Sub(path...)
-		errs = append(errs, err, conf.Decode(n.Without("datasets"), &s))
+		errs = append(errs, err, conf.Decode(n.Without(slices.Concat(pretrain.Gone, []string{"datasets"})...), &s))
+		for _, key := range n.Keys() {
+			if slices.Contains(pretrain.Gone, key) { // ids may hold it, so it is not passed over in silence
+				errs = append(errs, n.Table[key].Errorf("this setting is gone, since it made no difference to any result: remove it"))
+			}
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -87,11 +92,12 @@ func (c *Config) encoderDir(s pretrain.StartConfig) (string, error) {
 	return c.Abs(s.Encoder), nil
 }
 
-// missingError is about something that a run needs and that is not here.
+// missingError is about something that a run needs and that is missing on this
+// machine.
 type missingError struct{ error }
 
-// fillStartSettings adds to a spec the settings of a start, without those that make no
-// difference to it.
+// fillStartSettings adds the settings of an initialisation to a spec, without those
+// that make no difference to it.
 func (c *Config) fillStartSettings(spec *record.Spec, e registry.Entry, suite string) (pretrain.StartConfig, error) {
 	s, err := c.Start(e, spec.Dataset.Name, suite)
 	if err != nil {
@@ -102,7 +108,8 @@ func (c *Config) fillStartSettings(spec *record.Spec, e registry.Entry, suite st
 	return s, err
 }
 
-// fillStart adds to a spec what decides a start: settings, texts, encoder.
+// fillStart adds everything that decides an initialisation to a spec: settings,
+// texts, encoder.
 func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, suite string) error {
 	s, err := c.fillStartSettings(&job.Spec, e, suite)
 	if err != nil {
@@ -113,13 +120,13 @@ func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, s
 		return err
 	}
 	if hidden, heads, err := s.Shape(params); err != nil || hidden%heads != 0 {
-		return errors.Join(err, invalidError{fmt.Sprintf("%s: start of %s on %s", c.Path, e.Name, job.Spec.Dataset.Name),
+		return errors.Join(err, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, job.Spec.Dataset.Name),
 			fmt.Errorf("pretrain.heads = %d does not divide hidden = %d", heads, hidden)})
 	}
 	if !s.Reads() {
 		return nil
 	}
-	open := s // what records are looked up by where the data or the folder is not here
+	open := s // records are looked up by this if the data or the folder is missing
 	open.Pooling = cmp.Or(s.Pooling, string(bert.MeanPooling))
 	if job.Spec.Start.Settings, err = open.Settings(); err != nil {
 		return err
@@ -138,7 +145,7 @@ func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, s
 	if err != nil {
 		return err
 	}
-	if _, err := data.Metadata(); err != nil { // the wrong file or a damaged one: not a reason to skip the model
+	if _, err := data.Metadata(); err != nil { // a wrong or damaged file is not a reason to skip the model
 		return err
 	}
 	texts, facets, err := s.Read(data)
@@ -154,15 +161,15 @@ func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, s
 	return nil
 }
 
-// encoders remembers the folders of text encoders, for which a plan asks for each run,
-// and how texts are encoded with them.
+// encoders caches the folders of text encoders, which a plan needs for each run, and
+// how texts are encoded with them.
 type encoders struct {
 	folders map[string]bert.Folder
-	used    []string // a line for each folder and way, in the order of their first use
-	said    int      // how many of these earlier plans have
+	used    []string // one line for each folder and way of encoding, in the order of their first use
+	said    int      // number of these that earlier plans have
 }
 
-// follow opens a folder, and sets in s what the folder decides.
+// follow opens a folder, and sets those settings in s that the folder decides.
 func (c *encoders) follow(dir string, s *pretrain.StartConfig) (bert.Folder, error) {
 	f, ok := c.folders[dir]
 	if !ok {
@@ -176,7 +183,7 @@ func (c *encoders) follow(dir string, s *pretrain.StartConfig) (bert.Folder, err
 	set := bert.Pooling(s.Pooling)
 	o, err := f.Follow(bert.EncodeOptions{Pooling: set, MaxTokens: s.MaxTokens})
 	if err != nil {
-		return f, fmt.Errorf("%w; or set pretrain.pooling to mean, cls or max, which takes the place of the folder's modules", err)
+		return f, fmt.Errorf("%w; or set pretrain.pooling to mean, cls or max, which replaces the folder's modules", err)
 	}
 	s.Pooling, s.Normalise, s.MaxTokens = string(o.Pooling), o.Normalise, o.MaxTokens
 	if line := dir + ": " + f.Describe(set, "pretrain.pooling", o); !slices.Contains(c.used, line) {

@@ -19,14 +19,14 @@ type Suite struct {
 	Datasets []string `toml:"datasets" json:"datasets"`
 	Seeds    []int64  `toml:"seeds" json:"seeds"`
 	Axes     []Axis   `toml:"-" json:"axes,omitempty"`
-	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": draws trials of them, default
+	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
 	Tuned    string   `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
 
-	Trials      int `toml:"trials" json:"trials,omitempty"`             // kind "tune": settings tried of each model
-	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial goes to the end
+	Trials      int `toml:"trials" json:"trials,omitempty"`             // kind "tune": settings tried for each model
+	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial is trained to the end
 	Finalists   int `toml:"finalists" json:"finalists,omitempty"`       // kind "tune": trials trained to the end
 
-	shorten bool // TrialEpochs is the default: no trial is longer than a whole run
+	shorten bool // TrialEpochs is the default: no trial is longer than a complete run
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 }
@@ -36,7 +36,7 @@ const (
 	KindCompare = "compare" // train and rank every model on every data set with every seed
 	KindCost    = "cost"    // measure speed and memory; no records
 	KindTune    = "tune"    // search the axes on validation and write the best values to a file
-	KindCI      = "ci"      // compare, and fail where a result is below its expectation
+	KindCI      = "ci"      // compare, and fail if a result is below its expectation
 )
 
 var kinds = []string{KindCompare, KindCost, KindTune, KindCI}
@@ -74,94 +74,130 @@ func (c *Config) readSuites() error {
 	return once(errs)
 }
 
+// readSuite decodes and checks one suite.
 func (c *Config) readSuite(name string) (Suite, error) {
 	s := Suite{Name: name, Kind: KindCompare, Seeds: []int64{0}}
-	place := c.set // where an error about the suite as a whole points
-	decode := func() error {
-		for _, layer := range c.layers() {
-			n, err := layer.Sub("suites", name)
-			if err != nil {
-				return err
-			}
-			if err := conf.Decode(n.Without(suiteSubtable...), &s); err != nil {
-				return err
-			}
-			if n != nil && place == c.set {
-				place = n
-			}
-		}
-		return nil
-	}
-	if err := decode(); err != nil {
+	if err := c.decodeSuite(&s); err != nil {
 		return s, err
 	}
-	s.kindDefaults()
-	if err := errors.Join(decode(), c.checkTrain("suites", name, "train"), c.checkStart("suites", name, "pretrain")); err != nil {
+	s.kindDefaults() // and what the tables say again, since these are weaker
+	if err := errors.Join(c.decodeSuite(&s), c.checkTrain("suites", name, "train"), c.checkStart("suites", name, "pretrain")); err != nil {
 		return s, err
 	}
-	at := func(key string) *conf.Node { // where an error about a key points
-		for _, layer := range []*conf.Node{c.set, c.file} {
-			if n, _ := layer.Sub("suites", name); n != nil && n.Table[key] != nil {
-				return n.Table[key]
-			}
-		}
-		return place
-	}
-	var errs []error
-	if !slices.Contains(kinds, s.Kind) {
-		errs = append(errs, at("kind").Errorf("unknown kind %s%s", conf.Quote(s.Kind), conf.Hint(s.Kind, kinds)))
-	}
-	for _, key := range slices.Sorted(maps.Keys(kindKeys)) {
-		if n := at(key); n != place && s.Kind != kindKeys[key] {
-			errs = append(errs, n.Errorf("only suites of kind %q have this key", kindKeys[key]))
-		}
-	}
-	errs = append(errs,
-		checkNames(at("models"), "model", s.Models, registry.Names(c.registry)),
-		checkNames(at("datasets"), "data set", s.Datasets, c.Datasets()),
-		checkSeeds(at("seeds"), s.Seeds))
-	for key, path := range map[string]string{"tuned": s.Tuned, "expected": s.Expected} {
-		if n, _ := c.file.Sub("suites", name); n != nil && n.Table[key] == at(key) {
-			errs = append(errs, checkPath(at(key), path))
-		}
-	}
-	if s.Kind == KindTune {
-		if name == "published" {
-			errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: results/published.toml holds the numbers of others, and a search would write its own there", place.Where, name))
-		}
-		if at("finalists") == place && s.Trials >= 1 { // not set: no more than there are trials
-			s.Finalists = min(s.Finalists, s.Trials)
-		}
-		s.shorten = at("trial_epochs") == place
-		for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
-			if n < 1 {
-				errs = append(errs, at(key).Errorf("%d: want at least 1", n))
-			}
-		}
-		if s.TrialEpochs < 0 {
-			errs = append(errs, at("trial_epochs").Errorf("%d: want 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
-		}
-		if s.Finalists > s.Trials {
-			errs = append(errs, at("finalists").Errorf("%d finalists of %d trials", s.Finalists, s.Trials))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
+	at := c.suitePlaces(name)
+	if err := errors.Join(c.checkSuiteKeys(s, at), s.checkSearch(at)); err != nil {
 		return s, err
 	}
 	for _, model := range s.Models {
 		if e, _ := registry.Find(c.registry, model); s.Kind == KindTune && e.Neural == nil {
-			return s, at("models").Errorf("%s has nothing to tune", model)
+			return s, at.of("models").Errorf("%s has nothing to tune", model)
 		}
 	}
 	var err error
 	s.Axes, err = c.readAxes(s)
 	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
-		err = place.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
+		err = at.suite.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
 	}
 	if err == nil {
-		err = c.checkSize(place, s)
+		err = c.checkSize(at.suite, s)
 	}
 	return s, err
+}
+
+// decodeSuite sets the keys that any layer sets.
+func (c *Config) decodeSuite(s *Suite) error {
+	for _, layer := range c.layers() {
+		n, err := layer.Sub("suites", s.Name)
+		if err != nil {
+			return err
+		}
+		if err := conf.Decode(n.Without(suiteSubtable...), s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// suitePlaces says where errors about a suite point.
+type suitePlaces struct {
+	suite     *conf.Node // the suite as a whole
+	set, file *conf.Node // its tables; nil: there is none
+}
+
+func (c *Config) suitePlaces(name string) suitePlaces {
+	p := suitePlaces{suite: c.set}
+	for _, layer := range c.layers() {
+		if n, _ := layer.Sub("suites", name); n != nil && p.suite == c.set {
+			p.suite = n
+		}
+	}
+	p.set, _ = c.set.Sub("suites", name)
+	p.file, _ = c.file.Sub("suites", name)
+	return p
+}
+
+// of is the place of an error about a key.
+func (p suitePlaces) of(key string) *conf.Node {
+	for _, n := range []*conf.Node{p.set, p.file} {
+		if n != nil && n.Table[key] != nil {
+			return n.Table[key]
+		}
+	}
+	return p.suite
+}
+
+// has reports whether a layer sets the key.
+func (p suitePlaces) has(key string) bool { return p.of(key) != p.suite }
+
+// checkSuiteKeys checks the keys of a suite of any kind.
+func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
+	var errs []error
+	if !slices.Contains(kinds, s.Kind) {
+		errs = append(errs, at.of("kind").Errorf("unknown kind %s%s", conf.Quote(s.Kind), conf.Hint(s.Kind, kinds)))
+	}
+	for _, key := range slices.Sorted(maps.Keys(kindKeys)) {
+		if at.has(key) && s.Kind != kindKeys[key] {
+			errs = append(errs, at.of(key).Errorf("only suites of kind %q have this key", kindKeys[key]))
+		}
+	}
+	errs = append(errs,
+		checkNames(at.of("models"), "model", s.Models, registry.Names(c.registry)),
+		checkNames(at.of("datasets"), "data set", s.Datasets, c.Datasets()),
+		checkSeeds(at.of("seeds"), s.Seeds))
+	for key, path := range map[string]string{"tuned": s.Tuned, "expected": s.Expected} {
+		if at.file != nil && at.file.Table[key] == at.of(key) {
+			errs = append(errs, checkPath(at.of(key), path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkSearch checks the keys of a suite of kind "tune", and fills in those that follow
+// others.
+func (s *Suite) checkSearch(at suitePlaces) error {
+	if s.Kind != KindTune {
+		return nil
+	}
+	var errs []error
+	if s.Name == "published" {
+		errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: a search would overwrite results/published.toml, the published numbers", at.suite.Where, s.Name))
+	}
+	if !at.has("finalists") && s.Trials >= 1 { // no more than there are trials
+		s.Finalists = min(s.Finalists, s.Trials)
+	}
+	s.shorten = !at.has("trial_epochs")
+	for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
+		if n < 1 {
+			errs = append(errs, at.of(key).Errorf("%d: expected at least 1", n))
+		}
+	}
+	if s.TrialEpochs < 0 {
+		errs = append(errs, at.of("trial_epochs").Errorf("%d: expected 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
+	}
+	if s.Finalists > s.Trials {
+		errs = append(errs, at.of("finalists").Errorf("%d finalists of %d trials", s.Finalists, s.Trials))
+	}
+	return errors.Join(errs...)
 }
 
 func checkNames(n *conf.Node, what string, given, known []string) error {
@@ -173,7 +209,7 @@ func checkNames(n *conf.Node, what string, given, known []string) error {
 			return n.Errorf("unknown %s %s%s", what, conf.Quote(name), conf.Hint(name, known))
 		}
 		if slices.Contains(given[:i], name) {
-			return n.Errorf("%s %q stands there twice", what, name)
+			return n.Errorf("%s %q is listed twice", what, name)
 		}
 	}
 	return nil
@@ -189,18 +225,18 @@ func checkSeeds(n *conf.Node, seeds []int64) error {
 	seen := map[int64]bool{} // a list may be long
 	for _, s := range seeds {
 		if s < 0 {
-			return n.Errorf("seed %d is negative", s)
+			return n.Errorf("expected seeds of 0 or more, got %d", s)
 		}
 		if seen[s] {
-			return n.Errorf("seed %d stands there twice", s)
+			return n.Errorf("seed %d is listed twice", s)
 		}
 		seen[s] = true
 	}
 	return nil
 }
 
-// MostRuns is how many runs a suite may have: more than any machine does, and few enough
-// that a plan is made in seconds.
+// MostRuns is the maximum number of runs of a suite: more than any machine does, and few
+// enough that a plan is made in seconds.
 const MostRuns = 100_000
 
 // checkSize counts a suite's runs without listing them.
@@ -218,13 +254,13 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 				points += float64(len(a.Values))
 			}
 		}
-		if e.Floor == nil {
+		if e.NonNeural == nil {
 			points *= float64(len(s.Seeds))
 		}
 		runs += points * float64(len(s.Datasets))
 	}
 	if runs > MostRuns {
-		return n.Errorf("the suite amounts to %.7g runs; expected at most %d: give it fewer seeds, or its axes fewer values", runs, MostRuns)
+		return n.Errorf("expected at most %d runs, got %.7g: give the suite fewer seeds, or its axes fewer values", MostRuns, runs)
 	}
 	return nil
 }
@@ -244,8 +280,8 @@ func (c *Config) Suite(name string) (Suite, error) {
 	return Suite{}, fmt.Errorf("%s: unknown suite %q%s", c.Path, name, conf.Hint(name, known))
 }
 
-// Choose narrows or replaces what a suite runs by what the command line names;
-// nil leaves the suite's own choice.
+// Choose replaces the models, data sets and seeds of a suite by those of the
+// command line; nil keeps the suite's own.
 func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, error) {
 	flag := func(name string) *conf.Node { return &conf.Node{Where: "-" + name} }
 	if models != nil {
@@ -263,7 +299,7 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 		checkSeeds(flag("seeds"), s.Seeds)); err != nil {
 		return s, err
 	}
-	// An axis of models that were not chosen has nothing to vary.
+	// An axis of models that were not chosen varies nothing.
 	s.Axes = slices.DeleteFunc(slices.Clone(s.Axes), func(a Axis) bool { return !c.anyHas(s, a) })
 	return s, c.checkSize(&conf.Node{Where: "suite " + s.Name}, s)
 }

@@ -26,13 +26,13 @@ import (
 // the same number of trials for every model: Suite.Trials settings are trained for
 // Suite.TrialEpochs epochs, the best Suite.Finalists of them and the configured
 // values to the end, and the best of these is chosen. The configured values are one
-// of the trials; the others are drawn from the grid without replacement, by a
+// of the trials; the others are sampled from the grid without replacement, by a
 // generator seeded with the suite's seed, the data set and the model. Without
-// Suite.Grid the trials are the configured values and each value of each axis by
-// itself; without Suite.TrialEpochs all of them are trained to the end at once. The
-// test items are never ranked.
+// Suite.Grid the trials are the configured values and each value of each axis on its
+// own. Without Suite.TrialEpochs every trial is trained to the end. The test items
+// are never ranked.
 
-// Trial is a setting that was tried, and where it is on the axes.
+// Trial is a setting that was tried, with its place on the axes.
 type Trial struct {
 	record.Trial
 	point point
@@ -54,7 +54,7 @@ func (c *Config) PlanTrials(s Suite, o Options) (*Plan, error) {
 		}
 		if s.TrialEpochs > 0 {
 			epochs := s.TrialEpochs
-			if t, err := c.Train(e, dataset, s.Name, 0); err == nil && s.shorten { // an error is the plan's to report
+			if t, err := c.Train(e, dataset, s.Name, 0); err == nil && s.shorten { // the plan reports the error
 				epochs = min(epochs, t.Epochs)
 			}
 			for i, p := range points {
@@ -65,7 +65,7 @@ func (c *Config) PlanTrials(s Suite, o Options) (*Plan, error) {
 	})
 }
 
-// sample draws the trials of a model from the grid.
+// sample selects the trials of a model from the grid.
 func (c *Config) sample(s Suite, e registry.Entry, dataset string, grid []point) []point {
 	h := fnv.New64a()
 	fmt.Fprint(h, dataset, "\x00", e.Name)
@@ -83,8 +83,8 @@ func (c *Config) sample(s Suite, e registry.Entry, dataset string, grid []point)
 	return trials
 }
 
-// configured tells whether a point sets nothing but what is configured, or what the
-// model refuses.
+// configured reports whether a point changes no configured value, or has values
+// that the model refuses.
 func (c *Config) configured(s Suite, e registry.Entry, dataset string, p point) bool {
 	spec := func(p point) (string, error) {
 		job := Job{Kind: s.Kind}
@@ -106,16 +106,16 @@ func (c *Config) configured(s Suite, e registry.Entry, dataset string, p point) 
 	return err1 != nil || err2 != nil || base == there
 }
 
-// A Finder gives the record of a run, nil if there is none.
+// A Finder returns the record of a run, nil if there is none.
 type Finder func(Run) (*record.Record, error)
 
-// FindIn finds the records of the very runs in a store.
+// FindIn finds the records of exactly these runs in a store.
 func FindIn(store record.Store) Finder {
 	return func(r Run) (*record.Record, error) { return r.Job.Record(store, r.ID) }
 }
 
-// FindLike finds, among records, those of runs on whatever device and with however
-// many threads.
+// FindLike finds the records of runs among some records, whatever the device and
+// the number of threads.
 func FindLike(all []*record.Record) (Finder, error) {
 	byQuestion := map[string]*record.Record{}
 	for _, r := range all {
@@ -133,8 +133,8 @@ func FindLike(all []*record.Record) (Finder, error) {
 	}, nil
 }
 
-// Trials reads what the first stage found; a trial without a record is left out. Where
-// it went to the end, Choose reads its results.
+// Trials reads the results of the first stage. It leaves out trials without a record.
+// If trials were trained to the end, Choose reads their results.
 func Trials(p *Plan, find Finder) ([]Trial, error) {
 	var trials []Trial
 	for _, r := range p.Runs {
@@ -157,8 +157,8 @@ func Trials(p *Plan, find Finder) ([]Trial, error) {
 	return trials, nil
 }
 
-// bestValid is the best validation NDCG@10 of a run, with its record; -1 if it has
-// none.
+// bestValid returns the best validation NDCG@10 of a run, with its record; -1 if
+// it has none.
 func bestValid(find Finder, r Run) (valid float64, rec *record.Record, err error) {
 	rec, err = find(r)
 	if err != nil || rec == nil {
@@ -167,12 +167,13 @@ func bestValid(find Finder, r Run) (valid float64, rec *record.Record, err error
 	if v, ok := rec.Result.BestValidation()[rank.Deciding]; ok {
 		return v, rec, nil
 	}
-	return -1, nil, fmt.Errorf("record %s has no validation of its best epoch", rec.ID)
+	return -1, nil, fmt.Errorf("record %s has no validation result of its best epoch", rec.ID)
 }
 
-// finalists are the best trials of a model on a data set, best first; equal ones in
-// their order. The configured settings are always among them: a short trial favours
-// what learns fast, and a search must not end below what was there before.
+// finalists are the best trials of a model on a data set, best first; equal ones
+// keep their order. The configured settings are always among them, because short
+// trials favour settings that learn fast, and a search must not end below the
+// configured settings.
 func finalists(trials []Trial, dataset, model string, n int) []*Trial {
 	var of []*Trial
 	for i := range trials {
@@ -201,7 +202,8 @@ func (c *Config) PlanFinals(s Suite, o Options, trials []Trial) (*Plan, error) {
 	})
 }
 
-// Choose fills in what the second stage found and marks the best of each model.
+// Choose fills in the results of the second stage and marks the best of each
+// model.
 func Choose(trials []Trial, p *Plan, find Finder) error {
 	best := map[string]*Trial{}
 	for _, r := range p.Runs {
@@ -228,7 +230,7 @@ func Choose(trials []Trial, p *Plan, find Finder) error {
 }
 
 // WriteTuned writes the chosen values where Suite.Tuned of other suites finds them,
-// in the language of experiments.toml.
+// in the form of experiments.toml.
 func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 	models := map[string]any{}
 	var why strings.Builder
@@ -261,7 +263,7 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 	var doc bytes.Buffer
 	fmt.Fprintf(&doc, "# Written by bench -suite %s: %s, and the best of these on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, how, why.String(), text)
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, doc.Bytes()) {
-		return nil // of an older version, without a checksum, and right
+		return nil // written by an older version, without a checksum, and still right
 	}
 	return atomicfile.Update(path, slices.Concat([]byte(tunedSum+tunedHash(doc.Bytes())+"\n"), doc.Bytes()))
 }
@@ -288,14 +290,14 @@ func tunedHash(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// checkTuned refuses tuned values that were changed after they were written: a digit
-// that is another would be the setting of every run. Files of older versions have no
+// checkTuned refuses tuned values that were changed after they were written, because
+// a changed digit would be a setting of every run. Files of older versions have no
 // checksum.
 func checkTuned(path string, text []byte) error {
 	first, rest, _ := bytes.Cut(text, []byte("\n"))
 	sum, ok := bytes.CutPrefix(first, []byte(tunedSum))
 	if ok && string(sum) != tunedHash(rest) {
-		return fmt.Errorf("%s was changed after it was written: write it again with bench -report and the suite that its comment names, or delete its first line to take the values as they are", path)
+		return fmt.Errorf("%s was changed after it was written: write it again with bench -report and the suite that its comment names, or delete its first line to use the values as they are", path)
 	}
 	return nil
 }

@@ -2,7 +2,8 @@ package plan
 
 import "testing"
 
-// Files of tuned values are committed: another layout of the same values would rewrite them.
+// Files of tuned values are committed, so another layout of the same values would change
+// committed files.
 func TestTunedText(t *testing.T) {
 	models := map[string]any{}
 	put(models, []string{"fame", "datasets", "beauty", "pretrain", "scale"}, 4.0)

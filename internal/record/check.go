@@ -8,13 +8,13 @@ import (
 	"slices"
 )
 
-// chosenBy is the validation metric by which training chooses its best epoch, the first
-// of equal ones.
+// chosenBy is the validation metric by which training chooses its best epoch; the first
+// of equal epochs is chosen.
 const chosenBy = "NDCG@10"
 
-// check refuses what no run writes, although the hash of the result fits: a hash is no
-// signature, and whoever edits a record can compute it. raw is the result as it is
-// in the file.
+// check refuses content that no run writes even if the hash of the result is right: a
+// hash is not a signature, and anybody who edits a record can compute it. raw is the
+// result as it is in the file.
 func (r *Record) check(raw json.RawMessage) error {
 	res, spec := r.Result, r.Result.Spec
 	for _, name := range []struct{ kind, name string }{
@@ -69,7 +69,7 @@ func (r *Record) check(raw json.RawMessage) error {
 }
 
 // rawID computes the id of a spec from the JSON of its result, as Spec.ID does for
-// the struct: a field that only a newer build knows counts too.
+// the struct. A field that only a newer build knows counts too.
 func rawID(s Spec, result json.RawMessage) (string, error) {
 	var raw struct {
 		Spec map[string]json.RawMessage `json:"spec"`

@@ -12,7 +12,7 @@ import (
 	"famebench/internal/atomicfile"
 )
 
-// A record with hashes that fit, but with content that no run writes, is refused.
+// A record with right hashes but with content that no run writes is refused.
 func TestForgedRecordsAreRefused(t *testing.T) {
 	s := makeStore(t)
 	write := func(id string, r *Record) {
@@ -36,7 +36,8 @@ func TestForgedRecordsAreRefused(t *testing.T) {
 	if _, err := s.Read(id); err != nil {
 		t.Fatalf("a good one: %v", err)
 	}
-	// A newer build's record: its spec has a field that counts, and this build does not know.
+	// A record of a newer build: its spec has a field that counts but that this build does
+	// not know.
 	newer := strings.Replace(readFile(t, s.RecordPath(id)), `"device":"cpu"`, `"device":"cpu","zusatz":1`, 1)
 	var raw struct{ Result struct{ Spec map[string]any } }
 	if err := json.Unmarshal([]byte(newer), &raw); err != nil {
@@ -182,7 +183,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	if err := WriteJSON(s.RecordPath("x"), 1); err != nil {
 		t.Error(err)
 	}
-	// A lock that becomes a link while it is held.
+	// A lock that is replaced by a link while it is held.
 	l, _, err := s.Lock("y")
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +200,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	if got := readFile(t, victim); got != "precious" {
 		t.Errorf("the file behind the links is %q", got)
 	}
-	// The whole store may be one, a folder in it may not.
+	// The store itself may be a link, a folder in it may not.
 	link := Store{Dir: filepath.Join(t.TempDir(), "link")}
 	if err := os.Symlink(s.Dir, link.Dir); err != nil {
 		t.Fatal(err)
@@ -218,7 +219,8 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	}
 }
 
-// Temporary files of dead writers go: those of a run with its lock, others when old.
+// Temporary files of dead writers are removed: those of a run under its lock, others
+// when they are old.
 func TestSweep(t *testing.T) {
 	s := makeStore(t)
 	file := func(age time.Duration, path ...string) string {
@@ -266,7 +268,7 @@ func TestSweep(t *testing.T) {
 	check(append(stay, filepath.Join(s.Dir, "runs", ".l.json.tmp1")), true)
 }
 
-// What is no number cannot be in JSON, so it is a number that would have to be one.
+// JSON cannot represent NaN, so it is refused when a record is written.
 func TestNoMetricThatIsNoNumber(t *testing.T) {
 	r := exampleRecord(t)
 	r.Result.Test.Kept["MRR"] = math.NaN()

@@ -1,17 +1,18 @@
 package record
 
 // Cost is one measurement of the cost suite: an object of the list in
-// OUT/cost.json. A cost is no record: it says what this machine did just now.
+// OUT/cost.json. It is not a record: it describes this machine at this time.
 type Cost struct {
 	Model            string  `json:"model"`
 	Dataset          string  `json:"dataset"`
 	Device           string  `json:"device"`
 	Threads          int     `json:"threads"`
 	CPU              string  `json:"cpu"`
-	BatchTargets     int     `json:"batch_targets"` // targets of a training step; 0 for floors
-	TargetsPerSecond float64 `json:"targets_per_s"` // training, validation left out; 0 for floors
+	BatchTargets     int     `json:"batch_targets"` // targets of a training step; 0 for non-neural baselines
+	TargetsPerSecond float64 `json:"targets_per_s"` // training without validation; 0 for non-neural baselines
 	// The loss over all items: the speed of its matrix products, counted over the whole time
-	// of the loss, and its share of the time of training; 0 for sampled losses and floors.
+	// of the loss, and its share of the time of training; 0 for sampled losses and
+	// non-neural baselines.
 	LossGFLOPS float64 `json:"loss_gflops,omitempty"`
 	LossShare  float64 `json:"loss_share,omitempty"`
 	// ProductGFLOPS is the speed at which this machine multiplies matrices of the loss's

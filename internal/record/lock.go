@@ -12,13 +12,13 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Heartbeat is how often the holder of a lock says that it is alive.
+// Heartbeat is how often the holder of a lock gives a sign of life.
 const Heartbeat = 10 * time.Second
 
-// Holder tells who works on a run. On one host it is information for people: the kernel's
-// lock on the file decides, and frees itself when its process dies however it dies. Some
-// file systems keep such locks to one host, though. So a holder on another host counts as
-// long as its heartbeat is fresh.
+// Holder says which process works on a run. On one host it is only information for
+// people: the kernel's lock on the file decides, and the kernel frees it when the process
+// dies, however it dies. But some file systems keep such locks to one host. So a holder
+// on another host counts as long as its heartbeat is fresh.
 type Holder struct {
 	Host      string    `json:"host"`
 	PID       int       `json:"pid"`
@@ -33,8 +33,8 @@ func (h Holder) String() string {
 	return fmt.Sprintf("process %d on %s (last sign of life %s)", h.PID, h.Host, h.Heartbeat.Format(time.TimeOnly))
 }
 
-// elsewhere tells whether a holder on another host gave a sign of life of late. Three
-// heartbeats allow for a slow file system, and for clocks that differ a little.
+// elsewhere reports whether a holder on another host gave a recent sign of life.
+// Three heartbeats allow for a slow file system, and for clocks that differ a little.
 func (h Holder) elsewhere() bool {
 	host, _ := os.Hostname()
 	return h.PID != 0 && h.Host != host && time.Since(h.Heartbeat).Abs() < 3*Heartbeat
@@ -47,9 +47,9 @@ type Lock struct {
 	done chan struct{}
 }
 
-// Lock takes the lock of a run if it is free. Otherwise the lock is nil and the
-// holder tells whose it is. The lock's file is never removed: a process that
-// waits on a removed file would hold a lock that nobody else sees.
+// Lock takes the lock of a run if it is free. Otherwise the lock is nil, and
+// Lock returns the holder. The lock's file is never removed, because a process
+// that waits on a removed file would hold a lock that nobody else sees.
 func (s Store) Lock(id string) (*Lock, Holder, error) {
 	path := s.lockPath(id)
 	l := &Lock{file: lockFile(path), stop: make(chan struct{}), done: make(chan struct{})}
@@ -66,13 +66,13 @@ func (s Store) Lock(id string) (*Lock, Holder, error) {
 	return l, Holder{}, nil
 }
 
-// lockFile never follows a symbolic link: heartbeats would overwrite the file that it
-// points to.
+// lockFile never follows a symbolic link, because heartbeats would overwrite the file
+// that it points to.
 func lockFile(path string) *flock.Flock {
 	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o644))
 }
 
-// lockError says what to do where a lock cannot be taken.
+// lockError says what to do if a lock cannot be taken.
 func lockError(path string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ELOOP):
@@ -86,18 +86,18 @@ func lockError(path string, err error) error {
 const needLocks = "the file system of the results folder has no working locks (flock), which keep two processes from doing the same run; " +
 	"name a folder on a local disk with -out, or mount the file system with locks (Lustre: -o flock; NFS: without nolock)"
 
-// CheckLocks makes sure that the locks of the results folder hold: a second attempt to
-// take what is held must be refused. It is for the time before the first run.
+// CheckLocks makes sure that locks in the results folder work: a second attempt to
+// take a held lock must be refused. It is called before the first run.
 func (s Store) CheckLocks() error {
 	return checkLocks(filepath.Join(s.Dir, "state", "probe.lock"), (*flock.Flock).TryLock)
 }
 
 func checkLocks(path string, try func(*flock.Flock) (bool, error)) error {
-	first, second := lockFile(path), lockFile(path) // flock is of an open file, so one process can do both
+	first, second := lockFile(path), lockFile(path) // flock belongs to an open file, so one process can do both
 	defer first.Close()
 	defer second.Close()
 	ok, err := try(first)
-	if err == nil && ok { // otherwise another process is at it: locks hold
+	if err == nil && ok { // otherwise another process checks at the same time: locks work
 		if ok, err = try(second); ok {
 			return fmt.Errorf("record: lock %s: it was taken twice at the same time: %s", path, needLocks)
 		}
@@ -115,13 +115,14 @@ func (l *Lock) beat(path string, h Holder) {
 	for {
 		h.Heartbeat = time.Now()
 		if b, err := json.Marshal(h); err == nil {
-			// In place: a rename would put a file without a lock there. A lost
-			// heartbeat loses no lock, so the error does not matter.
+			// The file is written in place, because a rename would replace it
+			// by a file without a lock. A lost heartbeat does not lose the
+			// lock, so the error does not matter.
 			_ = writeHolder(path, append(b, '\n'))
 		}
 		select {
 		case <-l.stop:
-			_ = writeHolder(path, nil) // nobody needs to wait for the heartbeat to age
+			_ = writeHolder(path, nil) // nobody needs to wait until the heartbeat is old
 			return
 		case <-tick.C:
 		}
@@ -147,12 +148,12 @@ func (l *Lock) Release() error {
 func readHolder(path string) Holder {
 	var h Holder
 	if b, err := os.ReadFile(path); err == nil {
-		_ = json.Unmarshal(b, &h) // half a heartbeat: nothing known of the holder
+		_ = json.Unmarshal(b, &h) // a half-written heartbeat: nothing is known about the holder
 	}
 	return h
 }
 
-// Busy says whether another process works on a run now, and which.
+// Busy reports whether another process works on a run now, and which.
 func (s Store) Busy(id string) (bool, Holder, error) {
 	path := s.lockPath(id)
 	if _, err := os.Stat(path); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// TestMain lets the test binary play a second process: one that takes a lock,
+// TestMain lets the test binary act as a second process, which takes a lock,
 // says so, and waits to be killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("RECORD_TEST_HOLD"); dir != "" {
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 			os.Exit(3)
 		}
 		os.Stdout.WriteString("held\n")
-		bufio.NewReader(os.Stdin).ReadByte() // until the parent goes
+		bufio.NewReader(os.Stdin).ReadByte() // until the parent ends
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
@@ -56,7 +56,7 @@ func TestLockBetweenProcesses(t *testing.T) {
 	if l != nil || err != nil {
 		t.Fatalf("took a lock that another process holds: %v", err)
 	}
-	// The first heartbeat may not be written yet; then nobody is named.
+	// The first heartbeat may not be written yet; then the holder is empty.
 	if holder.PID != 0 && holder.PID != cmd.Process.Pid {
 		t.Errorf("holder %v, want process %d", holder, cmd.Process.Pid)
 	}
@@ -85,7 +85,8 @@ func TestLockBetweenProcesses(t *testing.T) {
 	}
 }
 
-// TestLocksThatDoNotHold plays file systems: the kernel's own locks hold.
+// TestLocksThatDoNotHold simulates file systems, because the kernel's own locks
+// work.
 func TestLocksThatDoNotHold(t *testing.T) {
 	s := makeStore(t)
 	if err := s.CheckLocks(); err != nil {
@@ -162,14 +163,15 @@ func TestHolderOnAnotherHost(t *testing.T) {
 		if err := l.Release(); err != nil {
 			t.Error(err)
 		}
-		// Whoever comes next, from wherever, need not wait.
+		// The next process, on any host, need not wait.
 		if b, err := os.ReadFile(s.lockPath("run")); err != nil || len(b) > 0 {
 			t.Errorf("%s: a released lock says %q, %v", tt.name, b, err)
 		}
 	}
 }
 
-// A lock that is a symbolic link would have heartbeats overwrite what it points to.
+// If a lock were a symbolic link, heartbeats would overwrite the file that it
+// points to.
 func TestLockFollowsNoLink(t *testing.T) {
 	s := makeStore(t)
 	target := filepath.Join(t.TempDir(), "precious")

@@ -9,14 +9,14 @@ const (
 	longestID   = 200
 )
 
-// CheckName refuses a name that cannot safely be part of a path: kind says what it
-// names, such as "data set". A name consists of ASCII letters, digits, "-", "_" and
-// ".", begins with neither "-" nor ".", and has at most 64 bytes. So it never leaves its
+// CheckName refuses a name that is not safe as a part of a path. kind says what it
+// names, such as "data set". A name consists of ASCII letters, digits, "-", "_" and ".",
+// begins with neither "-" nor ".", and has at most 64 bytes. So it never leaves its
 // folder, is never hidden, and no command takes it for a flag.
 func CheckName(kind, name string) error { return checkName(kind, name, longestName) }
 
-// CheckID does the same for the id of a run, which is longer: it holds the names of a
-// data set and a model.
+// CheckID does the same for the id of a run, which is longer because it contains the
+// names of a data set and a model.
 func CheckID(id string) error { return checkName("run", id, longestID) }
 
 func checkName(kind, name string, longest int) error {

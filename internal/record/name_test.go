@@ -22,7 +22,7 @@ func TestCheckName(t *testing.T) {
 		}
 		for _, c := range err.Error() {
 			if c < ' ' || c == 0xfffd {
-				t.Errorf("%q: the error holds raw bytes: %q", name, err)
+				t.Errorf("%q: the error contains raw bytes: %q", name, err)
 			}
 		}
 	}

@@ -12,51 +12,52 @@ import (
 	"famebench/internal/atomicfile"
 )
 
-// Pretrain is what a pre-training came to. Package pretrain fills it in.
+// Pretrain is the outcome of pre-training. Package pretrain fills it in.
 type Pretrain struct {
 	Start         string `json:"start"`
 	Items         int    `json:"items"`          // V
-	WithoutText   int    `json:"without_text"`   // items whose row was drawn: they have no part in training
-	WithoutLabels int    `json:"without_labels"` // items with text, but no label of any facet: negatives only
-	HeldOut       int    `json:"held_out"`       // items with text and labels that were kept from training
+	WithoutText   int    `json:"without_text"`   // items whose row was initialised at random: they take no part in pre-training
+	WithoutLabels int    `json:"without_labels"` // items with text, but without a label of any facet: negatives only
+	HeldOut       int    `json:"held_out"`       // items with text and labels that were held out of pre-training
 	Heads         []Head `json:"heads,omitempty"`
 }
 
-// Head is what one head has learned. Counts are of training items, which have
-// text and are not held out.
+// Head describes what one head has learned. Counts are of training items, which
+// have text and are not held out.
 type Head struct {
-	Facet     string    `json:"facet,omitempty"`   // on which Quality is measured; absent for a "dropout" head
+	Facet     string    `json:"facet,omitempty"`   // the facet for which Quality is measured; absent for a "dropout" head
 	Learned   string    `json:"learned"`           // that facet, "any facet" or "dropout"
 	Labels    int       `json:"labels"`            // labels that more than one item has
 	Anchors   int       `json:"anchors"`           // items with a positive
 	Negatives int       `json:"negatives_only"`    // items without one
 	Loss      []float64 `json:"loss"`              // of each epoch, mean over anchors
-	Quality   *Quality  `json:"quality,omitempty"` // absent where no held-out item shares a label with another item
+	Quality   *Quality  `json:"quality,omitempty"` // absent if no held-out item shares a label with another item
 }
 
-// Quality says how well a facet is told apart, by the text vectors and by what its
-// head makes of them, measured on held-out items: items that took part in no step
-// of training. Each is compared with all items that have a label of the facet.
-// Labels are the true ones, also where training had them shuffled.
+// Quality says how well the labels of a facet are separated by the text vectors
+// and by the projections of its head. It is measured on held-out items, which took
+// part in no step of training. Each is compared with all items that have a label
+// of the facet. Labels are the true ones, even if training used shuffled ones.
 type Quality struct {
 	Items     int `json:"items"`     // held-out items that share a label with another item, at most 1,024
-	Neighbors int `json:"neighbors"` // k of Purity: 10, or fewer where there are not so many
-	// Chance is the Purity of neighbours drawn at random.
+	Neighbors int `json:"neighbors"` // k of Purity: 10, or fewer if there are not enough items
+	// Chance is the expected Purity of random neighbours.
 	Chance float64 `json:"chance"`
 	Before Measure `json:"before"` // of the text vectors
 	After  Measure `json:"after"`  // of the projections
 }
 
-// Measure is how vectors, normalised, lie on the unit sphere.
+// Measure describes how normalised vectors are distributed on the unit sphere.
 type Measure struct {
 	// Alignment is the mean distance of an item to the others with a label in common
-	// (Wang and Isola 2020, arXiv 2005.10242). 0 is best, 2 the farthest.
+	// (Wang and Isola 2020, arXiv 2005.10242). 0 is best, 2 is worst.
 	Alignment float64 `json:"alignment"`
-	// Uniformity is log mean exp(−2·distance²) over all pairs. 0 is one point for all;
-	// lower is more even.
+	// Uniformity is log mean exp(−2·distance²) over all pairs. It is 0 if all vectors
+	// are equal; lower is more even.
 	Uniformity float64 `json:"uniformity"`
-	// Purity is the share of an item's k nearest neighbours (by cosine, the lower item
-	// id first where equal) that have a label in common with it.
+	// Purity is the share of an item's k nearest neighbours that have a label in
+	// common with it. Neighbours are ordered by cosine; the lower item id comes first
+	// if cosines are equal.
 	Purity float64 `json:"purity"`
 }
 
@@ -71,19 +72,19 @@ type Picture struct {
 	After  [][2]float32 `json:"after"`
 }
 
-// WritePictures stores what the heads of a run's start look like. The header of the
-// compressed file names the run, and its end has a checksum.
+// WritePictures stores the pictures of a run's pre-training heads. The header of
+// the compressed file names the run, and its end has a checksum.
 func (s Store) WritePictures(id string, pictures []Picture) error {
 	return atomicfile.Write(s.PicturesPath(id), func(w io.Writer) error {
-		zip := gzip.NewWriter(w) // no time in its header
+		zip := gzip.NewWriter(w) // without a time in its header
 		zip.Comment = id
 		return errors.Join(json.NewEncoder(zip).Encode(pictures), zip.Close())
 	})
 }
 
-// ReadPictures reads what WritePictures wrote for the run of a record; a run that has
-// no such file has none. Files of older versions name no run: their pictures must be
-// those of the record's heads.
+// ReadPictures reads the pictures that WritePictures wrote for the run of a record;
+// without a file there are none. Files of older versions do not name their run; their
+// pictures must be those of the record's heads.
 func (s Store) ReadPictures(r *Record) (pictures []Picture, err error) {
 	path := s.PicturesPath(r.ID)
 	f, err := os.Open(path)
@@ -113,7 +114,7 @@ func (s Store) ReadPictures(r *Record) (pictures []Picture, err error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("record: %s: %w; delete the file to do without the picture", path, err)
+		return nil, fmt.Errorf("record: %s: %w; delete the file to render without the picture", path, err)
 	}
 	return pictures, nil
 }
@@ -121,10 +122,10 @@ func (s Store) ReadPictures(r *Record) (pictures []Picture, err error) {
 // check compares a picture with the result of its run.
 func (p Picture) check(r Result) error {
 	if n := len(p.Items); len(p.Labels) != n || len(p.Before) != n || len(p.After) != n {
-		return fmt.Errorf("picture of %.40q: %d items with %d labels and %d and %d places", p.Facet, n, len(p.Labels), len(p.Before), len(p.After))
+		return fmt.Errorf("picture of %.40q: expected as many labels and points as items, got %d items, %d labels, %d and %d points", p.Facet, n, len(p.Labels), len(p.Before), len(p.After))
 	}
 	if r.Pretrain == nil || p.Head < 1 || p.Head > len(r.Pretrain.Heads) || r.Pretrain.Heads[p.Head-1].Facet != p.Facet {
-		return fmt.Errorf("head %d with the facet %.40q is none of the record's", p.Head, p.Facet)
+		return fmt.Errorf("head %d with the facet %.40q is not one of the record's", p.Head, p.Facet)
 	}
 	for _, item := range p.Items {
 		if item < 1 || int(item) > r.Items {

@@ -1,12 +1,12 @@
-// Package record holds what a run leaves behind: its specification, from which
-// its id is hashed, its immutable record, and the folder that keeps the records
-// of many runs together with their ranks, curves, weights and checkpoints.
+// Package record stores the outcome of runs: the specification, from which the
+// id is hashed, the immutable record, and the folder that keeps the records of
+// many runs together with their ranks, curves, weights and checkpoints.
 //
 // A record has two parts. The result is a pure function of the specification:
-// the same machine, seed and thread count give the same bytes again, so "the
-// same record" means the same SHA-256 of the canonical JSON of the result. What
-// differs from one execution to the next (times, memory, host, commit) is in the
-// measured part and takes no part in that comparison.
+// the same machine, seed and thread count give the same bytes, so "the same
+// record" means the same SHA-256 of the canonical JSON of the result. Values
+// that differ from one execution to the next (times, memory, host, commit) are
+// in the measured part, which is not compared.
 //
 // Tables and plots are rendered from records and from nothing else.
 package record
@@ -19,11 +19,11 @@ type Record struct {
 	ResultSHA256 string   `json:"result_sha256"` // of the canonical JSON of Result
 	Result       Result   `json:"result"`
 	Measured     Measured `json:"measured"`
-	// Resolved lists every setting with its value, for the reader: the spec
-	// leaves out what is at its default. Keys: "params", "train".
+	// Resolved lists every setting with its value for the reader, because the
+	// spec leaves out defaults. Keys: "params", "train", "pretrain".
 	Resolved map[string]Settings `json:"resolved,omitempty"`
-	// MeasuredSHA256 is of the canonical JSON of Measured and Resolved together; records
-	// of older versions have none.
+	// MeasuredSHA256 is the hash of the canonical JSON of Measured and Resolved
+	// together; records of older versions have none.
 	MeasuredSHA256 string `json:"measured_sha256,omitempty"`
 }
 
@@ -35,10 +35,12 @@ type Result struct {
 	BestEpoch int     `json:"best_epoch,omitempty"` // the epoch whose weights were ranked
 	Targets   int64   `json:"targets,omitempty"`    // trained on, over all epochs
 	Curve     []Point `json:"curve,omitempty"`
-	// Still names the trainable parameters that are after training what they were
-	// before it: they get no gradient, so the model is not what it is said to be.
+	// Still lists the unmoved parameters: trainable parameters that training did
+	// not change. They get no gradient, so the model is not the one that it
+	// claims to be.
 	Still []string `json:"still,omitempty"`
-	// Pretrain is what pre-training came to, of runs whose spec has a start.
+	// Pretrain is the outcome of pre-training, for runs that are initialised
+	// from texts.
 	Pretrain    *Pretrain `json:"pretrain,omitempty"`
 	Users       int       `json:"users"` // ranked test users
 	Items       int       `json:"items"` // candidates, before seen ones are removed
@@ -46,8 +48,8 @@ type Result struct {
 	RanksSHA256 string    `json:"ranks_sha256"` // of the file of per-user test ranks
 }
 
-// BestValidation are the validation metrics of the epoch whose weights were ranked; nil
-// where nothing was trained or evaluated.
+// BestValidation returns the validation metrics of the epoch whose weights were ranked;
+// nil if nothing was trained or evaluated.
 func (r Result) BestValidation() Metrics {
 	for _, p := range r.Curve {
 		if p.Epoch == r.BestEpoch {
@@ -70,10 +72,11 @@ type Metrics map[string]float64
 // Point is one epoch of training.
 type Point struct {
 	Epoch int     `json:"epoch"`
-	Steps int64   `json:"steps"` // of the optimiser, since the start
+	Steps int64   `json:"steps"` // of the optimiser, so far
 	Loss  float64 `json:"loss"`  // mean over the epoch's targets
 	Valid Metrics `json:"valid,omitempty"`
-	// Of the user vectors of fixed validation users (train.Geometry); where Valid is.
+	// Of the user vectors of fixed validation users (train.Geometry); set if Valid
+	// is.
 	Alignment  float64 `json:"alignment,omitempty"`
 	Uniformity float64 `json:"uniformity,omitempty"`
 }
@@ -84,21 +87,21 @@ type Status string
 // The ways a run can end with a record. (An interrupted or failed run leaves
 // none.)
 const (
-	Done     Status = "done"     // a floor: nothing to train
-	Patience Status = "patience" // validation stopped getting better
+	Done     Status = "done"     // a non-neural baseline: nothing is trained
+	Patience Status = "patience" // validation stopped improving
 	Epochs   Status = "epochs"   // the epoch budget was used up
-	Time     Status = "time"     // the time limit: depends on the machine, so it enters no table
+	Time     Status = "time"     // the time limit was reached: this depends on the machine, so the run enters no table
 )
 
 // Measured is the part of a record that differs from one execution to the next.
 type Measured struct {
 	Started          time.Time `json:"started"`
-	Seconds          float64   `json:"seconds"` // whole child process; a resumed run: of the last one
+	Seconds          float64   `json:"seconds"` // of the child process; for a resumed run, of the last one
 	LoadSeconds      float64   `json:"load_seconds"`
-	PretrainSeconds  float64   `json:"pretrain_seconds,omitempty"` // of a start from texts, encoding included
+	PretrainSeconds  float64   `json:"pretrain_seconds,omitempty"` // of pre-training, encoding of texts included
 	TrainSeconds     float64   `json:"train_seconds,omitempty"`    // validation included
 	RankSeconds      float64   `json:"rank_seconds"`
-	TargetsPerSecond float64   `json:"targets_per_second,omitempty"` // of training, validation left out
+	TargetsPerSecond float64   `json:"targets_per_second,omitempty"` // of training, without validation
 	EvalUsersPerSec  float64   `json:"eval_users_per_second"`
 	PeakRSSMB        float64   `json:"peak_rss_mb"`
 	Parameters       int64     `json:"parameters,omitempty"`
@@ -106,7 +109,7 @@ type Measured struct {
 	Resumed          bool      `json:"resumed,omitempty"`    // from a checkpoint
 	Host             string    `json:"host"`
 	CPU              string    `json:"cpu"`
-	Environment      []string  `json:"environment,omitempty"` // variables that make libraries round differently, as NAME=VALUE
+	Environment      []string  `json:"environment,omitempty"` // variables that change how libraries round, as NAME=VALUE
 	Threads          int       `json:"threads"`
 	OS               string    `json:"os"`
 	Go               string    `json:"go"`
@@ -117,8 +120,8 @@ type Measured struct {
 	Warnings         []string  `json:"warnings,omitempty"` // about the data
 }
 
-// Failure is the file runs/ID.failed.json: why a run left no record. The run is
-// tried again only when that is asked for, unless the environment was the reason; success
+// Failure is the file runs/ID.failed.json, which says why a run left no record. The run
+// is tried again only with -retry-failed, unless the environment was the reason. Success
 // removes the file.
 type Failure struct {
 	ID     string    `json:"id"`
@@ -127,8 +130,8 @@ type Failure struct {
 	Stderr string    `json:"stderr,omitempty"` // its last lines
 	Host   string    `json:"host"`
 	Time   time.Time `json:"time"`
-	// TimeLimit was in force, seconds of training: with more time the run is tried
-	// again.
+	// TimeLimit is the time limit of the attempt, in seconds of training: with
+	// more time the run is tried again.
 	TimeLimit float64 `json:"time_limit,omitempty"`
 	// Environment: the machine was the reason (a full disk, no memory, a kill), not the
 	// run. The same command tries the run again.

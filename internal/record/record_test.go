@@ -49,7 +49,7 @@ func exampleRecord(t *testing.T) *Record {
 
 func makeStore(t *testing.T) Store {
 	t.Helper()
-	s := Store{Dir: filepath.Join(t.TempDir(), "re[s]ults")} // a name that is a pattern
+	s := Store{Dir: filepath.Join(t.TempDir(), "re[s]ults")} // a name with the characters of a pattern
 	if err := s.Make(); err != nil {
 		t.Fatal(err)
 	}
@@ -64,9 +64,10 @@ func makeStore(t *testing.T) Store {
 //	  "device": "cpu", "threads": 2, "versions": {"model": 1, "train": 1, "rank": 1}},
 //	  sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:8])'
 //
-// An id that changes orphans every committed record: do not repin, find out why.
+// If an id changes, every committed record is orphaned: do not change the
+// expectation, find the cause.
 func TestIDsArePinned(t *testing.T) {
-	floor := Spec{Dataset: Dataset{Name: "toys", Fingerprint: strings.Repeat("cd", 32)}, Protocol: "time",
+	popularity := Spec{Dataset: Dataset{Name: "toys", Fingerprint: strings.Repeat("cd", 32)}, Protocol: "time",
 		Model: "popularity", Floor: true, Device: "cpu", Threads: 4, Versions: Versions{Model: 2, Rank: 1}}
 	for _, tt := range []struct {
 		name string
@@ -74,7 +75,7 @@ func TestIDsArePinned(t *testing.T) {
 		want string
 	}{
 		{"trained", exampleSpec(t), "beauty-sasrec-s1-a65584b8"},
-		{"floor", floor, "toys-popularity-s0-ee4dacd2"},
+		{"popularity", popularity, "toys-popularity-s0-ee4dacd2"},
 	} {
 		got, err := tt.spec.ID()
 		if err != nil || got != tt.want {
@@ -114,11 +115,11 @@ func TestWhatChangesAnID(t *testing.T) {
 		if (hashOf(id) == hashOf(base)) != tt.same {
 			t.Errorf("%s: %s against %s, want same hash: %v", name, id, base, tt.same)
 		}
-		study, _ := s.Study()
-		first, _ := exampleSpec(t).Study()
-		wantStudy := tt.same || name == "seed" || name == "device" || name == "threads"
-		if (study == first) != wantStudy {
-			t.Errorf("%s: same study %v, want %v", name, study == first, wantStudy)
+		key, _ := s.ExperimentKey()
+		first, _ := exampleSpec(t).ExperimentKey()
+		wantKey := tt.same || name == "seed" || name == "device" || name == "threads"
+		if (key == first) != wantKey {
+			t.Errorf("%s: same key %v, want %v", name, key == first, wantKey)
 		}
 	}
 }
@@ -139,7 +140,7 @@ func TestDiffAndApply(t *testing.T) {
 	if err := (Settings{"heads": json.RawMessage("2")}).Apply(&got); err == nil || !strings.Contains(err.Error(), `"heads"`) {
 		t.Errorf("a key of another build: %v", err)
 	}
-	// A setting that is added later, at its default, changes nothing.
+	// A setting that is added later changes nothing at its default.
 	type later struct {
 		params
 		Heads int `json:"heads"`
@@ -206,7 +207,7 @@ func TestWriteAndRead(t *testing.T) {
 	if sum, err := got.Result.Hash(); err != nil || sum != got.ResultSHA256 {
 		t.Errorf("hash after reading %s, %v; stored %s", sum, err, got.ResultSHA256)
 	}
-	// Two records in one folder that differ in the measured part only are the same record.
+	// Two records that differ only in the measured part are the same record.
 	first, hash1 := *r, r.ResultSHA256
 	first.Measured.Seconds = 99
 	if err := s.Write(&first); err != nil || first.ResultSHA256 != hash1 {
@@ -254,7 +255,7 @@ func TestDamagedRecordsAreRefused(t *testing.T) {
 	}
 }
 
-// Every committed record must be read: a check that refuses one is wrong.
+// Every committed record must be readable: a check that refuses one is wrong.
 func TestCommittedRecordsAreRead(t *testing.T) {
 	s := Store{Dir: "../../results"}
 	ids, err := s.IDs()

@@ -25,10 +25,9 @@ func WriteSealed(path string, v any) error {
 	return WriteJSON(path, object)
 }
 
-// ReadSealed reads what WriteSealed wrote into v. A file that was changed since, or is
-// no such object, is an error that names it. A file without a checksum, as older
-// versions wrote them, is not refused for that: whole is false, and the caller checks
-// what it can.
+// ReadSealed reads a file of WriteSealed into v. If the file was changed, or is not
+// such an object, the error names it. A file without a checksum, as older versions
+// wrote it, is accepted: then whole is false, and the caller checks what it can.
 func ReadSealed(path string, v any) (whole bool, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -50,7 +49,8 @@ func ReadSealed(path string, v any) (whole bool, err error) {
 	return whole, nil
 }
 
-// sealed gives the members of an object, and the hash of all but its checksum.
+// sealed returns the members of an object, and the hash of all of them except
+// the checksum.
 func sealed(v any) (object map[string]json.RawMessage, sum string, err error) {
 	b, err := Canonical(v)
 	if err != nil {
@@ -70,8 +70,7 @@ func sealed(v any) (object map[string]json.RawMessage, sum string, err error) {
 	return object, sum, err
 }
 
-// WriteJSON writes v to a file at once and completely, as readable JSON with
-// sorted keys.
+// WriteJSON writes v to a file atomically, as readable JSON with sorted keys.
 func WriteJSON(path string, v any) error {
 	b, err := Canonical(v)
 	if err != nil {

@@ -11,17 +11,17 @@ import (
 	"strings"
 )
 
-// Spec says everything that decides a run's result, and nothing else. Settings
-// at their default are left out, so that a setting added later changes no old
-// id; a default that changes must raise a version.
+// Spec is everything that decides a run's result, and nothing else. Settings at
+// their default are left out, so that a setting added later changes no old id.
+// A changed default must therefore raise a version.
 type Spec struct {
 	Dataset  Dataset  `json:"dataset"`
 	Protocol string   `json:"protocol"` // split: "leave-one-out" or "time"
 	Model    string   `json:"model"`
 	Params   Settings `json:"params,omitempty"`
 	Train    Settings `json:"train,omitempty"`
-	Floor    bool     `json:"floor,omitempty"`    // nothing is trained: no training settings apply
-	Untested bool     `json:"untested,omitempty"` // a trial of a search: validated, but the test items are not ranked
+	Floor    bool     `json:"floor,omitempty"`    // a non-neural baseline: nothing is trained, no training settings apply
+	Untested bool     `json:"untested,omitempty"` // validation-only, as in the trials of a search: the test items are not ranked
 	Start    *Start   `json:"start,omitempty"`
 	Seed     int64    `json:"seed"`
 	Device   string   `json:"device"` // class: "cpu" or "cuda"
@@ -29,32 +29,32 @@ type Spec struct {
 	Versions Versions `json:"versions"`
 }
 
-// Dataset names the data of a run. The fingerprint of the processed sequences and
-// the hash of the split enter the id, nothing else does: the same data under another
-// name or path is the same.
+// Dataset describes the data of a run. Only the fingerprint of the processed
+// sequences and the hash of the split are part of the id: the same data under
+// another name or path are the same.
 type Dataset struct {
 	Name        string `json:"name"`
 	Fingerprint string `json:"fingerprint"`
-	// Split is datasets.Split.Fingerprint where the sequences alone do not decide the
+	// Split is datasets.Split.Fingerprint if the sequences alone do not decide the
 	// split: a time split depends on times. Empty for leave-one-out.
 	Split  string   `json:"split,omitempty"`
 	Config Settings `json:"config,omitempty"` // how to open it again
 }
 
-// Versions are raised by hand when a change of the code moves numbers.
+// Versions are raised by hand when a change of the code changes numbers.
 type Versions struct {
 	Model int `json:"model"`
 	Train int `json:"train,omitempty"`
 	Rank  int `json:"rank"`
 }
 
-// Start says how the item table starts from the items' texts; without one it is
-// drawn.
+// Start says how the item table is initialised from the items' texts; nil: at
+// random.
 type Start struct {
 	Settings Settings `json:"settings,omitempty"` // of pre-training
-	Texts    string   `json:"texts,omitempty"`    // SHA-256 of the items' texts; "" where they are not read
-	Facets   string   `json:"facets,omitempty"`   // SHA-256 of the facets that are learned and of the items' labels; "" where none are
-	Encoder  string   `json:"encoder,omitempty"`  // fingerprint of the text encoder; "" where texts are not read
+	Texts    string   `json:"texts,omitempty"`    // SHA-256 of the items' texts; "" if they are not read
+	Facets   string   `json:"facets,omitempty"`   // SHA-256 of the facets that are learned and of the items' labels; "" if there are none
+	Encoder  string   `json:"encoder,omitempty"`  // fingerprint of the text encoder; "" if texts are not read
 	Version  int      `json:"version"`            // of the pre-training code
 }
 
@@ -91,27 +91,27 @@ func (s Spec) name(sum string) string {
 	return fmt.Sprintf("%s-%s-s%d-%.8s", s.Dataset.Name, s.Model, s.Seed, sum)
 }
 
-// Same tells whether two specs are of the same run. Equal ids nearly say so, but a part
-// of a hash can be equal by chance.
+// Same reports whether two specs are of the same run. Equal ids are not enough, because
+// a part of a hash can be equal by chance.
 func (s Spec) Same(other Spec) (bool, error) {
 	a, err1 := Canonical(s.hashed())
 	b, err2 := Canonical(other.hashed())
 	return bytes.Equal(a, b), errors.Join(err1, err2)
 }
 
-// Study returns a key that specs share when they differ only in seed, device and
-// thread count: the same question asked on another machine.
-func (s Spec) Study() (string, error) {
+// ExperimentKey returns a key that specs share if they differ only in seed, device and
+// thread count: the same experiment.
+func (s Spec) ExperimentKey() (string, error) {
 	s = s.hashed()
 	s.Seed, s.Device, s.Threads = 0, "", 0
 	return hash(s)
 }
 
-// Question returns a key that specs share when they differ at most in where they are
-// computed.
+// Question returns the run key: specs share it if they differ only in device and
+// thread count, as the same run on two machines does.
 func (s Spec) Question() (string, error) {
-	study, err := s.Study()
-	return fmt.Sprintf("%s\x00%s\x00%d", study, s.Dataset.Name, s.Seed), err
+	key, err := s.ExperimentKey()
+	return fmt.Sprintf("%s\x00%s\x00%d", key, s.Dataset.Name, s.Seed), err
 }
 
 // Diff returns the settings of a struct, by their JSON names, whose values are
@@ -140,8 +140,8 @@ func Diff(defaults, value any) (Settings, error) {
 }
 
 // Apply sets the settings in the struct that dst points to; it should hold the
-// defaults. A key that the struct does not have is an error: the spec was made
-// by other code.
+// defaults. An unknown key is an error, because the spec was made by other
+// code.
 func (s Settings) Apply(dst any) error {
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -201,12 +201,12 @@ func hash(v any) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Hash returns what "the same record" compares.
+// Hash returns the hash that decides whether two records are the same.
 func (r Result) Hash() (string, error) { return hash(r) }
 
 // pretty breaks compact JSON into lines down to a depth of three, so that a
-// record reads and diffs well: a line for each epoch of the curve, not for each
-// metric of each epoch.
+// record reads and diffs well: one line for each epoch of the curve, not for
+// each metric of each epoch.
 func pretty(compact []byte) []byte {
 	const depthLimit = 3
 	var out bytes.Buffer

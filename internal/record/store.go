@@ -19,25 +19,27 @@ import (
 //	runs/ID.ranks.tsv.gz     test rank of every user
 //	runs/ID.failed.json      why the last attempt left no record
 //	curves/ID.jsonl          training curve with times
-//	pictures/ID.json.gz      what the heads of a start from texts make of held-out items
-//	analysis/ID.json         what a trained FAME does, where that was asked for
+//	pictures/ID.json.gz      held-out items in two dimensions, as the heads of pre-training place them
+//	analysis/ID.json         what -analyse found in a trained FAME
 //	trec/ID.kept.run, ID.removed.run, ID.qrels
-//	                         test users' lists for other evaluators, where that was asked for (not for git)
+//	                         test users' lists for other evaluators, from -trec (not for git)
 //	datasets/NAME-HASH.json  statistics of the data
+//	datasets/NAME-HASH.SPLIT.cases.tsv.gz
+//	                         of every test case: how often its target occurs in training, length of the history
 //	aggregates/SUITE.json    what is computed from the above for a suite (not for git)
-//	tables/SUITE.md          what is rendered from that; also .tex and .csv
+//	tables/SUITE.md          tables rendered from the aggregate; also .tex and .csv
 //	figures/SUITE/DATASET-KIND.svg, .png
 //	index.html               all suites in one page
 //	weights/ID.safetensors   best weights (not for git)
 //	state/                   checkpoints and locks (not for git)
 type Store struct {
 	Dir string
-	// Notice is called with what a user should know about a file that cannot be used,
-	// and that nothing depends on; nil for none.
+	// Notice is called with a message about an unusable file that nothing depends on;
+	// nil ignores these.
 	Notice func(string)
 }
 
-// folders are those that every command that writes may need.
+// folders are those that any command that writes may need.
 var folders = []string{"runs", "curves", "pictures", "analysis", "datasets", "aggregates", "tables", "weights", "state"}
 
 // Paths of the files of a run.
@@ -55,29 +57,30 @@ func (s Store) CheckpointPath(id string) string {
 }
 func (s Store) lockPath(id string) string { return filepath.Join(s.Dir, "state", id+".lock") }
 
-// TRECPath is where the file of a run for other evaluators lies: kind is
-// "kept.run" or "removed.run", the lists under the seen-item rules, or "qrels".
+// TRECPath is the path of a run's file for other evaluators. kind is "kept.run"
+// or "removed.run", the lists under the seen-item rules, or "qrels".
 func (s Store) TRECPath(id, kind string) string {
 	return filepath.Join(s.Dir, "trec", id+"."+kind)
 }
 
-// DatasetPath is where the statistics of a data set lie.
+// DatasetPath is the path of the statistics of a data set.
 func (s Store) DatasetPath(name, fingerprint string) string {
 	return filepath.Join(s.Dir, "datasets", fmt.Sprintf("%s-%.8s.json", name, fingerprint))
 }
 
-// AggregatePath is where lies what tables and plots of a suite are rendered from.
+// AggregatePath is the path of the aggregate from which a suite's tables and
+// figures are rendered.
 func (s Store) AggregatePath(suite string) string {
 	return filepath.Join(s.Dir, "aggregates", suite+".json")
 }
 
-// TablePath is where the tables of a suite lie in one format, such as ".md".
+// TablePath is the path of a suite's tables in one format, such as ".md".
 func (s Store) TablePath(suite, ext string) string {
 	return filepath.Join(s.Dir, "tables", suite+ext)
 }
 
-// AggregatesDir is where what is shown of each suite lies, FiguresDir where the
-// figures of a suite lie, and PagePath where the page of all suites is.
+// AggregatesDir is the folder of the suites' aggregates, FiguresDir that of a
+// suite's figures, and PagePath the path of the page of all suites.
 func (s Store) AggregatesDir() string          { return filepath.Join(s.Dir, "aggregates") }
 func (s Store) FiguresDir(suite string) string { return filepath.Join(s.Dir, "figures", suite) }
 func (s Store) PagePath() string               { return filepath.Join(s.Dir, "index.html") }
@@ -95,9 +98,9 @@ func (s Store) Make() error {
 // ErrLink is about a folder of the store that is a symbolic link.
 var ErrLink = errors.New("it is a symbolic link, expected a folder: files would be replaced in another place; name that place with -out, or mount it")
 
-// MakeFolder creates a folder of the store. The store itself may be a symbolic link:
-// that is its user's choice. In it nothing is written through one, since others may
-// share the folder.
+// MakeFolder creates a folder of the store. The store itself may be a symbolic link,
+// which is the user's choice. Within it, nothing is written through a link, because
+// others may share the folder.
 func (s Store) MakeFolder(dir string) error {
 	if err := s.NoLink(dir); err != nil {
 		return err
@@ -117,24 +120,25 @@ func (s Store) NoLink(dir string) error {
 	return nil
 }
 
-// Sweep removes what killed writers have left in the store, as far as it is old
-// enough that nobody writes it any more.
+// Sweep removes temporary files that killed writers left in the store, if they
+// are so old that nobody writes them any more.
 func (s Store) Sweep() {
 	ours := func(name string) bool {
 		return slices.Contains([]string{".html", ".json", ".toml"}, filepath.Ext(name))
 	}
-	atomicfile.Sweep(s.Dir, atomicfile.Abandoned, ours) // which may be any folder, such as a home
+	atomicfile.Sweep(s.Dir, atomicfile.Abandoned, ours) // the store may be any folder, such as a home
 	figures, _ := filepath.Glob(filepath.Join(globQuote(s.Dir), "figures", "*"))
 	for _, dir := range append(figures, s.inside(append([]string{"trec"}, folders...))...) {
 		atomicfile.Sweep(dir, atomicfile.Abandoned, nil)
 	}
 }
 
-// SweepRun removes what killed writers have left of a run. Whoever holds the run's lock
-// calls it: nobody else writes these files, so their age does not matter.
+// SweepRun removes temporary files of a run that killed writers left. The holder of the
+// run's lock calls it. Nobody else writes these files, so their age does not matter.
 func (s Store) SweepRun(id string) {
 	own := func(name string) bool {
-		// The parent of another run's child writes its failure without the lock.
+		// The parent of another process's child writes its failure without the
+		// lock.
 		return strings.HasPrefix(name, id+".") && name != filepath.Base(s.FailurePath(id))
 	}
 	for _, dir := range s.inside([]string{"runs", "curves", "pictures", "state", "weights"}) {
@@ -149,9 +153,9 @@ func (s Store) inside(folders []string) (paths []string) {
 	return paths
 }
 
-// Write stores a record, filling in its id and hash, and clears what a failed
-// attempt left. The run's ranks must be on disk already: a record that exists is
-// complete.
+// Write stores a record, fills in its id and hash, and removes the failure of an
+// earlier attempt. The run's ranks must already be on disk, so that every
+// existing record is complete.
 func (s Store) Write(r *Record) (err error) {
 	if r.ID, err = r.Result.Spec.ID(); err != nil {
 		return err
@@ -168,16 +172,16 @@ func (s Store) Write(r *Record) (err error) {
 	return s.clearFailure(r.ID)
 }
 
-// measuredPart is what MeasuredSHA256 is of; the types are those of a record, or of
-// raw JSON.
+// measuredPart is what MeasuredSHA256 hashes; the types are those of a record, or
+// of raw JSON.
 type measuredPart struct {
 	Measured any `json:"measured"`
 	Resolved any `json:"resolved"`
 }
 
 // Read returns the record of a run. Without one the error is fs.ErrNotExist. A record
-// is refused if its result does not have the hash that it states, its spec does not
-// have its id, or it holds what no run writes, see check.
+// is refused if its result does not have its hash, if its spec does not have its id,
+// or if it has content that no run writes (see check).
 func (s Store) Read(id string) (*Record, error) {
 	if err := CheckID(id); err != nil {
 		return nil, fmt.Errorf("record: %w", err)
@@ -247,7 +251,7 @@ func (s Store) IDs() ([]string, error) {
 	return ids, nil
 }
 
-// globQuote escapes what would be a pattern in a folder's name.
+// globQuote escapes the characters of a pattern in a folder's name.
 func globQuote(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
@@ -255,9 +259,9 @@ func globQuote(dir string) string {
 // WriteFailure records why an attempt at a run left no record.
 func (s Store) WriteFailure(f Failure) error { return WriteJSON(s.FailurePath(f.ID), f) }
 
-// ReadFailure returns the last failure of a run, nil if there is none. A file that is
-// damaged, or about another run, is set aside with a notice: nothing but the reason of
-// a failure is lost.
+// ReadFailure returns the last failure of a run, nil if there is none. A damaged file,
+// or one about another run, is set aside with a notice, because only the reason of a
+// failure is lost.
 func (s Store) ReadFailure(id string) (*Failure, error) {
 	path := s.FailurePath(id)
 	b, err := os.ReadFile(path)

@@ -26,7 +26,7 @@ import (
 )
 
 // constructors names the constructors of neural models by the type of their
-// configuration. Constructor fills it in while the registry is made.
+// configuration. Constructor fills it in while the registry is built.
 var constructors = map[reflect.Type][]string{}
 
 func functionName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name() }
@@ -51,8 +51,8 @@ func (e Entry) Code() (code.Version, error) {
 		{Dir: "internal/run", Sources: run}, {Dir: "internal/rank", Sources: rank.Sources}, {Dir: "datasets", Sources: datasets.Sources},
 	}
 	var libraries []string
-	if e.Floor != nil {
-		roots = []string{functionName(e.Floor)}
+	if e.NonNeural != nil {
+		roots = []string{functionName(e.NonNeural)}
 	} else {
 		shared = append(shared, code.Package{Dir: "internal/train", Sources: train.Sources}, code.Package{Dir: "internal/torch", Sources: torch.Sources})
 		libraries = append(libraries, "github.com/sugarme/gotch")
@@ -63,8 +63,8 @@ func (e Entry) Code() (code.Version, error) {
 	}
 	v, err := code.Of(roots, []code.Package{{Dir: "baselines", Sources: baselines.Sources}, {Dir: "models", Sources: models.Sources}}, shared, versionsOf(libraries)...)
 	if err != nil || len(roots) == 0 {
-		// A model of another package, whose sources are not known: any change of the
-		// program counts.
+		// A model of another package, whose sources are not embedded: any change of
+		// the program counts.
 		if v, err = programVersion(); err != nil {
 			return v, err
 		}
@@ -73,7 +73,7 @@ func (e Entry) Code() (code.Version, error) {
 	return v, nil
 }
 
-// versionsOf gives the versions of modules in this program.
+// versionsOf returns the versions of modules in this program.
 func versionsOf(modules []string) []string {
 	var out []string
 	if info, ok := debug.ReadBuildInfo(); ok {

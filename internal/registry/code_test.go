@@ -11,7 +11,7 @@ import (
 	"famebench/internal/torch"
 )
 
-// What a model refers to is part of its code; other models are not.
+// The files that a model refers to are part of its code; other models are not.
 func TestCodeOfModels(t *testing.T) {
 	shared := []string{"datasets/split.go", "internal/rank/rank.go", "internal/run/execute.go", "internal/run/init.go", "internal/run/untrained.go"}
 	trained := append([]string{"internal/train/fit.go", "internal/torch/native.cpp", "internal/torch/ops.go"}, shared...)

@@ -14,6 +14,8 @@ import (
 	"famebench/baselines"
 	"famebench/datasets"
 	"famebench/internal/example"
+	"famebench/internal/record"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/internal/train"
 	"famebench/models"
@@ -23,8 +25,8 @@ import (
 var fism = Entry{Name: "fism", Version: 1, Defaults: example.FISMDefaults(),
 	Objectives: []string{train.AllPositions, train.Prefix}, Neural: Constructor(example.NewFISM)}
 
-// TestConformance checks what the harness expects of every model that is trained. A new
-// line in the registry is all it needs.
+// TestConformance checks what the harness expects of every trained model. A new model
+// needs only its line in the registry.
 func TestConformance(t *testing.T) {
 	for _, e := range append(slices.Clone(Models), fism) {
 		if e.Neural == nil || e.Text {
@@ -66,10 +68,7 @@ func TestConformanceFindsFaults(t *testing.T) {
 		entry Entry
 	}{
 		"later items change": {checkCausality, sasrec(func(rt *torch.Runtime, c train.Config, items int) models.Model {
-			p := rt.NewParams()
-			d := models.TransformerDefaults()
-			return &unmasked{rt, p, p.Normal("item_emb.weight", 1, int64(items)+1, int64(d.Hidden)),
-				models.NewEncoder(rt, p, models.EncoderConfig{TransformerConfig: d, MaxLen: c.MaxLen}), c.ItemLoss(), items}
+			return basic.NewUnmasked(rt, models.EncoderConfig{TransformerConfig: models.TransformerDefaults(), MaxLen: c.MaxLen}, c.ItemLoss(), items, 1)
 		})},
 		"depends on the other sequences": {checkBatch, sasrec(func(rt *torch.Runtime, c train.Config, items int) models.Model {
 			return mixedUp{build(rt, c, items)}
@@ -88,32 +87,6 @@ func TestConformanceFindsFaults(t *testing.T) {
 			t.Errorf("error %v, expected one with %q", err, want)
 		}
 	}
-}
-
-// unmasked is SASRec whose positions see the items after them.
-type unmasked struct {
-	rt      *torch.Runtime
-	params  *torch.Params
-	table   torch.Tensor
-	encoder *models.Encoder
-	loss    models.ItemLoss
-	items   int
-}
-
-func (m *unmasked) Params() *torch.Params { return m.params }
-
-func (m *unmasked) encode(b *models.Batch, at []int64) torch.Tensor {
-	return m.encoder.Forward(m.table.Embedding(m.rt.Ints(b.Items)), b, at)
-}
-
-func (m *unmasked) Loss(b *models.Batch) torch.Tensor {
-	return m.loss.Of(m.rt, m.encode(b, b.Position), m.Items(), b)
-}
-
-func (m *unmasked) Users(b *models.Batch) torch.Tensor { return m.encode(b, b.LastPositions()) }
-
-func (m *unmasked) Items() models.ItemTable {
-	return models.ItemTable{Rows: m.table, Items: m.items}
 }
 
 // mixedUp is SASRec whose users see each other.
@@ -161,7 +134,7 @@ func conformanceBatch(m models.Model, objective string, lengths ...int64) *model
 		}
 	case train.Prefix:
 		b.Position = b.LastPositions()
-	case train.Cloze: // every third item is hidden, and the last of every sequence
+	case train.Cloze: // every third item is masked, and the last of every sequence
 		last := b.LastPositions()
 		for i := range b.Items {
 			if i%3 == 1 || slices.Contains(last, int64(i)) {
@@ -189,8 +162,8 @@ func sequences(from int64, lengths ...int64) *models.Batch {
 	return b
 }
 
-// checkCausality: where a model predicts after every position in one pass, items after
-// a position change nothing there. (The items up to it do.)
+// checkCausality: if a model predicts after every position in one pass, items after a
+// position change nothing there. (The items up to it do.)
 func checkCausality(rt *torch.Runtime, e Entry) error {
 	if !slices.Contains(e.Objectives, train.AllPositions) {
 		return nil
@@ -343,7 +316,7 @@ func checkThreads(t *testing.T, e Entry) {
 }
 
 // pairs is a data set in which at most two training prefixes have the same target, so
-// that drawing another sequence with the same target leaves no choice.
+// there is only one other sequence with the same target.
 func pairs(t *testing.T) *datasets.Split {
 	t.Helper()
 	const items = 60
@@ -366,8 +339,8 @@ func pairs(t *testing.T) *datasets.Split {
 // the same curve and weights as one that is not.
 func checkResume(t *testing.T, e Entry) {
 	t.Helper()
-	s, c := cyclic(t), shortTraining(e)
-	fit := func(ctx context.Context, o train.Options) (status train.Status, result string) {
+	s, c := basic.Cyclic(t, 60, 8), shortTraining(e)
+	fit := func(ctx context.Context, o train.Options) (status record.Status, result string) {
 		err := torch.RunTeam(torch.Config{Threads: 2, Seed: 5}, func(team *torch.Team) error {
 			m, err := replicas(e, team, copyOf(e.Defaults), c, s.Data.NumItems)
 			if err != nil {

@@ -9,11 +9,11 @@ import (
 	"famebench/pretrain"
 )
 
-// TestDefaultsArePinned: ids leave out settings at their default, so a default that
-// changes would give another run an old id. Whoever changes one raises the version of the
-// model, or train.Version. The file is generated: with -update, new models and settings
-// are added, and a version that was raised takes its new defaults; a default that changed
-// without one is still an error.
+// TestDefaultsArePinned: ids leave out settings at their default, so a changed default
+// would give another run an old id. If you change one, raise the version of the model, or
+// train.Version. The file is generated: with -update, new models and settings are added,
+// and a raised version takes its new defaults. A changed default without a raised version
+// is an error all the same.
 func TestDefaultsArePinned(t *testing.T) {
 	type pin struct {
 		Version   int             `json:"version"`

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The page shows the file that is tested, but for its package, and the line.
+// The page shows the tested file, except its package, and the line.
 func TestExampleIsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/adding-a-model.md")
 	if err != nil {
@@ -32,7 +32,7 @@ func TestExampleIsDocumented(t *testing.T) {
 	}
 }
 
-// The page on models names every one.
+// docs/models.md names every model.
 func TestModelsAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/models.md")
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -18,6 +17,7 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/rank"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/internal/train"
 	"famebench/models"
@@ -53,7 +53,7 @@ func writePins(t *testing.T, path string, pins any) {
 	}
 }
 
-// numbers are what a short run gave, and the code that gave them.
+// numbers are the results of a short run, and the code that computed them.
 type numbers struct {
 	Versions string    `json:"versions"`
 	CPU      string    `json:"cpu"`
@@ -62,9 +62,9 @@ type numbers struct {
 }
 
 // differs compares a run with its pin. On the same kind of processor only the order of
-// operations on the same hardware may differ. Another one rounds differently: that is
-// of the order of 1e-7 in the first step and grows from there. (Virtual machines with
-// different processors may report the same model, so the first bound is not zero.)
+// operations may differ. Another processor rounds differently, by about 1e-7 in the
+// first step and more later. (Virtual machines with different processors may report
+// the same model, so the first bound is not zero.)
 func (n numbers) differs(pin numbers) bool {
 	loss, ndcg := 1e-5, .005
 	if n.CPU != pin.CPU {
@@ -82,15 +82,15 @@ func (n numbers) differs(pin numbers) bool {
 }
 
 // TestNumbersArePinned trains every model of the registry for two epochs, in each
-// objective, and the models that are no variants with every loss, and compares the
+// objective, and the models that are not variants with every loss, and compares the
 // numbers with those of the same versions. The file is generated: with -update, new runs
-// are added and runs of a raised version replaced. Numbers that moved without a raised
+// are added and runs of a raised version replaced. Numbers that changed without a raised
 // version remain an error, because records of old and new code would share an id.
 func TestNumbersArePinned(t *testing.T) {
 	path := filepath.Join("testdata", "numbers.json")
 	pinned, now := map[string]numbers{}, map[string]numbers{}
 	readPins(t, path, &pinned)
-	s := cyclic(t)
+	s := basic.Cyclic(t, 60, 8)
 	for _, e := range Models {
 		if e.Neural == nil || e.Text {
 			continue // a model initialised from texts trains as its base does
@@ -110,7 +110,7 @@ func TestNumbersArePinned(t *testing.T) {
 				case ok && pin.Versions != n.Versions && !*update:
 					t.Errorf("%s: expected the numbers of %s, got %s: pin them with %s", name, pin.Versions, n.Versions, updateCommand)
 				case ok && pin.Versions == n.Versions && n.differs(pin):
-					t.Errorf("%s: expected %+v, got %+v: the code has changed what this model learns. If that is meant, raise its version in the registry, train.Version or rank.Version, then run %s", name, pin, n, updateCommand)
+					t.Errorf("%s: expected %+v, got %+v: the code has changed what this model learns. If you intended that, raise its version in the registry, train.Version or rank.Version, then run %s", name, pin, n, updateCommand)
 				case ok && pin.Versions == n.Versions:
 					now[name] = pin
 				}
@@ -155,30 +155,6 @@ func shortTraining(e Entry) train.Config {
 	c := e.TrainDefaults()
 	c.BatchTargets, c.Epochs, c.MaxLen, c.Stride = 64, 2, 8, 4
 	return c
-}
-
-// cyclic is a data set in which item v is followed by v+1 most of the time.
-func cyclic(t *testing.T) *datasets.Split {
-	t.Helper()
-	const users, items = 60, 40
-	r := rand.New(rand.NewPCG(3, 3))
-	d := &datasets.Dataset{Name: "cyclic", NumItems: items}
-	for range users {
-		v := r.IntN(items)
-		var seq []int32
-		for range 6 + r.IntN(8) {
-			seq = append(seq, int32(v)+1)
-			if v = (v + 1) % items; r.IntN(10) == 0 {
-				v = r.IntN(items)
-			}
-		}
-		d.Seqs = append(d.Seqs, seq)
-	}
-	s, err := datasets.NewSplit(d, datasets.LeaveOneOut)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 // replicas builds a model on every member of a team.

@@ -1,192 +1,178 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"slices"
+	"math"
 	"strings"
 	"unicode/utf8"
 
 	"famebench/internal/analysis"
 	"famebench/internal/escape"
+	"famebench/internal/view"
 )
 
-// WriteAnalyses renders analyses for a terminal, and, where there are several, a
-// table of all.
-func WriteAnalyses(w io.Writer, all []*analysis.Analysis) error {
-	for _, a := range all {
-		if err := WriteAnalysis(w, a); err != nil {
+// WriteAnalyses renders analyses for a terminal and, if there are several, a table of
+// all of them.
+func WriteAnalyses(w io.Writer, d analysis.Digest) error {
+	for _, run := range d.Runs {
+		if err := writeSections(w, analysisSections(run)...); err != nil {
 			return err
 		}
 	}
-	if len(all) < 2 {
+	if d.Summaries == nil {
 		return nil
 	}
-	return writeSummaries(w, analysis.Summarise(all))
+	return writeSections(w, summarySection(d.Summaries))
 }
 
-// WriteAnalysis renders an analysis for a terminal.
-func WriteAnalysis(w io.Writer, a *analysis.Analysis) error {
-	fmt.Fprintf(w, "\n%s: %s validation users\n", escape.Line(a.ID), thousands(a.Users))
-	if a.MoELayers > 1 {
-		fmt.Fprintf(w, "Experts and attention are those of the last of %d layers of experts alone.\n", a.MoELayers)
-	}
-	if err := writeHeads(w, a); err != nil {
-		return err
-	}
+func analysisSections(a analysis.RunDigest) []view.Section {
+	heads := headSection(a)
 	if a.Overlap == nil {
-		fmt.Fprintln(w, "This gate joins the heads: they score nothing on their own.")
-		return nil
+		heads.Below = append(heads.Below, "This gate concatenates the heads, so no head scores items on its own.")
+		return []view.Section{heads}
 	}
-	if err := writeLists(w, a); err != nil {
-		return err
-	}
+	lists := listSection(a)
 	if len(a.Facets) == 0 {
-		fmt.Fprintln(w, "The data set names no facets of its items.")
-		return nil
+		lists.Below = append(lists.Below, "The data set has no facets of its items.")
+		return []view.Section{heads, lists}
 	}
-	return writeFacets(w, a)
+	return []view.Section{heads, lists, facetSection(a)}
 }
 
 // places is how many of the last items of a history the terminal shows attention to.
 const places = 4
 
-// writeHeads tells what gate, router and attention do.
-func writeHeads(w io.Writer, a *analysis.Analysis) error {
-	var rows [][]string
+// headSection shows what gate, router and attention do.
+func headSection(a analysis.RunDigest) view.Section {
+	s := view.Section{Title: a.ID, About: view.Thousands(a.Users) + " validation users"}
+	if a.MoELayers > 1 {
+		s.Intro = []string{fmt.Sprintf("The model has %d layers with experts; experts and attention are those of the last one.", a.MoELayers)}
+	}
+	t := view.Table{Broken: true, Columns: view.Columns("head", "gate\nmean", "10–90 %\nof users", "chosen", "load of\nexperts", "router\nentropy", "dead", "attn.\nlast", "attn.\n2nd", "attn.\n3rd", "attn.\n4th")}
 	for h, head := range a.Heads {
-		gate, spread, chosen := "–", "–", "–"
+		gate, users, chosen := "–", "–", "–"
 		if g := head.Gate; g != nil {
-			gate, spread, chosen = number(g.Mean), number(g.P10)+"–"+number(g.P90), number(head.Chosen)
+			gate, users, chosen = view.Short(g.Mean), view.Short(g.P10)+"–"+view.Short(g.P90), view.Short(head.Chosen)
 		}
-		load, router := number(head.Experts[0].Load), "–"
+		load, router := view.Short(a.Spread[h].LeastLoad), "–"
 		if len(head.Experts) > 1 {
-			byLoad := func(x, y analysis.Expert) int { return cmp.Compare(x.Load, y.Load) }
-			load = number(slices.MinFunc(head.Experts, byLoad).Load) + "–" + number(slices.MaxFunc(head.Experts, byLoad).Load)
-			router = number(head.RouterEntropy)
+			load += "–" + view.Short(a.Spread[h].MostLoad)
+			router = view.Short(head.RouterEntropy)
 		}
-		row := []string{fmt.Sprint(h + 1), gate, spread, chosen, load, router, fmt.Sprint(head.Dead)}
+		row := []string{fmt.Sprint(h + 1), gate, users, chosen, load, router, fmt.Sprint(head.Dead)}
 		for back := range places {
 			if back < len(head.Attention) {
-				row = append(row, number(head.Attention[back]))
+				row = append(row, view.Short(head.Attention[back]))
 			} else {
 				row = append(row, "–")
 			}
 		}
-		rows = append(rows, row)
+		t.Add(view.Texts(row...)...)
 	}
-	header := []string{"head", "gate\nmean", "10–90 %\nof users", "chosen", "load of\nexperts", "router\nentropy", "dead", "attn.\nlast", "attn.\n2nd", "attn.\n3rd", "attn.\n4th"}
-	if err := writeTable(w, header, rows); err != nil {
-		return err
-	}
+	s.Tables = []view.Table{t}
 	if a.Heads[0].Gate != nil {
-		fmt.Fprintf(w, "Entropy of the gate: %s (1: it does not choose). Chosen: users for whom the head weighs most.\n", number(a.GateEntropy))
+		s.Below = append(s.Below, fmt.Sprintf("Entropy of the gate: %s (1: it weighs all heads equally). Chosen: share of users for whom the head has the largest weight.", view.Short(a.GateEntropy)))
 	}
 	if n := len(a.Heads[0].Experts); n > 1 {
-		fmt.Fprintf(w, "Load: least and most of a head's %d experts; imbalance %.3f (1: even, %d: one has it all).\n", n, a.Imbalance, n)
+		s.Below = append(s.Below, fmt.Sprintf("Load: lowest and highest of a head's %d experts; imbalance %.3f (1: even, %d: one expert takes all).", n, a.Imbalance, n))
 	}
 	var reach []string
 	for _, users := range a.Reach[:min(places, len(a.Reach))] {
-		reach = append(reach, thousands(users))
+		reach = append(reach, view.Thousands(users))
 	}
-	writeWrapped(w, "Attention to the last items, the last one first, each over the users whose history reaches that far: "+strings.Join(reach, "; ")+".", "")
-	return nil
+	s.Below = append(s.Below, "Attention: to the last items, beginning with the last one, each over the users whose history is long enough: "+strings.Join(reach, "; ")+".")
+	return s
 }
 
-// writeLists compares what the heads would recommend alone.
-func writeLists(w io.Writer, a *analysis.Analysis) error {
-	var rows [][]string
+// listSection compares what the heads would recommend alone.
+func listSection(a analysis.RunDigest) view.Section {
+	t := view.Table{Broken: true, Columns: view.Columns("head", "overlap:\nother heads", "at\nmost", "overlap:\nthe model", fmt.Sprintf("HR@%d\nalone", a.ListLen))}
 	for h, head := range a.Heads {
-		mean, most := "–", "–"
-		if others := slices.Delete(slices.Clone(a.Overlap[h]), h, h+1); len(others) > 0 {
-			var sum float64
-			for _, x := range others {
-				sum += x
-			}
-			mean, most = number(sum/float64(len(others))), number(slices.Max(others))
-		}
-		rows = append(rows, []string{fmt.Sprint(h + 1), mean, most, number(head.Alone.ModelOverlap), number(head.Alone.HitRate)})
+		t.Add(view.Texts(fmt.Sprint(h+1), view.Short(a.Spread[h].MeanOverlap), view.Short(a.Spread[h].MostOverlap), view.Short(head.Alone.ModelOverlap), view.Short(head.Alone.HitRate))...)
 	}
-	rows = append(rows, []string{"model", "", "", "", number(a.HitRate)})
-	fmt.Fprintf(w, "\nTop-%d lists of %s users if each head scored alone, seen items left out\n", a.ListLen, thousands(a.ListUsers))
-	header := []string{"head", "overlap:\nother heads", "at\nmost", "overlap:\nthe model", fmt.Sprintf("HR@%d\nalone", a.ListLen)}
-	if err := writeTable(w, header, rows); err != nil {
-		return err
+	t.Add(view.Texts("model", "", "", "", view.Short(a.HitRate))...)
+	return view.Section{
+		Title:  fmt.Sprintf("Top-%d lists of %s users if each head scored alone, seen items left out", a.ListLen, view.Thousands(a.ListUsers)),
+		Tables: []view.Table{t},
+		Below:  []string{"Overlap: items in both lists as a share of the items in either (Jaccard index). HR: on all validation users."},
 	}
-	fmt.Fprintln(w, "Overlap: items of both lists among those of either (Jaccard). HR: on all validation users.")
-	return nil
 }
 
 // likesWidth is what the other columns leave: a label and its two shares.
 const likesWidth = 33
 
-// writeFacets tells what the heads' lists have to do with the facets of the items.
-func writeFacets(w io.Writer, a *analysis.Analysis) error {
-	var rows [][]string
-	add := func(facet, head string, t analysis.Tested, likes []string) {
+// facetSection shows what the heads' lists have to do with the facets of the items.
+func facetSection(a analysis.RunDigest) view.Section {
+	t := view.Table{Broken: true, Columns: view.Columns("facet", "head", "value", "by\nchance", "excess", "p", "Holm", "<prefers: share\n(of all heads')")}
+	add := func(facet, head string, t0 analysis.Tested, likes []string) {
 		text := strings.Join(likes, ", ")
 		if utf8.RuneCountInString(text) > likesWidth {
 			text = strings.Join(likes, "\n")
 		}
-		rows = append(rows, []string{facet, head, millibits(t.Value), millibits(t.Control), millibits(t.Excess()), probability(t.P), probability(t.Holm), text})
+		t.Add(view.Texts(facet, head, millibits(t0.Value), millibits(t0.Control), millibits(t0.Excess()), view.Probability(t0.P), view.Probability(t0.Holm), text)...)
 	}
 	for _, f := range a.Facets {
 		add(clip(f.Name, 10), "all", f.MutualInformation, nil)
-		for h, taste := range f.Heads {
+		for h, preference := range f.Heads {
 			var likes []string
-			for _, p := range taste.Prefers[:min(2, len(taste.Prefers))] {
+			for _, p := range preference.Prefers[:min(2, len(preference.Prefers))] {
 				likes = append(likes, fmt.Sprintf("%s %.0f %% (%.0f)", clip(p.Label, labelLen), 100*p.Share, 100*p.All))
 			}
-			add("", fmt.Sprint(h+1), taste.Divergence, likes)
+			add("", fmt.Sprint(h+1), preference.Divergence, likes)
 		}
 	}
-	fmt.Fprint(w, "\nWhat the heads' lists tell about the items, in millibits\n")
-	if err := writeTable(w, []string{"facet", "head", "tells", "by\nchance", "excess", "p", "Holm", "prefers: share\n(of all heads')"}, rows, 7); err != nil {
-		return err
+	return view.Section{
+		Title:  "What the heads' lists reveal about the items, in millibits",
+		Tables: []view.Table{t},
+		Below: []string{"All: mutual information of head and label. A single head: divergence of the labels in its lists from those in the lists of all heads. " +
+			"By chance: the same with labels that were shuffled among the items, mean of 999 shuffles. Holm: p corrected for all tests of this table."},
 	}
-	writeWrapped(w, "All: mutual information of head and label. A head: how far the labels in its lists are from those in all heads'. By chance: the labels dealt to the items at random, 999 times. Holm: p corrected for all tests of this table.", "")
-	return nil
 }
 
-// writeSummaries renders a table of all analyses.
-func writeSummaries(w io.Writer, all []analysis.Summary) error {
-	var rows [][]string
+// summarySection is a table of all analyses.
+func summarySection(all []analysis.Summary) view.Section {
+	t := view.Table{Broken: true, Columns: view.Columns("runs", "gate\nentropy", "most\nchosen", "router\nentropy", "least,\nmost\nload", "dead", "overlap", "<beyond chance, mbit\n(seeds with p < .05)")}
 	for _, s := range all {
-		label := slices.Concat(wrapLabel(escape.Line(s.Dataset), labelWidth), wrapLabel(escape.Line(s.Model), labelWidth), wrapLabel(escape.Line(s.At), labelWidth), []string{fmt.Sprintf("%d seeds", s.Seeds)})
+		seeds := fmt.Sprintf("%d seeds", s.Seeds)
 		if s.Seeds == 1 {
-			label[len(label)-1] = "1 seed"
+			seeds = "1 seed"
+		}
+		var label []string
+		for _, text := range []string{s.Dataset, s.Model, s.At, seeds} {
+			if text != "" {
+				label = append(label, wrap(escape.Line(text), labelWidth, "")...)
+			}
 		}
 		var facets []string
 		for _, f := range s.Facets {
 			facets = append(facets, fmt.Sprintf("%-10s %6s (%d/%d)", clip(f.Name, 10), millibits(f.Excess), f.Significant, s.Seeds))
 		}
-		rows = append(rows, []string{strings.Join(label, "\n"), number(s.GateEntropy), number(s.MostChosen), number(s.RouterEntropy),
-			number(s.LeastLoad) + "\n" + number(s.MostLoad), fmt.Sprintf("%.1f", s.Dead), number(s.Overlap), strings.Join(facets, "\n")})
+		t.Add(view.Texts(strings.Join(label, "\n"), view.Short(s.GateEntropy), view.Short(s.MostChosen), view.Short(s.RouterEntropy),
+			view.Short(s.LeastLoad)+"\n"+view.Short(s.MostLoad), fmt.Sprintf("%.1f", s.Dead), view.Short(s.Overlap), strings.Join(facets, "\n"))...)
 	}
-	fmt.Fprint(w, "\nAll analyses: means over seeds\n")
-	header := []string{"runs", "gate\nentropy", "most\nchosen", "router\nentropy", "least,\nmost\nload", "dead", "overlap", "beyond chance, mbit\n(seeds with p < .05)"}
-	if err := writeTable(w, header, rows, 7); err != nil {
-		return err
+	return view.Section{
+		Title:  "All analyses: means over seeds",
+		Tables: []view.Table{t},
+		Below: []string{"Most chosen: share of users for whom the most chosen head has the largest weight. Load: of any expert of any head. Overlap: of the top lists of two heads. " +
+			"Beyond chance: mutual information of head and label, minus that of shuffled labels; p after Holm's correction."},
 	}
-	writeWrapped(w, "Most chosen: users of the head that most often weighs the most. Load: of any expert of any head. Overlap: of two heads' top lists. Beyond chance: mutual information of head and label less what shuffled labels have; p after Holm's correction.", "")
-	return nil
 }
 
 // WriteExplanation renders an explanation for a terminal.
 func WriteExplanation(w io.Writer, e *analysis.Explanation) error {
-	fmt.Fprintf(w, "\nUser %s, %d past items, the last ones:\n", escape.Line(e.User), len(e.History))
+	s := view.Section{Title: fmt.Sprintf("User %s, %d past items, the last ones:", e.User, len(e.History))}
 	for _, it := range e.History[max(0, len(e.History)-5):] {
-		fmt.Fprintf(w, "  %s\n", clip(itemText(it), 96))
+		s.Intro = append(s.Intro, "  "+clip(itemText(it), 96))
 	}
 	if e.Gate != nil {
 		text := "Weights of the heads, from the first:"
 		for _, g := range e.Gate {
-			text += " " + number(g)
+			text += " " + view.Short(g)
 		}
-		writeWrapped(w, text, "  ")
+		s.Intro = append(s.Intro, text)
 	}
-	var rows [][]string
+	t := view.Table{Broken: true, Columns: view.Columns("recommended", "score", "head", "expert", "<because of", "<shared")}
 	for _, r := range e.Items {
 		head, expert := "–", "–"
 		if r.Head > 0 {
@@ -197,15 +183,16 @@ func WriteExplanation(w io.Writer, e *analysis.Explanation) error {
 		}
 		var because []string
 		for _, c := range r.Because {
-			because = append(because, fmt.Sprintf("%s %s", number(c.Weight), clip(itemText(c.Item), 17)))
+			because = append(because, fmt.Sprintf("%s %s", view.Short(c.Weight), clip(itemText(c.Item), 17)))
 		}
 		shares := make([]string, len(r.Shares))
 		for i, s := range r.Shares {
 			shares[i] = clip(s, labelLen)
 		}
-		rows = append(rows, []string{clip(itemText(r.Item), 18), fmt.Sprintf("%.2f", r.Score), head, expert, strings.Join(because, "\n"), strings.Join(shares, "\n")})
+		t.Add(view.Texts(clip(itemText(r.Item), 18), fmt.Sprintf("%.2f", r.Score), head, expert, strings.Join(because, "\n"), strings.Join(shares, "\n"))...)
 	}
-	return writeTable(w, []string{"recommended", "score", "head", "expert", "because of", "shared"}, rows, 4, 5)
+	s.Tables = []view.Table{t}
+	return writeSections(w, s)
 }
 
 func itemText(it analysis.Item) string {
@@ -218,16 +205,8 @@ func itemText(it analysis.Item) string {
 // labelLen is how much of a label is shown: "category 3: #1234" is 17 characters.
 const labelLen = 20
 
-// number writes a share as tables do: .123, and – where there is none.
-func number(x float64) string {
-	if !finite(x) {
-		return "–"
-	}
-	return strings.TrimPrefix(fmt.Sprintf("%.3f", x), "0")
-}
-
 func millibits(x float64) string {
-	if !finite(x) {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return "–"
 	}
 	return fmt.Sprintf("%.1f", 1000*x)

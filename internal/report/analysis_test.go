@@ -78,7 +78,9 @@ func TestAnalysisGolden(t *testing.T) {
 	other := exampleAnalysis("beauty-8core-fame-s1-00000002", "fame", 4, 4)
 	other.Facets[1].MutualInformation.Holm = .06
 	for name, write := range map[string]func(b *bytes.Buffer) error{
-		"analyses.txt":    func(b *bytes.Buffer) error { return WriteAnalyses(b, []*analysis.Analysis{plain, concat, other}) },
+		"analyses.txt": func(b *bytes.Buffer) error {
+			return WriteAnalyses(b, analysis.NewDigest([]*analysis.Analysis{plain, concat, other}))
+		},
 		"explanation.txt": func(b *bytes.Buffer) error { return WriteExplanation(b, exampleExplanation(4)) },
 	} {
 		var b bytes.Buffer
@@ -96,7 +98,7 @@ func TestAnalysisFits(t *testing.T) {
 		var b bytes.Buffer
 		a := exampleAnalysis("beauty-8core-fame-average-gate-s0-00000001", "fame-average-gate", c.H, c.N)
 		a.At = fmt.Sprintf("fame.experts = %d", c.N)
-		err := WriteAnalyses(&b, []*analysis.Analysis{a, a})
+		err := WriteAnalyses(&b, analysis.NewDigest([]*analysis.Analysis{a, a}))
 		if err == nil {
 			err = WriteExplanation(&b, exampleExplanation(c.H))
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"famebench/datasets"
@@ -18,59 +19,52 @@ import (
 // an apostrophe (escape.CSV).
 
 // ComparisonCSV has a line for each data set, seen-item rule, row and metric. Tests
-// stand in the lines of the metric that is tested.
+// are in the lines of the metric that is tested.
 func ComparisonCSV(s *aggregate.Suite) []byte {
-	head := append([]string{"dataset", "protocol", "rule", "model", "label"}, s.Axes...)
-	lines := [][]string{append(head, "metric", "mean", "sd", "n", "baseline", "gain", "diff", "low", "high", "p", "p_holm", "significant")}
+	var lines [][]any
 	for _, t := range s.Tables {
-		for _, rule := range rules {
-			for _, row := range t.Rows {
-				of := rule.of(row)
+		for _, rule := range aggregate.SeenItemRules {
+			for i := range t.Rows {
+				row, of := &t.Rows[i], t.Rows[i].Under(rule)
 				for _, metric := range aggregate.Columns {
-					line := []string{t.Dataset, t.Protocol, rule.name, row.Model, row.Label}
-					for _, axis := range s.Axes {
-						at := ""
-						if v, ok := row.At[axis]; ok {
-							at = fmt.Sprint(v)
-						}
-						line = append(line, at)
-					}
 					c := of.Metrics[metric]
-					line = append(line, metric, number64(c.Mean), number64(c.SD), strconv.Itoa(c.N), t.Baseline)
-					if t.Baseline != "" && row.Label != t.Baseline {
-						line = append(line, gain64(c.Gain))
-					} else {
-						line = append(line, "")
+					line := []any{t.Dataset, t.Protocol, rule, row.Model, row.Label}
+					for _, axis := range s.Axes {
+						line = append(line, row.At[axis])
 					}
+					line = append(line, metric, c.Mean, c.SD, c.N, t.Baseline)
+					if t.Baseline == "" || row.Label == t.Baseline {
+						c.Gain = nil
+					}
+					line = append(line, c.Gain)
 					if test := of.Test; test != nil && metric == aggregate.Tested {
-						line = append(line, number64(test.Difference), number64(test.Low), number64(test.High),
-							number64(test.P), number64(test.PHolm), strconv.FormatBool(test.Significant))
-					} else {
-						line = append(line, "", "", "", "", "", "")
+						line = append(line, test.Difference, test.Low, test.High, test.P, test.PHolm, test.Significant)
 					}
 					lines = append(lines, line)
 				}
 			}
 		}
 	}
-	return csvText(lines)
+	names := slices.Concat([]string{"dataset", "protocol", "rule", "model", "label"}, s.Axes,
+		[]string{"metric", "mean", "sd", "n", "baseline", "gain", "diff", "low", "high", "p", "p_holm", "significant"})
+	return csvText(names, lines)
 }
 
 // BreakdownCSV has a line for each data set, breakdown, seen-item rule, row, group of
 // users and metric; nil if there are no breakdowns. A group without users has no mean.
 func BreakdownCSV(s *aggregate.Suite) []byte {
-	lines := [][]string{{"dataset", "protocol", "by", "rule", "model", "label", "group", "users", "metric", "mean", "sd", "n", "low", "high"}}
+	var lines [][]any
 	for _, t := range s.Tables {
 		for _, b := range t.Breakdowns {
-			for _, rule := range rules {
+			for _, rule := range aggregate.SeenItemRules {
 				for i, row := range b.Rows {
-					for g, of := range rule.on(row) {
+					for g, of := range row.Under(rule) {
 						for _, metric := range aggregate.BreakdownColumns {
-							e, numbers := of[metric], []string{"", "", "0", "", ""}
+							e, numbers := of[metric], []any{nil, nil, 0}
 							if e.N > 0 {
-								numbers = []string{number64(e.Mean), number64(e.SD), strconv.Itoa(e.N), number64(e.Low), number64(e.High)}
+								numbers = []any{e.Mean, e.SD, e.N, e.Low, e.High}
 							}
-							line := []string{t.Dataset, t.Protocol, b.By, rule.name, t.Rows[i].Model, row.Label, b.Groups[g].Label, strconv.Itoa(b.Groups[g].Users), metric}
+							line := []any{t.Dataset, t.Protocol, b.By, rule, t.Rows[i].Model, row.Label, b.Groups[g].Label, b.Groups[g].Users, metric}
 							lines = append(lines, append(line, numbers...))
 						}
 					}
@@ -78,134 +72,150 @@ func BreakdownCSV(s *aggregate.Suite) []byte {
 			}
 		}
 	}
-	if len(lines) == 1 {
-		return nil
-	}
-	return csvText(lines)
+	return unlessEmpty([]string{"dataset", "protocol", "by", "rule", "model", "label", "group", "users", "metric", "mean", "sd", "n", "low", "high"}, lines)
 }
 
-// PretrainCSV has a line for each head of each row that starts from texts; nil if none
-// does.
+// PretrainCSV has a line for each head of each row that is initialised from texts; nil if
+// none is.
 func PretrainCSV(s *aggregate.Suite) []byte {
-	lines := [][]string{{"dataset", "protocol", "model", "label", "head", "facet", "learned", "labels", "seeds",
-		"chance", "purity_text", "purity_head", "alignment_text", "alignment_head", "uniformity_text", "uniformity_head"}}
+	var lines [][]any
 	for _, t := range s.Tables {
 		for _, r := range t.Rows {
 			for h, head := range r.Heads {
-				line := []string{t.Dataset, t.Protocol, r.Model, r.Label, strconv.Itoa(h + 1), head.Facet, head.Learned, strconv.Itoa(head.Labels), strconv.Itoa(head.Purity.After.N)}
+				line := []any{t.Dataset, t.Protocol, r.Model, r.Label, h + 1, head.Facet, head.Learned, head.Labels, head.Purity.After.N}
 				for _, c := range head.Cells() {
-					text := ""
 					if c.N > 0 {
-						text = number64(c.Mean)
+						line = append(line, c.Mean)
+					} else {
+						line = append(line, nil)
 					}
-					line = append(line, text)
 				}
 				lines = append(lines, line)
 			}
 		}
 	}
-	if len(lines) == 1 {
-		return nil
-	}
-	return csvText(lines)
+	return unlessEmpty([]string{"dataset", "protocol", "model", "label", "head", "facet", "learned", "labels", "seeds",
+		"chance", "purity_text", "purity_head", "alignment_text", "alignment_head", "uniformity_text", "uniformity_head"}, lines)
 }
 
 // DatasetsCSV has a line for each data set.
 func DatasetsCSV(stats []datasets.Stats) []byte {
-	lines := [][]string{{"dataset", "users", "items", "interactions", "density", "avg_length", "ties", "tied_share", "tied_test_users", "leak", "fingerprint"}}
+	var lines [][]any
 	for _, s := range stats {
-		timed := []string{"", "", "", ""}
+		timed := make([]any, 4)
 		if s.Timed {
-			timed = []string{s.Ties, number64(s.TiedShare), strconv.Itoa(s.TiedTestUsers), number64(s.Leak)}
+			timed = []any{s.Ties, s.TiedShare, s.TiedTestUsers, s.Leak}
 		}
-		line := []string{s.Name, strconv.Itoa(s.Users), strconv.Itoa(s.Items), strconv.Itoa(s.Interactions), number64(s.Density), number64(s.AvgLength)}
-		lines = append(lines, append(append(line, timed...), s.Fingerprint))
+		lines = append(lines, slices.Concat([]any{s.Name, s.Users, s.Items, s.Interactions, s.Density, s.AvgLength}, timed, []any{s.Fingerprint}))
 	}
-	return csvText(lines)
+	return csvText([]string{"dataset", "users", "items", "interactions", "density", "avg_length", "ties", "tied_share", "tied_test_users", "leak", "fingerprint"}, lines)
 }
 
 // PublishedCSV has a line for each published number; nil if there is none.
 func PublishedCSV(checks []aggregate.Check) []byte {
-	if len(checks) == 0 {
-		return nil
-	}
-	lines := [][]string{{"dataset", "model", "metric", "seen_items", "loss", "cold_items", "published", "ours", "n", "our_rule", "our_loss", "our_label",
-		"percent", "within", "comparable", "same_terms", "source", "note"}}
+	var lines [][]any
 	for _, c := range checks {
-		ours := []string{"", "", "", "", "", "", ""}
+		ours := make([]any, 7)
 		if c.Ours.N > 0 {
-			ours = []string{number64(c.Ours.Mean), strconv.Itoa(c.Ours.N), c.OurRule, c.OurLoss, c.OurLabel, "", ""}
+			copy(ours, []any{c.Ours.Mean, c.Ours.N, c.OurRule, c.OurLoss, c.OurLabel})
 		}
 		if c.Comparable {
-			ours[5], ours[6] = number64(c.Percent), strconv.FormatBool(c.Within)
+			ours[5], ours[6] = c.Percent, c.Within
 		}
-		line := append([]string{c.Dataset, c.Model, c.Metric, c.Rule, c.Loss, c.ColdItems, number64(c.Published)}, ours...)
-		lines = append(lines, append(line, strconv.FormatBool(c.Comparable), strconv.FormatBool(c.Same), c.Source, c.Note))
+		lines = append(lines, slices.Concat([]any{c.Dataset, c.Model, c.Metric, c.Rule, c.Loss, c.ColdItems, c.Published}, ours,
+			[]any{c.Comparable, c.Same, c.Source, c.Note}))
 	}
-	return csvText(lines)
+	return unlessEmpty([]string{"dataset", "model", "metric", "seen_items", "loss", "cold_items", "published", "ours", "n", "our_rule", "our_loss", "our_label",
+		"percent", "within", "comparable", "same_terms", "source", "note"}, lines)
 }
 
 // ClaimsCSV has a line for each piece of evidence on a claim, and one for a claim
 // without any; nil if nothing is claimed.
 func ClaimsCSV(claims []aggregate.Claim) []byte {
-	if len(claims) == 0 {
-		return nil
-	}
-	lines := [][]string{{"paper", "model", "metric", "low", "high", "verdict", "dataset", "rule", "baseline", "gain", "significantly_better", "seeds"}}
+	var lines [][]any
 	for _, c := range claims {
-		claim := []string{c.Paper, c.Model, c.Metric, number64(c.Low), number64(c.High), c.Verdict}
+		claim := []any{c.Paper, c.Model, c.Metric, c.Low, c.High, c.Verdict}
 		if len(c.Found) == 0 {
-			lines = append(lines, append(claim, "", "", "", "", "", ""))
+			lines = append(lines, claim)
 		}
 		for _, e := range c.Found {
-			lines = append(lines, append(claim[:len(claim):len(claim)], e.Dataset, e.Rule, e.Baseline, gain64(e.Gain), strconv.FormatBool(e.Significant), strconv.Itoa(e.Seeds)))
+			lines = append(lines, slices.Concat(claim, []any{e.Dataset, e.Rule, e.Baseline, e.Gain, e.Significant, e.Seeds}))
 		}
 	}
-	return csvText(lines)
+	return unlessEmpty([]string{"paper", "model", "metric", "low", "high", "verdict", "dataset", "rule", "baseline", "gain", "significantly_better", "seeds"}, lines)
 }
 
 // CostsCSV has a line for each measurement.
 func CostsCSV(costs []record.Cost) []byte {
-	lines := [][]string{{"model", "dataset", "batch_targets", "targets_per_s", "loss_gflops", "loss_share", "product_gflops", "eval_users_per_s", "p50_ms", "p95_ms", "p99_ms", "parameters", "peak_rss_mb"}}
+	var lines [][]any
 	for _, c := range costs {
-		batch, rate, params := "", "", ""
-		if c.BatchTargets > 0 {
-			batch, rate, params = strconv.Itoa(c.BatchTargets), number64(c.TargetsPerSecond), strconv.FormatInt(c.Parameters, 10)
-		}
-		loss := []string{"", "", ""}
+		line := []any{c.Model, c.Dataset, nil, nil, nil, nil, nil, c.EvalUsersPerSec, c.Latency.P50, c.Latency.P95, c.Latency.P99, nil, c.PeakRSSMB}
 		if c.ProductGFLOPS > 0 {
-			loss = []string{number64(c.LossGFLOPS), number64(c.LossShare), number64(c.ProductGFLOPS)}
+			line[4], line[5], line[6] = c.LossGFLOPS, c.LossShare, c.ProductGFLOPS
 		}
-		lines = append(lines, []string{c.Model, c.Dataset, batch, rate, loss[0], loss[1], loss[2], number64(c.EvalUsersPerSec),
-			number64(c.Latency.P50), number64(c.Latency.P95), number64(c.Latency.P99), params, number64(c.PeakRSSMB)})
+		if c.BatchTargets > 0 {
+			line[2], line[3], line[11] = c.BatchTargets, c.TargetsPerSecond, c.Parameters
+		}
+		lines = append(lines, line)
 	}
-	return csvText(lines)
+	return csvText([]string{"model", "dataset", "batch_targets", "targets_per_s", "loss_gflops", "loss_share", "product_gflops", "eval_users_per_s", "p50_ms", "p95_ms", "p99_ms", "parameters", "peak_rss_mb"}, lines)
 }
 
-func gain64(gain *float64) string {
-	if gain == nil {
-		return ""
+// TrialsCSV has a line for each trial.
+func TrialsCSV(trials []record.Trial) []byte {
+	var lines [][]any
+	for _, t := range trials {
+		line := []any{t.Dataset, t.Model, t.At, nil, nil, nil, t.Chosen}
+		if t.HasShort() {
+			line[3] = t.Short
+		}
+		if t.FullID != "" {
+			line[4], line[5] = t.Full, t.Epochs
+		}
+		lines = append(lines, line)
 	}
-	return number64(*gain)
+	return csvText([]string{"dataset", "model", "tried", "short", "full", "epochs", "chosen"}, lines)
 }
 
-func number64(v float64) string {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return ""
+// unlessEmpty is csvText, and nil without lines.
+func unlessEmpty(names []string, lines [][]any) []byte {
+	if lines == nil {
+		return nil
 	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
+	return csvText(names, lines)
 }
 
-func csvText(lines [][]string) []byte {
+// csvText writes names and lines; fields that a line lacks at its end are empty.
+func csvText(names []string, lines [][]any) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
+	_ = w.Write(names) // a buffer takes everything
 	for _, line := range lines {
-		safe := make([]string, len(line))
-		for i, text := range line {
-			safe[i] = escape.CSV(text)
+		texts := make([]string, len(names))
+		for i, v := range line {
+			texts[i] = escape.CSV(field(v))
 		}
-		_ = w.Write(safe) // a buffer takes everything
+		_ = w.Write(texts)
 	}
 	w.Flush()
 	return b.Bytes()
+}
+
+// field writes a value; nothing for nil and what is not a number.
+func field(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case *float64:
+		if v == nil {
+			return ""
+		}
+		return field(*v)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return ""
+		}
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return fmt.Sprint(v)
 }

@@ -7,87 +7,75 @@ import (
 	"slices"
 	"strings"
 
-	"famebench/internal/aggregate"
 	"famebench/internal/escape"
-	"famebench/internal/record"
+	"famebench/internal/view"
 )
 
-// LatexSuite renders a suite as LaTeX tables, for \input into a document that uses
-// the package booktabs. As in the papers, the best is bold, the second underlined.
-func LatexSuite(w io.Writer, s *aggregate.Suite) {
-	latexSections(w, s.Name, sections(s, false))
-}
-
-// LatexCosts renders the cost table of a suite as LaTeX.
-func LatexCosts(w io.Writer, suite string, costs []record.Cost) {
-	latexSections(w, suite, []section{costSection(costs)})
-}
-
-func latexSections(w io.Writer, suite string, all []section) {
+func latex(w io.Writer, suite string, sections ...view.Section) {
 	fmt.Fprintf(w, "%% Tables of the suite %s, written by bench. Needs \\usepackage{booktabs}.\n", escape.Line(suite))
 	number := 0
-	for _, s := range all {
-		if len(s.source) > 0 {
-			fmt.Fprintf(w, "\n%% Records: %s\n", escape.Line(strings.Join(s.source, ", ")))
+	for _, s := range sections {
+		if len(s.Runs) > 0 {
+			fmt.Fprintf(w, "\n%% Records: %s\n", escape.Line(strings.Join(s.Runs, ", ")))
 		}
-		for _, sh := range s.sheets {
+		for _, t := range s.Tables {
 			number++
-			latexTable(w, s, sh, fmt.Sprintf("tab:%s-%d", suite, number))
+			latexTable(w, s, t, fmt.Sprintf("tab:%s-%d", suite, number))
 		}
-		if len(s.sheets) == 0 {
-			for _, text := range s.notes {
-				fmt.Fprintf(w, "\n%% %s: %s\n", escape.Line(s.title), escape.Line(text))
+		if len(s.Tables) == 0 {
+			for _, text := range s.Notes {
+				fmt.Fprintf(w, "\n%% %s: %s\n", escape.Line(s.Title), escape.Line(text))
 			}
 		}
 	}
 }
 
-func latexTable(w io.Writer, s section, sh sheet, label string) {
-	caption := s.title
-	if sh.caption != "" {
-		caption += "; " + sh.caption
+func latexTable(w io.Writer, s view.Section, t view.Table, label string) {
+	caption := title(s)
+	if t.Caption != "" {
+		caption += ". " + t.Caption
 	}
 	align := ""
 	var titles []string
-	for i, title := range sh.head {
+	for i, c := range t.Columns {
 		a := "r"
-		if i == 0 || slices.Contains(sh.left, i) {
+		if left(t, i) {
 			a = "l"
 		}
 		align += a
-		titles = append(titles, escape.Latex(oneLine(title)))
+		titles = append(titles, escape.Latex(view.OneLine(c.Title)))
 	}
 	fmt.Fprintf(w, "\n\\begin{table*}[t]\n\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}\n\\caption{%s.}\\label{%s}\n\\begin{tabular}{%s}\n\\toprule\n%s \\\\\n\\midrule\n",
 		escape.Latex(caption), label, align, strings.Join(titles, " & "))
 	var used []int
-	line := func(row []cell) {
+	line := func(row []view.Cell) {
 		var cells []string
 		for _, c := range row {
 			cells = append(cells, latexCell(c))
-			used = append(used, c.refs...)
+			used = append(used, c.Footnotes...)
 		}
 		fmt.Fprintf(w, "%s \\\\\n", strings.Join(cells, " & "))
 	}
-	for _, row := range sh.rows {
-		line(row)
+	for _, row := range t.Rows {
+		line(row.Cells)
 	}
-	if sh.foot != nil {
+	if t.Foot != nil {
 		fmt.Fprint(w, "\\midrule\n")
-		line(sh.foot)
+		line(t.Foot)
 	}
 	fmt.Fprint(w, "\\bottomrule\n\\end{tabular}\n")
 	var below []string
-	for i, text := range s.refs {
+	for i, text := range s.Footnotes {
 		if slices.Contains(used, i+1) {
 			below = append(below, fmt.Sprintf("\\textsuperscript{%d} %s.", i+1, escape.Latex(text)))
 		}
 	}
-	if sh.ranked {
+	if t.Ranked {
 		below = append(below, "Bold: best; underlined: second best.")
 	}
-	for _, text := range append([]string{s.marks}, append(slices.Clone(sh.about), s.notes...)...) {
+	for _, text := range slices.Concat([]string{s.Marks}, t.About, s.Notes) {
 		if text != "" {
-			below = append(below, escape.Latex(sentence(text))+".")
+			below = append(below, escape.Latex(view.Sentence(text))+".")
 		}
 	}
 	if below != nil {
@@ -96,22 +84,22 @@ func latexTable(w io.Writer, s section, sh sheet, label string) {
 	fmt.Fprint(w, "\\end{table*}\n")
 }
 
-func latexCell(c cell) string {
-	text := minus.ReplaceAllString(escape.Latex(c.text), "$1$$-$$$2")
+func latexCell(c view.Cell) string {
+	text := minus.ReplaceAllString(escape.Latex(value(c)), "$1$$-$$$2")
 	switch {
-	case c.best:
+	case c.Best:
 		text = `\textbf{` + text + `}`
-	case c.second:
+	case c.Second:
 		text = `\underline{` + text + `}`
 	}
-	if c.sd != "" {
-		text += `{\scriptsize$\pm$` + escape.Latex(c.sd) + `}`
+	if c.SD != "" {
+		text += `{\scriptsize$\pm$` + escape.Latex(c.SD) + `}`
 	}
-	if len(c.refs) > 0 {
-		text += `\textsuperscript{` + joinInts(c.refs) + `}`
+	if len(c.Footnotes) > 0 {
+		text += `\textsuperscript{` + footnotes(c.Footnotes) + `}`
 	}
 	return text
 }
 
-// minus is the hyphen before a number, which is not set as one.
+// minus is the hyphen before a number, which is set as a minus.
 var minus = regexp.MustCompile(`(^| )-([.0-9])`)

@@ -5,111 +5,82 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
-	"famebench/internal/aggregate"
 	"famebench/internal/escape"
-	"famebench/internal/record"
+	"famebench/internal/view"
 )
 
-// MarkdownSuite renders a suite as Markdown.
-func MarkdownSuite(w io.Writer, s *aggregate.Suite) {
-	fmt.Fprintf(w, "# Suite %s\n\n%s\n\n", escape.Markdown(s.Name), escape.Paragraph(s.Summary))
-	markdownSections(w, sections(s, false))
-}
-
-// MarkdownCosts renders the cost table of a suite as Markdown.
-func MarkdownCosts(w io.Writer, suite, summary string, costs []record.Cost) {
+func markdown(w io.Writer, suite, summary string, sections ...view.Section) {
 	fmt.Fprintf(w, "# Suite %s\n\n%s\n\n", escape.Markdown(suite), escape.Paragraph(summary))
-	markdownSections(w, []section{costSection(costs)})
-}
-
-func markdownSections(w io.Writer, all []section) {
-	for _, s := range all {
-		fmt.Fprintf(w, "## %s\n\n", escape.Markdown(s.title))
-		ranked := false
-		for _, sh := range s.sheets {
-			ranked = ranked || sh.ranked
-			if sh.caption != "" {
-				fmt.Fprintf(w, "**%s**\n\n", escape.Markdown(sentence(sh.caption)))
+	for _, s := range sections {
+		fmt.Fprintf(w, "## %s\n\n", escape.Markdown(title(s)))
+		for _, t := range s.Tables {
+			if t.Caption != "" {
+				fmt.Fprintf(w, "**%s**\n\n", escape.Markdown(t.Caption))
 			}
-			markdownTable(w, sh)
+			markdownTable(w, t)
 		}
 		item := func(text string) { fmt.Fprintf(w, "- %s\n", escape.Paragraph(text)) }
-		if ranked {
+		if slices.ContainsFunc(s.Tables, func(t view.Table) bool { return t.Ranked }) {
 			item("bold: best; italic: second best")
 		}
-		if s.marks != "" {
-			item(s.marks)
+		if s.Marks != "" {
+			item(s.Marks)
 		}
-		for _, sh := range s.sheets {
-			for _, text := range sh.about {
+		for _, t := range s.Tables {
+			for _, text := range t.About {
 				item(text)
 			}
 		}
-		for i, text := range s.refs {
+		for i, text := range s.Footnotes {
 			fmt.Fprintf(w, "- [%d] %s\n", i+1, escape.Markdown(text))
 		}
-		for _, text := range s.notes {
+		for _, text := range s.Notes {
 			item(text)
 		}
-		if len(s.source) > 0 {
-			fmt.Fprintf(w, "- Records: `%s`\n", strings.Join(s.source, "`, `"))
+		if len(s.Runs) > 0 {
+			fmt.Fprintf(w, "- Records: `%s`\n", strings.Join(s.Runs, "`, `"))
 		}
 		fmt.Fprintln(w)
 	}
 }
 
-func markdownTable(w io.Writer, sh sheet) {
+func markdownTable(w io.Writer, t view.Table) {
 	line := func(cells []string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
 	var titles, under []string
-	for i, title := range sh.head {
-		titles = append(titles, escape.Markdown(oneLine(title)))
+	for i, c := range t.Columns {
+		titles = append(titles, escape.Markdown(view.OneLine(c.Title)))
 		rule := "---:"
-		if i == 0 || slices.Contains(sh.left, i) {
+		if left(t, i) {
 			rule = "---"
 		}
 		under = append(under, rule)
 	}
 	line(titles)
 	line(under)
-	for _, row := range append(slices.Clone(sh.rows), sh.foot) {
+	for _, row := range lines(t) {
 		var cells []string
 		for _, c := range row {
 			cells = append(cells, markdownCell(c))
 		}
-		if cells != nil {
-			line(cells)
-		}
+		line(cells)
 	}
 	fmt.Fprintln(w)
 }
 
-func markdownCell(c cell) string {
-	text := escape.Markdown(c.text)
-	if c.sd != "" {
-		text += " ± " + c.sd
+func markdownCell(c view.Cell) string {
+	text := escape.Markdown(value(c))
+	if c.SD != "" {
+		text += " ± " + c.SD
 	}
 	switch {
-	case c.best:
+	case c.Best:
 		text = "**" + text + "**"
-	case c.second:
+	case c.Second:
 		text = "*" + text + "*"
 	}
-	if mark := references(c.refs); mark != "" {
-		text += " " + mark
+	if len(c.Footnotes) > 0 {
+		text += " [" + footnotes(c.Footnotes) + "]"
 	}
 	return text
-}
-
-// oneLine undoes the breaks that keep columns narrow.
-func oneLine(title string) string {
-	return strings.NewReplacer("\n@", "@", "\n", " ").Replace(title)
-}
-
-// sentence begins with a capital.
-func sentence(s string) string {
-	first, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + s[size:]
 }

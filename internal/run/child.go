@@ -2,8 +2,8 @@
 // trains it, ranks the test cases and writes the record. It also measures costs, opens
 // the models of recorded runs, and compares a repeated run with its record.
 //
-// It gets a run as a plan.Job and knows nothing of suites. Child is the whole life of
-// a child process, which package launch starts and watches.
+// It gets a run as a plan.Job and knows nothing about suites. Child is the whole life
+// of a child process, which package launch starts and watches.
 package run
 
 import (
@@ -27,17 +27,17 @@ import (
 // ChildCommand is the hidden first argument that makes the binary a child.
 const ChildCommand = "run-child"
 
-// Exit codes of a child, which only its parent sees.
+// Exit codes of a child. Only its parent sees them.
 const (
 	exitFailed      = 1
 	exitInterrupted = 130
 )
 
-// Child does one job: it reads it from stdin, tells its progress on stdout
-// and returns the exit code. The child holds the run's lock and writes the
-// record itself, not its parent: the lock then lives exactly as long as the
-// process that works, and nothing large crosses the pipe. What the parent writes
-// is the one thing that a child cannot: its own death.
+// Child does one job: it reads the job from stdin, reports its progress on
+// stdout and returns the exit code. The child, not its parent, holds the run's
+// lock and writes the record. So the lock lives exactly as long as the process
+// that works, and nothing large goes through the pipe. The parent writes only
+// what a child cannot: a record of the child's death.
 func Child(stdin io.Reader, stdout io.Writer, entries []registry.Entry) int {
 	out := newEmitter(stdout)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -58,18 +58,18 @@ func Child(stdin io.Reader, stdout io.Writer, entries []registry.Entry) int {
 }
 
 // training is held while there is a checkpoint to keep. A child process does one run, so
-// it has one.
+// one lock is enough.
 var training sync.Mutex
 
-// stopWhenAsked waits for the first signal. In training that asks for a checkpoint; at any
-// other time, as when data are read, there is nothing to keep, and the process ends at once.
-// Later signals change nothing, since a terminal sends Ctrl-C to the child too and the
-// parent forwards its own.
+// stopWhenAsked waits for the first signal. During training it causes a checkpoint. At any
+// other time, such as when data are read, there is nothing to keep, and the process ends at
+// once. Later signals change nothing, because a terminal sends Ctrl-C to the child too and
+// the parent forwards its own.
 func stopWhenAsked(cancel context.CancelFunc, out *emitter) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, StopSignals()...)
 	<-signals
-	cancel() // first: what holds the lock now looks at the context when it lets go
+	cancel() // first, because the holder of the lock checks the context when it releases it
 	if training.TryLock() {
 		atomicfile.Abandon()
 		out.emit(Event{Kind: EventInterrupted})
@@ -77,9 +77,9 @@ func stopWhenAsked(cancel context.CancelFunc, out *emitter) {
 	}
 }
 
-// StopSignals are the signals that ask to stop. One that was ignored from the start, as
-// nohup ignores SIGHUP, stays ignored; but not Ctrl-C, which shells ignore for jobs in the
-// background of a script.
+// StopSignals are the signals that ask the program to stop. A signal that was already
+// ignored when the process started, such as SIGHUP under nohup, stays ignored. The
+// exception is Ctrl-C, which shells ignore for background jobs of a script.
 func StopSignals() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -88,10 +88,10 @@ func StopSignals() []os.Signal {
 	return signals
 }
 
-// dieWithParent ends the process when its standard input does: the parent keeps
-// the pipe open as long as it lives. (On Linux the kernel kills the child
-// already, see childAttributes; this is for everything else.) The checkpoint on
-// disk is what a kill would have left.
+// dieWithParent ends the process when its standard input ends: the parent keeps
+// the pipe open as long as it lives. (On Linux the kernel kills the child, see
+// childAttributes; this is for all other systems.) The checkpoint on disk is
+// the same as after a kill.
 func dieWithParent(stdin io.Reader) {
 	_, _ = io.Copy(io.Discard, stdin)
 	os.Exit(exitFailed)
@@ -138,7 +138,7 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 	}
 	lock, holder, err := store.Lock(id)
 	if err != nil {
-		return environmentError{err} // of whatever kind: it says nothing about the run
+		return environmentError{err} // a lock error of any kind says nothing about the run
 	}
 	if lock == nil {
 		out.emit(Event{Kind: EventBusy, Message: holder.String()})
@@ -160,15 +160,15 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 	if err := store.Write(r); err != nil {
 		return err
 	}
-	if r.Result.Status != record.Time { // the next invocation goes on from there
+	if r.Result.Status != record.Time { // the next invocation continues from there
 		_ = os.Remove(store.CheckpointPath(id))
 	}
 	out.emit(Event{Kind: EventDone})
 	return nil
 }
 
-// entryOf finds the model of a job and makes sure that this build computes what
-// the spec asks for.
+// entryOf finds the model of a job and makes sure that this build has the
+// versions of the spec.
 func entryOf(j plan.Job, entries []registry.Entry) (registry.Entry, error) {
 	e, ok := registry.Find(entries, j.Spec.Model)
 	if !ok {

@@ -8,7 +8,8 @@ import (
 )
 
 // compareGeometry says how the user vectors of an epoch differ from those of the same
-// epoch in a record: the first thing to show that sums were rounded otherwise.
+// epoch in a record. They are the first values to change if sums are rounded
+// differently.
 func compareGeometry(a, b record.Point) string {
 	for _, g := range []struct {
 		what     string

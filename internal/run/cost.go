@@ -16,7 +16,7 @@ import (
 	"famebench/internal/train"
 )
 
-// How a cost is measured.
+// How costs are measured.
 const (
 	warmUpSeconds = 3    // of training before the measured epoch
 	latencyUsers  = 1000 // whose scores are timed one by one
@@ -24,10 +24,11 @@ const (
 )
 
 // measureCost measures one model with one batch size, in a process of its own,
-// since peak memory is a process's: one whole epoch of training after a warm-up,
-// so that short and long sequences have their share; in the same epoch the loss, and
-// right after it, for half a second, the matrix products that it could be as fast as; one
-// ranking of all validation users; and the scores of single users one after the other.
+// because peak memory is measured per process. It measures a whole epoch of
+// training after a warm-up, so that short and long sequences have their share; in the
+// same epoch the loss, and right after it, for half a second, the matrix products that it
+// could be as fast as; one ranking of all validation users; and the scores of single
+// users one after the other.
 func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitter) (*record.Cost, error) {
 	params, t, err := job.Settings(e)
 	if err != nil {
@@ -39,8 +40,8 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		return nil, err
 	}
 	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Spec.Threads, CPU: cpuModel()}
-	if e.Floor != nil {
-		s, err := e.Floor(split)
+	if e.NonNeural != nil {
+		s, err := e.NonNeural(split)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +75,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		if err != nil {
 			return err
 		}
-		if r.Status != train.StopEpochs {
+		if r.Status != record.Epochs {
 			return fmt.Errorf("training ended by %s within the measured epoch", r.Status)
 		}
 		seconds := r.Seconds - r.EvalSeconds
@@ -107,7 +108,7 @@ func measureLoss(c *record.Cost, team *torch.Team, before torch.Work, seconds fl
 }
 
 // measureRanking fills in the speed of full ranking, the latency of single users
-// and, last, the memory that all of it took.
+// and, last, the peak memory of everything.
 func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *datasets.Split, out *emitter) error {
 	out.phase("rank")
 	start := time.Now()
@@ -125,7 +126,7 @@ func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *d
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := i % len(split.Test) // small data: round and round
+		n := i % len(split.Test) // small data are used repeatedly
 		start := time.Now()
 		if err := s.Score(split.Test[n:n+1], func(int, []float32) {}); err != nil {
 			return err

@@ -9,8 +9,8 @@ import (
 	"famebench/internal/record"
 )
 
-// open opens and splits the data of a job, and makes sure that they are what the run is
-// about.
+// open opens and splits the data of a job, and makes sure that they are the data of the
+// run.
 func open(j plan.Job) (*datasets.Split, error) {
 	split, err := openAt(j, j.Spec.Dataset.Config)
 	if err == nil || j.Moved == nil || j.Moved.Equal(j.Spec.Dataset.Config) {
@@ -18,7 +18,7 @@ func open(j plan.Job) (*datasets.Split, error) {
 	}
 	moved, err2 := openAt(j, j.Moved)
 	if err2 != nil {
-		return nil, fmt.Errorf("the data of the record are in neither place: as the record says: %w; as data set %s of %s says: %w",
+		return nil, fmt.Errorf("the data of the record are in neither place: according to the record: %w; according to data set %s of %s: %w",
 			err, j.Spec.Dataset.Name, j.Config, err2)
 	}
 	return moved, nil
@@ -36,8 +36,8 @@ func openAt(j plan.Job, config record.Settings) (*datasets.Split, error) {
 		return nil, err
 	}
 	changed := func(what, got, want string) error {
-		return fmt.Errorf("%s: %s %s has fingerprint %.8s, the run is about %.8s: the data changed; put the old data back, or run the suite again for a record of the new data",
-			cmp.Or(c.Path, c.Name), what, j.Spec.Dataset.Name, got, want)
+		return fmt.Errorf("%s: expected fingerprint %.8s of %s %s, got %.8s: the data changed; put the old data back, or run the suite again for a record of the new data",
+			cmp.Or(c.Path, c.Name), want, what, j.Spec.Dataset.Name, got)
 	}
 	if got, want := data.Fingerprint(), j.Spec.Dataset.Fingerprint; got != want {
 		return nil, changed("data set", got, want)

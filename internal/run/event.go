@@ -17,7 +17,7 @@ type Event struct {
 	Message  string       `json:"message,omitempty"`  // of EventWarning, EventFailed, EventBusy
 	Progress *Progress    `json:"progress,omitempty"` // of EventProgress
 	Cost     *record.Cost `json:"cost,omitempty"`     // of EventCost
-	// Environment: EventFailed is not the run's fault, see isEnvironment.
+	// Environment: EventFailed is not the run's fault, see IsEnvironment.
 	Environment bool `json:"environment,omitempty"`
 }
 
@@ -34,7 +34,7 @@ const (
 	EventInterrupted = "interrupted" // asked to stop; a checkpoint is kept if training had begun
 )
 
-// Progress is how far a run is.
+// Progress says how far a run is.
 type Progress = train.Progress
 
 // emitter writes events as lines of JSON.
@@ -46,8 +46,8 @@ type emitter struct {
 
 func newEmitter(w io.Writer) *emitter { return &emitter{json: json.NewEncoder(w)} }
 
-// emit writes an event. A parent that is gone cannot read it; the child notices
-// that elsewhere.
+// emit writes an event. Errors are ignored: if the parent is gone, the child
+// notices it elsewhere.
 func (e *emitter) emit(ev Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -56,8 +56,8 @@ func (e *emitter) emit(ev Event) {
 
 func (e *emitter) phase(name string) { e.emit(Event{Kind: EventPhase, Phase: name}) }
 
-// progress passes at most ten events a second on, small steps come faster than
-// anybody reads, and the end of every epoch.
+// progress passes on at most ten events per second, because small steps come
+// faster than anybody can read, and the end of every epoch.
 func (e *emitter) progress(p Progress) {
 	e.mu.Lock()
 	due := p.EpochDone || time.Since(e.last) >= 100*time.Millisecond

@@ -20,7 +20,7 @@ import (
 	"famebench/pretrain"
 )
 
-// task is a run that is being done.
+// task is a run in progress.
 type task struct {
 	job    plan.Job
 	entry  registry.Entry
@@ -32,8 +32,8 @@ type task struct {
 	record *record.Record
 }
 
-// execute does a run from data to metrics and returns its record. Ranks, curve
-// and weights are on disk then; the record itself is the caller's to write.
+// execute does a run from data to metrics and returns its record. It writes
+// ranks, curve and weights; the caller writes the record itself.
 func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.Store, id string, out *emitter) (*record.Record, error) {
 	began := time.Now()
 	r := &record.Record{ID: id, Result: record.Result{Spec: job.Spec, Status: record.Done}}
@@ -54,8 +54,8 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	m.LoadSeconds = time.Since(began).Seconds()
 
 	k := &task{job, e, store, out, params, t, split, r}
-	if e.Floor != nil {
-		s, err := e.Floor(split)
+	if e.NonNeural != nil {
+		s, err := e.NonNeural(split)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 func load(j plan.Job, m *record.Measured, out *emitter) (*datasets.Split, error) {
 	split, err := open(j)
 	if err != nil {
-		return nil, environmentError{err} // nothing that the run did
+		return nil, environmentError{err} // not the run's fault
 	}
 	m.Warnings = split.Data.Warnings
 	for _, w := range m.Warnings {
@@ -106,7 +106,7 @@ func (k *task) neural(ctx context.Context) (err error) {
 }
 
 // fit trains a model, keeps its best weights and ranks with them. from is the
-// initial item table of a model that starts from texts, nil for others.
+// initial item table of a model that is initialised from texts, nil for others.
 func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	t, split, store, out := k.train, k.split, k.store, k.out
 	model, err := replicas(team, k.entry, k.params, t, split.Data.NumItems)
@@ -151,15 +151,9 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	}
 	m.TrainSeconds, m.Resumed = fit.Seconds, fit.Resumed
 	m.TargetsPerSecond = train.PerSecond(fit.Targets, fit.Seconds-fit.EvalSeconds)
-	res.Status, res.Epochs, res.BestEpoch, res.Targets = record.Status(fit.Status), len(fit.Curve), fit.BestEpoch, fit.Targets
-	for _, p := range fit.Curve {
-		res.Curve = append(res.Curve, record.Point{
-			Epoch: p.Epoch, Steps: p.Steps, Loss: p.Loss, Valid: record.Metrics(p.Valid),
-			Alignment: p.Alignment, Uniformity: p.Uniformity,
-		})
-	}
+	res.Status, res.Epochs, res.BestEpoch, res.Targets, res.Curve = fit.Status, len(fit.Curve), fit.BestEpoch, fit.Targets, fit.Curve
 	res.Still = slices.DeleteFunc(still(before, sums(model.Params().View())), func(name string) bool { return slices.Contains(frozen, name) })
-	if from != nil && from.config.Untrained == pretrain.Neighbours { // what training left is looked at above
+	if from != nil && from.config.Untrained == pretrain.Neighbours { // the outcome of training is checked above
 		if err := from.fillUntrained(model, split); err != nil {
 			return err
 		}
@@ -183,7 +177,7 @@ func sums(tensors map[string]safetensors.Tensor) map[string][sha256.Size]byte {
 	return out
 }
 
-// still names the tensors that did not change.
+// still returns the names of unmoved parameters.
 func still(before, after map[string][sha256.Size]byte) []string {
 	var names []string
 	for name, sum := range after {

@@ -20,26 +20,25 @@ import (
 // itemTable is the parameter that texts initialise.
 const itemTable = "item_emb.weight"
 
-// initial is the item table that training begins with, made from the items' texts.
+// initial is the initial item table, made from the items' texts.
 type initial struct {
 	config pretrain.StartConfig
 	*pretrain.Result
 	warnings []string // about the metadata
 }
 
-// initialise makes the item table that a job's spec asks for, before anything else uses
+// initialise makes the initial item table of a job's spec, before anything else uses
 // the tensor layer. params are the model's settings.
 func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Dataset, out *emitter) (*initial, error) {
-	s := pretrain.SpecStart()
-	if err := j.Spec.Start.Settings.Apply(&s); err != nil {
+	s, err := pretrain.FromSpec(j.Spec.Start.Settings)
+	if err != nil {
 		return nil, err
 	}
 	if have := pretrain.Version; have != j.Spec.Start.Version {
-		return nil, fmt.Errorf("the run's pre-training is of version %d, this build has %d", j.Spec.Start.Version, have)
+		return nil, fmt.Errorf("the run has pre-training version %d, this build has %d", j.Spec.Start.Version, have)
 	}
 	in := pretrain.Input{HasText: make([]bool, data.NumItems+1)}
 	var warnings []string
-	var err error
 	if s.Reads() {
 		if in, err = encode(ctx, j, s, data, out); err != nil {
 			return nil, err
@@ -58,8 +57,8 @@ func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Data
 	return &initial{s, r, warnings}, err
 }
 
-// warnOfMetadata warns of what is odd about the metadata, and of items without text or
-// label. It returns the former, for the record, which has the latter in its counts.
+// warnOfMetadata warns of doubtful metadata, and of items without text or label. It
+// returns only the former for the record, because the record has counts of the latter.
 func warnOfMetadata(s pretrain.StartConfig, data *datasets.Dataset, in pretrain.Input, out *emitter) ([]string, error) {
 	meta, err := data.Metadata()
 	if err != nil {
@@ -86,8 +85,8 @@ func warnOfMetadata(s pretrain.StartConfig, data *datasets.Dataset, in pretrain.
 	return meta.Warnings, nil
 }
 
-// encode gives what a start learns from: the vectors of the items' texts, and labels.
-// All must be what the job's spec says.
+// encode returns what pre-training learns from: the vectors of the items' texts, and
+// labels. All must be those of the job's spec.
 func encode(ctx context.Context, j plan.Job, s pretrain.StartConfig, data *datasets.Dataset, out *emitter) (in pretrain.Input, err error) {
 	texts, facets, err := s.Read(data)
 	if err != nil {
@@ -100,7 +99,7 @@ func encode(ctx context.Context, j plan.Job, s pretrain.StartConfig, data *datas
 		return in, environmentError{fmt.Errorf("the labels of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)}
 	}
 	dir := j.Encoder
-	if dir == "" { // a recorded run: the spec has the fingerprint only
+	if dir == "" { // a recorded run: the spec has only the fingerprint
 		if dir, err = bert.DefaultEncoder(); err != nil {
 			return in, err
 		}
@@ -110,10 +109,10 @@ func encode(ctx context.Context, j plan.Job, s pretrain.StartConfig, data *datas
 		return in, err
 	}
 	if encoder.Fingerprint != j.Spec.Start.Encoder {
-		return in, environmentError{fmt.Errorf("the encoder in %s has fingerprint %.8s, the run's is %.8s", dir, encoder.Fingerprint, j.Spec.Start.Encoder)}
+		return in, environmentError{fmt.Errorf("the encoder in %s: expected the run's fingerprint %.8s, got %.8s", dir, j.Spec.Start.Encoder, encoder.Fingerprint)}
 	}
 	pooling := bert.Pooling(s.Pooling)
-	if j.Encoder == "" { // no plan has said how texts are encoded
+	if j.Encoder == "" { // no plan has printed how texts are encoded
 		o, err := encoder.Follow(bert.EncodeOptions{})
 		if err != nil || o.Pooling != pooling || o.Normalise != s.Normalise {
 			o = bert.EncodeOptions{Pooling: pooling, Normalise: s.Normalise}
@@ -137,7 +136,7 @@ func encode(ctx context.Context, j plan.Job, s pretrain.StartConfig, data *datas
 	return in, nil
 }
 
-// addTo adds the outcome of pre-training to a record, and stores its pictures next to it.
+// addTo adds the outcome of pre-training to a record, and stores its pictures.
 func (s *initial) addTo(r *record.Record, store record.Store) (err error) {
 	r.Result.Pretrain = &s.Record
 	if len(s.Pictures) > 0 {
@@ -149,7 +148,7 @@ func (s *initial) addTo(r *record.Record, store record.Store) (err error) {
 	return err
 }
 
-// encodingsDir is where vectors of texts are kept between runs; "" where the user
+// encodingsDir is where vectors of texts are kept between runs; "" if the user
 // has no cache folder.
 func encodingsDir() string {
 	dir, err := os.UserCacheDir()

@@ -10,7 +10,8 @@ import (
 	"famebench/internal/train"
 )
 
-// Every trained model has an item table that can start larger; nothing else changes.
+// Every trained model has an item table whose initial norm can be scaled; nothing
+// else changes.
 func TestScaleItems(t *testing.T) {
 	for _, e := range registry.Models {
 		if e.Neural == nil {

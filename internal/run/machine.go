@@ -22,7 +22,7 @@ func cpuModel() string {
 	return runtime.GOARCH
 }
 
-// switches are environment variables that make libraries round differently.
+// switches are environment variables that change how libraries round.
 var switches = []string{
 	"ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA",
 	"ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE",
@@ -40,15 +40,16 @@ func environment() []string {
 	return set
 }
 
-// processor names all about the processor that results depend on to the last bit.
+// processor describes everything about the processor that changes the last bits
+// of results.
 func processor() string {
 	return strings.Join(append([]string{cpuModel(), procValue("/proc/cpuinfo", "flags")}, environment()...), "; ")
 }
 
 func system() string { return runtime.GOOS + "/" + runtime.GOARCH }
 
-// peakRSS is the most memory that this process has held, in bytes. The kernel's
-// VmHWM comes first: getrusage counts the parent's memory at the time of the
+// peakRSS is the peak memory of this process in bytes. The kernel's VmHWM is
+// preferred, because getrusage counts the parent's memory at the time of the
 // fork into a child's peak.
 func peakRSS() int64 {
 	kb, _, _ := strings.Cut(procValue("/proc/self/status", "VmHWM"), " ")
@@ -62,7 +63,7 @@ func peakRSS() int64 {
 	return MaxRSS(&u)
 }
 
-// MaxRSS is the peak in a rusage, in bytes: Linux counts it in kilobytes, macOS
+// MaxRSS is the peak in a rusage, in bytes. Linux counts it in kilobytes, macOS
 // in bytes.
 func MaxRSS(u *syscall.Rusage) int64 {
 	if runtime.GOOS == "darwin" {

@@ -28,13 +28,13 @@ type Trained struct {
 }
 
 // WithTrained calls f with the model of a record, opened by its RecordedJob.
-// Its weights are those that the run left, to the bit.
+// Its weights are exactly those that the run stored.
 func WithTrained(r *record.Record, job plan.Job, entries []registry.Entry, f func(Trained) error) error {
 	k, err := openRecorded(r, job, entries)
 	if err != nil {
 		return err
 	}
-	if k.entry.Floor != nil {
+	if k.entry.NonNeural != nil {
 		return fmt.Errorf("%s: %s has no weights: it only counts", r.ID, k.entry.Name)
 	}
 	if !k.sealed {
@@ -52,16 +52,16 @@ func WithTrained(r *record.Record, job plan.Job, entries []registry.Entry, f fun
 	})
 }
 
-// WithScorer calls f with what ranks in a recorded run, and the data that it is
-// about. A floor counts again; a model has its best weights, and computes on as many
-// threads as when it was recorded, so that it gives the scores that it gave then.
+// WithScorer calls f with the scorer of a recorded run, and its data. A non-neural
+// baseline counts again. A model has its best weights and uses as many threads as
+// when it was recorded, so that it gives the same scores.
 func WithScorer(r *record.Record, job plan.Job, entries []registry.Entry, f func(rank.Scorer, *datasets.Split) error) error {
 	k, err := openRecorded(r, job, entries)
 	if err != nil {
 		return err
 	}
-	if k.entry.Floor != nil {
-		s, err := k.entry.Floor(k.split)
+	if k.entry.NonNeural != nil {
+		s, err := k.entry.NonNeural(k.split)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func WithScorer(r *record.Record, job plan.Job, entries []registry.Entry, f func
 	})
 }
 
-// recorded is what is needed to use a recorded run again.
+// recorded holds what is needed to use a recorded run again.
 type recorded struct {
 	entry   registry.Entry
 	params  any
@@ -87,7 +87,7 @@ type recorded struct {
 	torch   torch.Config
 	split   *datasets.Split
 	path    string            // of the weights
-	weights *safetensors.File // nil for a floor
+	weights *safetensors.File // nil for a non-neural baseline
 	sealed  bool              // the weights have a checksum
 }
 
@@ -103,7 +103,7 @@ func openRecorded(r *record.Record, job plan.Job, entries []registry.Entry) (*re
 	if k.entry.Neural != nil {
 		k.weights, k.sealed, err = readWeights(k.path, r.ID)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("the weights of %s are not there (they are not kept in git); bench -verify %s trains it again and keeps them", r.ID, r.ID)
+			return nil, fmt.Errorf("the weights of %s are missing (they are not in git); bench -verify %s trains it again and keeps them", r.ID, r.ID)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w; bench -verify %s trains the run again and replaces them", err, r.ID)
@@ -113,7 +113,7 @@ func openRecorded(r *record.Record, job plan.Job, entries []registry.Entry) (*re
 	return k, err
 }
 
-// weightsID is the metadata of weights that names their run.
+// weightsID is the metadata key of weights that names their run.
 const weightsID = "id"
 
 // writeWeights stores the weights of a run, with its id and a checksum.
@@ -123,8 +123,8 @@ func writeWeights(path, id string, tensors map[string]safetensors.Tensor) error 
 	return safetensors.Write(path, f)
 }
 
-// readWeights reads the weights of a run. Damaged ones, and those of another run, are
-// refused. Files of older versions have no checksum: sealed is false.
+// readWeights reads the weights of a run. Damaged weights, and those of another run,
+// are refused. Files of older versions have no checksum; then sealed is false.
 func readWeights(path, id string) (f *safetensors.File, sealed bool, err error) {
 	if f, err = safetensors.Read(path); err != nil {
 		return nil, false, err
@@ -143,7 +143,7 @@ func readWeights(path, id string) (f *safetensors.File, sealed bool, err error) 
 func SealWeights(store record.Store, id string) error {
 	path := store.WeightsPath(id)
 	f, sealed, err := readWeights(path, id)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && sealed { // a floor has none
+	if errors.Is(err, fs.ErrNotExist) || err == nil && sealed { // a non-neural baseline has none
 		return nil
 	}
 	if err != nil {

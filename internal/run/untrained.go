@@ -12,7 +12,7 @@ import (
 // nearest is the number of neighbours whose rows are averaged.
 const nearest = 10
 
-// fillUntrained applies the rule Neighbours to a trained model.
+// fillUntrained applies pretrain.Neighbours to a trained model.
 func (s *initial) fillUntrained(m *train.Replicas, split *datasets.Split) error {
 	trained := make([]bool, split.Data.NumItems+1)
 	for v, n := range split.TrainingCounts() {
@@ -24,9 +24,10 @@ func (s *initial) fillUntrained(m *train.Replicas, split *datasets.Split) error 
 	})
 }
 
-// fromNeighbours overwrites, in table [V+1, d], the rows of items that start from a text
-// and were not trained with the mean row of the k trained ones that do whose rows in
-// begin [V+1, d] have the highest cosine with theirs; the lower item where equal.
+// fromNeighbours overwrites, in table [V+1, d], the rows of untrained items that have a
+// text. Each becomes the mean row of k trained items with a text: those whose rows in
+// begin [V+1, d] have the highest cosine with its own, the lower item if cosines are
+// equal.
 func fromNeighbours(table, begin []float32, fromText, trained []bool, k int) {
 	d := len(table) / len(trained)
 	norm := func(v int) float64 {

@@ -14,7 +14,7 @@ import (
 
 // Tolerance is the relative difference up to which a test metric of a rerun
 // counts as the same result. On the machine of the record a rerun is equal to
-// the last bit; other processors and libraries round otherwise.
+// the last bit; other processors and libraries round differently.
 const Tolerance = 0.02
 
 // Verdict is the outcome of comparing a rerun with a record.
@@ -33,8 +33,8 @@ const (
 	Different = "different"
 )
 
-// keepWeights puts the weights of a repeated run where the original's should be, if
-// they are not there or cannot be used. A floor has none.
+// keepWeights copies the weights of a repeated run to the place of the original's,
+// if these are missing or unusable. A non-neural baseline has none.
 func keepWeights(store record.Store, again record.Store, id string) error {
 	path := store.WeightsPath(id)
 	_, _, unusable := readWeights(path, id)
@@ -58,8 +58,9 @@ func keepWeights(store record.Store, again record.Store, id string) error {
 }
 
 // Compare compares a repeated run, whose files are in the store again, with the
-// original, whose files are in store. The weights of the original, which git does not
-// keep, are put back where they are missing or damaged and the results agree.
+// original, whose files are in store. If the original's weights are missing or
+// damaged (they are not in git) and the results agree, those of the repeated run
+// replace them.
 func Compare(original, repeated *record.Record, store, again record.Store) (Verdict, error) {
 	v := compare(original, repeated)
 	if v.Result != Different {
@@ -93,7 +94,7 @@ func compare(a, b *record.Record) Verdict {
 		add("%s", text)
 	}
 	if !samePretraining(x.Pretrain, y.Pretrain) {
-		add("what pre-training came to")
+		add("the outcome of pre-training")
 	}
 	if x.Users != y.Users {
 		add("%d ranked users, now %d", x.Users, y.Users)
@@ -116,7 +117,7 @@ func compare(a, b *record.Record) Verdict {
 		}
 	}
 	if len(v.Differences) == 0 {
-		add("the hash of the result only: its spec or its form was written by another version of the program")
+		add("only the hash of the result: another version of the program wrote its spec or its form")
 	}
 	return v
 }
@@ -146,7 +147,7 @@ func compareRanks(a, b string) []string {
 	}
 	keptB, removedB, _, err := rank.ReadRanks(b)
 	if err != nil || len(keptA) != len(keptB) {
-		return nil // the number of users is compared elsewhere
+		return nil // the number of users is compared above
 	}
 	n := 0
 	for i := range keptA {
@@ -157,7 +158,7 @@ func compareRanks(a, b string) []string {
 	return []string{fmt.Sprintf("%d of %d users have another rank", n, len(keptA))}
 }
 
-// compareMachines lists what may explain a difference.
+// compareMachines lists possible reasons for a difference.
 func compareMachines(a, b record.Measured) []string {
 	var out []string
 	for _, x := range []struct{ what, old, now string }{
@@ -176,7 +177,7 @@ func compareMachines(a, b record.Measured) []string {
 	return out
 }
 
-// WriteVerdict tells a verdict in words.
+// WriteVerdict prints a verdict in words.
 func WriteVerdict(w io.Writer, v Verdict) {
 	fmt.Fprintf(w, "%s: %s\n", v.ID, v.Result)
 	for _, d := range v.Differences {

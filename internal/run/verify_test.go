@@ -7,8 +7,8 @@ import (
 	"famebench/internal/record"
 )
 
-// Whatever differs is named. What only rounding moved shows in the geometry of the user
-// vectors first: losses and metrics may be the same, as with ATEN_CPU_CAPABILITY=default.
+// Every difference is named. Rounding alone changes the geometry of the user vectors
+// first: losses and metrics may be equal, as with ATEN_CPU_CAPABILITY=default.
 func TestCompareNamesTheDifference(t *testing.T) {
 	result := func() *record.Record {
 		r := &record.Record{ResultSHA256: "1"}
@@ -25,8 +25,8 @@ func TestCompareNamesTheDifference(t *testing.T) {
 		{"validation", func(r *record.Result) { r.Curve[0].Valid["MRR"] = .3 }, "epoch 1: validation MRR"},
 		{"alignment", func(r *record.Result) { r.Curve[0].Alignment += 1e-7 }, "epoch 1: alignment of the user vectors 1.1, now 1.1000001"},
 		{"uniformity", func(r *record.Result) { r.Curve[0].Uniformity -= 1e-7 }, "epoch 1: uniformity of the user vectors -2.5, now -2.5000001"},
-		{"pre-training", func(r *record.Result) { r.Pretrain.Items = 8 }, "what pre-training came to"},
-		{"none of these", func(*record.Result) {}, "the hash of the result only"},
+		{"pre-training", func(r *record.Result) { r.Pretrain.Items = 8 }, "the outcome of pre-training"},
+		{"none of these", func(*record.Result) {}, "only the hash of the result"},
 	} {
 		again := result()
 		again.ResultSHA256 = "2"

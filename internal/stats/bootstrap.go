@@ -16,36 +16,37 @@ type Interval struct {
 	Mean, Lo, Hi float64
 }
 
-// minDraws is the smallest number of draws: fewer have nothing in either tail of
-// 2.5 %. Tables use 10,000, where the bounds themselves are known to about 3 % of
-// the standard error of the mean.
+// minDraws is the minimum number of draws: fewer have none in either tail of 2.5
+// %. Tables use 10,000, which gives the bounds to about 3 % of the standard error
+// of the mean.
 const minDraws = 40
 
-// Bootstrap gives, for every model, the mean over seeds and users of its values
-// minus the baseline's, with a 95 % percentile interval that allows for other users
-// and other seeds. models is [model][seed][user]; user u is the same in every
-// series, seeds of different models have nothing to do with each other.
+// Bootstrap returns, for every model, the mean over seeds and users of its values
+// minus the baseline's, with a 95 % percentile interval that covers the choice of
+// users and of seeds. models is [model][seed][user]. User u is the same in every
+// series; seeds of different models are independent.
 //
 // A draw takes users with replacement, as many as there are, and the same ones for
-// every series: the comparison stays paired. Then it takes seeds with replacement
-// within each model, independently of all others; a model with one seed keeps it.
+// every series, so the comparison stays paired. Then it takes seeds with replacement
+// within each model, independently of the others; a model with one seed keeps it.
 // This is the pigeonhole bootstrap of users × seeds (Owen, The pigeonhole bootstrap,
-// 2007). The bounds are the 2.5 and the 97.5 percentile over the draws,
-// interpolated linearly. The baseline against itself is 0, 0, 0.
+// 2007). The bounds are the 2.5 and the 97.5 percentile over the draws, interpolated
+// linearly. The baseline against itself is 0, 0, 0.
 //
-// With S seeds, the variance between seeds comes out at (S−1)/S of what it is, and
-// what is left beside users and seeds at 2(2−1/S)−1 times (S = 3: 2/3 and 7/3). So
-// with few seeds the interval is a little short where seeds differ as a whole and
-// else a little long. With one seed, nothing is said about other seeds.
+// With S seeds, the bootstrap estimates the variance between seeds at (S−1)/S of
+// its value, and the residual variance beyond users and seeds at 2(2−1/S)−1 times
+// its value (S = 3: 2/3 and 7/3). So with few seeds the interval is a little too
+// short if seeds differ as a whole, and a little too long otherwise. With one
+// seed, the interval says nothing about other seeds.
 //
-// The same arguments give the same bits, whatever the machine and its number of
-// cores: draw d has a generator of its own, PCG(seed, d), and its own place in the
-// results. Sums are in float64 in the order of users; for values ≥ 0 their relative error is below
-// users·2⁻⁵³. A user is picked with a probability that is off by at most 2⁻⁶⁴.
+// The same arguments give the same bits on every machine and any number of cores: draw d
+// has a generator of its own, PCG(seed, d), and its own place in the results. Sums are in
+// float64 in the order of users; for values ≥ 0 their relative error is below users·2⁻⁵³.
+// The probability of picking a user is off by at most 2⁻⁶⁴.
 //
-// Cost: a draw picks users once for all series and adds only the values that are not
-// 0, which for NDCG@10 are few. 10,000 draws of 22,363 users and 21 series take about
-// a second of one core, or four where no value is 0.
+// Cost: a draw picks users once for all series and adds only the values other than 0,
+// which are few for NDCG@10. 10,000 draws of 22,363 users and 21 series take about a
+// second of one core, or four seconds if no value is 0.
 func Bootstrap(models [][][]float64, baseline, draws int, seed uint64) ([]Interval, error) {
 	users, err := checkSeries(models, baseline, draws)
 	if err != nil {
@@ -65,8 +66,9 @@ func Bootstrap(models [][][]float64, baseline, draws int, seed uint64) ([]Interv
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			// 16 bits hold the count, which is about 1, and keep all of them in the
-			// processor's nearest cache: a third faster than 32.
+			// 16 bits are enough for a count, which is about 1. All counts then fit
+			// into the processor's first cache, which is a third faster than with
+			// 32 bits.
 			counts := make([]uint16, users)
 			means := make([]float64, len(models))
 			for {
@@ -107,7 +109,7 @@ func Bootstrap(models [][][]float64, baseline, draws int, seed uint64) ([]Interv
 }
 
 // draw fills means with every model's mean over one sample of users and seeds.
-// counts is scratch, one a user.
+// counts is scratch memory, one per user.
 func draw(models [][]series, counts []uint16, means []float64, random *rand.PCG) {
 	clear(counts)
 	for range counts {
@@ -126,13 +128,14 @@ func draw(models [][]series, counts []uint16, means []float64, random *rand.PCG)
 	}
 }
 
-// pick is a number from 0 to n−1: the upper half of a product, without a division.
+// pick returns a number from 0 to n−1: the upper half of a product, without a
+// division.
 func pick(random *rand.PCG, n int) int {
 	high, _ := bits.Mul64(random.Uint64(), uint64(n))
 	return int(high)
 }
 
-// series is one model with one seed: the users whose value is not 0.
+// series is one model with one seed: its users with a value other than 0.
 type series struct {
 	users  []int32
 	values []float64
@@ -149,12 +152,12 @@ func newSeries(values []float64) series {
 	return s
 }
 
-// sum adds the series' values, each as often as its user was drawn.
+// sum adds the series' values, each as often as its user was picked.
 func (s series) sum(counts []uint16) float64 {
 	sum := 0.0
 	values := s.values[:len(s.users)] // one bounds check for all
 	for i, u := range s.users {
-		sum += float64(float64(counts[u]) * values[i]) // never fused: processors agree on the last bit
+		sum += float64(float64(counts[u]) * values[i]) // never fused, so processors agree on the last bit
 	}
 	return sum
 }
@@ -170,14 +173,14 @@ func percentile(sorted []float64, q float64) float64 {
 	return sorted[i] + float64((at-float64(i))*(sorted[i+1]-sorted[i]))
 }
 
-// NearestRank is the percentile p, from 1 to 100, of sorted values as one of them: the
-// smallest that at least p % of the values do not exceed. Intervals interpolate instead
-// (percentile); descriptions of what was measured do not.
+// NearestRank returns the percentile p, from 1 to 100, of sorted values as one of them:
+// the smallest that at least p % of the values do not exceed. Intervals interpolate
+// instead (percentile); descriptions of measurements do not.
 func NearestRank(sorted []float64, p int) float64 {
 	return sorted[(len(sorted)*p+99)/100-1]
 }
 
-// checkSeries gives the number of users.
+// checkSeries returns the number of users.
 func checkSeries(models [][][]float64, baseline, draws int) (users int, err error) {
 	if baseline < 0 || baseline >= len(models) {
 		return 0, fmt.Errorf("stats: bootstrap: baseline %d of %d models", baseline, len(models))

@@ -45,8 +45,8 @@ func TestBootstrapAsSciPy(t *testing.T) {
 	}
 }
 
-// plain is the definition, written without a thought to speed: other generator,
-// users by list, no sparseness, nearest percentile.
+// plain is the definition, written without regard to speed: another generator,
+// users as a list, no sparseness, nearest percentile.
 func plain(a, b [][]float64, draws int, seed byte) (lo, hi, se float64) {
 	r := rand.New(rand.NewChaCha8([32]byte{seed}))
 	n := len(a[0])
@@ -102,7 +102,7 @@ func TestBootstrapAsPlain(t *testing.T) {
 		synthetic(r, user, 4, 0.2, 1, 0.1),
 		synthetic(r, user, 2, -0.3, 0.1, 1),
 	}
-	for _, values := range models[3] { // as NDCG: most are 0
+	for _, values := range models[3] { // like NDCG, most are 0
 		for u := range values {
 			if r.IntN(4) > 0 {
 				values[u] = 0
@@ -126,7 +126,7 @@ func TestBootstrapAsPlain(t *testing.T) {
 }
 
 // With many users and one seed, the bounds are ±1.96 standard errors of the mean of
-// the paired differences; with users all alike, those of the means of the seeds.
+// the paired differences; if all users are equal, those of the means of the seeds.
 func TestBootstrapAnalytic(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 3))
 	variance := func(values []float64) float64 { // over n, as the bootstrap has it
@@ -163,7 +163,7 @@ func TestBootstrapAnalytic(t *testing.T) {
 	within(t, got, meanA-meanB-z*se, meanA-meanB+z*se, se, 0.08)
 }
 
-// How often does an interval hold the true difference, over many data sets?
+// How often does an interval contain the true difference, over many data sets?
 func TestBootstrapCoverage(t *testing.T) {
 	const sets, draws, users, truth = 400, 400, 50, 0.5
 	for _, c := range []struct {
@@ -171,7 +171,7 @@ func TestBootstrapCoverage(t *testing.T) {
 		seeds             int
 		shift             float64
 		least, most       float64
-		leastOne, mostOne float64 // of the seeds' average taken for one seed
+		leastOne, mostOne float64 // of the seeds' average, treated as one seed
 	}{
 		// One seed, no seed effect: near 95 %, a little below, as n is small.
 		{"users", 1, 0, 0.91, 0.98, 0.91, 0.98},
@@ -198,7 +198,7 @@ func TestBootstrapCoverage(t *testing.T) {
 			}
 			share, one := float64(held)/sets, float64(heldOne)/sets
 			if share < c.least || share > c.most {
-				t.Errorf("%.3f of the intervals hold the truth, want %v to %v", share, c.least, c.most)
+				t.Errorf("%.3f of the intervals contain the truth, want %v to %v", share, c.least, c.most)
 			}
 			if one < c.leastOne || one > c.mostOne {
 				t.Errorf("%.3f with averaged seeds, want %v to %v", one, c.leastOne, c.mostOne)
@@ -217,8 +217,8 @@ func average(series [][]float64) []float64 {
 	return out
 }
 
-// The same users serve every model: two models of one seed that are alike but for a
-// constant have an interval without width.
+// Every model has the same users: two models with one seed that differ by a
+// constant have an interval of width 0.
 func TestBootstrapIsPaired(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 9))
 	a := normals(r, 30, 1)
@@ -251,7 +251,8 @@ func TestBootstrapSameOnAnyCores(t *testing.T) {
 	}
 }
 
-// Committed tables hold these numbers: a change of the drawing must be seen.
+// Committed tables contain these numbers, so a change of the sampling must be
+// noticed.
 func TestBootstrapPinned(t *testing.T) {
 	models := [][][]float64{
 		{{0.5, 0, 0, 1, 0.25, 0}, {0, 0, 0.5, 1, 0, 0}},
@@ -306,7 +307,7 @@ func TestNearestRank(t *testing.T) {
 }
 
 // Beauty's size: 7 models, 3 seeds, 10,000 draws. ndcg is 0 for nine users in ten;
-// dense is a metric that is 0 for nobody, such as MRR.
+// dense is a metric that is never 0, such as MRR.
 func BenchmarkBootstrap(b *testing.B) {
 	for _, c := range []struct {
 		name  string

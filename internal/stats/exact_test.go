@@ -6,8 +6,8 @@ import (
 )
 
 // With few pairs the normal approximation finds significance where there can be none:
-// of N signs that agree, p is 2·2⁻ᴺ at least. Expected values are counts of sign
-// patterns by hand (and, without ties, the tables of Wilcoxon's test).
+// if N signs agree, p is at least 2·2⁻ᴺ. Expected values are counts of sign patterns
+// by hand (and, without ties, the tables of Wilcoxon's test).
 func TestWilcoxonOfFewPairs(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -40,7 +40,8 @@ func TestWilcoxonOfFewPairs(t *testing.T) {
 	}
 }
 
-// All sign patterns, one by one, against the count; and the step to the approximation.
+// All sign patterns, one by one, against the count; and the change to the
+// approximation.
 func TestWilcoxonExactByEnumeration(t *testing.T) {
 	diffs := []float64{.5, -.2, .2, .2, -1, .7, .7, .1, -.3, .9, .9, -.9}
 	n := len(diffs)

@@ -1,19 +1,18 @@
 // Package stats says how far a difference between two models can be trusted:
 // pure functions of numbers, without formatting, files or hidden state.
 //
-// The unit is the user. Every model is measured on the same users, so a
-// comparison is paired: what counts is the difference within a user, for instance
-// of NDCG@10, which takes the users' own difficulty out. Three questions are asked.
-// MeanSD: how much does a metric move from seed to seed? Bootstrap: between which
-// bounds does the mean difference lie, had other users been drawn and other seeds
-// been trained? Wilcoxon: could differences of no direction look like this? As a
-// table asks the last question once for every model against one baseline, Holm
-// corrects its answers.
+// The unit is the user. Every model is measured on the same users, so comparisons
+// are paired: the difference within a user counts, for instance of NDCG@10, which
+// removes the users' own difficulty. The functions answer three questions. MeanSD:
+// how much does a metric vary from seed to seed? Bootstrap: within which bounds
+// would the mean difference be with other users and other seeds? Wilcoxon: could
+// differences without a direction look like this? A table tests every model against
+// one baseline, so Holm corrects these p-values.
 //
-// The two tests look at different things, the interval at the mean and Wilcoxon at
-// signs and ranks. With skewed differences they can point to opposite sides: a mark
-// in a table needs an adjusted p below the level, an interval without 0, and one
-// sign of Interval.Mean and Signed.Z.
+// The interval is about the mean, and Wilcoxon's test about signs and ranks. With
+// skewed differences they can point in opposite directions. So a mark in a table
+// needs an adjusted p below the level, an interval without 0, and the same sign of
+// Interval.Mean and Signed.Z.
 package stats
 
 import (
@@ -35,7 +34,7 @@ func MeanSD(values []float64) (mean, sd float64) {
 	}
 	for _, v := range values {
 		d := v - mean
-		sd += float64(d * d) // the conversion keeps it from being fused: processors agree on the last bit
+		sd += float64(d * d) // the conversion prevents fusing, so processors agree on the last bit
 	}
 	return mean, math.Sqrt(sd / float64(len(values)-1))
 }
@@ -47,7 +46,7 @@ func MeanSD(values []float64) (mean, sd float64) {
 // (m−j+1)·p_j over j ≤ i, at most 1. Equal values stay equal.
 func Holm(p []float64) ([]float64, error) {
 	for i, v := range p {
-		if !(v >= 0 && v <= 1) { // so put, it catches NaN
+		if !(v >= 0 && v <= 1) { // negated, so that NaN is refused too
 			return nil, fmt.Errorf("stats: p-value %d is %v, expected a number from 0 to 1", i, v)
 		}
 	}
@@ -65,7 +64,7 @@ func Holm(p []float64) ([]float64, error) {
 	return adjusted, nil
 }
 
-// finite names the first value that is NaN or infinite.
+// finite returns an error for the first value that is NaN or infinite.
 func finite(values []float64) error {
 	for i, v := range values {
 		if math.IsNaN(v) || math.IsInf(v, 0) {

@@ -9,7 +9,7 @@ import (
 )
 
 // fixture is testdata/scipy.json, which scripts/stats-fixture.py made: inputs, and
-// what SciPy and statsmodels say of them.
+// the results of SciPy and statsmodels.
 type fixture struct {
 	Wilcoxon []struct {
 		Name    string

@@ -11,18 +11,19 @@ import (
 type Signed struct {
 	W float64 // the smaller of the rank sums of positive and negative differences
 	N int     // pairs that differ
-	Z float64 // above 0 where the positive differences have the larger rank sum
+	Z float64 // above 0 if the positive differences have the larger rank sum
 	P float64 // two-sided, by the normal approximation
-	// Exact is the two-sided p-value of all 2^N ways to give the ranks a sign, up to
-	// exactPairs pairs; beyond, it is P, which is as good there.
+	// Exact is the two-sided p-value over all 2^N signs of the ranks, up to
+	// exactPairs pairs. With more pairs it is P, which is as good there.
 	Exact float64
 }
 
-// exactPairs is the largest N for which signs are counted: their number, 2^N, is exact
+// exactPairs is the largest N for which signs are counted. Their number, 2^N, is exact
 // in a float64.
 const exactPairs = 50
 
-// tieShare is the part of the largest value below which a difference is rounding.
+// tieShare is the share of the largest value below which a difference counts as
+// rounding.
 const tieShare = 1e-12
 
 // Wilcoxon tests whether the differences a[i] − b[i] lie to one side of 0
@@ -34,22 +35,23 @@ const tieShare = 1e-12
 //	Z = (W⁺ − N(N+1)/4) / √(N(N+1)(2N+1)/24 − Σ(t³−t)/48),  t the sizes of ties
 //
 // which is scipy.stats.wilcoxon(zero_method="wilcox", method="asymptotic",
-// correction=False). The approximation wants N of some ten pairs at least: four equal
-// differences have P = .046, though four signs agree by chance one time in eight. Exact
-// says so, ties or not. If no pair differs, Z is 0, and P and Exact are 1.
+// correction=False). The approximation needs at least about ten pairs: four equal
+// differences have P = .046, although four signs agree by chance one time in eight.
+// Exact is right in this case, with or without ties. If no pair differs, Z is 0, and P
+// and Exact are 1.
 //
-// Means over seeds are sums in floating point, and (x+y)+z is not always (y+x)+z:
-// what is equal may differ in its last bits. So a difference counts as 0 up to
-// 10⁻¹² of the largest |a[i]| and |b[i]|, and in the order of their sizes two
-// neighbours are tied up to that gap. Rounding errors of means over tens of seeds
-// are a thousand times smaller. Values that do differ by less are tied as well,
-// which moves them by a rank or two and p not visibly.
+// Means over seeds are sums in floating point, and (x+y)+z is not always x+(y+z),
+// so equal values may differ in their last bits. Therefore a difference counts as
+// 0 up to 10⁻¹² of the largest |a[i]| and |b[i]|, and neighbours in the order of
+// size are tied up to that gap. Rounding errors of means over tens of seeds are a
+// thousand times smaller. Values that really differ by less are tied too, which
+// moves them by a rank or two and does not visibly change p.
 //
 // Rank sums are exact up to 10⁷ pairs. P has a relative error of about Z²·2⁻⁵², down to
-// 10⁻³⁰⁷; beyond |Z| = 38.6 a float64 holds it no more and it is 0.
+// 10⁻³⁰⁷; beyond |Z| = 38.6 it is too small for a float64 and is 0.
 //
-// Seeds are no part of the test: averaged, they are taken as they are, and p says
-// nothing about other seeds. That is Bootstrap's to say.
+// Seeds are not part of the test: the test takes averages over them, and p says
+// nothing about other seeds. Bootstrap does.
 func Wilcoxon(a, b []float64) (Signed, error) {
 	if len(a) != len(b) {
 		return Signed{}, fmt.Errorf("stats: %d values against %d, expected pairs", len(a), len(b))
@@ -79,7 +81,7 @@ func Wilcoxon(a, b []float64) (Signed, error) {
 	}
 	slices.SortFunc(diffs, func(x, y float64) int { return cmp.Compare(math.Abs(x), math.Abs(y)) })
 	var plus, ties float64
-	var doubled []int // twice the rank of each pair: a whole number, for ties too
+	var doubled []int // twice the rank of each pair: a whole number even with ties
 	for i := 0; i < len(diffs); {
 		end, positive := i, 0
 		for end < len(diffs) && (end == i || math.Abs(diffs[end])-math.Abs(diffs[end-1]) <= gap) {
@@ -111,8 +113,8 @@ func Wilcoxon(a, b []float64) (Signed, error) {
 	return s, nil
 }
 
-// exactP is the share of all ways to sign the ranks in which the smaller of the two
-// rank sums is at most w. Ranks and w are doubled.
+// exactP returns the share of all signs of the ranks for which the smaller of the
+// two rank sums is at most w. Ranks and w are doubled.
 func exactP(ranks []int, w int) float64 {
 	ways := make([]float64, w+1) // by the rank sum of the positive signs, up to w
 	ways[0] = 1
@@ -125,5 +127,5 @@ func exactP(ranks []int, w int) float64 {
 	for _, n := range ways {
 		low += n
 	}
-	return min(1, 2*low/math.Pow(2, float64(len(ranks)))) // both sums are equally likely to be the small one
+	return min(1, 2*low/math.Pow(2, float64(len(ranks)))) // both sums are equally likely to be the smaller one
 }

@@ -43,7 +43,8 @@ func TestWilcoxonWithoutDifferences(t *testing.T) {
 	}
 }
 
-// All n differences positive and unlike: Z = (n(n+1)/4) / √(n(n+1)(2n+1)/24).
+// All n differences positive and different: Z = (n(n+1)/4) /
+// √(n(n+1)(2n+1)/24).
 func TestWilcoxonTail(t *testing.T) {
 	for _, c := range []struct {
 		n        int
@@ -69,8 +70,8 @@ func TestWilcoxonTail(t *testing.T) {
 	}
 }
 
-// Means over seeds of one multiset of values differ by the order of their sum. They
-// must count as no difference, and equal differences as ties, at any scale.
+// Means over seeds of the same values differ by the order of summation. They must
+// count as equal, and equal differences as ties, at any scale.
 func TestWilcoxonIgnoresRounding(t *testing.T) {
 	gain := func(rank int) float64 { return 1 / math.Log2(float64(rank)+1) }
 	mean := func(ranks ...int) float64 {
@@ -117,7 +118,7 @@ func TestWilcoxonIgnoresRounding(t *testing.T) {
 			t.Errorf("scale %g: %+v, want %+v", scale, got, want)
 		}
 	}
-	// What is small but no rounding error stays a difference.
+	// A difference that is small but not a rounding error stays a difference.
 	got, err := Wilcoxon([]float64{1, 1e-9, 0.5}, []float64{0, 0, 0.5 + 2e-9})
 	if err != nil {
 		t.Fatal(err)

@@ -1,5 +1,5 @@
 // Package tinytest holds a small log, its configuration and a registry for tests of several
-// packages. It knows nothing of plans and runs, so that their own tests can use it.
+// packages. It does not depend on plans and runs, so that their own tests can use it.
 package tinytest
 
 import (
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"famebench/baselines"
 	"famebench/datasets"
@@ -22,35 +23,35 @@ import (
 	"famebench/models"
 )
 
-// Entries has real models and some that end badly, each in its own way.
+// Entries has real models and some that fail, each in its own way.
 var Entries = []registry.Entry{
-	{Name: "popularity", Version: 1, Floor: baselines.NewPopularity},
-	{Name: "markov", Version: 1, Floor: baselines.NewMarkov},
+	{Name: "popularity", Version: 1, NonNeural: baselines.NewPopularity},
+	{Name: "markov", Version: 1, NonNeural: baselines.NewMarkov},
 	{Name: "sasrec", Version: 1, Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: registry.Constructor(baselines.NewSASRec)},
-	{Name: "killed", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "killed", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		fmt.Fprintln(os.Stderr, "about to run out of memory")
 		return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}},
-	{Name: "panics", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) { panic("no such thing") }},
-	{Name: "fails", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) { return nil, errors.New("cannot count") }},
-	{Name: "full-disk", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "panics", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) { panic("no such thing") }},
+	{Name: "fails", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) { return nil, errors.New("cannot count") }},
+	{Name: "full-disk", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		return nil, fmt.Errorf("writing: %w", &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC})
 	}},
-	{Name: "big", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "big", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		return nil, &torch.Error{Op: "zeros", Reason: "no memory for 51539607552 bytes"}
 	}},
-	{Name: "out-of-memory", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
-		// As Go's runtime does it: the trace is longer than the last lines that are kept.
+	{Name: "out-of-memory", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
+		// As Go's runtime ends: the trace is longer than the tail that is kept.
 		fmt.Fprint(os.Stderr, "runtime: out of memory: cannot allocate 4194304-byte block\nfatal error: out of memory\n", strings.Repeat("goroutine 1 [running]:\n", 2000))
 		os.Exit(2)
 		return nil, nil
 	}},
-	{Name: "bad-alloc", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "bad-alloc", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		fmt.Fprint(os.Stderr, "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\nSIGABRT: abort\n")
 		os.Exit(2)
 		return nil, nil
 	}},
-	{Name: "stubborn", Version: 1, Floor: func(*datasets.Split) (rank.Scorer, error) {
+	{Name: "stubborn", Version: 1, NonNeural: func(*datasets.Split) (rank.Scorer, error) {
 		fmt.Printf("{\"kind\":%q,\"message\":\"%d\"}\n", "warning", os.Getpid())
 		select {}
 	}},
@@ -59,10 +60,32 @@ var Entries = []registry.Entry{
 		return divergingModel{m}, err
 	}},
 	{Name: "fragile", Version: 1, Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions}, Neural: fragile},
+	{Name: "left", Version: 1, NonNeural: meets("left", "right")},
+	{Name: "right", Version: 1, NonNeural: meets("right", "left")},
 	exampleEntry,
 }
 
-// divergingModel is a model whose loss is no number.
+// meets makes a model whose run ends only while that of another model of the same parent
+// process is running.
+func meets(own, other string) func(*datasets.Split) (rank.Scorer, error) {
+	return func(s *datasets.Split) (rank.Scorer, error) {
+		marker := func(name string) string {
+			return filepath.Join(os.TempDir(), fmt.Sprintf("famebench-meets-%d-%s", os.Getppid(), name))
+		}
+		if err := os.WriteFile(marker(own), nil, 0o600); err != nil {
+			return nil, err
+		}
+		for range 6000 {
+			if _, err := os.Stat(marker(other)); err == nil {
+				return baselines.NewPopularity(s)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		return nil, fmt.Errorf("the run of %s has not begun within a minute", other)
+	}
+}
+
+// divergingModel is a model whose loss is NaN.
 type divergingModel struct{ models.Model }
 
 func (m divergingModel) Loss(b *models.Batch) torch.Tensor { return m.Model.Loss(b).Scale(math.NaN()) }
@@ -74,8 +97,8 @@ type fragileModel struct {
 	steps int
 }
 
-// FragileMarker is the environment variable that names a file. The model "fragile" kills
-// its process unless the file exists, and makes it.
+// FragileMarker is the environment variable that names a file. The model "fragile"
+// creates the file and kills its process, unless the file exists.
 const FragileMarker = "LAUNCH_TEST_MARKER"
 
 func fragile(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error) {
@@ -137,6 +160,9 @@ models = ["full-disk", "big", "out-of-memory", "bad-alloc", "killed", "popularit
 datasets = ["tiny"]
 [suites.stubborn]
 models = ["stubborn"]
+datasets = ["tiny"]
+[suites.meeting]
+models = ["left", "right"]
 datasets = ["tiny"]
 [suites.example]
 models = ["fism"]

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"famebench/internal/atomicfile"
+	"famebench/internal/record"
 	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
 )
@@ -215,7 +216,7 @@ func (f *trainer) writeCurve() error {
 		enc := json.NewEncoder(w)
 		for i, p := range f.state.Curve {
 			if err := enc.Encode(struct {
-				EpochPoint
+				record.Point
 				epochTime
 			}{p, f.state.Times[i]}); err != nil {
 				return err

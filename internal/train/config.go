@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"famebench/internal/record"
 	"famebench/models"
 )
 
@@ -144,21 +145,11 @@ func (c Config) Validate(items int) error {
 	return nil
 }
 
-// Status says why training stopped.
-type Status string
-
-// The reasons.
+// How training can end without a record.
 const (
-	StopPatience  Status = "patience"  // validation did not get better any more
-	StopEpochs    Status = "epochs"    // the budget of epochs was used up
-	StopTime      Status = "time"      // the time limit was reached
-	StopNaN       Status = "nan"       // the loss was no finite number
-	StopInterrupt Status = "interrupt" // the context was cancelled; the checkpoint goes on from there
+	StopNaN       record.Status = "nan"       // the loss was no finite number
+	StopInterrupt record.Status = "interrupt" // the context was cancelled; the checkpoint goes on from there
 )
-
-// Early reports whether a run was cut short instead of ending by its own rule. Tables
-// do not include such runs.
-func (s Status) Early() bool { return s != StopPatience && s != StopEpochs }
 
 // Progress is the state of a run while it trains or ranks. A value that is not known yet
 // is zero.

@@ -10,6 +10,7 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/rank"
+	"famebench/internal/record"
 	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
 	"famebench/models"
@@ -28,22 +29,12 @@ type Options struct {
 	Frozen     []string       // parameters that are not trained
 }
 
-// EpochPoint is one epoch of the learning curve, as a record holds it: no times.
-type EpochPoint struct {
-	Epoch int          `json:"epoch"`           // from 1
-	Steps int64        `json:"steps"`           // since the start
-	Loss  float64      `json:"loss"`            // mean over the epoch's targets
-	Valid rank.Metrics `json:"valid,omitempty"` // seen items removed; absent if not evaluated
-	// How the user vectors lie after the epoch; absent where Valid is.
-	Geometry
-}
-
 // Result is the outcome of training.
 type Result struct {
-	Status    Status       `json:"status"`
-	Curve     []EpochPoint `json:"curve"`
-	BestEpoch int          `json:"best_epoch"` // 0 if none was evaluated
-	BestValid rank.Metrics `json:"best_valid"` // at that epoch, seen items removed
+	Status    record.Status  `json:"status"`
+	Curve     []record.Point `json:"curve"`
+	BestEpoch int            `json:"best_epoch"` // 0 if none was evaluated
+	BestValid rank.Metrics   `json:"best_valid"` // at that epoch, seen items removed
 	// Measured, not part of what must be equal between runs:
 	Resumed     bool    `json:"-"` // from a checkpoint
 	Seconds     float64 `json:"-"` // training and validation, over all resumes
@@ -133,23 +124,23 @@ type trainer struct {
 
 // state is what a checkpoint holds in addition to tensors.
 type state struct {
-	Epoch       int          `json:"epoch"` // complete epochs
-	Batch       int          `json:"batch"` // batches done of the epoch under way
-	LossSum     float64      `json:"loss_sum"`
-	EpochTarget int64        `json:"epoch_targets"` // targets done of the epoch under way
-	Steps       int64        `json:"steps"`
-	Targets     int64        `json:"targets"`
-	Curve       []EpochPoint `json:"curve"`
-	Times       []epochTime  `json:"times"`
-	BestEpoch   int          `json:"best_epoch"`
-	BestValid   rank.Metrics `json:"best_valid"`
-	Waited      int          `json:"waited"` // the patience counter: evaluations since the best
-	Seconds     float64      `json:"seconds"`
-	EvalSeconds float64      `json:"eval_seconds"`
+	Epoch       int            `json:"epoch"` // complete epochs
+	Batch       int            `json:"batch"` // batches done of the epoch under way
+	LossSum     float64        `json:"loss_sum"`
+	EpochTarget int64          `json:"epoch_targets"` // targets done of the epoch under way
+	Steps       int64          `json:"steps"`
+	Targets     int64          `json:"targets"`
+	Curve       []record.Point `json:"curve"`
+	Times       []epochTime    `json:"times"`
+	BestEpoch   int            `json:"best_epoch"`
+	BestValid   rank.Metrics   `json:"best_valid"`
+	Waited      int            `json:"waited"` // the patience counter: evaluations since the best
+	Seconds     float64        `json:"seconds"`
+	EvalSeconds float64        `json:"eval_seconds"`
 }
 
 // run is the training loop.
-func (f *trainer) run(ctx context.Context) (Status, error) {
+func (f *trainer) run(ctx context.Context) (record.Status, error) {
 	clock := newStopwatch(&f.state.Seconds)
 	for {
 		if status, done := f.finished(); done {
@@ -178,21 +169,21 @@ func (f *trainer) run(ctx context.Context) (Status, error) {
 
 // finished decides between epochs. It reads only the state, so a resumed run that was
 // already over ends immediately.
-func (f *trainer) finished() (Status, bool) {
+func (f *trainer) finished() (record.Status, bool) {
 	switch {
 	case f.state.Batch > 0:
 		return "", false
 	case f.state.Waited >= f.config.Patience:
-		return StopPatience, true
+		return record.Patience, true
 	case f.state.Epoch >= f.config.Epochs:
-		return StopEpochs, true
+		return record.Epochs, true
 	}
 	return "", false
 }
 
 // epoch trains on every sample once, from the batch that the state is at. A
 // status other than "" ends the run.
-func (f *trainer) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
+func (f *trainer) epoch(ctx context.Context, clock *stopwatch) (record.Status, error) {
 	st := &f.state
 	number := st.Epoch + 1
 	batches := f.batches(number)
@@ -217,12 +208,12 @@ func (f *trainer) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 			TargetsPerSecond: PerSecond(st.EpochTarget-startTargets, time.Since(started).Seconds()),
 		})
 
-		var status Status
+		var status record.Status
 		switch {
 		case ctx.Err() != nil:
 			status = StopInterrupt
 		case f.config.TimeLimit > 0 && st.Seconds > f.config.TimeLimit:
-			status = StopTime
+			status = record.Time
 		}
 		if status != "" || time.Since(saved).Seconds() >= f.config.CheckpointEvery {
 			if err := f.save(); err != nil {
@@ -234,7 +225,7 @@ func (f *trainer) epoch(ctx context.Context, clock *stopwatch) (Status, error) {
 			return status, nil
 		}
 	}
-	st.Curve = append(st.Curve, EpochPoint{Epoch: number, Steps: st.Steps, Loss: st.LossSum / float64(st.EpochTarget)})
+	st.Curve = append(st.Curve, record.Point{Epoch: number, Steps: st.Steps, Loss: st.LossSum / float64(st.EpochTarget)})
 	st.Times = append(st.Times, epochTime{TargetsPerSecond: PerSecond(st.EpochTarget-startTargets, time.Since(started).Seconds())})
 	st.Epoch, st.Batch, st.LossSum, st.EpochTarget = number, 0, 0, 0
 	return "", nil
@@ -336,10 +327,11 @@ func (f *trainer) evaluate(ctx context.Context, clock *stopwatch) error {
 	}
 	valid := r.Removed
 	point := &st.Curve[len(st.Curve)-1]
-	point.Valid = valid
-	if point.Geometry, err = f.probe.measure(f.replicas); err != nil {
+	geometry, err := f.probe.measure(f.replicas)
+	if err != nil {
 		return err
 	}
+	point.Valid, point.Alignment, point.Uniformity = record.Metrics(valid), geometry.Alignment, geometry.Uniformity
 	if st.BestEpoch == 0 || valid[stopMetric] > st.BestValid[stopMetric] {
 		st.BestEpoch, st.BestValid, st.Waited = st.Epoch, valid, 0
 		f.keepBest()

@@ -16,10 +16,10 @@ import (
 type Geometry struct {
 	// Alignment is the mean distance between the vectors of two histories that are
 	// followed by the same item. 0 is best, 2 the farthest.
-	Alignment float64 `json:"alignment,omitempty"`
+	Alignment float64
 	// Uniformity is log mean exp(−2·distance²) over all pairs of users. 0 is one
 	// point for all; lower is more even. (DuoRec's plots leave out the square.)
-	Uniformity float64 `json:"uniformity,omitempty"`
+	Uniformity float64
 }
 
 // probeUsers is the number of validation users on which Geometry is measured.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"famebench/datasets"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/models"
 )
@@ -86,7 +87,7 @@ func TestGeometry(t *testing.T) {
 
 // The same users and pairs every time, no pair of one user, no more than there are.
 func TestProbe(t *testing.T) {
-	s := cyclic(t)
+	s := basic.Cyclic(t, 120, 10)
 	a, b := newProbe(s, 8), newProbe(s, 8)
 	if len(a.users) != len(s.Valid) || len(a.pairs) == 0 || len(a.pairs) != len(a.paired) {
 		t.Fatalf("%d users, %d pairs", len(a.users), len(a.pairs))

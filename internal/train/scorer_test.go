@@ -8,6 +8,7 @@ import (
 	"famebench/baselines"
 	"famebench/datasets"
 	"famebench/internal/rank"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/models"
 )
@@ -25,7 +26,7 @@ func TestHistoryBatch(t *testing.T) {
 // Scores do not depend on how the cases are divided: among members, or with
 // which others.
 func TestScorer(t *testing.T) {
-	s, c := cyclic(t), testConfig()
+	s, c := basic.Cyclic(t, 120, 10), testConfig()
 	cases := slices.Repeat(s.Test[:7], 90) // more than a member takes at a time
 	width := s.Data.NumItems + 1
 	scores := func(threads int) []float32 {
@@ -67,7 +68,7 @@ func allScores(t *testing.T, s rank.Scorer, cases []datasets.Case, width int) []
 
 // Dropout is off while ranking.
 func TestScorerIsDeterministic(t *testing.T) {
-	s, c := cyclic(t), testConfig()
+	s, c := basic.Cyclic(t, 120, 10), testConfig()
 	err := torch.RunTeam(torch.Config{Threads: 1}, func(team *torch.Team) error {
 		m, err := NewReplicas(team, func(rt *torch.Runtime) (models.Model, error) {
 			rt.SetTraining(true)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"famebench/baselines"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/models"
 )
@@ -15,7 +16,7 @@ import (
 // batch: with either, another number of threads is like another seed, as docs/records.md
 // says. Without both the loss differs by rounding only.
 func TestThreadsDrawTheirOwnNumbers(t *testing.T) {
-	s := cyclic(t)
+	s := basic.Cyclic(t, 120, 10)
 	loss := func(threads int, dropout float64, kind string) (l float64) {
 		c := testConfig()
 		c.Epochs, c.Loss, c.Negatives = 1, kind, 2

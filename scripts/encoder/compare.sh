@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# famebench's text encoder beside Hugging Face transformers, in one run on one
+# famebench's text encoder next to Hugging Face transformers, in one run on one
 # machine with one libtorch version: the 12,101 titles of Amazon Beauty through
 # all-MiniLM-L6-v2, at most 128 tokens each. Nothing else should be running.
 #
 # Usage: [THREADS=N] scripts/encoder/compare.sh VENV
 #
 # VENV is a folder for a Python environment with transformers on torch 2.11.0; it
-# is made if it is not there. The encoder is the one that scripts/fetch-encoder.sh
+# is created if it does not exist. The encoder is the one that scripts/fetch-encoder.sh
 # fetched, or FAMEBENCH_ENCODER. Python runs before and after famebench, each time
 # with three batch sizes, so that it is compared at its best. Writes results/encoder.json:
-# texts a second, seconds of CPU time, and how far apart the two's vectors are at most.
+# texts per second, seconds of CPU time, and the largest difference between the vectors.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 venv=${1:?usage: scripts/encoder/compare.sh VENV}

@@ -52,6 +52,18 @@ var compared = []model{
 		settings: map[string]any{"experts": 4, "heads": 4}},
 }
 
+// data is what a table is of.
+type data struct {
+	name         string
+	users, items int
+	scale        float64 // of all metrics
+}
+
+var (
+	beauty = data{"beauty", 22363, 12101, 1}
+	toys   = data{"toys", 19412, 11924, 1.08}
+)
+
 func comparison() *aggregate.Suite {
 	s := &aggregate.Suite{Name: "full", Summary: "every model of the papers, mean and spread of three seeds", Key: "made up",
 		Datasets: []datasets.Stats{
@@ -62,8 +74,8 @@ func comparison() *aggregate.Suite {
 				Fingerprint: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
 		},
 		Notes: []string{"2 of 38 runs are missing"}}
-	s.Tables = append(s.Tables, table("beauty", 22363, 12101, 1, compared, []int64{0, 1, 2}, "duorec"),
-		table("toys", 19412, 11924, 1.08, compared, []int64{0, 1, 2}, "sasrec"))
+	s.Tables = append(s.Tables, table(beauty, compared, []int64{0, 1, 2}, "duorec"),
+		table(toys, compared, []int64{0, 1, 2}, "sasrec"))
 	s.Tables[0].Notes = []string{"records of different commits: a60c01e8, adbff78d"}
 	ours := func(t, row int) aggregate.Cell { return s.Tables[t].Rows[row].Kept.Metrics["NDCG@10"] }
 	gain := func(t int) *float64 { return s.Tables[t].Rows[6].Kept.Metrics["NDCG@10"].Gain }
@@ -112,7 +124,7 @@ func sweep() *aggregate.Suite {
 			models = append(models, m)
 		}
 	}
-	s.Tables = []aggregate.Table{table("beauty", 22363, 12101, 1, models, []int64{0, 1}, "sasrec")}
+	s.Tables = []aggregate.Table{table(beauty, models, []int64{0, 1}, "sasrec")}
 	return s
 }
 
@@ -134,7 +146,7 @@ func tune() *aggregate.Suite {
 	add(.01, "ce", .0310)
 	add(.001, "bce", .0410)
 	add(.001, "gbce", .0536)
-	s.Tables = []aggregate.Table{table("beauty", 22363, 12101, 1, models, []int64{0}, "")}
+	s.Tables = []aggregate.Table{table(beauty, models, []int64{0}, "")}
 	return s
 }
 
@@ -143,7 +155,7 @@ func texts() *aggregate.Suite {
 	plus, frozen := compared[6], compared[6]
 	plus.name, plus.removed = "fame-plus", .0601
 	frozen.name, frozen.removed = "fame-plus-frozen", .0533
-	t := table("beauty", 22363, 12101, 1, []model{compared[2], compared[6], plus, frozen}, []int64{0, 1, 2}, "sasrec")
+	t := table(beauty, []model{compared[2], compared[6], plus, frozen}, []int64{0, 1, 2}, "sasrec")
 	cell := func(v float64) aggregate.Cell { return aggregate.Cell{Mean: v, SD: .004, N: 3} }
 	change := func(before, after float64) aggregate.Change {
 		return aggregate.Change{Before: cell(before), After: cell(after)}
@@ -194,19 +206,16 @@ var metrics = []struct {
 	factor float64
 }{{"HR@1", .48}, {"HR@5", 1.19}, {"HR@10", 1.65}, {"HR@20", 2.24}, {"NDCG@1", .48}, {"NDCG@5", .85}, {"NDCG@10", 1}, {"NDCG@20", 1.15}, {"MRR", .91}}
 
-func table(data string, users, items int, scale float64, models []model, seeds []int64, baseline string) aggregate.Table {
-	t := aggregate.Table{Dataset: data, Protocol: "leave-one-out", Users: users, Items: items, Baseline: baseline}
+func table(d data, models []model, seeds []int64, baseline string) aggregate.Table {
+	t := aggregate.Table{Dataset: d.name, Protocol: "leave-one-out", Users: d.users, Items: d.items, Baseline: baseline}
 	for _, m := range models {
-		t.Rows = append(t.Rows, row(data, scale, m, seeds))
+		t.Rows = append(t.Rows, row(d, m, seeds))
 	}
-	for _, rule := range []func(*aggregate.Row) *aggregate.Rule{
-		func(r *aggregate.Row) *aggregate.Rule { return &r.Removed },
-		func(r *aggregate.Row) *aggregate.Rule { return &r.Kept },
-	} {
-		for name := range rule(&t.Rows[0]).Metrics {
+	for _, rule := range aggregate.SeenItemRules {
+		for name := range t.Rows[0].Under(rule).Metrics {
 			best, second := 0., 0.
 			for i := range t.Rows {
-				v := rule(&t.Rows[i]).Metrics[name].Mean
+				v := t.Rows[i].Under(rule).Metrics[name].Mean
 				if v > best {
 					best, second = v, best
 				} else if v > second {
@@ -214,9 +223,9 @@ func table(data string, users, items int, scale float64, models []model, seeds [
 				}
 			}
 			for i := range t.Rows {
-				c := rule(&t.Rows[i]).Metrics[name]
+				c := t.Rows[i].Under(rule).Metrics[name]
 				c.Best, c.Second = c.Mean == best, c.Mean == second
-				rule(&t.Rows[i]).Metrics[name] = c
+				t.Rows[i].Under(rule).Metrics[name] = c
 			}
 		}
 		compare(&t, rule)
@@ -225,18 +234,18 @@ func table(data string, users, items int, scale float64, models []model, seeds [
 }
 
 // compare fills in gains and tests against the table's baseline.
-func compare(t *aggregate.Table, rule func(*aggregate.Row) *aggregate.Rule) {
+func compare(t *aggregate.Table, rule string) {
 	var base *aggregate.Rule
 	for i := range t.Rows {
 		if t.Rows[i].Label == t.Baseline {
-			base = rule(&t.Rows[i])
+			base = t.Rows[i].Under(rule)
 		}
 	}
 	if base == nil {
 		return
 	}
 	for i := range t.Rows {
-		own := rule(&t.Rows[i])
+		own := t.Rows[i].Under(rule)
 		for name, c := range own.Metrics {
 			c.Gain = new(100 * (c.Mean/base.Metrics[name].Mean - 1))
 			own.Metrics[name] = c
@@ -244,13 +253,15 @@ func compare(t *aggregate.Table, rule func(*aggregate.Row) *aggregate.Rule) {
 		if own == base {
 			continue
 		}
-		d := own.Metrics["NDCG@10"].Mean - base.Metrics["NDCG@10"].Mean
+		b := base.Metrics["NDCG@10"].Mean
+		d := own.Metrics["NDCG@10"].Mean - b
 		p := math.Exp(-math.Abs(d) / .0003)
-		own.Test = &aggregate.Test{Difference: d, Low: d - .0011, High: d + .0012, P: p, PHolm: min(1, 6*p), Significant: 6*p < .05}
+		own.Test = &aggregate.Test{Difference: d, Low: d - .0011, High: d + .0012, P: p, PHolm: min(1, 6*p), Significant: 6*p < .05,
+			GainLow: new(100 * (d - .0011) / b), GainHigh: new(100 * (d + .0012) / b)}
 	}
 }
 
-func row(data string, scale float64, m model, seeds []int64) aggregate.Row {
+func row(d data, m model, seeds []int64) aggregate.Row {
 	label := m.label
 	if label == "" {
 		label = m.name
@@ -265,20 +276,20 @@ func row(data string, scale float64, m model, seeds []int64) aggregate.Row {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d seeds only", len(seeds)))
 	}
 	if m.name == "bert4rec" {
-		r.Notes = append(r.Notes, "not at the default: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6")
+		r.Notes = append(r.Notes, "non-default settings: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6")
 	}
 	curves := make([][]float64, len(seeds))
 	for k, seed := range seeds {
-		rng := generator(data, label, seed)
-		id := fmt.Sprintf("%s-%s-s%d-%08x", data, m.name, seed, rng.Uint32())
+		rng := generator(d.name, label, seed)
+		id := fmt.Sprintf("%s-%s-s%d-%08x", d.name, m.name, seed, rng.Uint32())
 		run := aggregate.Run{ID: id, Seed: seed, SHA256: fmt.Sprintf("%016x%016x%016x%016x", rng.Uint64(), rng.Uint64(), rng.Uint64(), rng.Uint64()),
 			Commit: "adbff78d8c94f6dd0eb28e62072f2798de818239", Dirty: m.name == "core" && seed == 2, Status: "done", Host: "vm",
 			CPU: "Intel(R) Xeon(R) Processor", Device: "cpu", Threads: 2, Go: "go1.26.8", Versions: record.Versions{Model: 2, Rank: 1},
 			Settings: m.settings, Removed: map[string]float64{}, Kept: map[string]float64{}}
 		noise := 1 + .02*rng.NormFloat64()
 		for _, x := range metrics {
-			run.Removed[x.name] = scale * m.removed * x.factor * noise
-			run.Kept[x.name] = scale * m.kept * x.factor * noise
+			run.Removed[x.name] = d.scale * m.removed * x.factor * noise
+			run.Kept[x.name] = d.scale * m.kept * x.factor * noise
 		}
 		run.Removed["Coverage@10"] = min(1, m.coverage*(1+.01*rng.NormFloat64()))
 		run.Kept["Coverage@10"] = min(1, 1.02*m.coverage*(1+.01*rng.NormFloat64()))

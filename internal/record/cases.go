@@ -1,0 +1,151 @@
+package record
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"famebench/internal/atomicfile"
+)
+
+// Cases are the test cases of a data set under a split, in the order of the ranks.
+// Breakdowns group users by them. Both numbers are known before anything is ranked.
+type Cases struct {
+	Dataset  Dataset // without its configuration
+	Protocol string
+	// Training is how often the target of each case occurs in the training part of the
+	// split. Validation and test items do not count, since nothing is learned from them.
+	Training []int32
+	// History is the number of items before the target, including the validation item:
+	// the history of a model before it is cut.
+	History []int32
+}
+
+const (
+	casesSum    = "# sha256 " // of all that follows the line
+	casesHeader = "training\thistory\n"
+	casesEnd    = ".cases.tsv.gz"
+)
+
+// CasesPath is the path of the test cases of a data set under a split.
+func (s Store) CasesPath(d Dataset, protocol string) string {
+	name := fmt.Sprintf("%s-%.8s.%s", d.Name, d.Fingerprint, protocol)
+	if d.Split != "" {
+		name += fmt.Sprintf("-%.8s", d.Split)
+	}
+	return filepath.Join(s.Dir, "datasets", name+casesEnd)
+}
+
+// AllCases are the paths of all stored test cases.
+func (s Store) AllCases() []string {
+	paths, _ := filepath.Glob(filepath.Join(globQuote(s.Dir), "datasets", "*"+casesEnd)) // the pattern is valid
+	return paths
+}
+
+// head names the data set and the split of the cases.
+func (c *Cases) head() string {
+	return fmt.Sprintf("# fingerprint %s\n# split %s\n", c.Dataset.Fingerprint, strings.TrimSpace(c.Protocol+" "+c.Dataset.Split))
+}
+
+// WriteCases stores test cases for ReadCases: a gzipped TSV with one line per case, after
+// three lines with a checksum, the data's fingerprint and the split. A file that already
+// has them is not changed. Equal cases give equal bytes.
+func (s Store) WriteCases(c *Cases) error {
+	path := s.CasesPath(c.Dataset, c.Protocol)
+	if len(c.Training) != len(c.History) || len(c.Training) == 0 {
+		return fmt.Errorf("record: %s: %d targets and %d histories, expected the same number, at least 1", path, len(c.Training), len(c.History))
+	}
+	if old, err := s.ReadCases(c.Dataset, c.Protocol, len(c.Training)); err == nil && slices.Equal(old.Training, c.Training) && slices.Equal(old.History, c.History) {
+		return nil
+	}
+	text := append([]byte(c.head()), casesHeader...)
+	for i := range c.Training {
+		text = strconv.AppendInt(text, int64(c.Training[i]), 10)
+		text = strconv.AppendInt(append(text, '\t'), int64(c.History[i]), 10)
+		text = append(text, '\n')
+	}
+	sum := sha256.Sum256(text)
+	return atomicfile.Write(path, func(w io.Writer) error {
+		zip, err := gzip.NewWriterLevel(w, gzip.BestCompression) // no name and no time in its header
+		if err != nil {
+			return err
+		}
+		_, err1 := io.WriteString(zip, casesSum+hex.EncodeToString(sum[:])+"\n")
+		_, err2 := zip.Write(text)
+		return errors.Join(err1, err2, zip.Close())
+	})
+}
+
+// ReadCases reads the test cases of a data set under a split. Without a file the error is
+// fs.ErrNotExist. A file that is damaged, or of another data set, split or number of users,
+// is an error that says what to do.
+func (s Store) ReadCases(d Dataset, protocol string, users int) (*Cases, error) {
+	path := s.CasesPath(d, protocol)
+	f, err := os.Open(path)
+	if errors.Is(err, syscall.ENOTDIR) { // there is something else in the place of the folder
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("record: %w", err)
+	}
+	defer f.Close()
+	c := &Cases{Dataset: Dataset{Name: d.Name, Fingerprint: d.Fingerprint, Split: d.Split}, Protocol: protocol}
+	if err := c.parse(f, users); err != nil {
+		return nil, fmt.Errorf("record: %s: %w; restore the file, or delete it: the next report where the data is writes it again", path, err)
+	}
+	return c, nil
+}
+
+// parse reads the numbers of so many users.
+func (c *Cases) parse(r io.Reader, users int) error {
+	zip, err := gzip.NewReader(r)
+	if err != nil {
+		return fmt.Errorf("it is damaged: %w", err)
+	}
+	in := bufio.NewReader(zip)
+	first, err := in.ReadString('\n')
+	sum, ok := strings.CutPrefix(strings.TrimSuffix(first, "\n"), casesSum)
+	if err != nil || !ok {
+		return fmt.Errorf("it is damaged: expected a checksum in line 1, got %.40q", first)
+	}
+	// The lines of a file of so many users fit, so a larger one is not unpacked.
+	limit := 1000 + 24*int64(users)
+	text, err := io.ReadAll(io.LimitReader(in, limit))
+	if err != nil {
+		return fmt.Errorf("it is damaged: %w", err)
+	}
+	if got := sha256.Sum256(text); hex.EncodeToString(got[:]) != sum {
+		return fmt.Errorf("it was changed after it was written, or is of more than %d test users: it hashes to %x, not %.8q", users, got[:4], sum)
+	}
+	rest, ok := bytes.CutPrefix(text, []byte(c.head()+casesHeader))
+	if !ok {
+		return fmt.Errorf("it is of other data: expected %q, got %.200q", c.head(), text[:min(len(text), len(c.head()))])
+	}
+	number := 4 // of the line with the names of the columns
+	for line := range strings.Lines(string(rest)) {
+		number++
+		a, b, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		training, err1 := strconv.ParseInt(a, 10, 32)
+		history, err2 := strconv.ParseInt(b, 10, 32)
+		if err1 != nil || err2 != nil || training < 0 || history < 1 {
+			return fmt.Errorf("line %d: expected a count from 0 and a length from 1, got %.40q", number, line)
+		}
+		c.Training, c.History = append(c.Training, int32(training)), append(c.History, int32(history))
+	}
+	if len(c.Training) != users {
+		return fmt.Errorf("expected %d test users as in the records, got %d", users, len(c.Training))
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"famebench/internal/aggregate"
+	"famebench/internal/record"
+)
+
+// Published compares some of a suite's published numbers with ours.
+func Published(s *aggregate.Suite, checks []aggregate.Check, m Medium) Section {
+	out := Section{Title: "Published numbers"}
+	t := Table{Columns: Columns("<data set", "<model", "<metric", "<seen\nitems", "published", "ours", "diff.\n%", "<verdict", "<source", "<loss", "<cold\nitems")}
+	t.Columns[6].Long = "difference, %"
+	t.About = []string{
+		"in brackets: the seen-item rule, the loss or the rule for cold items of the source is unknown or differs from ours (we keep cold items)",
+		"where the seen-item rule is unknown, the nearer of our two numbers is compared",
+		"ours is the row with the published loss, if there is one; among several, the row that is best on validation",
+	}
+	others := 0
+	for i, c := range checks {
+		if m == Terminal && !c.Same {
+			others++
+			continue
+		}
+		source := c.Source
+		if c.Note != "" {
+			source += " (" + c.Note + ")"
+		}
+		published := Cell{Text: Share(c.Published), Sort: sortable(c.Published, 6)}
+		ours, difference := mean(c.Ours), Cell{Text: none}
+		if c.Rule == "unknown" && c.Ours.N > 0 {
+			ours.After = c.OurRule
+		}
+		if c.Comparable {
+			difference = percent(&c.Percent)
+		}
+		ours.Best, ours.Second = false, false
+		if m == Page {
+			ours.Ref = ref(s, c.Dataset, c.OurRule, c.Metric, func(r *aggregate.Row, _ aggregate.Cell) bool { return r.Label == c.OurLabel })
+		} else {
+			published.Footnotes, ours.SD = []int{out.footnote(source)}, ""
+			if c.Ours.N > 0 && c.OurLabel != c.Model {
+				if note := fmt.Sprintf("ours of %s is the row %s", c.Model, c.OurLabel); !slices.Contains(out.Notes, note) {
+					out.Notes = append(out.Notes, note)
+				}
+			}
+		}
+		t.Rows = append(t.Rows, Row{Index: i, Cells: []Cell{{Text: c.Dataset}, {Text: c.Model}, {Text: c.Metric}, {Text: c.Rule}, published, ours, difference,
+			verdict(c), {Text: source}, {Text: c.Loss}, {Text: c.ColdItems}}})
+	}
+	if m != Page {
+		t.arrange(1, 3, 9, 10, 2, 4, 5, 6, 7) // the title has the data set, a footnote the source
+	}
+	out.Tables = filled(t)
+	if others > 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("numbers on other or unknown terms, in the Markdown file only: %d", others))
+	}
+	return out
+}
+
+// arrange keeps some columns, in an order.
+func (t *Table) arrange(keep ...int) {
+	all, rows := t.Columns, t.Rows
+	t.Columns, t.Rows = nil, nil
+	for _, k := range keep {
+		t.Columns = append(t.Columns, all[k])
+	}
+	for _, row := range rows {
+		cells := row.Cells
+		row.Cells = nil
+		for _, k := range keep {
+			row.Cells = append(row.Cells, cells[k])
+		}
+		t.Rows = append(t.Rows, row)
+	}
+}
+
+// publishedByData has a section for each data set.
+func publishedByData(s *aggregate.Suite, m Medium) []Section {
+	var out []Section
+	var seen []string
+	for _, c := range s.Checks {
+		if slices.Contains(seen, c.Dataset) {
+			continue
+		}
+		seen = append(seen, c.Dataset)
+		sec := Published(s, slices.DeleteFunc(slices.Clone(s.Checks), func(d aggregate.Check) bool { return d.Dataset != c.Dataset }), m)
+		sec.Title += " on " + c.Dataset
+		out = append(out, sec)
+	}
+	return out
+}
+
+// verdict says whether ours is the published number, where that can be said.
+func verdict(c aggregate.Check) Cell {
+	out := Cell{Text: "outside ±5 %", Verdict: Bad}
+	if c.Within {
+		out = Cell{Text: "inside ±5 %", Verdict: Good}
+	}
+	switch {
+	case c.Ours.N == 0:
+		return Cell{Text: "not run", Verdict: Open}
+	case !c.Comparable:
+		return Cell{Text: "other data", Verdict: Open}
+	case !c.Same:
+		return Cell{Text: "(" + out.Text + ")", Verdict: Open}
+	}
+	return out
+}
+
+// ref finds the cell of a comparison that a number was taken from; nil if there is none.
+func ref(s *aggregate.Suite, data, rule, metric string, from func(*aggregate.Row, aggregate.Cell) bool) *Ref {
+	for k := range s.Tables {
+		if s.Tables[k].Dataset != data || !slices.Contains(aggregate.SeenItemRules, rule) {
+			continue
+		}
+		for i := range s.Tables[k].Rows {
+			r := &s.Tables[k].Rows[i]
+			if c, ok := r.Under(rule).Metrics[metric]; ok && from(r, c) {
+				return &Ref{k, i, rule, metric}
+			}
+		}
+	}
+	return nil
+}
+
+// ReproducedMeans explains the verdict on a claim.
+const ReproducedMeans = "reproduced: on every data set that the model and the baseline were run on with three seeds or more, under both seen-item rules, the gain over the baseline that is best on validation is at least the lowest claimed gain, and the model is significantly better in " + aggregate.Tested
+
+// claims shows the claims of the papers as tables, of verdicts and of evidence.
+func claims(all []aggregate.Claim) Section {
+	s := Section{Title: "Claims of the papers"}
+	verdicts := Table{Columns: Columns("<claim", "<verdict"), About: []string{ReproducedMeans}}
+	found := Table{Caption: "Evidence", Columns: Columns("<model", "<data set", "<seen items", "<metric", "<baseline", "gain\n%", "<significantly\nbetter", "seeds")}
+	for _, c := range all {
+		verdicts.Add(Cell{Text: c.Text, Footnotes: []int{s.footnote(c.Paper)}}, Cell{Text: c.Verdict})
+		for _, e := range c.Found {
+			better := "no"
+			if e.Significant {
+				better = "yes"
+			}
+			found.Add(Texts(c.Model, e.Dataset, e.Rule, c.Metric, e.Baseline, Gain(e.Gain), better, strconv.Itoa(e.Seeds))...)
+		}
+	}
+	s.Tables = append(filled(verdicts), filled(found)...)
+	return s
+}
+
+// OnClaim is the judgement in the verdict on a claim.
+func OnClaim(verdict string) Verdict {
+	return cmp.Or(map[string]Verdict{aggregate.Reproduced: Good, aggregate.NotReproduced: Bad}[verdict], Open)
+}
+
+// EvidenceRef finds the cell of a comparison that a piece of evidence was taken from.
+func EvidenceRef(s *aggregate.Suite, c aggregate.Claim, e aggregate.ClaimEvidence) *Ref {
+	return ref(s, e.Dataset, e.Rule, c.Metric, func(r *aggregate.Row, own aggregate.Cell) bool {
+		return r.Model == c.Model && (own.Gain == nil) == (e.Gain == nil) && (e.Gain == nil || *own.Gain == *e.Gain)
+	})
+}
+
+// Trials lists what a search tried. Where every trial was trained to the end there is no
+// column of short runs.
+func Trials(trials []record.Trial) Section {
+	t := Table{Columns: Columns("<data set", "<model", "<tried", "short\nrun", "to the\nend", "epochs", "<choice")}
+	t.Columns[3].Hint, t.Columns[4].Hint = "best validation "+aggregate.Tested+" of a short run", "of the finalists"
+	value := func(v float64, id string) Cell {
+		if id == "" {
+			return Cell{}
+		}
+		return Cell{Text: Share(v), Sort: sortable(v, 6), Link: "runs/" + id + ".json"}
+	}
+	for i, trial := range trials {
+		row := Row{Index: i, Chosen: trial.Chosen, Cells: append(Texts(trial.Dataset, trial.Model, cmp.Or(trial.At, "as configured")),
+			value(trial.Short, trial.ShortID), value(trial.Full, trial.FullID), Cell{}, Cell{})}
+		if trial.FullID != "" {
+			row.Cells[5] = count(float64(trial.Epochs))
+		}
+		if trial.Chosen {
+			row.Cells[6].Text = "chosen"
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	if !slices.ContainsFunc(trials, record.Trial.HasShort) {
+		t.arrange(0, 1, 2, 4, 5, 6)
+	}
+	return Section{Title: "Validation " + aggregate.Tested + ", seen items removed; the test items were not ranked", Tables: filled(t)}
+}
+
+// Costs shows what was measured on this machine.
+func Costs(costs []record.Cost) Section {
+	t := Table{Columns: Columns("<model", "data set", "batch", "targets/s", "users/s", "p50\nms", "p95\nms", "p99\nms", "params", "peak\nMB")}
+	loss := Table{Caption: "the loss", Columns: Columns("<model", "data set", "batch", "loss\nGFLOP/s", "% of\ntraining", "product\nGFLOP/s")}
+	for _, c := range costs {
+		batch, rate, params := none, none, none
+		if c.BatchTargets > 0 {
+			batch, rate, params = Thousands(c.BatchTargets), speed(c.TargetsPerSecond), Thousands(int(c.Parameters))
+		}
+		t.Add(Texts(c.Model, c.Dataset, batch, rate, speed(c.EvalUsersPerSec),
+			milliseconds(c.Latency.P50), milliseconds(c.Latency.P95), milliseconds(c.Latency.P99), params, formatted("%.0f", c.PeakRSSMB))...)
+		if c.ProductGFLOPS > 0 {
+			loss.Add(Texts(c.Model, c.Dataset, batch, speed(c.LossGFLOPS), formatted("%.1f", 100*c.LossShare), speed(c.ProductGFLOPS))...)
+		}
+	}
+	t.About = []string{
+		"batch: targets per training step; targets/s: training, validation excluded; users/s: full ranking under both seen-item rules; ms: from one user's history to the scores of all items; peak: highest memory use of the process",
+	}
+	loss.About = []string{
+		"loss: speed of its matrix products over its whole time, softmax included; product: how fast this machine multiplies matrices of the loss's sizes, measured right after training",
+	}
+	if len(loss.Rows) == 0 {
+		return Section{Title: "Cost", Tables: []Table{t}}
+	}
+	return Section{Title: "Cost", Tables: []Table{t, loss}}
+}
+
+// speed is a number per second; 0 is one that the clock could not measure.
+func speed(v float64) string {
+	if v == 0 {
+		return none
+	}
+	return count(v).Text
+}
+
+func milliseconds(ms float64) string {
+	if ms < 0.005 {
+		return "<0.01"
+	}
+	return formatted("%.2f", ms)
+}
