@@ -50,7 +50,9 @@ typedef struct {
 // The number of rows from which a parameter's lookups have a sparse gradient.
 enum { fb_sparse_from = 1 << 16 };
 int fb_has_sparse_gradient(void *table); // whether those of this one do
-void *fb_lookup(void *table, void *ids, int padding); // padding: row 0 gets no gradient
+// table[ids]. padding: row 0 gets no gradient. lazy: the state of the table, whose rows are
+// brought up to date first; NULL if they are.
+void *fb_lookup(void *table, void *ids, int padding, const fb_rows *lazy);
 void *fb_no_steps(int64_t rows);         // last, before the first step
 // Bring the rows of these ids up to date, or all of one part of all parts. Several threads
 // may do this at a time.
@@ -115,7 +117,7 @@ typedef struct {
   float decay1, decay2, lr, eps;
 } fb_missed;
 typedef struct {
-  float share1, beta2, share2, size, root2, eps; // 1-β1, β2, 1-β2, lr/(1-β1^t), √(1-β2^t)
+  float share1, beta2, share2, size, root2, eps; // 1-β1, β2, 1-β2, lr/(1-β1^t), 1/√(1-β2^t)
 } fb_adam_step;
 void fb_adam_missed(float *p, float *m, float *v, int64_t d, const fb_missed *s);
 void fb_adam_row(float *p, float *m, float *v, const float *g, int64_t d, const fb_adam_step *s);

@@ -26,7 +26,7 @@ WIDEST void fb_adam_row(float *p, float *m, float *v, const float *g, int64_t d,
   for (int64_t i = 0; i < d; i++) {
     m[i] += (g[i] - m[i]) * s->share1;
     v[i] = v[i] * s->beta2 + g[i] * g[i] * s->share2;
-    p[i] -= s->size * m[i] / (sqrtf(v[i]) / s->root2 + s->eps);
+    p[i] -= s->size * m[i] / (sqrtf(v[i]) * s->root2 + s->eps);
   }
 }
 

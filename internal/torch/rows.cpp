@@ -31,39 +31,19 @@ constexpr int64_t reach = 160;
 constexpr int64_t corrected = 1 << 15; // after so many steps no bias correction differs from 1
 constexpr int32_t busy = -1;           // the last step of a row that a thread is at
 
-struct Lookup : torch::autograd::Function<Lookup> {
-  static Tensor forward(AutogradContext *ctx, const Tensor &table, const Tensor &ids, bool padding) {
-    ctx->save_for_backward({ids});
-    ctx->saved_data["sizes"] = table.sizes().vec();
-    ctx->saved_data["padding"] = padding;
-    std::vector<int64_t> shape = ids.sizes().vec();
-    if (table.dim() == 2) shape.push_back(table.size(1));
-    return table.index_select(0, ids.flatten()).view(shape);
-  }
-  static variable_list backward(AutogradContext *ctx, variable_list upstream) {
-    std::vector<int64_t> sizes = ctx->saved_data["sizes"].toIntVector(), rows = sizes;
-    rows[0] = -1;
-    Tensor ids = ctx->get_saved_variables()[0].flatten(), g = upstream[0].reshape(rows);
-    if (ctx->saved_data["padding"].toBool() && ids.eq(0).any().item<bool>()) {
-      Tensor kept = ids.nonzero().squeeze(1);
-      ids = ids.index_select(0, kept);
-      g = g.index_select(0, kept);
-    }
-    return {at::_sparse_coo_tensor_unsafe(ids.unsqueeze(0), g.contiguous(), sizes), Tensor(), Tensor()};
-  }
-};
-
 // Factors of an update that depend on the step only.
 struct Factors {
   std::vector<float> c1, c2;   // of step n: 1/(1-β1^n), 1/√(1-β2^n)
   std::vector<float> num, den; // of the j-th step without a gradient: β1^j, √(β2^j)
-  Factors(double beta1, double beta2) : c1(corrected), c2(corrected), num(reach), den(reach) {
+  std::vector<float> decay2;   // β2^j
+  Factors(double beta1, double beta2) : c1(corrected), c2(corrected), num(reach), den(reach), decay2(reach) {
     for (int64_t n = 0; n < corrected; n++) {
       c1[n] = (float)(1 / (1 - std::pow(beta1, n + 1.0)));
       c2[n] = (float)(1 / std::sqrt(1 - std::pow(beta2, n + 1.0)));
     }
     for (int64_t j = 0; j < reach; j++) {
       num[j] = (float)std::pow(beta1, j + 1.0);
+      decay2[j] = (float)std::pow(beta2, j + 1.0);
       den[j] = (float)std::sqrt(std::pow(beta2, j + 1.0));
     }
   }
@@ -87,8 +67,10 @@ struct Rows {
 // Makes up for the steps that a row has missed, from `since` to t.step.
 void make_up(const fb_rows &t, const Rows &r, const Factors &f, int64_t row, int64_t since) {
   int64_t missed = t.step - since, at = std::min(since, corrected - reach); // num[0] belongs to step since+1
+  bool near = missed <= reach; // then the powers are in the tables
   fb_missed s{std::min(missed, reach), f.num.data(), f.den.data(), f.c1.data() + at, f.c2.data() + at,
-              (float)std::pow(t.beta1, (double)missed), (float)std::pow(t.beta2, (double)missed), (float)t.lr, (float)t.eps};
+              near ? f.num[missed - 1] : (float)std::pow(t.beta1, (double)missed),
+              near ? f.decay2[missed - 1] : (float)std::pow(t.beta2, (double)missed), (float)t.lr, (float)t.eps};
   fb_adam_missed(r.p + row * r.d, r.m + row * r.d, r.v + row * r.d, r.d, &s);
 }
 
@@ -106,9 +88,59 @@ void settle(const fb_rows &t, const Rows &r, const Factors &f, int64_t row) {
   }
 }
 
+void prefetch(const float *x, int64_t d) {
+  for (int64_t i = 0; i < d; i += 16) __builtin_prefetch(x + i);
+}
+
+// Brings the rows of these ids up to date and copies each to out, if that is not null, while
+// it is in the cache.
+void catch_up(const fb_rows &t, const Tensor &ids, float *out) {
+  const Factors &f = factors(t);
+  Rows r(t);
+  Tensor rows = ids.contiguous();
+  const int64_t *id = rows.const_data_ptr<int64_t>();
+  int64_t n = rows.numel();
+  for (int64_t i = 0; i < n; i++) TORCH_CHECK(0 <= id[i] && id[i] < r.count, "row ", id[i], " of ", r.count);
+  for (int64_t i = 0; i < n; i++) {
+    if (i + 32 < n) __builtin_prefetch(r.last + id[i + 32]);
+    if (i + 8 < n) {
+      int64_t at = id[i + 8] * r.d;
+      prefetch(r.p + at, r.d);
+      if (r.last[id[i + 8]] != 0) prefetch(r.m + at, r.d), prefetch(r.v + at, r.d);
+    }
+    settle(t, r, f, id[i]);
+    if (out) std::copy_n(r.p + id[i] * r.d, r.d, out + i * r.d);
+  }
+}
+
+struct Lookup : torch::autograd::Function<Lookup> {
+  static Tensor forward(AutogradContext *ctx, const Tensor &table, const Tensor &ids, bool padding, int64_t lazy) {
+    ctx->save_for_backward({ids});
+    ctx->saved_data["sizes"] = table.sizes().vec();
+    ctx->saved_data["padding"] = padding;
+    std::vector<int64_t> shape = ids.sizes().vec();
+    if (table.dim() == 2) shape.push_back(table.size(1));
+    if (!lazy) return table.index_select(0, ids.flatten()).view(shape);
+    Tensor out = at::empty(shape, table.options().requires_grad(false));
+    catch_up(*reinterpret_cast<const fb_rows *>(lazy), ids, out.data_ptr<float>());
+    return out;
+  }
+  static variable_list backward(AutogradContext *ctx, variable_list upstream) {
+    std::vector<int64_t> sizes = ctx->saved_data["sizes"].toIntVector(), rows = sizes;
+    rows[0] = -1;
+    Tensor ids = ctx->get_saved_variables()[0].flatten(), g = upstream[0].reshape(rows);
+    if (ctx->saved_data["padding"].toBool() && ids.eq(0).any().item<bool>()) {
+      Tensor kept = ids.nonzero().squeeze(1);
+      ids = ids.index_select(0, kept);
+      g = g.index_select(0, kept);
+    }
+    return {at::_sparse_coo_tensor_unsafe(ids.unsqueeze(0), g.contiguous(), sizes), Tensor(), Tensor(), Tensor()};
+  }
+};
+
 // An entry of a sparse gradient: the values of one lookup.
 struct Entry {
-  uint32_t row; // over parts
+  uint32_t row; // of this part
   float weight; // of the member's gradient in the mean
   const float *values;
 };
@@ -126,10 +158,6 @@ void sort_by_row(std::vector<Entry> &entries, int64_t rows) {
   }
 }
 
-void prefetch(const float *x, int64_t d) {
-  for (int64_t i = 0; i < d; i += 16) __builtin_prefetch(x + i);
-}
-
 } // namespace
 
 int fb_has_sparse_gradient(void *table) {
@@ -138,8 +166,10 @@ int fb_has_sparse_gradient(void *table) {
          t.size(0) >= fb_sparse_from;
 }
 
-void *fb_lookup(void *table, void *ids, int padding) {
-  return guarded<void *>(nullptr, [&]() -> void * { return new Tensor(Lookup::apply(deref(table), deref(ids), padding != 0)); });
+void *fb_lookup(void *table, void *ids, int padding, const fb_rows *lazy) {
+  return guarded<void *>(nullptr, [&]() -> void * {
+    return new Tensor(Lookup::apply(deref(table), deref(ids), padding != 0, reinterpret_cast<int64_t>(lazy)));
+  });
 }
 
 void *fb_no_steps(int64_t rows) {
@@ -148,19 +178,7 @@ void *fb_no_steps(int64_t rows) {
 
 int fb_catch_up(const fb_rows *t, void *ids) {
   return guarded(1, [&] {
-    const Factors &f = factors(*t);
-    Rows r(*t);
-    Tensor rows = deref(ids).contiguous();
-    const int64_t *id = rows.const_data_ptr<int64_t>();
-    int64_t n = rows.numel();
-    for (int64_t i = 0; i < n; i++) TORCH_CHECK(0 <= id[i] && id[i] < r.count, "row ", id[i], " of ", r.count);
-    for (int64_t i = 0; i < n; i++) {
-      if (i + 8 < n) {
-        int64_t at = id[i + 8] * r.d;
-        prefetch(r.p + at, r.d), prefetch(r.m + at, r.d), prefetch(r.v + at, r.d);
-      }
-      settle(*t, r, f, id[i]);
-    }
+    catch_up(*t, deref(ids), nullptr);
     return 0;
   });
 }
@@ -177,6 +195,7 @@ int fb_catch_up_all(const fb_rows *t, int part, int parts) {
 int fb_update_rows(const fb_rows *t, int part, int parts, int members, void **params, const double *shares) {
   return guarded(1, [&] {
     Rows r(*t);
+    int64_t begin = r.count * part / parts, end = r.count * (part + 1) / parts;
     std::vector<Tensor> held; // whose memory the entries point into
     std::vector<Entry> entries;
     for (int k = 0; k < members; k++) {
@@ -188,21 +207,21 @@ int fb_update_rows(const fb_rows *t, int part, int parts, int members, void **pa
       const int64_t *id = ids.const_data_ptr<int64_t>();
       const float *x = values.const_data_ptr<float>();
       for (int64_t i = 0; i < ids.numel(); i++)
-        if (id[i] % parts == part) entries.push_back({(uint32_t)(id[i] / parts), (float)weight, x + i * r.d});
+        if (begin <= id[i] && id[i] < end) entries.push_back({(uint32_t)(id[i] - begin), (float)weight, x + i * r.d});
       held.push_back(values);
     }
-    sort_by_row(entries, r.count / parts);
+    sort_by_row(entries, end - begin);
     double c1 = 1 - std::pow(t->beta1, t->step), c2 = 1 - std::pow(t->beta2, t->step);
-    fb_adam_step s{(float)(1 - t->beta1), (float)t->beta2, (float)(1 - t->beta2), (float)(t->lr / c1), (float)std::sqrt(c2), (float)t->eps};
+    fb_adam_step s{(float)(1 - t->beta1), (float)t->beta2, (float)(1 - t->beta2), (float)(t->lr / c1), (float)(1 / std::sqrt(c2)), (float)t->eps};
     std::vector<float> sum(r.d);
     for (size_t i = 0; i < entries.size();) {
-      int64_t row = (int64_t)entries[i].row * parts + part, at = row * r.d;
+      int64_t row = begin + entries[i].row, at = row * r.d;
       int32_t last = r.last[row];
       TORCH_CHECK(last == 0 || last == t->step - 1, "row ", row, " is at step ", last, ", expected ", t->step - 1);
       std::fill(sum.begin(), sum.end(), 0.0f);
       for (size_t first = i; i < entries.size() && entries[i].row == entries[first].row; i++) {
         if (i + 8 < entries.size()) {
-          int64_t next = ((int64_t)entries[i + 8].row * parts + part) * r.d;
+          int64_t next = (begin + entries[i + 8].row) * r.d;
           prefetch(r.p + next, r.d), prefetch(r.m + next, r.d), prefetch(r.v + next, r.d), prefetch(entries[i + 8].values, r.d);
         }
         fb_add_scaled(sum.data(), entries[i].values, entries[i].weight, r.d);

@@ -33,16 +33,18 @@ type table struct {
 // lookup is t[index] with a sparse gradient, or none where t is not large. Rows of a lazy
 // table are brought up to date in any case.
 func (t Tensor) lookup(index Tensor, padding bool) Tensor {
+	var lazy *C.fb_rows
 	if s := t.rt.tables[t.c]; s != nil && s.adam != nil {
 		rows := s.adam.rows(s.i)
-		if C.fb_catch_up(&rows, unsafe.Pointer(index.c)) != 0 {
-			panic(&Error{"catch_up", shapes([]Tensor{t, index}), C.GoString(C.fb_error())})
-		}
+		lazy = &rows
 	}
-	if C.fb_has_sparse_gradient(unsafe.Pointer(t.c)) == 0 {
-		return Tensor{}
+	if C.fb_has_sparse_gradient(unsafe.Pointer(t.c)) != 0 {
+		return t.rt.native(C.fb_lookup(unsafe.Pointer(t.c), unsafe.Pointer(index.c), flag(padding), lazy), "lookup", t, index)
 	}
-	return t.rt.native(C.fb_lookup(unsafe.Pointer(t.c), unsafe.Pointer(index.c), flag(padding)), "lookup", t, index)
+	if lazy != nil && C.fb_catch_up(lazy, unsafe.Pointer(index.c)) != 0 {
+		panic(&Error{"catch_up", shapes([]Tensor{t, index}), C.GoString(C.fb_error())})
+	}
+	return Tensor{}
 }
 
 // noSteps is the step count of every row of a parameter, if that is large.
