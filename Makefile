@@ -37,7 +37,7 @@ lint: build ## gofmt, go vet, staticcheck; shellcheck if it is installed
 	@echo '== staticcheck'
 	@$(ENV) go tool staticcheck ./...
 	@if command -v shellcheck >/dev/null; then echo '== shellcheck'; \
-	shellcheck -x scripts/*.sh scripts/libtorch/c++ .ci/run; fi
+	shellcheck -x scripts/*.sh scripts/peers/*.sh scripts/libtorch/c++ .ci/run; fi
 
 clean: ## remove build outputs (keeps libtorch and Go's caches)
 	rm -rf .bin

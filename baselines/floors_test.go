@@ -45,20 +45,30 @@ func TestFloorsByHand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Blocks differ in size, and the caller may overwrite the result.
 			for _, n := range []int{1, 3, 2} {
 				cases := slices.Repeat([]datasets.Case{{History: test.history, Target: 1}}, n)
-				got, err := scorer.Scores(cases)
-				if err != nil {
-					t.Fatal(err)
-				}
+				got := allScores(t, scorer, cases)
 				if want := slices.Repeat(test.want, n); !slices.Equal(got, want) {
 					t.Errorf("%d cases after %v: %v, want %v", n, test.history, got, want)
 				}
-				clear(got)
 			}
 		})
 	}
+}
+
+// allScores are the rows that a scorer gives, one after the other.
+func allScores(t *testing.T, s rank.Scorer, cases []datasets.Case) (all []float32) {
+	t.Helper()
+	err := s.Score(cases, func(first int, scores []float32) {
+		if first*len(scores) != len(all) {
+			t.Errorf("case %d comes after %d scores", first, len(all))
+		}
+		all = append(all, scores...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func TestMarkovRowsAreIndependent(t *testing.T) {
@@ -66,10 +76,7 @@ func TestMarkovRowsAreIndependent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := scorer.Scores([]datasets.Case{{History: []int32{1}}, {History: []int32{2}}, {History: []int32{3}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := allScores(t, scorer, []datasets.Case{{History: []int32{1}}, {History: []int32{2}}, {History: []int32{3}}})
 	third, twoThirds := float32(1./3), float32(2./3)
 	want := []float32{0, third, 1 + twoThirds, third, 0, third, twoThirds, 1 + third, 0, third, twoThirds, third}
 	for i := range want {
@@ -103,7 +110,7 @@ func TestFloorsRefuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Scores([]datasets.Case{{User: 7, History: []int32{4}}}); err == nil || !strings.Contains(err.Error(), "user 7 has item 4") {
+	if err := m.Score([]datasets.Case{{User: 7, History: []int32{4}}}, func(int, []float32) {}); err == nil || !strings.Contains(err.Error(), "user 7 has item 4") {
 		t.Errorf("unknown last item: error %v", err)
 	}
 }

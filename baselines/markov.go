@@ -18,7 +18,7 @@ import (
 type markov struct {
 	backoff []float32      // by item: popularity / (1 + the highest)
 	next    [][]transition // by last item
-	rows    []float32      // the memory of the rows that Scores returned last
+	row     []float32      // of the case at hand
 }
 
 // transition is the score of an item after a given one.
@@ -54,25 +54,25 @@ func NewMarkov(s *datasets.Split) (rank.Scorer, error) {
 	return m, nil
 }
 
-// Scores scores every item by the last item of each case's history, or by
+// Score scores every item by the last item of each case's history, or by
 // popularity if there is no history.
-func (m *markov) Scores(cases []datasets.Case) ([]float32, error) {
-	m.rows = repeat(m.rows, m.backoff, len(cases))
-	width := len(m.backoff)
+func (m *markov) Score(cases []datasets.Case, visit rank.Visit) error {
 	for i, c := range cases {
 		if len(c.History) == 0 {
+			visit(i, m.backoff)
 			continue
 		}
 		last := c.History[len(c.History)-1]
-		if last < 1 || int(last) >= width {
-			return nil, fmt.Errorf("markov: user %d has item %d in the history, expected 1…%d", c.User, last, width-1)
+		if last < 1 || int(last) >= len(m.backoff) {
+			return fmt.Errorf("markov: user %d has item %d in the history, expected 1…%d", c.User, last, len(m.backoff)-1)
 		}
-		row := m.rows[i*width : (i+1)*width]
+		m.row = append(m.row[:0], m.backoff...)
 		for _, t := range m.next[last] {
-			row[t.item] = t.score
+			m.row[t.item] = t.score
 		}
+		visit(i, m.row)
 	}
-	return m.rows, nil
+	return nil
 }
 
 // pair is two consecutive items, the first in the upper half of the bits.

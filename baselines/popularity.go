@@ -3,7 +3,6 @@ package baselines
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"famebench/datasets"
 	"famebench/internal/rank"
@@ -14,7 +13,6 @@ import (
 // nothing.
 type popularity struct {
 	scores []float32 // by item; 0 for padding
-	rows   []float32 // the memory of the rows that Scores returned last
 }
 
 // NewPopularity counts interactions in the training part of s.
@@ -30,19 +28,12 @@ func NewPopularity(s *datasets.Split) (rank.Scorer, error) {
 	return p, nil
 }
 
-// Scores returns the same row for every case.
-func (p *popularity) Scores(cases []datasets.Case) ([]float32, error) {
-	p.rows = repeat(p.rows, p.scores, len(cases))
-	return p.rows, nil
-}
-
-// repeat returns n copies of row, in the memory of rows if it is large enough.
-func repeat(rows, row []float32, n int) []float32 {
-	rows = slices.Grow(rows[:0], n*len(row))
-	for range n {
-		rows = append(rows, row...)
+// Score gives every case the same row.
+func (p *popularity) Score(cases []datasets.Case, visit rank.Visit) error {
+	for i := range cases {
+		visit(i, p.scores)
 	}
-	return rows
+	return nil
 }
 
 // trainingCounts returns the number of training interactions by item id.

@@ -104,7 +104,7 @@ func TestProtocol(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					r, err := rank.Evaluate(context.Background(), s, split.Test, data.NumItems, rank.Options{Threads: 3, Block: block})
+					r, err := rank.Evaluate(context.Background(), s, split.Test, data.NumItems, rank.Options{Block: block})
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -64,7 +64,7 @@ func (l ItemLoss) Of(rt *torch.Runtime, u torch.Tensor, t ItemTable, b *Batch) t
 	rows := t.Rows.Rows(index).Reshape(n, 1+K, -1)             // [n, 1+K, d]
 	scores := rows.MatMul(u.Reshape(n, -1, 1)).Reshape(n, 1+K) // [n, 1+K]
 	if t.Bias.Defined() {
-		scores = scores.Add(t.Bias.Reshape(-1, 1).Rows(index).Reshape(n, 1+K))
+		scores = scores.Add(t.Bias.Rows(index).Reshape(n, 1+K))
 	}
 	target := scores.Narrow(1, 0, 1) // [n, 1]
 	switch l.Kind {

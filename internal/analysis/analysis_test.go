@@ -487,14 +487,16 @@ type scorer struct {
 	items int
 }
 
-func (s scorer) Scores(cases []datasets.Case) (out []float32, err error) {
+func (s scorer) Score(cases []datasets.Case, visit rank.Visit) error {
 	b := train.HistoryBatch(cases, 8)
 	f := s.m.Encode(b, b.LastPositions())
 	if s.head >= 0 {
-		return s.m.HeadScores(f.Heads).Select(1, int64(s.head)).HostFloats(), nil
+		visit(0, s.m.HeadScores(f.Heads).Select(1, int64(s.head)).HostFloats())
+		return nil
 	}
 	table := s.m.Items().Rows
-	return f.User.MatMul(table.Transpose()).HostFloats(), nil
+	visit(0, f.User.MatMul(table.Transpose()).HostFloats())
+	return nil
 }
 
 // Hit rates are those of the full ranking, seen items removed; a single head's list
@@ -507,7 +509,7 @@ func TestAlone(t *testing.T) {
 			got = append(got, h.Alone.HitRate)
 		}
 		for i, hits := range got {
-			r, err := rank.Evaluate(t.Context(), scorer{rt, m, i - 1, s.Data.NumItems}, s.Valid, s.Data.NumItems, rank.Options{Threads: 1})
+			r, err := rank.Evaluate(t.Context(), scorer{rt, m, i - 1, s.Data.NumItems}, s.Valid, s.Data.NumItems, rank.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

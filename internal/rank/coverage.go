@@ -1,5 +1,7 @@
 package rank
 
+import "famebench/datasets"
+
 // topK is the length of the lists that Coverage@10 looks at.
 const topK = 10
 
@@ -31,9 +33,9 @@ func (s itemSet) share() float64 {
 	return float64(n) / float64(len(s)-1)
 }
 
-// addTop adds one row's ten best items under both rules.
-func (w *worker) addTop(scores []float32) {
-	w.list(&w.covering, scores, 0)
+// addTop adds the ten best items of c's row under both rules.
+func (w *worker) addTop(scores []float32, c datasets.Case) {
+	w.list(&w.covering, scores, c, 0)
 	for _, v := range w.covering.kept.items {
 		w.topKept[v] = true
 	}

@@ -41,7 +41,7 @@ func checkOracle(t *testing.T, c oracle.Case) {
 	for i, target := range in.Target {
 		cases = append(cases, datasets.Case{User: int32(i), History: in.Seen[i], Target: target})
 	}
-	r := evaluate(t, &table{rows: in.Scores}, cases, config.NumItems-1, Options{Threads: 2, Block: 7, Coverage: true})
+	r := evaluate(t, &table{rows: in.Scores, visits: 2}, cases, config.NumItems-1, Options{Block: 7, Coverage: true})
 	for i, c := range cases {
 		if r.RanksRemoved[i] != out.Rank[i] {
 			t.Errorf("row %d: rank %d with seen items removed, want %d", i, r.RanksRemoved[i], out.Rank[i])

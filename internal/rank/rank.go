@@ -11,7 +11,9 @@
 // The rank is 1 + the number of other candidates whose score is not below the
 // target's: ties count against the target, and so does a NaN, so that a model
 // cannot gain by giving equal or broken scores. Nothing is sorted: the items that
-// are not below are counted, and the seen ones are subtracted.
+// are not below are counted, and the seen ones are subtracted. A scorer hands out its
+// scores some rows at a time, on the thread that has just computed them, so that they are
+// counted while they are in that core's cache.
 package rank
 
 import (
@@ -20,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -31,21 +32,23 @@ import (
 // part of every run's id.
 const Version = 1
 
-// Scorer scores all items for a block of cases.
+// Scorer scores all items for some cases.
 type Scorer interface {
-	// Scores returns len(cases) rows of numItems+1 scores, row-major: the score
-	// of item v after case i is at i*(numItems+1)+v. Column 0 (padding) is
-	// ignored. The slice is valid until the next call, and the caller may
-	// overwrite it.
-	Scores(cases []datasets.Case) ([]float32, error)
+	// Score gives the scores of all cases to visit, each case once, any number of cases at a
+	// time. It may call visit from several goroutines at the same time.
+	Score(cases []datasets.Case, visit Visit) error
 }
+
+// Visit receives the scores of the cases from number first on: numItems+1 per case,
+// row-major, so the score of item v after case first+i is at i*(numItems+1)+v. Column 0
+// (padding) is ignored. Visit neither changes the scores nor keeps them.
+type Visit func(first int, scores []float32)
 
 // Options says how Evaluate works; none of them changes a rank or a metric.
 type Options struct {
-	Threads  int                   // goroutines that count; 0 means GOMAXPROCS
 	Coverage bool                  // also Coverage@10, which costs a second pass over the scores
 	Top      int                   // also the lists of so many best items, which cost another; 0 for none
-	Block    int                   // cases per call of Scores; 0 means 256
+	Block    int                   // cases per call of Score; 0 means 4,096
 	Progress func(done, total int) // called after each block, in cases; nil for none
 }
 
@@ -65,56 +68,44 @@ type Result struct {
 const bucketLen = 50
 
 // Evaluate ranks the target of every case among the items 1…numItems. The cases
-// go to s in blocks of similar history length, so that models pad little; the
-// ranks come back in the order of cases. s is called from the caller's
-// goroutine only. An item outside 1…numItems, a target whose score is NaN or
+// go to s in the order of their history lengths, so that models encode histories of
+// similar length together; the ranks come back in the order of cases. s is called from
+// the caller's goroutine only. An item outside 1…numItems, a target whose score is NaN or
 // infinite, a failing Scorer and a cancelled ctx are errors; the first two name
 // the case by its index. A 0 in a history is padding and is passed over.
 func Evaluate(ctx context.Context, s Scorer, cases []datasets.Case, numItems int, o Options) (*Result, error) {
 	if err := check(cases, numItems); err != nil {
 		return nil, err
 	}
-	if o.Threads < 0 || o.Block < 0 || o.Top < 0 {
-		return nil, fmt.Errorf("rank: %d threads, blocks of %d cases and lists of %d, expected 0 (default) or more", o.Threads, o.Block, o.Top)
+	if o.Block < 0 || o.Top < 0 {
+		return nil, fmt.Errorf("rank: blocks of %d cases and lists of %d, expected 0 (default) or more", o.Block, o.Top)
 	}
 	o.Top = min(o.Top, numItems)
-	workers := make([]*worker, cmp.Or(o.Threads, runtime.GOMAXPROCS(0)))
-	for i := range workers {
-		workers[i] = newWorker(numItems, o)
+	e := &evaluation{
+		numItems: numItems, options: o,
+		result: &Result{RanksKept: make([]int32, len(cases)), RanksRemoved: make([]int32, len(cases))},
 	}
-	r := &Result{RanksKept: make([]int32, len(cases)), RanksRemoved: make([]int32, len(cases))}
 	if o.Top > 0 {
-		r.TopKept, r.TopRemoved = make([][]int32, len(cases)), make([][]int32, len(cases))
+		e.result.TopKept, e.result.TopRemoved = make([][]int32, len(cases)), make([][]int32, len(cases))
 	}
-	var block []datasets.Case
 	done := 0
-	for indices := range slices.Chunk(byLength(cases), cmp.Or(o.Block, 256)) {
+	for indices := range slices.Chunk(byLength(cases), cmp.Or(o.Block, 4096)) {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("rank: stopped after %d of %d cases: %w", done, len(cases), err)
 		}
-		block = block[:0]
-		for _, i := range indices {
-			block = append(block, cases[i])
-		}
-		scores, err := s.Scores(block)
-		if err != nil {
-			return nil, fmt.Errorf("rank: scores of %d cases: %w", len(block), err)
-		}
-		if want := len(block) * (numItems + 1); len(scores) != want {
-			return nil, fmt.Errorf("rank: the scorer gave %d scores for %d cases, expected %d: one for each of %d items and padding", len(scores), len(block), want, numItems)
-		}
-		if err := rankBlock(workers, block, indices, scores, r); err != nil {
+		if err := e.block(s, cases, indices); err != nil {
 			return nil, err
 		}
-		done += len(block)
+		done += len(indices)
 		if o.Progress != nil {
 			o.Progress(done, len(cases))
 		}
 	}
+	r := e.result
 	r.Kept, r.Removed = averages(r.RanksKept), averages(r.RanksRemoved)
 	if o.Coverage {
 		kept, removed := newItemSet(numItems), newItemSet(numItems)
-		for _, w := range workers {
+		for _, w := range e.idle {
 			kept.union(w.topKept)
 			removed.union(w.topRemoved)
 		}
@@ -157,38 +148,77 @@ func byLength(cases []datasets.Case) []int {
 	return indices
 }
 
-// rankBlock splits the rows of one block over the workers and puts each rank and
-// list at its case's index.
-func rankBlock(workers []*worker, block []datasets.Case, indices []int, scores []float32, r *Result) error {
-	width := len(scores) / len(block)
-	errs := make([]error, len(workers))
-	var wg sync.WaitGroup
-	for w, worker := range workers {
-		first, last := w*len(block)/len(workers), (w+1)*len(block)/len(workers)
-		wg.Go(func() {
-			for b := first; b < last; b++ {
-				i, row := indices[b], scores[b*width:(b+1)*width]
-				kept, removed, err := worker.rank(row, block[b])
-				if err != nil {
-					errs[w] = fmt.Errorf("rank: case %d (user %d): %w", i, block[b].User, err)
-					return
-				}
-				r.RanksKept[i], r.RanksRemoved[i] = kept, removed
-				if r.TopKept != nil {
-					r.TopKept[i], r.TopRemoved[i] = worker.top(row, block[b].Target)
-				}
-			}
-		})
+// evaluation is an Evaluate under way.
+type evaluation struct {
+	numItems int
+	options  Options
+	result   *Result
+
+	mu      sync.Mutex
+	idle    []*worker // all of them between blocks
+	visited int       // cases of the block whose scores have come
+	badAt   int       // place in the block of the first case with an error
+	bad     error
+}
+
+// block ranks the cases of these indices.
+func (e *evaluation) block(s Scorer, cases []datasets.Case, indices []int) error {
+	block := make([]datasets.Case, len(indices))
+	for b, i := range indices {
+		block[b] = cases[i]
 	}
-	wg.Wait()
-	// The workers hold the rows in order, so this is the block's first error
-	// whatever their number.
-	for _, err := range errs {
-		if err != nil {
-			return err
+	e.visited = 0
+	err := s.Score(block, func(first int, scores []float32) {
+		n := len(scores) / (e.numItems + 1)
+		if n*(e.numItems+1) != len(scores) || n == 0 || first < 0 || first+n > len(block) {
+			e.fail(0, fmt.Errorf("rank: the scorer gave %d scores from case %d of %d on, expected rows of %d: one for each of %d items and padding", len(scores), first, len(block), e.numItems+1, e.numItems))
+			return
 		}
+		w := e.take()
+		if at, err := w.rankRows(e.result, block[first:first+n], indices[first:first+n], scores); err != nil {
+			e.fail(first+at, err)
+		}
+		e.release(w, n)
+	})
+	if err != nil {
+		return fmt.Errorf("rank: scores of %d cases: %w", len(block), err)
+	}
+	if e.bad != nil {
+		return e.bad
+	}
+	if e.visited != len(block) {
+		return fmt.Errorf("rank: the scorer gave scores for %d cases, expected %d", e.visited, len(block))
 	}
 	return nil
+}
+
+// fail keeps the error of the first case that has one, whatever the order of the visits.
+func (e *evaluation) fail(at int, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.bad == nil || at < e.badAt {
+		e.badAt, e.bad = at, err
+	}
+}
+
+// take gives the caller a worker of its own until it is released.
+func (e *evaluation) take() *worker {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if last := len(e.idle) - 1; last >= 0 {
+		w := e.idle[last]
+		e.idle = e.idle[:last]
+		return w
+	}
+	return newWorker(e.numItems, e.options)
+}
+
+// release takes a worker back that has ranked n cases.
+func (e *evaluation) release(w *worker, n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.idle = append(e.idle, w)
+	e.visited += n
 }
 
 // worker is what one goroutine needs to rank rows.
@@ -198,6 +228,9 @@ type worker struct {
 	seenIn []int64
 	row    int64
 
+	targets, counts []int32 // of the rows at hand
+
+	candidates          candidates
 	covering            topLists // of the row at hand, for coverage
 	topKept, topRemoved itemSet  // items of all those lists so far; nil without coverage
 
@@ -213,39 +246,43 @@ func newWorker(numItems int, o Options) *worker {
 	return w
 }
 
-// rank gives the rank of c's target under both rules. scores holds one row,
-// indexed by item.
-func (w *worker) rank(scores []float32, c datasets.Case) (kept, removed int32, err error) {
-	target := scores[c.Target]
-	if math.IsNaN(float64(target)) || math.IsInf(float64(target), 0) {
-		return 0, 0, fmt.Errorf("the target, item %d, has score %v: the model has diverged", c.Target, target)
+// rankRows ranks the targets of some cases and puts ranks and lists at the cases' indices
+// in r. An error comes with the number of its case.
+func (w *worker) rankRows(r *Result, cases []datasets.Case, indices []int, scores []float32) (int, error) {
+	n, width := len(cases), len(scores)/len(cases)
+	w.targets, w.counts = w.targets[:0], slices.Grow(w.counts[:0], n)[:n]
+	for _, c := range cases {
+		w.targets = append(w.targets, c.Target)
 	}
-	// The target is not below itself: it is the 1 of 1 + the others.
-	kept = int32(countNotBelow(scores[1:], target))
-	removed = kept
+	countNotBelow(scores, w.targets, w.counts)
+	for b, c := range cases {
+		i, row := indices[b], scores[b*width:(b+1)*width]
+		if t := float64(row[c.Target]); math.IsNaN(t) || math.IsInf(t, 0) {
+			return b, fmt.Errorf("rank: case %d (user %d): the target, item %d, has score %v: the model has diverged", i, c.User, c.Target, t)
+		}
+		// The target is not below itself: it is the 1 of 1 + the others.
+		r.RanksKept[i] = w.counts[b]
+		r.RanksRemoved[i] = w.counts[b] - w.seenNotBelow(row, c)
+		if w.topKept != nil {
+			w.addTop(row, c)
+		}
+		if r.TopKept != nil {
+			r.TopKept[i], r.TopRemoved[i] = w.top(row, c)
+		}
+	}
+	return 0, nil
+}
+
+// seenNotBelow counts the items of the history, each once and the target left out, that do
+// not score below the target.
+func (w *worker) seenNotBelow(scores []float32, c datasets.Case) (n int32) {
 	w.row++
 	for _, v := range c.History {
 		if v == 0 || v == c.Target || w.seenIn[v] == w.row {
 			continue
 		}
 		w.seenIn[v] = w.row
-		if !(scores[v] < target) {
-			removed--
-		}
-	}
-	if w.topKept != nil {
-		w.addTop(scores)
-	}
-	return kept, removed, nil
-}
-
-// countNotBelow counts the scores that are not below t: higher, equal or NaN.
-// This is where evaluation spends its time; the compiler makes the loop
-// branch-free.
-func countNotBelow(row []float32, t float32) int {
-	n := 0
-	for _, s := range row {
-		if !(s < t) {
+		if !(scores[v] < scores[c.Target]) {
 			n++
 		}
 	}

@@ -10,28 +10,40 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"famebench/datasets"
 )
 
-// table is a Scorer with a fixed row of scores for each user. It fills one
-// buffer, as real scorers do, and puts a NaN into column 0, which must not
-// matter.
+// table is a Scorer with a fixed row of scores for each user. It gives each block in some
+// visits at the same time, and puts a NaN into column 0, which must not matter.
 type table struct {
-	rows   [][]float32 // [users][numItems+1]
-	buffer []float32
-	blocks [][]datasets.Case // what Scores was called with
+	rows   [][]float32       // [users][numItems+1]
+	visits int               // 0 is 1
+	blocks [][]datasets.Case // what Score was called with
 }
 
-func (s *table) Scores(cases []datasets.Case) ([]float32, error) {
+func (s *table) Score(cases []datasets.Case, visit Visit) error {
 	s.blocks = append(s.blocks, slices.Clone(cases))
-	s.buffer = s.buffer[:0]
-	for _, c := range cases {
-		s.buffer = append(s.buffer, float32(math.NaN()))
-		s.buffer = append(s.buffer, s.rows[c.User][1:]...)
+	var wg sync.WaitGroup
+	visits := max(1, s.visits)
+	for k := range visits {
+		first, end := k*len(cases)/visits, (k+1)*len(cases)/visits
+		if first == end {
+			continue
+		}
+		wg.Go(func() {
+			var scores []float32
+			for _, c := range cases[first:end] {
+				scores = append(scores, float32(math.NaN()))
+				scores = append(scores, s.rows[c.User][1:]...)
+			}
+			visit(first, scores)
+		})
 	}
-	return s.buffer, nil
+	wg.Wait()
+	return nil
 }
 
 func evaluate(t *testing.T, s Scorer, cases []datasets.Case, numItems int, o Options) *Result {
@@ -218,7 +230,7 @@ func TestAgainstNaiveForAnyBlockAndThreads(t *testing.T) {
 		users, numItems := size[0], size[1]
 		t.Run(fmt.Sprintf("%dx%d", users, numItems), func(t *testing.T) {
 			s, cases := scenario(uint64(seed), users, numItems)
-			first := evaluate(t, s, cases, numItems, Options{Threads: 1, Coverage: true})
+			first := evaluate(t, s, cases, numItems, Options{Coverage: true})
 			allKept, allRemoved := map[int]bool{}, map[int]bool{}
 			for i, c := range cases {
 				kept, removed, topKept, topRemoved := naive(s.rows[c.User], c)
@@ -238,11 +250,11 @@ func TestAgainstNaiveForAnyBlockAndThreads(t *testing.T) {
 			if got, want := first.Removed["Coverage@10"], float64(len(allRemoved))/float64(numItems); got != want {
 				t.Errorf("coverage removed %v, want %v", got, want)
 			}
-			for _, threads := range []int{0, 1, 2, 5, 64} {
+			for _, s.visits = range []int{1, 2, 5, 64} {
 				for _, block := range []int{0, 1, 7, 100} {
-					got := evaluate(t, s, cases, numItems, Options{Threads: threads, Block: block, Coverage: true})
+					got := evaluate(t, s, cases, numItems, Options{Block: block, Coverage: true})
 					if !reflect.DeepEqual(got, first) {
-						t.Errorf("%d threads and blocks of %d: result differs from that of 1 thread and 512", threads, block)
+						t.Errorf("%d visits and blocks of %d: result differs from that of 1 visit and one block", s.visits, block)
 					}
 				}
 			}
@@ -257,7 +269,7 @@ func TestTop(t *testing.T) {
 		users, numItems := size[0], size[1]
 		s, cases := scenario(uint64(seed), users, numItems)
 		for _, k := range []int{1, 7, 20, 1000} {
-			first := evaluate(t, s, cases, numItems, Options{Threads: 1, Top: k})
+			first := evaluate(t, s, cases, numItems, Options{Top: k})
 			for i, c := range cases {
 				_, _, kept, removed := naiveLists(s.rows[c.User], c, func(v int) int {
 					if int32(v) == c.Target {
@@ -288,11 +300,12 @@ func TestTop(t *testing.T) {
 					}
 				}
 			}
-			for _, o := range []Options{{Top: k}, {Threads: 2, Block: 7, Top: k, Coverage: true}, {Threads: 64, Block: 100, Top: k}} {
+			for i, o := range []Options{{Top: k}, {Block: 7, Top: k, Coverage: true}, {Block: 100, Top: k}} {
+				s.visits = 1 + 3*i
 				got := evaluate(t, s, cases, numItems, o)
 				if !reflect.DeepEqual(got.TopKept, first.TopKept) || !reflect.DeepEqual(got.TopRemoved, first.TopRemoved) ||
 					!slices.Equal(got.RanksKept, first.RanksKept) {
-					t.Errorf("%d items, %+v: lists differ from those of 1 thread", numItems, o)
+					t.Errorf("%d items, %+v: lists differ from those of one visit", numItems, o)
 				}
 			}
 		}
@@ -309,7 +322,8 @@ func TestTopListsOfEachRow(t *testing.T) {
 	for i, c := range cases {
 		_, _, topKept, topRemoved := naive(s.rows[c.User], c)
 		w := newWorker(80, Options{Coverage: true})
-		if _, _, err := w.rank(s.rows[c.User], c); err != nil {
+		r := &Result{RanksKept: make([]int32, 1), RanksRemoved: make([]int32, 1)}
+		if _, err := w.rankRows(r, []datasets.Case{c}, []int{0}, s.rows[c.User]); err != nil {
 			t.Fatal(err)
 		}
 		for name, pair := range map[string]struct {
@@ -362,7 +376,12 @@ type broken struct {
 	err    error
 }
 
-func (s broken) Scores([]datasets.Case) ([]float32, error) { return s.scores, s.err }
+func (s broken) Score(_ []datasets.Case, visit Visit) error {
+	if s.scores != nil {
+		visit(0, s.scores)
+	}
+	return s.err
+}
 
 func TestEvaluateRefuses(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
@@ -381,14 +400,15 @@ func TestEvaluateRefuses(t *testing.T) {
 	}{
 		{"no cases", nil, broken{}, nil, 3, Options{}, "no cases"},
 		{"no items", nil, broken{}, one, 0, Options{}, "0 items"},
-		{"negative threads", nil, broken{}, one, 3, Options{Threads: -1}, "-1 threads"},
 		{"negative block", nil, broken{}, one, 3, Options{Block: -1}, "blocks of -1"},
 		{"negative list", nil, broken{}, one, 3, Options{Top: -1}, "lists of -1"},
 		{"target 0", nil, broken{}, []datasets.Case{one[0], {User: 8}}, 3, Options{}, "case 1 (user 8): target is item 0, expected 1…3"},
 		{"target too high", nil, broken{}, one, 1, Options{}, "case 0 (user 7): target is item 2, expected 1…1"},
 		{"item too high", nil, broken{}, []datasets.Case{{User: 7, History: []int32{1, 4}, Target: 2}}, 3, Options{}, "history holds item 4, expected 1…3"},
 		{"negative item", nil, broken{}, []datasets.Case{{User: 7, History: []int32{-1}, Target: 2}}, 3, Options{}, "history holds item -1"},
-		{"too few scores", nil, broken{scores: make([]float32, 3)}, one, 3, Options{}, "3 scores for 1 cases, expected 4"},
+		{"too few scores", nil, broken{scores: make([]float32, 3)}, one, 3, Options{}, "3 scores from case 0 of 1 on, expected rows of 4"},
+		{"too many cases", nil, broken{scores: make([]float32, 8)}, one, 3, Options{}, "8 scores from case 0 of 1 on"},
+		{"no scores", nil, broken{}, one, 3, Options{}, "scores for 0 cases, expected 1"},
 		{"NaN target", nil, broken{scores: []float32{0, 0, nan, 0}}, one, 3, Options{}, "case 0 (user 7): the target, item 2, has score NaN"},
 		{"infinite target", nil, broken{scores: []float32{0, 0, -inf, 0}}, one, 3, Options{}, "has score -Inf"},
 		{"failing scorer", nil, broken{err: lost}, one, 3, Options{}, "device lost"},
@@ -423,10 +443,10 @@ func TestFirstBadCaseIsNamed(t *testing.T) {
 	for i := range cases { // equal lengths keep the order of the cases
 		cases[i].History = nil
 	}
-	for _, threads := range []int{1, 2, 3, 16} {
-		_, err := Evaluate(context.Background(), s, cases, 20, Options{Threads: threads})
+	for _, s.visits = range []int{1, 2, 3, 16} {
+		_, err := Evaluate(context.Background(), s, cases, 20, Options{})
 		if err == nil || !strings.Contains(err.Error(), "case 10 ") {
-			t.Errorf("%d threads: error %v, want one of case 10", threads, err)
+			t.Errorf("%d visits: error %v, want one of case 10", s.visits, err)
 		}
 	}
 }
@@ -434,13 +454,18 @@ func TestFirstBadCaseIsNamed(t *testing.T) {
 // fixed is a Scorer that costs nothing.
 type fixed []float32
 
-func (s fixed) Scores(cases []datasets.Case) ([]float32, error) { return s[:len(cases)*12102], nil }
+func (s fixed) Score(cases []datasets.Case, visit Visit) error {
+	for first := 0; first < len(cases); first += 128 {
+		visit(first, s[:min(128, len(cases)-first)*12102])
+	}
+	return nil
+}
 
 // BenchmarkEvaluate has Beauty's size: 22,363 cases, 12,101 items, histories of
 // 8 items on average.
 func BenchmarkEvaluate(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	s := make(fixed, 512*12102)
+	s := make(fixed, 128*12102)
 	for i := range s {
 		s[i] = float32(rng.NormFloat64())
 	}
@@ -452,27 +477,13 @@ func BenchmarkEvaluate(b *testing.B) {
 		}
 	}
 	for _, o := range []Options{{}, {Coverage: true}, {Top: 20}, {Top: 1000}} {
-		for _, o.Threads = range []int{1, 2} {
-			b.Run(fmt.Sprintf("coverage=%v/top=%d/threads=%d", o.Coverage, o.Top, o.Threads), func(b *testing.B) {
-				for b.Loop() {
-					if _, err := Evaluate(context.Background(), s, cases, 12101, o); err != nil {
-						b.Fatal(err)
-					}
+		b.Run(fmt.Sprintf("coverage=%v/top=%d", o.Coverage, o.Top), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Evaluate(context.Background(), s, cases, 12101, o); err != nil {
+					b.Fatal(err)
 				}
-			})
-		}
-	}
-}
-
-func BenchmarkCountNotBelow(b *testing.B) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	row := make([]float32, 12101)
-	for i := range row {
-		row[i] = float32(rng.NormFloat64())
-	}
-	b.SetBytes(int64(4 * len(row)))
-	for b.Loop() {
-		countNotBelow(row, 1)
+			}
+		})
 	}
 }
 

@@ -4,5 +4,5 @@ import "embed"
 
 // Sources are the files of this package, which package code hashes.
 //
-//go:embed *.go
+//go:embed *.go *.c *.h
 var Sources embed.FS

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"famebench/datasets"
 )
 
 // topLists are the best items of a row under both rules.
@@ -11,38 +13,46 @@ type topLists struct{ kept, removed topList }
 
 func newTopLists(k int) topLists { return topLists{newTopList(k), newTopList(k)} }
 
-// top gives the best items of the row that w.rank has just ranked. The target is
-// put in last, so that it comes behind all that do not score below it.
-func (w *worker) top(scores []float32, target int32) (kept, removed []int32) {
-	w.list(&w.best, scores, target)
-	w.best.kept.add(target, scores[target])
-	w.best.removed.add(target, scores[target])
+// top gives the best items of c's row. The target is put in last, so that it comes behind
+// all that do not score below it.
+func (w *worker) top(scores []float32, c datasets.Case) (kept, removed []int32) {
+	w.list(&w.best, scores, c, c.Target)
+	w.best.kept.add(c.Target, scores[c.Target])
+	w.best.removed.add(c.Target, scores[c.Target])
 	return slices.Clone(w.best.kept.items), slices.Clone(w.best.removed.items)
 }
 
-// list fills l from a row, item except (0 for none) left out. Equal scores go to
-// the lower item id, and a NaN counts as the highest score, as it does against
-// the target. It is a scan with a bound, the worst score that is in the list of
-// unseen items: those are some of all items, so what does not pass their bound
-// cannot be among the best of all either.
-func (w *worker) list(l *topLists, scores []float32, except int32) {
+// list fills l from c's row, whose seen items w.seenIn has; item except (0 for none) is left
+// out. Equal scores go to the lower item id, and a NaN counts as the highest score, as it
+// does against the target.
+//
+// Few items are looked at: those that are not below a bound which enough items reach. If
+// so many of these are seen that the list of unseen ones is not full, all are looked at.
+func (w *worker) list(l *topLists, scores []float32, c datasets.Case, except int32) {
+	enough := l.kept.k + 1 + min(len(c.History), 16) // 1 for except
+	if !w.fill(l, scores, w.candidates.above(scores, enough), except) {
+		w.fill(l, scores, w.candidates.above(scores, len(scores)), except)
+	}
+}
+
+// fill fills l from the given items and reports whether both lists are full.
+func (w *worker) fill(l *topLists, scores []float32, items []int32, except int32) bool {
 	l.kept.clear()
 	l.removed.clear()
-	bound := l.removed.bound()
-	for v := 1; v < len(scores); v++ {
-		s := scores[v]
-		if s <= bound || int32(v) == except {
+	for _, v := range items {
+		if v == except {
 			continue
 		}
+		s := scores[v]
 		if math.IsNaN(float64(s)) {
 			s = float32(math.Inf(1))
 		}
-		l.kept.add(int32(v), s)
+		l.kept.add(v, s)
 		if w.seenIn[v] != w.row {
-			l.removed.add(int32(v), s)
-			bound = l.removed.bound()
+			l.removed.add(v, s)
 		}
 	}
+	return len(l.kept.items) == l.kept.k && len(l.removed.items) == l.removed.k
 }
 
 // Top returns the k items with the highest scores of a row, best first, without padding

@@ -10,10 +10,18 @@ type Cost struct {
 	CPU              string  `json:"cpu"`
 	BatchTargets     int     `json:"batch_targets"` // targets of a training step; 0 for non-neural baselines
 	TargetsPerSecond float64 `json:"targets_per_s"` // training without validation; 0 for non-neural baselines
-	EvalUsersPerSec  float64 `json:"eval_users_per_s"`
-	Latency          Latency `json:"latency_ms"`
-	Parameters       int64   `json:"parameters"`
-	PeakRSSMB        float64 `json:"peak_rss_mb"`
+	// The loss over all items: the speed of its matrix products, counted over the whole time
+	// of the loss, and its share of the time of training; 0 for sampled losses and
+	// non-neural baselines.
+	LossGFLOPS float64 `json:"loss_gflops,omitempty"`
+	LossShare  float64 `json:"loss_share,omitempty"`
+	// ProductGFLOPS is the speed at which this machine multiplies matrices of the loss's
+	// sizes, measured right after training, on all threads, in training's precision.
+	ProductGFLOPS   float64 `json:"product_gflops,omitempty"`
+	EvalUsersPerSec float64 `json:"eval_users_per_s"`
+	Latency         Latency `json:"latency_ms"`
+	Parameters      int64   `json:"parameters"`
+	PeakRSSMB       float64 `json:"peak_rss_mb"`
 }
 
 // Latency holds percentiles, in milliseconds, of the time from one user's

@@ -149,13 +149,16 @@ func ClaimsCSV(claims []aggregate.Claim) []byte {
 func CostsCSV(costs []record.Cost) []byte {
 	var lines [][]any
 	for _, c := range costs {
-		line := []any{c.Model, c.Dataset, nil, nil, c.EvalUsersPerSec, c.Latency.P50, c.Latency.P95, c.Latency.P99, nil, c.PeakRSSMB}
+		line := []any{c.Model, c.Dataset, nil, nil, nil, nil, nil, c.EvalUsersPerSec, c.Latency.P50, c.Latency.P95, c.Latency.P99, nil, c.PeakRSSMB}
+		if c.ProductGFLOPS > 0 {
+			line[4], line[5], line[6] = c.LossGFLOPS, c.LossShare, c.ProductGFLOPS
+		}
 		if c.BatchTargets > 0 {
-			line[2], line[3], line[8] = c.BatchTargets, c.TargetsPerSecond, c.Parameters
+			line[2], line[3], line[11] = c.BatchTargets, c.TargetsPerSecond, c.Parameters
 		}
 		lines = append(lines, line)
 	}
-	return csvText([]string{"model", "dataset", "batch_targets", "targets_per_s", "eval_users_per_s", "p50_ms", "p95_ms", "p99_ms", "parameters", "peak_rss_mb"}, lines)
+	return csvText([]string{"model", "dataset", "batch_targets", "targets_per_s", "loss_gflops", "loss_share", "product_gflops", "eval_users_per_s", "p50_ms", "p95_ms", "p99_ms", "parameters", "peak_rss_mb"}, lines)
 }
 
 // TrialsCSV has a line for each trial.

@@ -140,7 +140,7 @@ func exampleChecks() []aggregate.Check {
 }
 
 var exampleCosts = []record.Cost{
-	{Model: "sasrec", Dataset: "beauty", BatchTargets: 1024, TargetsPerSecond: 9123.6, EvalUsersPerSec: 11888.4,
+	{Model: "sasrec", Dataset: "beauty", BatchTargets: 1024, TargetsPerSecond: 9123.6, LossGFLOPS: 61.27, LossShare: .6243, ProductGFLOPS: 166.4, EvalUsersPerSec: 11888.4,
 		Latency: record.Latency{P50: 1.234, P95: 2.345, P99: 10}, Parameters: 877824, PeakRSSMB: 812.3},
 	{Model: "popularity", Dataset: "beauty", EvalUsersPerSec: 46000, Latency: record.Latency{P50: .0001, P95: .0002, P99: .01}, PeakRSSMB: 140},
 }

@@ -25,9 +25,10 @@ const (
 
 // measureCost measures one model with one batch size, in a process of its own,
 // because peak memory is measured per process. It measures a whole epoch of
-// training after a warm-up, so that short and long sequences have their share,
-// one ranking of all validation users, and the scores of single users one after
-// the other.
+// training after a warm-up, so that short and long sequences have their share; in the
+// same epoch the loss, and right after it, for half a second, the matrix products that it
+// could be as fast as; one ranking of all validation users; and the scores of single
+// users one after the other.
 func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitter) (*record.Cost, error) {
 	params, t, err := job.Settings(e)
 	if err != nil {
@@ -44,7 +45,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		if err != nil {
 			return nil, err
 		}
-		err = measureRanking(ctx, c, s, split, job.Threads, out)
+		err = measureRanking(ctx, c, s, split, out)
 		return c, err
 	}
 	config := torch.Config{Device: job.Device, Threads: job.Threads, Seed: uint64(job.Spec.Seed)}
@@ -69,6 +70,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		if _, err := fit(1, warmUpSeconds); err != nil {
 			return err
 		}
+		before := team.LossWork()
 		r, err := fit(1, 0)
 		if err != nil {
 			return err
@@ -76,19 +78,42 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		if r.Status != record.Epochs {
 			return fmt.Errorf("training ended by %s within the measured epoch", r.Status)
 		}
-		c.TargetsPerSecond = train.PerSecond(r.Targets, r.Seconds-r.EvalSeconds)
-		return measureRanking(ctx, c, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, job.Threads, out)
+		seconds := r.Seconds - r.EvalSeconds
+		c.TargetsPerSecond = train.PerSecond(r.Targets, seconds)
+		if err := measureLoss(c, team, before, seconds, model); err != nil {
+			return err
+		}
+		return measureRanking(ctx, c, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, out)
 	})
 	return c, err
 }
 
+// measureLoss fills in the speed of the loss since `before`, its share of the seconds of
+// training, and how fast the machine multiplies matrices of its sizes: those of one thread
+// in a step.
+func measureLoss(c *record.Cost, team *torch.Team, before torch.Work, seconds float64, model *train.Replicas) error {
+	work := team.LossWork()
+	work.FLOP -= before.FLOP
+	work.Seconds -= before.Seconds
+	if work.FLOP == 0 { // a sampled loss
+		return nil
+	}
+	c.LossGFLOPS = 1e-9 * work.FLOP / work.Seconds
+	c.LossShare = work.Seconds / seconds
+	table := model.Params().Get(itemTable).Shape() // [V+1, d]
+	rows := max(1, int64(c.BatchTargets/team.Size()))
+	var err error
+	c.ProductGFLOPS, err = team.ProductRate(rows, table[0], table[1], false)
+	return err
+}
+
 // measureRanking fills in the speed of full ranking, the latency of single users
 // and, last, the peak memory of everything.
-func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *datasets.Split, threads int, out *emitter) error {
+func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *datasets.Split, out *emitter) error {
 	out.phase("rank")
 	start := time.Now()
 	_, err := rank.Evaluate(ctx, s, split.Valid, split.Data.NumItems, rank.Options{
-		Threads: threads, Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
+		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
 	})
 	if err != nil {
 		return err
@@ -103,7 +128,7 @@ func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *d
 		}
 		n := i % len(split.Test) // small data are used repeatedly
 		start := time.Now()
-		if _, err := s.Scores(split.Test[n : n+1]); err != nil {
+		if err := s.Score(split.Test[n:n+1], func(int, []float32) {}); err != nil {
 			return err
 		}
 		if i >= latencyWarmUp {

@@ -1,8 +1,8 @@
 package run
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"runtime"
 	"slices"
@@ -136,7 +136,7 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 		return err
 	}
 	out.phase("train")
-	before := model.Params().Tensors()
+	before := sums(model.Params().View())
 	training.Lock()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{
 		Frozen: frozen,
@@ -160,13 +160,13 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	m.ThreadsBefore = slices.DeleteFunc(fit.Threads, func(n int) bool { return n == m.Threads })
 	m.TargetsPerSecond = train.PerSecond(fit.Targets, fit.Seconds-fit.EvalSeconds)
 	res.Status, res.Epochs, res.BestEpoch, res.Targets, res.Curve = fit.Status, len(fit.Curve), fit.BestEpoch, fit.Targets, fit.Curve
-	res.Still = slices.DeleteFunc(still(before, model.Params().Tensors()), func(name string) bool { return slices.Contains(frozen, name) })
+	res.Still = slices.DeleteFunc(still(before, sums(model.Params().View())), func(name string) bool { return slices.Contains(frozen, name) })
 	if from != nil && from.config.Untrained == pretrain.Neighbours { // the outcome of training is checked above
 		if err := from.fillUntrained(model, split); err != nil {
 			return err
 		}
 	}
-	if err := writeWeights(store.WeightsPath(id), id, model.Params().Tensors()); err != nil {
+	if err := writeWeights(store.WeightsPath(id), id, model.Params().View()); err != nil {
 		return err
 	}
 	if res.Spec.Untested {
@@ -178,11 +178,20 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 
 const slowBFloat16 = `train.precision = "bfloat16" is slow here: the processor has no bfloat16 products (AVX512-BF16 or AMX), so numbers are rounded and multiplied in float32`
 
+// sums are checksums of tensors, which take less memory than a copy.
+func sums(tensors map[string]safetensors.Tensor) map[string][sha256.Size]byte {
+	out := make(map[string][sha256.Size]byte, len(tensors))
+	for name, t := range tensors {
+		out[name] = sha256.Sum256(t.Data)
+	}
+	return out
+}
+
 // still returns the names of unmoved parameters.
-func still(before, after map[string]safetensors.Tensor) []string {
+func still(before, after map[string][sha256.Size]byte) []string {
 	var names []string
-	for name, t := range after {
-		if bytes.Equal(before[name].Data, t.Data) {
+	for name, sum := range after {
+		if before[name] == sum {
 			names = append(names, name)
 		}
 	}
@@ -196,7 +205,7 @@ func (k *task) rank(ctx context.Context, s rank.Scorer) error {
 	out.phase("rank")
 	start := time.Now()
 	got, err := rank.Evaluate(ctx, s, split.Test, split.Data.NumItems, rank.Options{
-		Threads: k.job.Threads, Coverage: true,
+		Coverage: true,
 		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
 	})
 	if err != nil {

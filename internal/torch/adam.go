@@ -20,6 +20,8 @@ type Adam struct {
 	lr, decay float64
 	m, v      []Tensor
 	steps     []float64 // updates of each parameter so far
+	last      []Tensor  // of large tables: by row, the step up to which it is updated
+	lazy      []bool    // whether a parameter is a table of which only the rows looked up are updated
 	frozen    map[int]bool
 }
 
@@ -36,8 +38,12 @@ func NewAdam(p *Params, lr, weightDecay float64) *Adam {
 	for _, t := range p.tensors {
 		a.m = append(a.m, p.rt.Zeros(t.Shape()...))
 		a.v = append(a.v, p.rt.Zeros(t.Shape()...))
+		a.last = append(a.last, p.rt.noSteps(t))
 	}
-	a.steps = make([]float64, len(p.tensors))
+	for _, t := range p.tables {
+		t.adam = nil // of another optimiser
+	}
+	a.steps, a.lazy = make([]float64, len(p.tensors)), make([]bool, len(p.tensors))
 	return a
 }
 
@@ -67,7 +73,8 @@ type Update struct {
 	members int
 	grads   []unsafe.Pointer // handles of every member's parameters, the leader's first
 	shares  []float64
-	has     []C.int // whether a parameter has a gradient
+	has     []C.int // whether a parameter has a gradient; 0 for lazy ones
+	lazy    []int   // numbers of the lazy ones that have a gradient
 	m, v    []unsafe.Pointer
 }
 
@@ -84,6 +91,7 @@ func (a *Adam) Prepare(members []*Params, shares []float64) *Update {
 		u.grads = append(u.grads, handles(p.tensors)...)
 	}
 	u.m, u.v = handles(a.m), handles(a.v)
+	u.prepareRows()
 	if C.fb_prepare(C.int(len(u.has)), C.int(u.members), &u.grads[0], &u.has[0]) != 0 {
 		panic(&Error{"adam", nil, C.GoString(C.fb_error())})
 	}
@@ -92,12 +100,15 @@ func (a *Adam) Prepare(members []*Params, shares []float64) *Update {
 		u.has[i] = 0
 	}
 	for i, has := range u.has {
+		if has != 0 && a.lazy[i] {
+			panic(&Error{"adam", shapes([]Tensor{a.params.tensors[i]}), "this step reads a table as a whole of which earlier steps looked up rows only, so some rows were out of date"})
+		}
 		if has != 0 {
 			a.steps[i]++
 			updated++
 		}
 	}
-	if updated == 0 {
+	if updated+len(u.lazy) == 0 {
 		panic(&Error{"adam", nil, "no parameter has a gradient: call Backward first"})
 	}
 	return u
@@ -111,16 +122,21 @@ func (u *Update) Part(part, parts int) {
 		&u.m[0], &u.v[0], (*C.double)(&a.steps[0]), C.double(a.lr), beta1, beta2, adamEps, C.double(a.decay)) != 0 {
 		panic(&Error{"adam", nil, C.GoString(C.fb_error())})
 	}
+	u.updateRows(part, parts)
 }
 
-// State copies the moments and step counts out, under the names of the
-// parameters with the suffixes .m, .v and .step.
+// State is the moments and step counts, under the names of the
+// parameters with the suffixes .m, .v and .step, and .rows for the step counts of the rows
+// of a lazy table. It must not be changed, and shows what steps change later.
 func (a *Adam) State() map[string]safetensors.Tensor {
 	out := make(map[string]safetensors.Tensor, 3*len(a.m))
 	for i, name := range a.params.names {
-		out[name+".m"] = safetensors.FromFloat32s(a.m[i].Shape(), a.m[i].HostFloats())
-		out[name+".v"] = safetensors.FromFloat32s(a.v[i].Shape(), a.v[i].HostFloats())
+		out[name+".m"], out[name+".v"] = a.m[i].view(), a.v[i].view()
 		out[name+".step"] = safetensors.FromInt64s([]int64{1}, []int64{int64(a.steps[i])})
+		if a.lazy[i] {
+			rows := a.last[i].int32s()
+			out[name+".rows"] = safetensors.FromInt64s([]int64{int64(len(rows))}, widen(rows))
+		}
 	}
 	return out
 }
@@ -133,17 +149,24 @@ func (a *Adam) Load(ts map[string]safetensors.Tensor) error {
 			if !slices.Equal(saved.Shape, t.Shape()) {
 				return fmt.Errorf("torch: optimiser state %q is missing or has another shape", name+suffix)
 			}
-			values, err := saved.Float32s()
+			err := saved.Check("F32")
+			if err == nil {
+				err = t.load(saved)
+			}
 			if err != nil {
 				return fmt.Errorf("torch: optimiser state %q: %w", name+suffix, err)
 			}
-			t.CopyFrom(values)
 		}
 		steps, err := ts[name+".step"].Int64s()
 		if err != nil || len(steps) != 1 {
 			return fmt.Errorf("torch: optimiser state %q is no single number (%v)", name+".step", err)
 		}
 		a.steps[i] = float64(steps[0])
+		if rows, ok := ts[name+".rows"]; ok {
+			if err := a.loadRows(i, rows); err != nil {
+				return fmt.Errorf("torch: optimiser state %q: %w", name+".rows", err)
+			}
+		}
 	}
 	return nil
 }

@@ -9,6 +9,9 @@
 #include <c10/core/CPUAllocator.h>
 #include <torch/version.h>
 
+#include <sys/mman.h>
+
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -19,6 +22,7 @@ namespace {
 
 constexpr size_t header = 64; // before each block, keeps it aligned
 constexpr int classes = 64;
+constexpr size_t huge = 64 << 20; // bytes from which a block asks for large pages
 constexpr int smallest = 9; // log2: blocks below 512 bytes are rounded up to it
 
 // Class 2k holds 2^(smallest+k) bytes, class 2k+1 half as much again.
@@ -62,6 +66,14 @@ private:
       void *fresh = nullptr;
       TORCH_CHECK(posix_memalign(&fresh, header, header + class_bytes(c)) == 0, "no memory for ", n, " bytes");
       block = static_cast<char *>(fresh);
+#if defined(MADV_HUGEPAGE)
+      // Rows of a large table are read at random: with small pages each read misses the
+      // TLB. Refusal costs speed only.
+      if (class_bytes(c) >= huge) {
+        uintptr_t from = ((uintptr_t)fresh + 4095) & ~(uintptr_t)4095;
+        madvise((void *)from, ((uintptr_t)fresh + class_bytes(c) - from) & ~(uintptr_t)4095, MADV_HUGEPAGE);
+      }
+#endif
       *reinterpret_cast<int *>(block) = c;
     }
     void *data = block + header;

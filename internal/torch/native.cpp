@@ -108,7 +108,9 @@ int fb_set_rng_state(int device, void *state) {
 int fb_prepare(int n, int members, void **grads, int *has) {
   return guarded(1, [&] {
     for (int i = 0; i < n; i++) {
+      bool left_out = has[i] < 0;
       has[i] = 0;
+      if (left_out) continue;
       for (int k = 0; k < members; k++) has[i] |= deref(grads[k * n + i]).grad().defined();
       Tensor &leader = deref(grads[i]);
       if (has[i] && !leader.grad().defined()) leader.mutable_grad() = at::zeros_like(leader);
@@ -152,7 +154,7 @@ int fb_update(int part, int parts, int n, int members, void **grads, const doubl
 
 void *fb_grad(void *param) {
   const Tensor &g = deref(param).grad();
-  return g.defined() ? new Tensor(g) : nullptr;
+  return g.defined() ? new Tensor(g.is_sparse() ? g.to_dense() : g) : nullptr;
 }
 
 int fb_zero_grad(int n, void **params) {

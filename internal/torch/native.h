@@ -29,7 +29,7 @@ int fb_set_rng_state(int device, void *state);
 // handles are those of params), shares[k] the weight of its gradient in the mean
 // over members 0…k.
 // fb_prepare gives the leader a gradient wherever a member has one, and says in
-// has[i] whether that is so.
+// has[i] whether that is so; a parameter with has[i] < 0 is left out and gets 0.
 int fb_prepare(int n, int members, void **grads, int *has);
 // fb_update is the step of one part of all parts of every parameter, so that
 // each member can do one at the same time. steps[i] is 1 for the first update.
@@ -56,6 +56,37 @@ typedef struct {
   int bfloat16;
 } fb_classes;
 void *fb_cross_entropy(void *hidden, void *table, void *bias, void *target, fb_classes classes);
+
+// Large tables of which a step reads few rows (rows.cpp): a table [V, d] or [V], Adam's
+// moments of it, and for each row the step up to which it is updated, as int32.
+typedef struct {
+  void *p, *m, *v, *last;
+  int64_t step; // updates of the table so far; for fb_update_rows with the one to be made
+  double lr, beta1, beta2, eps;
+} fb_rows;
+// The number of rows from which a parameter's lookups have a sparse gradient.
+enum { fb_sparse_from = 1 << 16 };
+int fb_has_sparse_gradient(void *table); // whether those of this one do
+// table[ids]. padding: row 0 gets no gradient. lazy: the state of the table, whose rows are
+// brought up to date first; NULL if they are.
+void *fb_lookup(void *table, void *ids, int padding, const fb_rows *lazy);
+void *fb_no_steps(int64_t rows);         // last, before the first step
+// Bring the rows of these ids up to date, or all of one part of all parts. Several threads
+// may do this at a time.
+int fb_catch_up(const fb_rows *t, void *ids);
+int fb_catch_up_all(const fb_rows *t, int part, int parts);
+// The step of one part of the rows that have a gradient. Members and shares as above.
+int fb_update_rows(const fb_rows *t, int part, int parts, int members, void **params, const double *shares);
+// sparse[i] says whether all gradients of parameter i are sparse.
+int fb_sparse_gradients(int n, int members, void **params, int *sparse);
+// Turns the sparse gradients of one parameter, `stride` handles apart, into dense ones.
+int fb_to_dense(int members, void **params, int stride);
+
+// The rate of libtorch's product [m, k] by [k, n] on this thread, in GFLOP/s: the median over
+// `limit` seconds, on a CUDA device or, if that is negative, the CPU (rate.cpp). Negative on
+// failure. fb_use_onednn makes oneDNN multiply float32, where it does so without rounding.
+double fb_product_rate(int device, int64_t m, int64_t n, int64_t k, int bfloat16, double limit);
+int fb_use_onednn(int on);
 
 // out[B·V] = users·table^T (+ bias), without a gradient.
 int fb_scores(void *users, void *table, void *bias, float *out, int64_t n);
@@ -152,6 +183,19 @@ typedef struct {
   float *router;                // added to, in the form of fb_mix
 } fb_mix_gradients;
 void fb_mix_backward(const fb_mix *a, const float *o, const float *routing, const fb_mix_gradients *g);
+// Adam on a row of d numbers (rows.c): what n steps without a gradient do, where num[j]·c1[j] /
+// (den[j]·c2[j]·√v + eps) is the share of m that step j moves p by, over lr, and a step with the gradient g.
+typedef struct {
+  int64_t n;
+  const float *num, *den, *c1, *c2;
+  float decay1, decay2, lr, eps;
+} fb_missed;
+typedef struct {
+  float share1, beta2, share2, size, root2, eps; // 1-β1, β2, 1-β2, lr/(1-β1^t), 1/√(1-β2^t)
+} fb_adam_step;
+void fb_adam_missed(float *p, float *m, float *v, int64_t d, const fb_missed *s);
+void fb_adam_row(float *p, float *m, float *v, const float *g, int64_t d, const fb_adam_step *s);
+void fb_add_scaled(float *sum, const float *x, float k, int64_t d);
 
 // Sizes of an attention: all matrices are row-major; keys start at kv, values d
 // floats later, and rows of kv are 2d apart, where d = heads·width. The width is a

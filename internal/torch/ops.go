@@ -4,6 +4,7 @@ package torch
 import "C"
 
 import (
+	"time"
 	"unsafe"
 
 	lib "github.com/sugarme/gotch/libtch"
@@ -220,8 +221,11 @@ func (t Tensor) Select(dim, i int64) Tensor {
 }
 
 // Rows gathers rows of a matrix: out[i] = t[index[i]]. Its gradient adds up in
-// a fixed order (that of advanced indexing does not).
+// a fixed order (that of advanced indexing does not). t may also be a vector.
 func (t Tensor) Rows(index Tensor) Tensor {
+	if out := t.lookup(index, false); out.Defined() {
+		return out
+	}
 	var out lib.Ctensor
 	lib.AtgIndexSelect(&out, t.c, 0, index.c)
 	return t.rt.made(out, "index_select", t, index)
@@ -230,6 +234,9 @@ func (t Tensor) Rows(index Tensor) Tensor {
 // Embedding looks up rows of the table t [V, d] for ids of any shape; row 0,
 // the padding, gets no gradient from lookups.
 func (t Tensor) Embedding(ids Tensor) Tensor {
+	if out := t.lookup(ids, true); out.Defined() {
+		return out
+	}
 	var out lib.Ctensor
 	lib.AtgEmbedding(&out, t.c, ids.c, 0, 0, 0)
 	return t.rt.made(out, "embedding", t, ids)
@@ -255,9 +262,13 @@ func (t Tensor) Diag() Tensor {
 // It keeps at most about 8 MB of logits, or 48 rows of them; memory for gradients is
 // that of hidden and table.
 func (t Tensor) CrossEntropy(table, bias, targets Tensor, lo, hi int64) Tensor {
+	start := time.Now()
 	classes := C.fb_classes{lo: C.int64_t(lo), hi: C.int64_t(hi), bfloat16: flag(t.rt.bfloat16)}
 	p := C.fb_cross_entropy(unsafe.Pointer(t.c), unsafe.Pointer(table.c), unsafe.Pointer(bias.c), unsafe.Pointer(targets.c), classes)
-	return t.rt.native(p, "cross_entropy", t, table, bias, targets)
+	out := t.rt.native(p, "cross_entropy", t, table, bias, targets)
+	shape := t.Shape() // [n, d]
+	t.rt.addLoss(shape[0], hi-lo, shape[1], start)
+	return out
 }
 
 // Attend is multi-head attention of queries t [n, N·d], N per row, over the rows of kv

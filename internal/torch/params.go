@@ -21,7 +21,8 @@ type Params struct {
 	names   []string
 	tensors []Tensor
 	index   map[string]int
-	leader  *Params // whose memory these are, on other members of a team
+	tables  []*table // of the parameters, shared by the members of a team
+	leader  *Params  // whose memory these are, on other members of a team
 }
 
 // NewParams is an empty set.
@@ -68,8 +69,9 @@ func (p *Params) add(name string, initial func() Tensor) Tensor {
 		panic(fmt.Sprintf("torch: two parameters named %q", name))
 	}
 	var from Tensor
+	state := &table{}
 	if p.leader != nil {
-		from = p.leader.Get(name)
+		from, state = p.leader.Get(name), p.leader.tables[p.leader.index[name]]
 	} else {
 		from = initial()
 	}
@@ -77,6 +79,11 @@ func (p *Params) add(name string, initial func() Tensor) Tensor {
 	p.index[name] = len(p.names)
 	p.names = append(p.names, name)
 	p.tensors = append(p.tensors, t)
+	p.tables = append(p.tables, state)
+	if p.rt.tables == nil {
+		p.rt.tables = map[lib.Ctensor]*table{}
+	}
+	p.rt.tables[t.c] = state
 	return t
 }
 
@@ -130,17 +137,38 @@ func handles(ts []Tensor) []unsafe.Pointer {
 
 // Tensors copies all parameters out, for a safetensors file.
 func (p *Params) Tensors() map[string]safetensors.Tensor {
-	out := make(map[string]safetensors.Tensor, len(p.names))
-	for i, name := range p.names {
-		out[name] = safetensors.FromFloat32s(p.tensors[i].Shape(), p.tensors[i].HostFloats())
+	out := p.View()
+	for name, t := range out {
+		t.Data = slices.Clone(t.Data)
+		out[name] = t
 	}
 	return out
+}
+
+// View is Tensors without a copy where the parameters are in this machine's memory. It
+// must not be changed, and shows what steps change later.
+func (p *Params) View() map[string]safetensors.Tensor {
+	out := make(map[string]safetensors.Tensor, len(p.names))
+	for i, name := range p.names {
+		out[name] = p.tensors[i].view()
+	}
+	return out
+}
+
+// view is a float32 tensor for a safetensors file. Its data are the tensor's own memory on
+// a CPU (all that libtorch runs on are little-endian), else a copy.
+func (t Tensor) view() safetensors.Tensor {
+	if t.rt.device >= 0 || t.Len() == 0 {
+		return safetensors.FromFloat32s(t.Shape(), t.HostFloats())
+	}
+	floats := t.hostView(t.Len())
+	data := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(floats))), 4*len(floats))
+	return safetensors.Tensor{DType: "F32", Shape: t.Shape(), Data: data}
 }
 
 // Load sets all parameters from tensors of the same names and shapes. If one of them
 // does not fit, nothing is changed.
 func (p *Params) Load(ts map[string]safetensors.Tensor) error {
-	values := make([][]float32, len(p.names))
 	for i, name := range p.names {
 		t, ok := ts[name]
 		if !ok {
@@ -149,19 +177,33 @@ func (p *Params) Load(ts map[string]safetensors.Tensor) error {
 		if want := p.tensors[i].Shape(); !slices.Equal(t.Shape, want) {
 			return fmt.Errorf("torch: parameter %q: expected shape %v, got %v", name, want, t.Shape)
 		}
-		v, err := t.Float32s()
-		if err != nil {
+		if err := t.Check("F32"); err != nil {
 			return fmt.Errorf("torch: parameter %q: %w", name, err)
 		}
-		values[i] = v
 	}
 	for name := range ts {
 		if _, ok := p.index[name]; !ok {
 			return fmt.Errorf("torch: tensor %q is no parameter of this model", name)
 		}
 	}
-	for i, v := range values {
-		p.tensors[i].CopyFrom(v)
+	for i, name := range p.names {
+		p.tables[i].adam = nil // what its rows have missed belongs to the old values
+		if err := p.tensors[i].load(ts[name]); err != nil {
+			return fmt.Errorf("torch: parameter %q: %w", name, err)
+		}
 	}
 	return nil
+}
+
+// load copies a checked tensor of the same shape, without a copy in between on a CPU.
+func (t Tensor) load(from safetensors.Tensor) error {
+	if t.rt.device < 0 {
+		copy(t.view().Data, from.Data)
+		return nil
+	}
+	values, err := from.Float32s()
+	if err == nil {
+		t.CopyFrom(values)
+	}
+	return err
 }

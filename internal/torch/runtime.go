@@ -43,19 +43,21 @@ type Config struct {
 // Runtime is a thread with tensors on it. It must not be used after the function that
 // it was given to has returned, nor from another goroutine.
 type Runtime struct {
-	device   int           // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
-	training bool          // dropout is on
-	bfloat16 bool          // products have bfloat16 operands
-	live     []lib.Ctensor // every tensor, in the order made
-	marks    []int         // where in live each open scope starts
-	stream   uint64        // names the random numbers that dropout draws on a CPU
-	drawn    uint64        // dropout calls since the stream was set
-	items    []int64       // names of the rows of the pass under way; nil if not set
-	at       []int64       // names of the rows of its positions
-	params   []*Params     // made so far
-	leader   *Runtime      // of the team, on other members
-	number   int           // in the team, the leader's is 0
-	barrier  *barrier      // of the team; nil without one
+	device   int                    // as gotch counts: -1 CPU, n ≥ 0 CUDA device n
+	training bool                   // dropout is on
+	bfloat16 bool                   // products have bfloat16 operands
+	live     []lib.Ctensor          // every tensor, in the order made
+	marks    []int                  // where in live each open scope starts
+	stream   uint64                 // names the random numbers that dropout draws on a CPU
+	drawn    uint64                 // dropout calls since the stream was set
+	items    []int64                // names of the rows of the pass under way; nil if not set
+	at       []int64                // names of the rows of its positions
+	params   []*Params              // made so far
+	tables   map[lib.Ctensor]*table // by handle: the parameters
+	loss     Work                   // of all CrossEntropy so far
+	leader   *Runtime               // of the team, on other members
+	number   int                    // in the team, the leader's is 0
+	barrier  *barrier               // of the team; nil without one
 }
 
 // Error is a failed tensor operation.

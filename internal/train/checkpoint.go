@@ -44,7 +44,7 @@ func (f *trainer) save() error {
 	}
 	file := &safetensors.File{Tensors: map[string]safetensors.Tensor{}, Metadata: map[string]string{}}
 	for prefix, tensors := range map[string]map[string]safetensors.Tensor{
-		paramPrefix: f.params.Tensors(), adamPrefix: f.adam.State(), bestPrefix: f.best,
+		paramPrefix: f.params.View(), adamPrefix: f.adam.State(), bestPrefix: f.best,
 	} {
 		for name, t := range tensors {
 			file.Tensors[prefix+name] = t

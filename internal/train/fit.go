@@ -90,6 +90,11 @@ func Fit(ctx context.Context, r *Replicas, s *datasets.Split, c Config, o Option
 	if err != nil {
 		return nil, err
 	}
+	if status != StopInterrupt { // else it goes on from its checkpoint
+		if err := f.settle(); err != nil {
+			return nil, err
+		}
+	}
 	if f.best != nil && status != StopInterrupt {
 		if err := f.params.Load(f.best); err != nil {
 			return nil, err
@@ -332,6 +337,17 @@ func (f *trainer) batch(part []sample, places []int64) *models.Batch {
 	return b
 }
 
+// settle brings the whole item table up to date, of which the steps may have updated only
+// the rows that they read. It must not be done at a time that depends on the clock, such as
+// a checkpoint, since it rounds.
+func (f *trainer) settle() error {
+	members := f.replicas.team.Size()
+	return f.replicas.team.Each(func(k int, rt *torch.Runtime) error {
+		f.adam.Settle(k, members)
+		return nil
+	})
+}
+
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // evaluate ranks the validation cases if an evaluation is due after the epoch, and keeps
@@ -343,7 +359,10 @@ func (f *trainer) evaluate(ctx context.Context, clock *stopwatch) error {
 	}
 	started := time.Now()
 	f.report(Progress{Evaluating: true, Step: 1, Steps: 1})
-	r, err := rank.Evaluate(ctx, f.scorer, f.split.Valid, f.items, rank.Options{Threads: f.replicas.team.Size()})
+	if err := f.settle(); err != nil {
+		return err
+	}
+	r, err := rank.Evaluate(ctx, f.scorer, f.split.Valid, f.items, rank.Options{})
 	if err != nil {
 		return err
 	}
@@ -356,13 +375,25 @@ func (f *trainer) evaluate(ctx context.Context, clock *stopwatch) error {
 	point.Valid, point.Alignment, point.Uniformity = record.Metrics(valid), geometry.Alignment, geometry.Uniformity
 	if st.BestEpoch == 0 || valid[stopMetric] > st.BestValid[stopMetric] {
 		st.BestEpoch, st.BestValid, st.Waited = st.Epoch, valid, 0
-		f.best = f.params.Tensors()
+		f.keepBest()
 	} else {
 		st.Waited++
 	}
 	st.EvalSeconds += time.Since(started).Seconds()
 	st.Times[len(st.Times)-1].EvalSeconds = time.Since(started).Seconds()
 	return nil
+}
+
+// keepBest copies the weights, into the memory of the best ones before: a large table is
+// most of what a run holds.
+func (f *trainer) keepBest() {
+	if f.best == nil {
+		f.best = f.params.Tensors()
+		return
+	}
+	for name, t := range f.params.View() {
+		copy(f.best[name].Data, t.Data)
+	}
 }
 
 // report fills in what the state knows and passes p on. Between the last step of

@@ -1,6 +1,9 @@
 package train
 
 import (
+	"slices"
+	"sync/atomic"
+
 	"famebench/datasets"
 	"famebench/internal/rank"
 	"famebench/internal/torch"
@@ -39,45 +42,55 @@ func (r *Replicas) params() []*torch.Params {
 // NewScorer ranks with a neural model: user vectors of the last maxLen items of
 // each history against the item table. It must be used where the team is.
 func NewScorer(r *Replicas, items, maxLen int) rank.Scorer {
-	return &scorer{replicas: r, items: items, maxLen: maxLen}
+	return &scorer{replicas: r, width: items + 1, maxLen: maxLen, scores: make([][]float32, len(r.models))}
 }
 
 type scorer struct {
 	replicas *Replicas
-	items    int
+	width    int // of a row of scores
 	maxLen   int
-	scores   []float32 // [B, V+1], made once: 12 MB for 256 cases on Beauty
+	scores   [][]float32 // of each member: the rows at hand
 }
 
-// Scores implements rank.Scorer. Each member scores a run of the cases.
-func (s *scorer) Scores(cases []datasets.Case) ([]float32, error) {
-	width := s.items + 1
-	if need := len(cases) * width; cap(s.scores) < need {
-		s.scores = make([]float32, need)
-	}
-	out := s.scores[:len(cases)*width]
-	members := len(s.replicas.models)
-	err := s.replicas.team.Each(func(k int, rt *torch.Runtime) error {
-		from, to := k*len(cases)/members, (k+1)*len(cases)/members
-		if from < to {
-			s.score(rt, s.replicas.models[k], cases[from:to], out[from*width:to*width])
-		}
-		return nil
-	})
-	return out, err
-}
+// scoreBytes bounds the scores that a member computes at a time: they should still be in
+// the cache when they are counted. Fewer than fewestRows would compute them slowly.
+const (
+	scoreBytes = 6 << 20
+	fewestRows = 16
+	mostRows   = 256
+)
 
-func (s *scorer) score(rt *torch.Runtime, m models.Model, cases []datasets.Case, out []float32) {
-	was := rt.Training()
-	rt.SetTraining(false)
-	defer rt.SetTraining(was)
-	rt.Scope(func() {
-		rt.NoGrad(func() {
-			users := m.Users(HistoryBatch(cases, s.maxLen)) // [B, d]
-			items := m.Items()
-			rows := items.Rows.Narrow(0, 0, int64(s.items+1)) // [V+1, d]
-			users.ScoresInto(out, rows, items.Bias)           // [B, V+1]
+// Score implements rank.Scorer. The members take the cases in runs of equal size, whatever
+// the number of members, so that the scores do not depend on it.
+func (s *scorer) Score(cases []datasets.Case, visit rank.Visit) error {
+	rows := min(max(scoreBytes/(4*s.width), fewestRows), mostRows)
+	var taken atomic.Int64
+	return s.replicas.team.Each(func(k int, rt *torch.Runtime) error {
+		was := rt.Training()
+		rt.SetTraining(false)
+		defer rt.SetTraining(was)
+		rt.Scope(func() {
+			rt.NoGrad(func() {
+				m := s.replicas.models[k]
+				items := m.Items()
+				table := items.Rows.Narrow(0, 0, int64(s.width)) // [V+1, d]
+				for {
+					end := int(taken.Add(int64(rows)))
+					first := end - rows
+					if first >= len(cases) {
+						return
+					}
+					part := cases[first:min(end, len(cases))]
+					s.scores[k] = slices.Grow(s.scores[k][:0], len(part)*s.width)[:len(part)*s.width]
+					rt.Scope(func() {
+						users := m.Users(HistoryBatch(part, s.maxLen))   // [B, d]
+						users.ScoresInto(s.scores[k], table, items.Bias) // [B, V+1]
+					})
+					visit(first, s.scores[k])
+				}
+			})
 		})
+		return nil
 	})
 }
 

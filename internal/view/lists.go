@@ -193,6 +193,7 @@ func Trials(trials []record.Trial) Section {
 // Costs shows what was measured on this machine.
 func Costs(costs []record.Cost) Section {
 	t := Table{Columns: Columns("<model", "data set", "batch", "targets/s", "users/s", "p50\nms", "p95\nms", "p99\nms", "params", "peak\nMB")}
+	loss := Table{Caption: "the loss", Columns: Columns("<model", "data set", "batch", "loss\nGFLOP/s", "% of\ntraining", "product\nGFLOP/s")}
 	for _, c := range costs {
 		batch, rate, params := none, none, none
 		if c.BatchTargets > 0 {
@@ -200,11 +201,20 @@ func Costs(costs []record.Cost) Section {
 		}
 		t.Add(Texts(c.Model, c.Dataset, batch, rate, speed(c.EvalUsersPerSec),
 			milliseconds(c.Latency.P50), milliseconds(c.Latency.P95), milliseconds(c.Latency.P99), params, formatted("%.0f", c.PeakRSSMB))...)
+		if c.ProductGFLOPS > 0 {
+			loss.Add(Texts(c.Model, c.Dataset, batch, speed(c.LossGFLOPS), formatted("%.1f", 100*c.LossShare), speed(c.ProductGFLOPS))...)
+		}
 	}
 	t.About = []string{
 		"batch: targets per training step; targets/s: training, validation excluded; users/s: full ranking under both seen-item rules; ms: from one user's history to the scores of all items; peak: highest memory use of the process",
 	}
-	return Section{Title: "Cost", Tables: []Table{t}}
+	loss.About = []string{
+		"loss: speed of its matrix products over its whole time, softmax included; product: how fast this machine multiplies matrices of the loss's sizes, measured right after training",
+	}
+	if len(loss.Rows) == 0 {
+		return Section{Title: "Cost", Tables: []Table{t}}
+	}
+	return Section{Title: "Cost", Tables: []Table{t, loss}}
 }
 
 // speed is a number per second; 0 is one that the clock could not measure.

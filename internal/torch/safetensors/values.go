@@ -9,7 +9,7 @@ import (
 
 // Float32s gives a copy of the elements of an F32 tensor.
 func (t Tensor) Float32s() ([]float32, error) {
-	if err := t.check("F32"); err != nil {
+	if err := t.Check("F32"); err != nil {
 		return nil, err
 	}
 	v := make([]float32, len(t.Data)/4)
@@ -25,7 +25,7 @@ func (t Tensor) ToFloat32() (Tensor, error) {
 	var widen func(uint16) float32
 	switch t.DType {
 	case "F32":
-		return t, t.check("F32")
+		return t, t.Check("F32")
 	case "F16":
 		widen = fromFloat16
 	case "BF16": // the upper half of an F32
@@ -33,7 +33,7 @@ func (t Tensor) ToFloat32() (Tensor, error) {
 	default:
 		return t, fmt.Errorf("safetensors: dtype is %s, expected F32, F16 or BF16", t.DType)
 	}
-	if err := t.check(t.DType); err != nil {
+	if err := t.Check(t.DType); err != nil {
 		return t, err
 	}
 	v := make([]float32, len(t.Data)/2)
@@ -66,7 +66,7 @@ func fromFloat16(b uint16) float32 {
 
 // Int64s gives a copy of the elements of an I64 tensor.
 func (t Tensor) Int64s() ([]int64, error) {
-	if err := t.check("I64"); err != nil {
+	if err := t.Check("I64"); err != nil {
 		return nil, err
 	}
 	v := make([]int64, len(t.Data)/8)
@@ -78,14 +78,14 @@ func (t Tensor) Int64s() ([]int64, error) {
 
 // Uint8s gives a copy of the elements of a U8 tensor.
 func (t Tensor) Uint8s() ([]byte, error) {
-	if err := t.check("U8"); err != nil {
+	if err := t.Check("U8"); err != nil {
 		return nil, err
 	}
 	return slices.Clone(t.Data), nil
 }
 
-// check makes sure that t is of this type and that its data fill its shape.
-func (t Tensor) check(dtype string) error {
+// Check makes sure that t is of this type and that its data fill its shape.
+func (t Tensor) Check(dtype string) error {
 	if t.DType != dtype {
 		return fmt.Errorf("safetensors: dtype is %s, expected %s", t.DType, dtype)
 	}

@@ -1,8 +1,8 @@
 """Speed of a RecBole model: scored training targets a second and full-ranking users a second.
 
-Usage: steps.py SEQUENCES.gz MODEL BATCH STEPS THREADS
-MODEL is SASRec, BERT4Rec or CORE; BATCH is in RecBole's samples, which are prefixes. Prints one JSON
-object. The model, its sizes and its loss are those of famebench's defaults (d 64, 2 layers, 2 heads,
+Usage: recbole_steps.py SEQUENCES.gz MODEL BATCH STEPS THREADS PRECISION
+MODEL is SASRec, BERT4Rec or CORE; BATCH is in RecBole's samples, which are prefixes; PRECISION is float32
+or bf16-mixed, which is torch's autocast, as RecBole's setting enable_amp. Prints one JSON object. The model, its sizes and its loss are those of famebench's defaults (d 64, 2 layers, 2 heads,
 cross-entropy over all items, length 50); the rest is RecBole's. Item order stands for time. Targets
 are what the loss counts: one a prefix, but for BERT4Rec its masked positions. Three warm-up steps are
 not counted.
@@ -24,6 +24,8 @@ from recbole.utils import get_model, init_seed
 
 sequences, name = sys.argv[1:3]
 batch, steps, threads = map(int, sys.argv[3:6])
+precision = sys.argv[6]
+amp = {"float32": False, "bf16-mixed": True}[precision]
 own = {
     "SASRec": dict(attn_dropout_prob=0.5, hidden_dropout_prob=0.5),
     "BERT4Rec": dict(attn_dropout_prob=0.2, hidden_dropout_prob=0.2, mask_ratio=0.2, ft_ratio=0.5,
@@ -62,7 +64,8 @@ targets = samples = 0
 for step, rows in enumerate(train):
     if step == warm_up:
         start, targets, samples = time.time(), 0, 0
-    loss = model.calculate_loss(rows)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=amp):
+        loss = model.calculate_loss(rows)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -75,7 +78,7 @@ seconds = time.time() - start
 
 model.eval()
 users, start = 0, time.time()
-with torch.no_grad():
+with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=amp):
     for n, (rows, history, _, _) in enumerate(valid):
         scores = model.full_sort_predict(rows).view(-1, dataset.item_num)
         scores[:, 0] = -torch.inf
@@ -86,6 +89,6 @@ with torch.no_grad():
         if n == eval_batches - 1:
             break
 print(json.dumps(dict(
-    model=name, batch=batch, samples_per_s=samples / seconds, targets_per_s=targets / seconds,
+    model=name, batch=batch, precision=precision, samples_per_s=samples / seconds, targets_per_s=targets / seconds,
     eval_users_per_s=users / (time.time() - start),
     peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)))
