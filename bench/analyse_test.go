@@ -11,12 +11,12 @@ import (
 	"famebench/internal/analysis"
 )
 
-// -analyse writes and prints what FAMEs do, -explain prints one user's list, and
-// both say what to do when the weights are gone.
-func TestAnalyseAndExplain(t *testing.T) {
+var analysed = []string{"-models", "markov,sasrec,fame,fame-concat", "-analyse", "-set", "fame.hidden=16"}
+
+// -analyse writes and prints what FAMEs do.
+func TestAnalyse(t *testing.T) {
 	dir := tiny(t)
-	models := []string{"-models", "markov,sasrec,fame,fame-concat", "-analyse", "-set", "fame.hidden=16"}
-	stdout, stderr, err := runBench(t, dir, models...)
+	stdout, stderr, err := runBench(t, dir, analysed...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
@@ -38,7 +38,7 @@ func TestAnalyseAndExplain(t *testing.T) {
 	}
 	id := a.ID
 	// Tables and analyses are one document.
-	stdout, _, err = runBench(t, dir, append(models, "-json")...)
+	stdout, _, err = runBench(t, dir, append(analysed, "-json")...)
 	var all struct {
 		Tables   []json.RawMessage
 		Runs     []struct{ ID, Status string }
@@ -47,16 +47,25 @@ func TestAnalyseAndExplain(t *testing.T) {
 	if err != nil || json.Unmarshal([]byte(stdout), &all) != nil || len(all.Tables) != 1 || len(all.Runs) != 4 || len(all.Analyses) != 2 || all.Analyses[0].ID != id {
 		t.Errorf("%v, %+v", err, all)
 	}
-	notFAME := func(model string) []string {
-		for _, r := range all.Runs {
-			if strings.Contains(r.ID, "-"+model+"-") {
-				return []string{"-explain", "u7", "-run", r.ID}
-			}
+	for want, args := range map[string][]string{
+		"does not use -analys": {"-analyse", "-report"},
+		"-analyse: no run her": {"-models", "popularity", "-analyse"},
+	} {
+		if _, _, err := runBench(t, dir, args...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", args, err, want)
 		}
-		t.Fatalf("no run of %s", model)
-		return nil
 	}
-	stdout, _, err = runBench(t, dir, "-explain", "u7", "-run", id)
+}
+
+// -explain explains one user's list, and says what to do when the weights are gone.
+func TestExplain(t *testing.T) {
+	dir := tiny(t)
+	if _, stderr, err := runBench(t, dir, "-models", "markov,sasrec,fame", "-set", "fame.hidden=16"); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	ids := idsOf(t, dir)
+	id := ids["fame"]
+	stdout, _, err := runBench(t, dir, "-explain", "u7", "-run", id)
 	if err != nil || !strings.Contains(stdout, "User u7, 5 past items") || !strings.Contains(stdout, "because of") {
 		t.Errorf("%v\n%s", err, stdout)
 	}
@@ -70,13 +79,11 @@ func TestAnalyseAndExplain(t *testing.T) {
 		t.Errorf("%v, %d items", err, len(e.Items))
 	}
 	for want, args := range map[string][]string{
-		`no user "nobody"`:     {"-explain", "nobody", "-run", id},
-		"no record":            {"-explain", "u7", "-run", "tiny-fame-s9-00000000"},
-		"go together":          {"-explain", "u7"},
-		"does not use -analys": {"-analyse", "-report"},
-		"-analyse: no run her": {"-models", "popularity", "-analyse"},
-		"is a run of sasrec, which has no heads to explain": notFAME("sasrec"),
-		"is a run of markov, which has no heads to explain": notFAME("markov"),
+		`no user "nobody"`: {"-explain", "nobody", "-run", id},
+		"no record":        {"-explain", "u7", "-run", "tiny-fame-s9-00000000"},
+		"go together":      {"-explain", "u7"},
+		"is a run of sasrec, which has no heads to explain": {"-explain", "u7", "-run", ids["sasrec"]},
+		"is a run of markov, which has no heads to explain": {"-explain", "u7", "-run", ids["markov"]},
 	} {
 		if _, _, err := runBench(t, dir, args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", args, err, want)

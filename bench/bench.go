@@ -9,17 +9,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/analysis"
+	"famebench/internal/export"
 	"famebench/internal/launch"
 	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/registry"
+	"famebench/internal/report"
 	"famebench/internal/run"
+	"famebench/internal/suite"
 )
 
 // bench is the command with its configuration read.
@@ -28,11 +29,10 @@ type bench struct {
 	config *plan.Config
 	store  record.Store
 	source plan.Source
-	// published are the numbers of others, beside experiments.toml wherever ours go
-	published *aggregate.Published
-	kill      <-chan struct{}
-	stdout    io.Writer
-	stderr    io.Writer
+	env    suite.Env
+	kill   <-chan struct{}
+	stdout io.Writer
+	stderr io.Writer
 }
 
 func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench, error) {
@@ -57,9 +57,12 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 		return nil, fmt.Errorf("-out: %s is a file, expected a folder for results", b.store.Dir)
 	}
 	b.store.Notice = func(text string) { fmt.Fprintf(stderr, "notice: %s\n", text) }
-	if b.published, err = aggregate.ReadPublished(filepath.Join(b.config.Root, "results", "published.toml")); err != nil {
+	// The numbers of others are next to experiments.toml, wherever ours go.
+	published, err := aggregate.ReadPublished(filepath.Join(b.config.Root, "results", "published.toml"))
+	if err != nil {
 		return nil, err
 	}
+	b.env = suite.Env{Config: b.config, Store: b.store, Published: published, Log: stderr}
 	b.source = launch.ReadSource(b.config.Root, b.store.Dir)
 	return b, nil
 }
@@ -68,162 +71,39 @@ func (b *bench) runner(p *progress) *launch.Runner {
 	return &launch.Runner{Store: b.store, Jobs: b.jobs, Retry: b.retryFailed, Observe: p.observe, Kill: b.kill, Poll: 2 * time.Second}
 }
 
-// suite does the runs of a plan that have no record, then renders.
-func (b *bench) suite(ctx context.Context, todo *plan.Plan) error {
-	if err := b.makeStore(); err != nil {
-		return err
-	}
-	if err := todo.WriteData(b.store); err != nil {
-		return err
-	}
-	outcomes, err := b.runs(ctx, todo)
-	if err != nil {
-		return err
-	}
-	if ctx.Err() != nil { // who asked to stop waits for no table
-		return b.verdictOn(ctx, outcomes)
-	}
-	at := map[string]string{} // place on the axes, by id
-	for _, o := range outcomes {
-		at[o.Run.ID] = o.Run.At
-	}
-	records, stale, err := b.find(todo)
-	records = slices.DeleteFunc(records, func(r *record.Record) bool { _, ok := at[r.ID]; return !ok }) // another machine's
-	var analyses []*analysis.Analysis
-	if b.options.analyse {
-		var failed error
-		analyses, failed = b.analyse(records, at)
-		err = errors.Join(err, failed)
-	}
-	err = errors.Join(err, b.render(todo, records, stale, outcomes, analyses))
-	if verdict := b.verdictOn(ctx, outcomes); err != nil || verdict != nil {
-		return errors.Join(err, verdict)
-	}
-	if todo.Suite.Kind == plan.KindCI {
-		return b.checkExpected(todo)
-	}
-	return nil
-}
-
 // longest is how long a plan may take before it must be asked for with -yes.
 const longest = 12 * time.Hour
 
 // runs does the runs of a plan that have no record.
 func (b *bench) runs(ctx context.Context, todo *plan.Plan) ([]launch.Outcome, error) {
-	left, err := b.remaining(todo)
+	left, err := b.runner(nil).Remaining(todo)
 	if err != nil {
 		return nil, err
 	}
-	if left.runs > 0 {
+	if left.Runs > 0 {
 		if err := b.store.CheckLocks(); err != nil {
 			return nil, err
 		}
 		fmt.Fprintln(b.stderr, left)
 	}
-	if left.time > longest && !b.yes {
+	if left.Time > longest && !b.yes {
 		return nil, usageError{fmt.Errorf("suite %s takes more than %v here; add -yes to start it (it can be stopped and goes on where it was), or choose with -datasets, -models and -seeds", todo.Suite.Name, longest)}
 	}
-	p := newProgress(b.stderr, b.store, left.each, b.jobs)
+	p := newProgress(b.stderr, b.store, left.Each, b.jobs)
 	defer p.finish()
 	working.Lock()
 	defer working.Unlock()
 	return b.runner(p).Run(ctx, todo.Runs), nil
 }
 
-// remaining is what is left to do of a plan.
-type remaining struct {
-	runs, unknown int
-	time          time.Duration
-	each          []time.Duration // of every run of the plan; 0: done or unknown
-}
-
-func (r remaining) String() string {
-	text := fmt.Sprintf("%d runs to do", r.runs)
-	if r.time > 0 {
-		text += fmt.Sprintf(", about %v by the records of earlier ones", max(r.time.Round(time.Minute), time.Minute))
-	}
-	if r.unknown > 0 {
-		text += fmt.Sprintf(" (no record tells how long %d of them take)", r.unknown)
-	}
-	return text
-}
-
-func (b *bench) remaining(todo *plan.Plan) (remaining, error) {
-	r := remaining{each: make([]time.Duration, len(todo.Runs))}
-	if todo.Suite.Kind == plan.KindCost { // measured again each time
-		return r, nil
-	}
-	e, err := launch.NewEstimator(b.store, registry.Models)
-	if err != nil {
-		return r, err
-	}
-	for i, one := range todo.Runs {
-		st, err := one.State(b.store)
-		if err != nil {
-			return r, err
-		}
-		if st.Status == plan.StateDone || st.Status == plan.StateTime || st.Status == plan.StateFailed && !b.retryFailed {
-			continue
-		}
-		r.runs++
-		d, ok := e.Of(todo, one)
-		if !ok {
-			r.unknown++
-		}
-		r.each[i] = d
-		r.time += d / time.Duration(b.jobs)
-	}
-	return r, nil
-}
-
-// checkExpected compares a plan's records with what is expected of them, or, with
-// -expect, writes them down as that.
-func (b *bench) checkExpected(todo *plan.Plan) error {
-	path := b.config.Abs(todo.Suite.Expected)
-	if b.expect {
-		e, err := todo.Expect(b.store)
-		if err == nil {
-			err = record.WriteSealed(path, e)
-		}
-		if err == nil {
-			fmt.Fprintf(b.stderr, "expectations of %d settings: %s\n", len(e.Runs), path)
-		}
-		return err
-	}
-	e, err := plan.ReadExpectations(path)
-	if err != nil {
-		return err
-	}
-	if err := e.Check(todo, b.store); err != nil {
-		return fmt.Errorf("suite %s is not as expected:\n%w", todo.Suite.Name, err)
-	}
-	fmt.Fprintf(b.stderr, "all %d runs are as expected\n", len(todo.Runs))
-	return nil
-}
-
-// verdictOn tells what went wrong, and returns the error that decides the exit
-// code.
+// verdictOn prints what was not done, and returns the error that decides the exit code.
 func (b *bench) verdictOn(ctx context.Context, outcomes []launch.Outcome) error {
-	var failed, interrupted, kept int
+	launch.WriteFailures(b.stderr, b.store, outcomes)
+	count := map[string]int{}
 	for _, o := range outcomes {
-		switch o.Status {
-		case launch.OutcomeFailed:
-			failed++
-			fmt.Fprintf(b.stderr, "failed: %s: %s\n", o.Run.ID, o.Reason)
-			if f, err := b.store.ReadFailure(o.Run.ID); err == nil && f != nil && f.Stderr != "" {
-				fmt.Fprintf(b.stderr, "  its last words (all in %s):\n", b.store.FailurePath(o.Run.ID))
-				lines := strings.Split(strings.TrimSpace(f.Stderr), "\n")
-				for _, line := range lines[max(0, len(lines)-5):] {
-					fmt.Fprintf(b.stderr, "  | %s\n", line)
-				}
-			}
-		case launch.OutcomeEnvironment:
-			kept++
-			fmt.Fprintf(b.stderr, "not done: %s: %s\n", o.Run.ID, o.Reason)
-		case launch.OutcomeInterrupted:
-			interrupted++
-		}
+		count[o.Status]++
 	}
+	failed, interrupted, kept := count[launch.OutcomeFailed], count[launch.OutcomeInterrupted], count[launch.OutcomeEnvironment]
 	switch {
 	case interrupted > 0:
 		return fmt.Errorf("%d of %d runs are not done: %w", interrupted+failed+kept, len(outcomes), errInterrupted)
@@ -237,24 +117,6 @@ func (b *bench) verdictOn(ctx context.Context, outcomes []launch.Outcome) error 
 		return fmt.Errorf("%d of %d runs failed; -retry-failed tries them again", failed, len(outcomes))
 	}
 	return nil
-}
-
-// records reads the records among ids that exist.
-func (b *bench) records(ids []string) ([]*record.Record, error) {
-	var out []*record.Record
-	var errs []error
-	for _, id := range ids {
-		r, err := b.store.Read(id)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			errs = append(errs, err)
-		default:
-			out = append(out, r)
-			errs = append(errs, plan.Complete(r))
-		}
-	}
-	return out, errors.Join(errs...)
 }
 
 // verify repeats a recorded run. Whatever kept it from a comparison is a usageError, so
@@ -306,4 +168,108 @@ func (b *bench) writeJSON(v any) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+func (b *bench) list() error {
+	l, err := b.config.List()
+	if err != nil {
+		return usageError{err}
+	}
+	if b.json {
+		return b.writeJSON(l)
+	}
+	return l.Write(b.stdout)
+}
+
+// dryRun prints what is left to do of a plan.
+func (b *bench) dryRun(todo *plan.Plan) error {
+	p, err := b.runner(nil).Preview(todo)
+	switch {
+	case err != nil:
+		return err
+	case b.json:
+		return b.writeJSON(p)
+	}
+	return p.Write(b.stdout, b.device, todo.Threads)
+}
+
+// explain explains what a recorded run recommends to a user.
+func (b *bench) explain() error {
+	r, err := b.readRecord(b.run)
+	if err != nil {
+		return err
+	}
+	e, err := analysis.ExplainRun(r, b.recordedJob(r), registry.Models, b.options.explain)
+	switch {
+	case errors.As(err, &analysis.InputError{}):
+		return usageError{fmt.Errorf("-explain: %w", err)}
+	case err != nil:
+		return err
+	case b.json:
+		return b.writeJSON(e)
+	}
+	return report.WriteExplanation(b.stdout, e)
+}
+
+// The lists of -trec: the default is the longest cut-off of the metrics, the maximum
+// the usual depth of a TREC run.
+const (
+	defaultTop = 20
+	maxTop     = 1000
+)
+
+// trec ranks with a recorded run again and writes every test user's list for other
+// evaluators.
+func (b *bench) trec(ctx context.Context) error {
+	r, err := b.readRecord(b.options.trec)
+	if err != nil {
+		return err
+	}
+	if r.Result.Spec.Untested {
+		return usageError{fmt.Errorf("-trec: %s is a trial of a search, which ranks no test items: run the suite with what the search chose", r.ID)}
+	}
+	p := newProgress(b.stderr, b.store, make([]time.Duration, 1), 1)
+	tell := func(event run.Event) { p.observe(0, plan.Run{ID: r.ID}, event) }
+	e, err := export.TREC(ctx, r, b.recordedJob(r), registry.Models, b.top, func(name string) func(done, total int) {
+		tell(run.Event{Kind: run.EventPhase, Phase: name})
+		return func(done, total int) {
+			tell(run.Event{Kind: run.EventProgress, Progress: &run.Progress{Step: done, Steps: total}})
+		}
+	})
+	p.finish()
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("-trec: %w", errInterrupted)
+	}
+	if err != nil {
+		return err
+	}
+	tell(run.Event{Kind: run.EventDone})
+	if !e.AsRecorded {
+		fmt.Fprintf(b.stderr, "warning: %s: the lists do not give the ranks of the record: the weights or the machine differ from those of the record\n", r.ID)
+		for _, d := range e.Differences {
+			fmt.Fprintf(b.stderr, "  %s\n", d)
+		}
+	}
+	if b.json {
+		return b.writeJSON(e)
+	}
+	_, err = fmt.Fprintf(b.stdout, "%s\n%s\n%s\n", e.Kept, e.Removed, e.Qrels)
+	return err
+}
+
+// readRecord reads the record that the command line names.
+func (b *bench) readRecord(id string) (*record.Record, error) {
+	if err := record.CheckID(id); err != nil {
+		return nil, usageError{err}
+	}
+	r, err := b.store.Read(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usageError{fmt.Errorf("no record %q in %s; the names of the files there, without .json, are the ids", id, filepath.Join(b.store.Dir, "runs"))}
+	}
+	return r, err
+}
+
+// recordedJob is the job that uses a recorded run again.
+func (b *bench) recordedJob(r *record.Record) plan.Job {
+	return b.config.RecordedJob(r, b.store.Dir, b.source)
 }

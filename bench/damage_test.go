@@ -86,133 +86,165 @@ func damage(r *rand.Rand, text, other string) (kind, damaged string) {
 	return "another's file", other
 }
 
-// TestDamagedFiles damages files of a results folder and of a text encoder, 300 times
-// at random places, always the same. After each, the command is run as it would be.
-// It must give the same table, or name what is wrong; it must never panic, and never
-// print another number without a word.
+// damageCase is a kind of file, and the commands that read it.
+type damageCase struct {
+	what     string
+	paths    []string
+	others   []string // of the same kind
+	commands []func() (string, string, error)
+	n        int
+}
+
+// damageFixture is a results folder with files of every kind.
+type damageFixture struct {
+	dir, results   string
+	store          record.Store
+	id, checkpoint string // of a run of SASRec
+	good           tree
+	r              *rand.Rand
+}
+
+// TestDamagedFiles damages files of a results folder, 280 times at random places, always
+// the same. After each, the command is run as it would be. It must give the same table, or
+// name what is wrong; it must never panic, and never print another number without a word.
 func TestDamagedFiles(t *testing.T) {
-	dir, encoder := textFolder(t)
+	dir, _ := textFolder(t)
 	config := filepath.Join(dir, plan.FileName)
 	write(t, config, read(t, config)+damageConfig)
-	results := filepath.Join(dir, "results")
-	store := record.Store{Dir: results}
-	r := rand.New(rand.NewPCG(7, 7))
-
-	checkpoint, id := interrupted(t, dir)
+	f := &damageFixture{dir: dir, results: filepath.Join(dir, "results"), r: rand.New(rand.NewPCG(7, 7))}
+	f.store.Dir = f.results
+	f.checkpoint, f.id = interrupted(t, dir)
 	for _, suite := range []string{"next", "damage"} {
 		if _, stderr, err := runBench(t, dir, "-suite", suite); err != nil {
 			t.Fatalf("%v\n%s", err, stderr)
 		}
 	}
-	csv := read(t, filepath.Join(dir, "tiny.csv"))
-	good := readTree(t, results)
-	glob := func(pattern string) []string {
-		t.Helper()
-		paths, err := filepath.Glob(filepath.Join(results, pattern))
-		if err != nil || len(paths) == 0 {
-			t.Fatalf("%s: %q, %v", pattern, paths, err)
+	f.good = readTree(t, f.results)
+	for _, c := range f.cases(t) {
+		for i, command := range c.commands {
+			f.damage(t, c, i, command)
 		}
-		return paths
+		f.good.restore(t, f.results)
 	}
+	f.damageCheckpoint(t)
+}
+
+func (f *damageFixture) glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(f.results, pattern))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: %q, %v", pattern, paths, err)
+	}
+	return paths
+}
+
+func (f *damageFixture) cases(t *testing.T) []damageCase {
+	t.Helper()
+	csv := read(t, filepath.Join(f.dir, "tiny.csv"))
 	// without runs the command where the data is missing, so that statistics are read.
 	without := func() (string, string, error) {
-		if err := os.Remove(filepath.Join(dir, "tiny.csv")); err != nil {
+		if err := os.Remove(filepath.Join(f.dir, "tiny.csv")); err != nil {
 			t.Fatal(err)
 		}
-		defer write(t, filepath.Join(dir, "tiny.csv"), csv)
-		return runBench(t, dir, "-suite", "damage", "-report")
+		defer write(t, filepath.Join(f.dir, "tiny.csv"), csv)
+		return runBench(t, f.dir, "-suite", "damage", "-report")
 	}
-	report := func() (string, string, error) { return runBench(t, dir, "-suite", "damage", "-report") }
-	resume := func() (string, string, error) { return runBench(t, dir, "-suite", "damage") }
+	report := func() (string, string, error) { return runBench(t, f.dir, "-suite", "damage", "-report") }
+	resume := func() (string, string, error) { return runBench(t, f.dir, "-suite", "damage") }
 	trec := func() (string, string, error) {
-		stdout, stderr, err := runBench(t, dir, "-trec", id, "-top", "5")
+		stdout, stderr, err := runBench(t, f.dir, "-trec", f.id, "-top", "5")
 		if err == nil {
-			stdout += read(t, store.TRECPath(id, "kept.run")) + read(t, store.TRECPath(id, "removed.run"))
+			stdout += read(t, f.store.TRECPath(f.id, "kept.run")) + read(t, f.store.TRECPath(f.id, "removed.run"))
 		}
 		return stdout, stderr, err
 	}
 	// Statistics of other data, as a run of it writes them.
-	elsewhere := filepath.Join(dir, "elsewhere")
-	if _, stderr, err := runBench(t, dir, "-suite", "next", "-set", "datasets.tiny.max_users=20", "-out", elsewhere); err != nil {
+	elsewhere := filepath.Join(f.dir, "elsewhere")
+	if _, stderr, err := runBench(t, f.dir, "-suite", "next", "-set", "datasets.tiny.max_users=20", "-out", elsewhere); err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
 	found, err := filepath.Glob(filepath.Join(elsewhere, "datasets", "*.json"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%q, %v", found, err)
 	}
-	stats, otherStats := glob("datasets/*.json")[0], found[0]
-	cases := glob("datasets/*.cases.tsv.gz")
 	otherCases, err := filepath.Glob(filepath.Join(elsewhere, "datasets", "*.cases.tsv.gz"))
-	if err != nil || len(cases) != 1 || len(otherCases) != 1 {
-		t.Fatalf("%q, %q, %v", cases, otherCases, err)
+	if err != nil || len(otherCases) != 1 {
+		t.Fatalf("%q, %v", otherCases, err)
 	}
-	for _, c := range []struct {
-		what    string
-		paths   []string
-		others  []string // of the same kind
-		command []func() (string, string, error)
-		n       int
-	}{
-		{"record", glob("runs/*-s[01]-????????.json"), glob("runs/*-s[01]-????????.json"), []func() (string, string, error){report, resume}, 70},
-		{"ranks", glob("runs/*.ranks.tsv.gz"), glob("runs/*.ranks.tsv.gz"), []func() (string, string, error){report, resume}, 60},
-		{"aggregate", glob("aggregates/*.json"), glob("aggregates/*.json"), []func() (string, string, error){report}, 60},
-		{"statistics", []string{stats}, []string{otherStats}, []func() (string, string, error){without}, 30},
-		{"test cases", cases, otherCases, []func() (string, string, error){without}, 20},
-		{"weights", []string{store.WeightsPath(id)}, glob("weights/*.safetensors"), []func() (string, string, error){trec}, 30},
-	} {
-		for i, command := range c.command {
-			want, stderr, err := command()
-			if err != nil {
-				t.Fatalf("%s, undamaged: %v\n%s", c.what, err, stderr)
-			}
-			whole := readTree(t, results)
-			for range c.n / len(c.command) {
-				path := c.paths[r.IntN(len(c.paths))]
-				kind, text := damage(r, good[path], read(t, c.others[r.IntN(len(c.others))]))
-				name := fmt.Sprintf("%s %s, %s, command %d", c.what, filepath.Base(path), kind, i)
-				write(t, path, text)
-				got, stderr, err := command()
-				named := strings.Contains(stderr+fmt.Sprint(err), filepath.Base(path)) || strings.Contains(stderr+fmt.Sprint(err), strings.SplitN(filepath.Base(path), ".", 2)[0])
-				switch {
-				case err != nil && !named:
-					t.Errorf("%s: the error does not name the file: %v\n%s", name, err, stderr)
-				case got != want && (err == nil || got != ""):
-					t.Errorf("%s: another output: %v\n%s%s", name, err, stderr, got)
-				case err == nil && named && strings.Contains(stderr, "warning: the page lacks suite next"):
-				case err == nil:
-					checkShown(t, name, results, whole)
-				}
-				whole.restore(t, results)
-			}
-		}
-		good.restore(t, results)
+	records, ranks, summaries := f.glob(t, "runs/*-s[01]-????????.json"), f.glob(t, "runs/*.ranks.tsv.gz"), f.glob(t, "summaries/*.json")
+	states := append(f.glob(t, "aggregates/*.json"), f.glob(t, "aggregates/page.key")...)
+	return []damageCase{
+		{"record", records, records, []func() (string, string, error){report, resume}, 70},
+		{"ranks", ranks, ranks, []func() (string, string, error){report, resume}, 60},
+		{"summary", summaries, summaries, []func() (string, string, error){report}, 60},
+		{"state of a summary", states, states, []func() (string, string, error){report}, 30},
+		{"statistics", f.glob(t, "datasets/*.json")[:1], found, []func() (string, string, error){without}, 30},
+		{"test cases", f.glob(t, "datasets/*.cases.tsv.gz"), otherCases, []func() (string, string, error){without}, 20},
+		{"weights", []string{f.store.WeightsPath(f.id)}, f.glob(t, "weights/*.safetensors"), []func() (string, string, error){trec}, 30},
 	}
+}
 
-	// A run that was interrupted, with a damaged checkpoint: the same result.
-	want, err := store.Read(id)
+// damage damages files of a kind and runs a command each time.
+func (f *damageFixture) damage(t *testing.T, c damageCase, i int, command func() (string, string, error)) {
+	t.Helper()
+	want, stderr, err := command()
+	if err != nil {
+		t.Fatalf("%s, undamaged: %v\n%s", c.what, err, stderr)
+	}
+	whole := readTree(t, f.results)
+	for range c.n / len(c.commands) {
+		path := c.paths[f.r.IntN(len(c.paths))]
+		kind, text := damage(f.r, f.good[path], read(t, c.others[f.r.IntN(len(c.others))]))
+		name := fmt.Sprintf("%s %s, %s, command %d", c.what, filepath.Base(path), kind, i)
+		write(t, path, text)
+		got, stderr, err := command()
+		said := stderr + fmt.Sprint(err)
+		named := strings.Contains(said, filepath.Base(path)) || strings.Contains(said, strings.SplitN(filepath.Base(path), ".", 2)[0])
+		switch {
+		case err != nil && !named:
+			t.Errorf("%s: the error does not name the file: %v\n%s", name, err, stderr)
+		case got != want && (err == nil || got != ""):
+			t.Errorf("%s: another output: %v\n%s%s", name, err, stderr, got)
+		case err == nil && named && strings.Contains(stderr, "notice: the page lacks suite next: "+path):
+		case err == nil:
+			checkShown(t, name, f.results, whole)
+		}
+		whole.restore(t, f.results)
+	}
+}
+
+// damageCheckpoint damages the checkpoint of a run that was interrupted: it ends with the
+// same result.
+func (f *damageFixture) damageCheckpoint(t *testing.T) {
+	t.Helper()
+	want, err := f.store.Read(f.id)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 12 {
-		for _, path := range []string{store.RecordPath(id), store.RanksPath(id)} {
+		for _, path := range []string{f.store.RecordPath(f.id), f.store.RanksPath(f.id)} {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
 		}
-		kind, text := damage(r, checkpoint, good[store.WeightsPath(id)])
-		write(t, store.CheckpointPath(id), text)
-		_, stderr, err := runBench(t, dir, "-suite", "damage")
-		got, failed := store.Read(id)
+		kind, text := damage(f.r, f.checkpoint, f.good[f.store.WeightsPath(f.id)])
+		write(t, f.store.CheckpointPath(f.id), text)
+		_, stderr, err := runBench(t, f.dir, "-suite", "damage")
+		got, failed := f.store.Read(f.id)
 		if err != nil || failed != nil || got.ResultSHA256 != want.ResultSHA256 {
 			t.Errorf("checkpoint, %s: %v, %v, another result than in peace\n%s", kind, err, failed, stderr)
 		}
-		if text != checkpoint && !strings.Contains(stderr, "training starts over") && strings.Contains(kind, "cut") {
+		if text != f.checkpoint && !strings.Contains(stderr, "training starts over") && strings.Contains(kind, "cut") {
 			t.Errorf("checkpoint, %s: no notice\n%s", kind, stderr)
 		}
-		good.restore(t, results)
+		f.good.restore(t, f.results)
 	}
+}
 
-	// A text encoder: runs of another id, or an error. Nothing may be planned as before.
+// A damaged text encoder: runs of another id, or an error. Nothing may be planned as before.
+func TestDamagedEncoder(t *testing.T) {
+	dir, encoder := textFolder(t)
+	r := rand.New(rand.NewPCG(7, 7))
 	copied := filepath.Join(dir, "encoder")
 	if err := os.CopyFS(copied, os.DirFS(encoder)); err != nil {
 		t.Fatal(err)
@@ -245,12 +277,12 @@ func TestDamagedFiles(t *testing.T) {
 		}
 		return v
 	}
-	plan := func() (string, error) {
+	planned := func() (string, error) {
 		var out, errs bytes.Buffer
-		err := command(context.Background(), nil, []string{"-config", config, "-threads", "1", "-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder=" + copied, "-dry-run"}, &out, &errs)
+		err := command(context.Background(), nil, []string{"-config", filepath.Join(dir, plan.FileName), "-threads", "1", "-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder=" + copied, "-dry-run"}, &out, &errs)
 		return regexp.MustCompile(`texts-fame-plus-s0-[0-9a-f]{8}`).FindString(out.String()), err
 	}
-	wantID, err := plan()
+	wantID, err := planned()
 	if err != nil || wantID == "" {
 		t.Fatalf("%q, %v", wantID, err)
 	}
@@ -266,7 +298,7 @@ func TestDamagedFiles(t *testing.T) {
 		kind, text := damage(r, files[path], files[paths[r.IntN(len(paths))]])
 		write(t, path, text)
 		// A key that nothing reads, or white space in JSON, makes no other encoder.
-		if got, err := plan(); err == nil && got == wantID && text != files[path] && !slices.Equal(vectors(), wantVectors) {
+		if got, err := planned(); err == nil && got == wantID && text != files[path] && !slices.Equal(vectors(), wantVectors) {
 			t.Errorf("encoder %s, %s: the same run is planned with other vectors", filepath.Base(path), kind)
 		}
 		files.restore(t, copied)
@@ -391,42 +423,5 @@ func TestDamagedFailure(t *testing.T) {
 	}
 	if read(t, path+".damaged") != `{"id": "` {
 		t.Error("it was not set aside")
-	}
-}
-
-// The page takes no number from a damaged or outdated aggregate of another suite.
-func TestPageReadsNothingUnchecked(t *testing.T) {
-	dir := tiny(t)
-	config := filepath.Join(dir, plan.FileName)
-	write(t, config, read(t, config)+damageConfig)
-	results := filepath.Join(dir, "results")
-	for _, suite := range []string{"quick", "next"} {
-		if _, stderr, err := runBench(t, dir, "-suite", suite); err != nil {
-			t.Fatalf("%v\n%s", err, stderr)
-		}
-	}
-	page, cached := filepath.Join(results, "index.html"), filepath.Join(results, "aggregates", "quick.json")
-	want, good := read(t, page), read(t, cached)
-	damaged := regexp.MustCompile(`"mean":0\.\d+`).ReplaceAllString(good, `"mean":0.9`)
-	if damaged == good {
-		t.Fatalf("nothing to damage in\n%s", good)
-	}
-	write(t, cached, damaged)
-	_, stderr, err := runBench(t, dir, "-suite", "next", "-report")
-	if err != nil || read(t, page) != want || read(t, cached) != good || !strings.Contains(stderr, "notice: "+cached+" is damaged") {
-		t.Errorf("a damaged aggregate: %v\n%s", err, stderr)
-	}
-	// Its records change: here one goes.
-	id := idsOf(t, dir)["sasrec"]
-	if err := os.Remove(record.Store{Dir: results}.RecordPath(id)); err != nil {
-		t.Fatal(err)
-	}
-	if _, stderr, err := runBench(t, dir, "-suite", "next", "-report"); err != nil || strings.Contains(read(t, page), id) {
-		t.Errorf("a record less: %v\n%s", err, stderr)
-	}
-	// Where it cannot be made again the page does without.
-	write(t, filepath.Join(results, "aggregates", "unknown.json"), good)
-	if _, stderr, err := runBench(t, dir, "-suite", "next", "-report"); err != nil || !strings.Contains(stderr, "the page lacks suite unknown") {
-		t.Errorf("an aggregate of no suite: %v\n%s", err, stderr)
 	}
 }

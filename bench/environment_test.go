@@ -76,14 +76,14 @@ func TestClosedStdoutIsAnError(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %d\n%s", args, got, exitFailed, out)
 		}
 	}
-	if !strings.Contains(read(t, filepath.Join(dir, "results", "tables", "quick.md")), "popularity") {
+	if !strings.Contains(customTable(t, filepath.Join(dir, "results")), "popularity") {
 		t.Error("the table was not written")
 	}
 }
 
 // The words for memory that ran out are listed in two languages.
 func TestWordsOfTheWatcher(t *testing.T) {
-	source := read(t, "memory_linux.c")
+	source := read(t, "../internal/process/memory_linux.c")
 	list := regexp.MustCompile(`(?s)words\[\] = \{(.*?)\};`).FindStringSubmatch(source)
 	if list == nil {
 		t.Fatal("no list of words")

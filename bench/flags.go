@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"famebench/internal/conf"
 )
 
 // options are the parsed command line.
@@ -26,60 +29,8 @@ type options struct {
 	given                              map[string]bool // the flags on the command line
 }
 
-const helpText = `bench trains and ranks sequential recommenders and prints comparison tables.
-
-Usage: bench [-suite NAME] [flags]
-
-Without flags it runs the suite "quick": popularity, Markov and SASRec on the
-embedded Amazon Beauty. A run that has a record under results/ is not repeated.
-So after an interruption the same command continues, and when all runs are done
-it only prints the tables.
-
-Examples:
-  bench                                            the quick suite
-  bench -dry-run                                   what it would run, and what is already done
-  bench -list                                      suites, models and data sets
-  bench -datasets beauty,toys -seeds 0,1,2         the same models on more data, with three seeds
-  bench -set train.epochs=2 -set sasrec.dropout=0.3    other settings (all keys: experiments.toml)
-  bench -models popularity -out try                one model, results elsewhere
-  bench -suite sweep -dry-run                      FAME by heads and experts; experiments.toml explains sweeps
-  bench -suite tune                                search settings on validation, equally for all models
-  bench -suite cost                                measure speed, latency and memory on this machine
-  bench -report -json                              only render the tables of existing records
-  bench -verify beauty-sasrec-s0-1a2b3c4d          repeat a recorded run and compare
-  bench -models fame -analyse                      analyse FAME's gate, experts and heads
-  bench -explain 17 -run beauty-fame-s0-1a2b3c4d   explain the recommendations for user 17
-  bench -trec beauty-markov-s0-1a2b3c4d            export its ranked lists for trec_eval and other evaluators
-
-Flags:
-`
-
-const helpEnd = `
-Results go to results/ next to experiments.toml, or to -out:
-  runs/ID.json          record of a run: spec, curve, metrics, and where it was measured
-  runs/ID.ranks.tsv.gz  test rank of every user
-  tables/SUITE.md       the tables, as Markdown; SUITE.tex and SUITE*.csv too
-  figures/, index.html  figures as SVG and PNG; one page with all suites and the runs behind each number
-  SUITE.toml            the settings that a suite of kind tune chose
-  analysis/ID.json      what -analyse prints
-  trec/ID.*             what -trec writes (not for git)
-  curves/, datasets/    training curves with times; statistics and test cases of the data
-  weights/, state/, aggregates/   best weights; checkpoints and locks; a cache (not for git)
-Tables are printed on stdout, progress on stderr.
-
-Ctrl-C, SIGTERM and SIGHUP stop training after the current step and keep a checkpoint. A
-second signal stops at once. Outside training, the first one does.
-If the machine stopped a run (disk full, no memory, killed), the same command tries it
-again. A run that failed by itself is tried again only with -retry-failed.
-A flag that a mode does not use is an error.
-
-Exit codes of the built binary ("go run" turns every failure into 1):
-  0    all runs done; with -verify: equal or within tolerance
-  1    a run failed or the machine stopped it; with -verify: the result is different
-  2    wrong flags, configuration or input, and nothing ran; with -verify: nothing could be
-       compared, for example because the data are missing
-  130  interrupted
-`
+//go:embed help.txt
+var helpText string
 
 // parseFlags reads the command line. With -help it prints the help to w.
 func parseFlags(args []string, w io.Writer) (options, error) {
@@ -115,13 +66,14 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same; restores missing weights")
 	fs.StringVar(&o.trec, "trec", "", "write the recommendations of the recorded run `ID` for all test users as TREC run and qrels files")
 	fs.IntVar(&o.top, "top", defaultTop, fmt.Sprintf("`NUMBER` of items per user that -trec writes, 1 to %d", maxTop))
-	given, err := parseOnce(fs, args)
+	given, err := conf.ParseFlags(fs, args, "set")
 	o.given = given
 	if errors.Is(err, flag.ErrHelp) {
-		io.WriteString(w, helpText)
+		before, after, _ := strings.Cut(helpText, "{flags}\n")
+		io.WriteString(w, before)
 		fs.SetOutput(w)
 		fs.PrintDefaults()
-		io.WriteString(w, helpEnd)
+		io.WriteString(w, after)
 		return options{help: true}, nil
 	}
 	if err == nil {

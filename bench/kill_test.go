@@ -125,34 +125,44 @@ func TestKilledPlanEndsTheSame(t *testing.T) {
 		t.Errorf("%d of %d kills interrupted a run, %v after it began: expected at least half", interrupted, times, kills)
 	}
 	finish(killed)
-	hashes := func(out string) map[string]string {
-		t.Helper()
-		store := record.Store{Dir: out}
-		ids, err := store.IDs()
-		if err != nil {
-			t.Fatal(err)
-		}
-		all := map[string]string{}
-		for _, id := range ids {
-			r, err := store.Read(id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all[id] = r.ResultSHA256
-		}
-		return all
-	}
-	got, want := hashes(killed), hashes(peace)
+	got, want := resultHashes(t, killed), resultHashes(t, peace)
 	t.Logf("%d runs; %d of %d kills interrupted one, %v after it began", len(want), interrupted, times, kills)
 	if len(want) == 0 || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("records after kills\n%v\nin peace\n%v", got, want)
 	}
+	checkSameTables(t, killed, peace)
+}
+
+// resultHashes are the hashes of the results in a folder, by id.
+func resultHashes(t *testing.T, out string) map[string]string {
+	t.Helper()
+	store := record.Store{Dir: out}
+	ids, err := store.IDs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, id := range ids {
+		r, err := store.Read(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[id] = r.ResultSHA256
+	}
+	return all
+}
+
+// checkSameTables compares the tables of two folders.
+func checkSameTables(t *testing.T, killed, peace string) {
+	t.Helper()
 	tables, err := filepath.Glob(filepath.Join(peace, "tables", "*"))
+	ofAPart, _ := filepath.Glob(filepath.Join(peace, "custom", "*", "tables", "*"))
+	tables = append(tables, ofAPart...)
 	if err != nil || len(tables) == 0 {
 		t.Fatalf("tables %v, %v", tables, err)
 	}
 	for _, path := range tables {
-		name := filepath.Join("tables", filepath.Base(path))
+		name, _ := filepath.Rel(peace, path)
 		if read(t, filepath.Join(killed, name)) != read(t, path) {
 			t.Errorf("%s is another than in peace", name)
 		}

@@ -21,7 +21,7 @@ import (
 	"famebench/internal/tinytest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // TestMain lets the test binary be the command, for exit codes and signals, and
 // a child of it.
@@ -247,6 +247,24 @@ func TestStaleRecords(t *testing.T) {
 	if strings.Contains(stdout, "tiny: 30 test users") {
 		t.Errorf("a stale record is in a table:\n%s", stdout)
 	}
+}
+
+// custom gives the folder and the name of what a command wrote that is no suite's: the only
+// one in a results folder.
+func custom(t *testing.T, results string) (dir, name string) {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(results, "custom", "*"))
+	if err != nil || len(dirs) != 1 {
+		t.Fatalf("expected one folder in %s/custom, got %q, %v", results, dirs, err)
+	}
+	return dirs[0], filepath.Base(dirs[0])
+}
+
+// customTable is the Markdown of what custom finds.
+func customTable(t *testing.T, results string) string {
+	t.Helper()
+	dir, name := custom(t, results)
+	return read(t, filepath.Join(dir, "tables", name+".md"))
 }
 
 // stderrOf returns a text with the ids of the suite in it.

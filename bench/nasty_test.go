@@ -125,7 +125,8 @@ func TestNastyData(t *testing.T) {
 		}
 	}
 	for pattern, check := range map[string]func(t *testing.T, path, text string){
-		"tables/*.csv": checkCSV, "tables/*.md": checkMarkdown, "tables/*.tex": checkLatex, "figures/text/*.svg": checkSVG, "index.html": checkHTML,
+		"custom/*/tables/*.csv": checkCSV, "custom/*/tables/*.md": checkMarkdown, "custom/*/tables/*.tex": checkLatex,
+		"custom/*/figures/*/*.svg": checkSVG, "custom/*/index.html": checkHTML,
 		"trec/*.run":   func(t *testing.T, path, text string) { checkTREC(t, path, text, 6, ids) },
 		"trec/*.qrels": func(t *testing.T, path, text string) { checkTREC(t, path, text, 4, ids) },
 	} {

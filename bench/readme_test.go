@@ -10,6 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"famebench/internal/plan"
+	"famebench/internal/registry"
+	"famebench/internal/suite"
 )
 
 // TestReadmeShowsTheRecords renders the committed records again: the tables in
@@ -147,6 +151,36 @@ func TestReadmeOfFAMEPlus(t *testing.T) {
 	}
 }
 
+// The committed summaries are whole, and of the suites as they are configured: otherwise
+// the suites' own commands would not replace their files.
+func TestCommittedSummaries(t *testing.T) {
+	c, err := plan.Load("../experiments.toml", nil, registry.Models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := filepath.Glob("../results/tables/*.tex")
+	if err != nil || len(tables) == 0 {
+		t.Fatal(tables, err)
+	}
+	for _, table := range tables {
+		name := strings.TrimSuffix(filepath.Base(table), ".tex")
+		path := filepath.Join("../results/summaries", name+".json")
+		s, err := suite.ReadSummary(path)
+		if err != nil {
+			t.Errorf("%v; run: go run ./bench -suite %s -report", err, name)
+			continue
+		}
+		configured, err := c.Suite(name)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		if asked, err := c.Asked(configured); err != nil || asked != s.Plan.Asked {
+			t.Errorf("%v: suite %s of experiments.toml is not that of %s; delete it, and run: go run ./bench -suite %s -report", err, name, path, name)
+		}
+	}
+}
+
 // render makes the tables and figures of a suite from the committed records, in a
 // folder of their own, and compares them with the committed ones.
 func render(t *testing.T, suite string) (out string) {
@@ -176,6 +210,10 @@ func render(t *testing.T, suite string) (out string) {
 		if want, got := read(t, path), read(t, filepath.Join(out, "tables", filepath.Base(path))); got != want {
 			t.Errorf("%s is not what its records give; run: go run ./bench -suite %s -report\n%s", path, suite, got)
 		}
+	}
+	summary := filepath.Join("summaries", suite+".json")
+	if read(t, filepath.Join(out, summary)) != read(t, filepath.Join("../results", summary)) {
+		t.Errorf("results/%s is not what its records give; run: go run ./bench -suite %s -report", summary, suite)
 	}
 	figures, err := filepath.Glob(filepath.Join("../results/figures", suite, "*.svg"))
 	if err != nil || len(figures) == 0 {

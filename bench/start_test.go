@@ -89,58 +89,9 @@ func TestStartFromTexts(t *testing.T) {
 		t.Error("fame has a start from texts")
 	}
 	for _, model := range []string{"fame-plus", "fame-plus-frozen", "fame-plus-pca", "sasrec-plus"} {
-		r := of[model].Result
-		p := r.Pretrain
-		if p == nil || p.Items != 20 || p.WithoutText != 0 {
-			t.Fatalf("%s: pretrain %+v", model, p)
-		}
-		pictures, err := store.ReadPictures(of[model])
-		if err != nil || (len(pictures) > 0) != (model != "fame-plus-pca") {
-			t.Errorf("%s: %d pictures, %v", model, len(pictures), err)
-		}
-		want := map[string]int{"fame-plus-pca": 0, "sasrec-plus": 4}
-		if n, ok := want[model]; len(p.Heads) != n && ok || len(p.Heads) != 2 && !ok {
-			t.Errorf("%s: %d heads", model, len(p.Heads))
-		}
-		if s := r.Spec.Start; s == nil || len(s.Texts) != 64 || len(s.Encoder) != 64 || s.Version != pretrain.Version {
-			t.Errorf("%s: spec %+v", model, s)
-		}
-		if _, ok := of[model].Resolved["pretrain"]["temperature"]; !ok {
-			t.Errorf("%s: settings of the start are not told", model)
-		}
-		if r.Still != nil {
-			t.Errorf("%s: %q did not move", model, r.Still)
-		}
-		if r.Curve[0].Loss == of["fame"].Result.Curve[0].Loss {
-			t.Errorf("%s begins as fame does", model)
-		}
+		checkStart(t, store, of[model], of["fame"])
 	}
-
-	table := func(id string) []byte {
-		t.Helper()
-		f, err := safetensors.Read(store.WeightsPath(id))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f.Tensors["item_emb.weight"].Data
-	}
-	faster := append(args, "-models", "fame-plus-frozen,fame-plus", "-set", "train.learning_rate=0.05")
-	if _, stderr, err := runBench(t, dir, faster...); err != nil {
-		t.Fatalf("%v\n%s", err, stderr)
-	}
-	for model, stays := range map[string]bool{"fame-plus-frozen": true, "fame-plus": false} {
-		matches, err := filepath.Glob(filepath.Join(dir, "results", "weights", "texts-"+model+"-s0-*"))
-		if err != nil || len(matches) != 2 {
-			t.Fatalf("%s: %q, %v", model, matches, err)
-		}
-		var tables []string
-		for _, path := range matches {
-			tables = append(tables, string(table(strings.TrimSuffix(filepath.Base(path), ".safetensors"))))
-		}
-		if (tables[0] == tables[1]) != stays {
-			t.Errorf("%s: the item table is the same at two learning rates: %v, want %v", model, !stays, stays)
-		}
-	}
+	checkFrozen(t, dir, args)
 
 	// A record says all that is needed to do it again, but for the folder.
 	id := of["fame-plus"].ID
@@ -169,6 +120,67 @@ func TestStartFromTexts(t *testing.T) {
 	}
 	if _, _, err := runBench(t, dir, "-verify", id); err == nil || !strings.Contains(err.Error()+stderrOfVerify(t, dir, id), "texts") {
 		t.Errorf("verify with other texts: %v", err)
+	}
+}
+
+// checkStart checks what the record of a model that is initialised from texts says of that.
+func checkStart(t *testing.T, store record.Store, rec, fame *record.Record) {
+	t.Helper()
+	model, r := rec.Result.Spec.Model, rec.Result
+	p := r.Pretrain
+	if p == nil || p.Items != 20 || p.WithoutText != 0 {
+		t.Fatalf("%s: pretrain %+v", model, p)
+	}
+	pictures, err := store.ReadPictures(rec)
+	if err != nil || (len(pictures) > 0) != (model != "fame-plus-pca") {
+		t.Errorf("%s: %d pictures, %v", model, len(pictures), err)
+	}
+	want := map[string]int{"fame-plus-pca": 0, "sasrec-plus": 4}
+	if n, ok := want[model]; len(p.Heads) != n && ok || len(p.Heads) != 2 && !ok {
+		t.Errorf("%s: %d heads", model, len(p.Heads))
+	}
+	if s := r.Spec.Start; s == nil || len(s.Texts) != 64 || len(s.Encoder) != 64 || s.Version != pretrain.Version {
+		t.Errorf("%s: spec %+v", model, s)
+	}
+	if _, ok := rec.Resolved["pretrain"]["temperature"]; !ok {
+		t.Errorf("%s: the record lacks the settings of the initialisation", model)
+	}
+	if r.Still != nil {
+		t.Errorf("%s: %q did not move", model, r.Still)
+	}
+	if r.Curve[0].Loss == fame.Result.Curve[0].Loss {
+		t.Errorf("%s begins as fame does", model)
+	}
+}
+
+// checkFrozen: a table that is frozen is the same at two learning rates, another is not.
+func checkFrozen(t *testing.T, dir string, args []string) {
+	t.Helper()
+	store := record.Store{Dir: filepath.Join(dir, "results")}
+	table := func(id string) []byte {
+		t.Helper()
+		f, err := safetensors.Read(store.WeightsPath(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Tensors["item_emb.weight"].Data
+	}
+	faster := append(args, "-models", "fame-plus-frozen,fame-plus", "-set", "train.learning_rate=0.05")
+	if _, stderr, err := runBench(t, dir, faster...); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	for model, stays := range map[string]bool{"fame-plus-frozen": true, "fame-plus": false} {
+		matches, err := filepath.Glob(filepath.Join(dir, "results", "weights", "texts-"+model+"-s0-*"))
+		if err != nil || len(matches) != 2 {
+			t.Fatalf("%s: %q, %v", model, matches, err)
+		}
+		var tables []string
+		for _, path := range matches {
+			tables = append(tables, string(table(strings.TrimSuffix(filepath.Base(path), ".safetensors"))))
+		}
+		if (tables[0] == tables[1]) != stays {
+			t.Errorf("%s: the item table is the same at two learning rates: %v, want %v", model, !stays, stays)
+		}
 	}
 }
 
@@ -308,9 +320,10 @@ func TestReportFromRecordsAlone(t *testing.T) {
 	if _, stderr, err := runBench(t, dir, append(args, "-set", "pretrain.encoder="+encoder)...); err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
-	table := filepath.Join(dir, "results", "tables", "text.md")
+	out, name := custom(t, filepath.Join(dir, "results"))
+	table := filepath.Join(out, "tables", name+".md")
 	want := read(t, table)
-	if !strings.Contains(want, "Interactions of the target in training") {
+	if !strings.Contains(want, "by interactions of the target in training") {
 		t.Fatalf("no breakdown:\n%s", want)
 	}
 	none := append(args, "-set", "pretrain.encoder="+filepath.Join(dir, "nowhere"))
@@ -338,9 +351,9 @@ func TestReportFromRecordsAlone(t *testing.T) {
 	if _, stderr, err := runBench(t, dir, append(none, "-report")...); err != nil {
 		t.Errorf("without the test cases: %v\n%s", err, stderr)
 	}
-	before, _, _ := strings.Cut(want, "\n## Where")
+	before, _, _ := strings.Cut(want, "\n## Test users of")
 	got, note := read(t, table), "its users were not divided into groups, since datasets/"+filepath.Base(cases[0])+" is missing"
-	if !strings.HasPrefix(got, before) || strings.Contains(got, "Interactions of the target in training") || !strings.Contains(got, note) {
+	if !strings.HasPrefix(got, before) || strings.Contains(got, "by interactions of the target in training") || !strings.Contains(got, note) {
 		t.Errorf("without the test cases:\n%s\nwant at first\n%s", got, before)
 	}
 	if _, _, err := runBench(t, dir, append(none, "-dry-run")...); err == nil || exitCode(err) != exitUsage {
@@ -355,9 +368,9 @@ func stderrOfVerify(t *testing.T, dir, id string) string {
 }
 
 // Without an encoder the other models run; alone, or under -strict, that is an
-// error with the command that fetches one. A damaged one is an error before anything runs.
+// error with the command that fetches one.
 func TestMissingEncoder(t *testing.T) {
-	dir, encoder := textFolder(t)
+	dir, _ := textFolder(t)
 	none := filepath.Join(dir, "nowhere")
 	args := []string{"-suite", "text", "-dry-run", "-set", "pretrain.encoder=" + none}
 	out, stderr, err := runBench(t, dir, args...)
@@ -367,7 +380,7 @@ func TestMissingEncoder(t *testing.T) {
 	if _, stderr, err := runBench(t, dir, "-suite", "text", "-models", "popularity,fame-plus", "-set", "pretrain.encoder="+none); err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
-	if table := read(t, filepath.Join(dir, "results", "tables", "text.md")); !strings.Contains(table, "fame-plus on texts") || strings.Contains(table, dir) {
+	if table := customTable(t, filepath.Join(dir, "results")); !strings.Contains(table, "fame-plus on texts") || strings.Contains(table, dir) {
 		t.Errorf("the table does not tell what was skipped, or names a path of this machine:\n%s", table)
 	}
 	for _, more := range [][]string{{"-strict"}, {"-models", "fame-plus"}} {
@@ -375,8 +388,13 @@ func TestMissingEncoder(t *testing.T) {
 			t.Errorf("%q: %v", more, err)
 		}
 	}
-	// Nor can they run on items without texts.
-	out, stderr, err = runBench(t, dir, "-suite", "text", "-dry-run", "-datasets", "tiny", "-set", "pretrain.encoder="+encoder)
+}
+
+// Models that are initialised from texts are skipped on items without texts. Metadata of
+// other items is an error.
+func TestItemsWithoutTexts(t *testing.T) {
+	dir, encoder := textFolder(t)
+	out, stderr, err := runBench(t, dir, "-suite", "text", "-dry-run", "-datasets", "tiny", "-set", "pretrain.encoder="+encoder)
 	if err != nil || strings.Count(out, "to run\n") != 1 || strings.Count(stderr, "needs the items' metadata") != 4 {
 		t.Errorf("no metadata: %v\n%s%s", err, out, stderr)
 	}
@@ -390,11 +408,15 @@ func TestMissingEncoder(t *testing.T) {
 	if err != nil || !strings.Contains(stderr, "warning: 8 of 20 items have no text") || !strings.Contains(stderr, "warning: 3 of 20 items have a text, but no label to learn from") || !strings.Contains(stderr, `warning: the metadata has several values for 1 items, such as "a thing" and "another thing" for "i19"`) {
 		t.Errorf("items without text: %v\n%s", err, stderr)
 	}
-	if table := read(t, filepath.Join(dir, "some", "tables", "text.md")); !strings.Contains(table, "8 of 20 items have no text") || !strings.Contains(table, "the metadata has several values for 1 items") {
+	if table := customTable(t, filepath.Join(dir, "some")); !strings.Contains(table, "8 of 20 items have no text") || !strings.Contains(table, "the metadata has several values for 1 items") {
 		t.Errorf("the table does not say what the metadata lacks:\n%s", table)
 	}
-	// A drawn start reads neither.
-	if _, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame-plus", "-datasets", "tiny", "-set", "pretrain.start=random", "-set", "pretrain.encoder="+none, "-set", "pretrain.scale=4"); err != nil {
+}
+
+// A random initialisation reads neither texts nor encoder.
+func TestRandomStart(t *testing.T) {
+	dir, _ := textFolder(t)
+	if _, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame-plus", "-datasets", "tiny", "-set", "pretrain.start=random", "-set", "pretrain.encoder="+filepath.Join(dir, "nowhere"), "-set", "pretrain.scale=4"); err != nil {
 		t.Errorf("start = random: %v\n%s", err, stderr)
 	}
 	drawn, err := filepath.Glob(filepath.Join(dir, "results", "runs", "tiny-fame-plus-s0-*.json"))
@@ -413,11 +435,16 @@ func TestMissingEncoder(t *testing.T) {
 	if _, stderr, err := runBench(t, dir, "-verify", strings.TrimSuffix(filepath.Base(drawn[0]), ".json")); err != nil {
 		t.Errorf("-verify: %v\n%s", err, stderr)
 	}
+}
+
+// A damaged encoder is an error before anything runs.
+func TestIncompleteEncoder(t *testing.T) {
+	dir, encoder := textFolder(t)
 	damaged := filepath.Join(dir, "damaged")
 	if err := os.CopyFS(damaged, os.DirFS(encoder)); err != nil {
 		t.Fatal(err)
 	}
-	args[len(args)-1] = "pretrain.encoder=" + damaged
+	args := []string{"-suite", "text", "-dry-run", "-set", "pretrain.encoder=" + damaged}
 	for _, file := range []string{"vocab.txt", "config.json"} {
 		if err := os.Remove(filepath.Join(damaged, file)); err != nil {
 			t.Fatal(err)
@@ -426,6 +453,10 @@ func TestMissingEncoder(t *testing.T) {
 			t.Errorf("without %s: %v", file, err)
 		}
 	}
+}
+
+func TestSettingsOfPretraining(t *testing.T) {
+	dir, encoder := textFolder(t)
 	for set, want := range map[string]string{
 		"pretrain.temprature=1":         "temperature",
 		"pretrain.temperature=-1":       "pretrain.temperature = -1",
@@ -452,14 +483,18 @@ func TestMissingEncoder(t *testing.T) {
 			t.Errorf("-set %s: %v, want %q", set, err, want)
 		}
 	}
-	// A facet that this metadata does not have is told before anything runs.
+}
+
+// A facet that the metadata lacks is named before anything runs.
+func TestFacetsThatAreMissing(t *testing.T) {
+	dir, encoder := textFolder(t)
 	if _, stderr, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", `pretrain.facets=["genre"]`); err != nil ||
 		strings.Count(stderr, `no facet "genre"; the metadata has "brand"`) != 4 {
 		t.Errorf("facet that is not here: %v\n%s", err, stderr)
 	}
 	// One place on an axis that cannot be leaves the others.
 	write(t, filepath.Join(dir, plan.FileName), tinyConfig+textConfig+"[suites.text.axes]\npretrain.template = [\"{genres}\", \"{brand}\"]\n")
-	out, stderr, err = runBench(t, dir, "-suite", "text", "-models", "fame,fame-plus", "-dry-run", "-set", "pretrain.encoder="+encoder)
+	out, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame,fame-plus", "-dry-run", "-set", "pretrain.encoder="+encoder)
 	if err != nil || strings.Count(out, " to run") != 3 || !strings.Contains(stderr, "skipped: fame-plus on texts with pretrain.template = {genres}") {
 		t.Errorf("a template without texts: %v\n%s%s", err, out, stderr)
 	}

@@ -19,6 +19,9 @@ type full struct{}
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
 const stdoutConfig = `
+[suites.one]
+models = ["popularity"]
+datasets = ["tiny"]
 [suites.cost]
 kind = "cost"
 models = ["popularity"]
@@ -46,7 +49,7 @@ func TestStdoutIsChecked(t *testing.T) {
 	}
 	id := regexp.MustCompile(`tiny-popularity-s0-[0-9a-f]{8}`).FindString(stderr)
 	fame := regexp.MustCompile(`tiny-fame-s0-[0-9a-f]{8}`).FindString(stderr)
-	one := []string{"-models", "popularity", "-out", filepath.Join(dir, "one")}
+	one := []string{"-suite", "one", "-out", filepath.Join(dir, "one")}
 	for _, tt := range []struct {
 		args  []string
 		files []string // that are there afterwards
@@ -56,9 +59,9 @@ func TestStdoutIsChecked(t *testing.T) {
 		{[]string{"-list", "-json"}, nil},
 		{[]string{"-dry-run"}, nil},
 		{[]string{"-dry-run", "-json"}, nil},
-		{one, []string{"one/tables/quick.md", "one/tables/quick.tex", "one/tables/quick.csv", "one/index.html"}},
+		{one, []string{"one/tables/one.md", "one/tables/one.tex", "one/tables/one.csv", "one/index.html"}},
 		{append(one, "-json"), nil},
-		{append(one, "-report"), []string{"one/tables/quick.md"}},
+		{append(one, "-report"), []string{"one/tables/one.md"}},
 		{[]string{"-models", "popularity,fame", "-set", "fame.hidden=8", "-analyse"}, []string{"results/analysis/" + fame + ".json"}},
 		{[]string{"-verify", id}, nil},
 		{[]string{"-verify", id, "-json"}, nil},
@@ -106,8 +109,9 @@ func TestClosedPipe(t *testing.T) {
 			t.Errorf("%q: exit code %d\n%s", args, code, &stderr)
 		}
 	}
-	for _, name := range []string{"tables/quick.md", "index.html"} {
-		if _, err := os.Stat(filepath.Join(dir, "results", name)); err != nil {
+	out, name := custom(t, filepath.Join(dir, "results"))
+	for _, file := range []string{"tables/" + name + ".md", "index.html"} {
+		if _, err := os.Stat(filepath.Join(out, file)); err != nil {
 			t.Error(err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"famebench/internal/export"
 	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/torch/safetensors"
@@ -178,7 +179,7 @@ func TestTREC(t *testing.T) {
 	}
 
 	stdout, _, err := runBench(t, dir, "-trec", ids["markov"], "-json")
-	var e export
+	var e export.Files
 	if err != nil || json.Unmarshal([]byte(stdout), &e) != nil || e.Top != 20 || e.Users != 30 || !e.AsRecorded {
 		t.Errorf("%v\n%s", err, stdout)
 	}
@@ -187,18 +188,21 @@ func TestTREC(t *testing.T) {
 	}
 }
 
-func TestTRECWithoutOrWithOtherWeights(t *testing.T) {
-	dir := tiny(t)
+// trecFolder has two runs of SASRec. export writes the lists of the first, and returns them.
+func trecFolder(t *testing.T) (dir string, store record.Store, ids []string, export func() string) {
+	t.Helper()
+	dir = tiny(t)
 	if _, stderr, err := runBench(t, dir, "-models", "sasrec", "-set", "train.epochs=1", "-seeds", "0,1"); err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
-	store := record.Store{Dir: filepath.Join(dir, "results")}
-	ids, err := store.IDs()
+	store = record.Store{Dir: filepath.Join(dir, "results")}
+	var err error
+	ids, err = store.IDs()
 	if err != nil || len(ids) != 2 {
 		t.Fatalf("%v, %v", ids, err)
 	}
 	id, files := ids[0], []string{"kept.run", "removed.run", "qrels"}
-	export := func() (text string) {
+	return dir, store, ids, func() (text string) {
 		t.Helper()
 		if _, stderr, err := runBench(t, dir, "-trec", id); err != nil || strings.Contains(stderr, "warning") {
 			t.Fatalf("%v\n%s", err, stderr)
@@ -208,6 +212,11 @@ func TestTRECWithoutOrWithOtherWeights(t *testing.T) {
 		}
 		return text
 	}
+}
+
+func TestTRECWithoutWeights(t *testing.T) {
+	dir, store, ids, export := trecFolder(t)
+	id := ids[0]
 	before := export()
 	if err := os.Remove(store.WeightsPath(id)); err != nil {
 		t.Fatal(err)
@@ -238,6 +247,12 @@ func TestTRECWithoutOrWithOtherWeights(t *testing.T) {
 	if again, err := safetensors.Read(store.WeightsPath(id)); err != nil || sum == "" || again.Metadata["sha256"] != sum {
 		t.Errorf("checksum %q, want %q", again.Metadata["sha256"], sum)
 	}
+}
+
+func TestTRECWithOtherWeights(t *testing.T) {
+	dir, store, ids, export := trecFolder(t)
+	id := ids[0]
+	before := export()
 	// Damaged weights, and those of another run, are refused by name.
 	bits := []byte(read(t, store.WeightsPath(id)))
 	bits[len(bits)-9] ^= 1

@@ -56,6 +56,41 @@ func TestTune(t *testing.T) {
 	if err != nil || len(ids) != done {
 		t.Fatalf("%d records, %v", len(ids), err)
 	}
+	checkNothingRanked(t, store, ids)
+	again, stderr, err := runBench(t, dir, "-suite", "search")
+	if err != nil || again != stdout || strings.Contains(stderr, "done in") {
+		t.Errorf("second time: %v\n%s%s", err, stderr, again)
+	}
+	if again, _, err := runBench(t, dir, "-suite", "search", "-report", "-threads", "3"); err != nil || again != stdout {
+		t.Errorf("report of records with another number of threads: %v\n%s", err, again)
+	}
+
+	checkSearchOnPage(t, dir)
+
+	// A trial whose record is damaged is no trial less: another setting might be chosen.
+	victim := store.RecordPath(ids[0])
+	good := read(t, victim)
+	write(t, victim, good[:len(good)/2])
+	if out, _, err := runBench(t, dir, "-suite", "search", "-report"); exitCode(err) != exitFailed || !strings.Contains(fmt.Sprint(err), victim) || out != "" {
+		t.Errorf("a damaged trial: %v\n%s", err, out)
+	}
+	write(t, victim, good)
+
+	var trials []record.Trial
+	if out, _, err := runBench(t, dir, "-suite", "search", "-json"); err != nil || json.Unmarshal([]byte(out), &trials) != nil || len(trials) != 6 {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, model := range []string{"sasrec", "core"} {
+		checkChosen(t, dir, model, trials)
+	}
+	if text := read(t, filepath.Join(store.Dir, "search.toml")); !strings.Contains(text, trials[0].Dataset) || !strings.Contains(text, "[models.core.datasets.tiny") && !strings.Contains(text, "# core on tiny: as configured") {
+		t.Errorf("search.toml:\n%s", text)
+	}
+}
+
+// checkNothingRanked: the test items were not ranked.
+func checkNothingRanked(t *testing.T, store record.Store, ids []string) {
+	t.Helper()
 	for _, id := range ids {
 		r, err := store.Read(id)
 		if err != nil {
@@ -68,80 +103,64 @@ func TestTune(t *testing.T) {
 			t.Errorf("%s has ranks", id)
 		}
 	}
-	again, stderr, err := runBench(t, dir, "-suite", "search")
-	if err != nil || again != stdout || strings.Contains(stderr, "done in") {
-		t.Errorf("second time: %v\n%s%s", err, stderr, again)
-	}
-	if again, _, err := runBench(t, dir, "-suite", "search", "-report", "-threads", "3"); err != nil || again != stdout {
-		t.Errorf("report of records with another number of threads: %v\n%s", err, again)
-	}
+}
 
-	// The page shows the trials, in a clone, too, which has no aggregates.
+// checkSearchOnPage: the page shows the trials, in a clone, too, which has no aggregates.
+func checkSearchOnPage(t *testing.T, dir string) {
+	t.Helper()
+	store := record.Store{Dir: filepath.Join(dir, "results")}
 	for range 2 {
 		if page := read(t, store.PagePath()); !strings.Contains(page, "Suite search") || !strings.Contains(page, ">chosen<") {
 			t.Error("the page does not show the search")
 		}
-		if err := os.RemoveAll(store.AggregatesDir()); err != nil {
+		if err := os.RemoveAll(filepath.Join(store.Dir, "aggregates")); err != nil {
 			t.Fatal(err)
 		}
 		if _, stderr, err := runBench(t, dir, "-suite", "quick"); err != nil {
 			t.Fatalf("%v\n%s", err, stderr)
 		}
 	}
+}
 
-	// A trial whose record is damaged is no trial less: another setting might be chosen.
-	victim := store.RecordPath(ids[0])
-	good := read(t, victim)
-	write(t, victim, good[:len(good)/2])
-	if out, _, err := runBench(t, dir, "-suite", "search", "-report"); exitCode(err) != exitFailed || !strings.Contains(fmt.Sprint(err), victim) || out != "" {
-		t.Errorf("a damaged trial: %v\n%s", err, out)
-	}
-	write(t, victim, good)
-
-	// The best of the long runs is the chosen one, and what the other suite runs.
-	var trials []record.Trial
-	if out, _, err := runBench(t, dir, "-suite", "search", "-json"); err != nil || json.Unmarshal([]byte(out), &trials) != nil || len(trials) != 6 {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for _, model := range []string{"sasrec", "core"} {
-		var best, chosen record.Trial
-		for _, trial := range trials {
-			if trial.Model == model && trial.Full > best.Full {
-				best = trial
-			}
-			if trial.Model == model && trial.Chosen {
-				chosen = trial
-			}
+// checkChosen: the best of the long runs of a model is the chosen one, and what the suite
+// "tuned" runs.
+func checkChosen(t *testing.T, dir, model string, trials []record.Trial) {
+	t.Helper()
+	store := record.Store{Dir: filepath.Join(dir, "results")}
+	var best, chosen record.Trial
+	for _, trial := range trials {
+		if trial.Model == model && trial.Full > best.Full {
+			best = trial
 		}
-		if best.At != chosen.At || best.Full == 0 {
-			t.Errorf("%s: chosen %+v, best %+v", model, chosen, best)
+		if trial.Model == model && trial.Chosen {
+			chosen = trial
 		}
-		final, err := store.Read(chosen.FullID)
+	}
+	if best.At != chosen.At || best.Full == 0 {
+		t.Errorf("%s: chosen %+v, best %+v", model, chosen, best)
+	}
+	final, err := store.Read(chosen.FullID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, err := runBench(t, dir, "-suite", "tuned", "-models", model, "-seeds", "100"); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	matches, err := filepath.Glob(filepath.Join(store.Dir, "runs", "tiny-"+model+"-s100-*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, path := range matches {
+		r, err := store.Read(strings.TrimSuffix(filepath.Base(path), ".json"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, stderr, err := runBench(t, dir, "-suite", "tuned", "-models", model, "-seeds", "100"); err != nil {
-			t.Fatalf("%v\n%s", err, stderr)
-		}
-		matches, err := filepath.Glob(filepath.Join(store.Dir, "runs", "tiny-"+model+"-s100-*.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := false
-		for _, path := range matches {
-			r, err := store.Read(strings.TrimSuffix(filepath.Base(path), ".json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			// The same training, and the test items ranked.
-			found = found || !r.Result.Spec.Untested && len(r.Result.Curve) == len(final.Result.Curve) && r.Result.Curve[0].Loss == final.Result.Curve[0].Loss
-		}
-		if !found {
-			t.Errorf("%s: no run of the suite tuned has the chosen settings", model)
-		}
+		// The same training, and the test items ranked.
+		found = found || !r.Result.Spec.Untested && len(r.Result.Curve) == len(final.Result.Curve) && r.Result.Curve[0].Loss == final.Result.Curve[0].Loss
 	}
-	if text := read(t, filepath.Join(store.Dir, "search.toml")); !strings.Contains(text, trials[0].Dataset) || !strings.Contains(text, "[models.core.datasets.tiny") && !strings.Contains(text, "# core on tiny: as configured") {
-		t.Errorf("search.toml:\n%s", text)
+	if !found {
+		t.Errorf("%s: no run of the suite tuned has the chosen settings", model)
 	}
 }
 

@@ -14,14 +14,15 @@ import (
 // Each package may use those before it, not those after it.
 var layers = []string{
 	"internal/aggregate", "internal/bert", "pretrain", "internal/registry", "internal/plan", "internal/run", "internal/launch",
-	"internal/view", "internal/figure", "internal/report", "internal/page", "bench",
+	"internal/view", "internal/figure", "internal/report", "internal/page", "internal/suite", "bench",
 }
 
 // What a package must not use: imports, and names of packages that it does import.
 var foreign = map[string][]string{
-	"internal/aggregate": {"datasets.Open", "datasets.NewSplit", "datasets.Dataset", "datasets.Split"},      // tables come from records
-	"internal/plan":      {"os/exec", "famebench/internal/torch"},                                           // it starts no process and opens no tensor
-	"internal/run":       {"os/exec", "plan.Suite", "plan.Config", "plan.Plan", "plan.Options", "plan.Run"}, // it knows jobs, not suites
+	"internal/aggregate": {"datasets.Open", "datasets.NewSplit", "datasets.Dataset", "datasets.Split"},                   // tables come from records
+	"internal/plan":      {"os/exec", "famebench/internal/torch"},                                                        // it starts no process and opens no tensor
+	"internal/run":       {"os/exec", "plan.Suite", "plan.Config", "plan.Plan", "plan.Options", "plan.Run"},              // it knows jobs, not suites
+	"internal/suite":     {"os/exec", "famebench/internal/run", "famebench/internal/launch", "famebench/internal/torch"}, // it renders records, and makes none
 
 	// What is shown is computed before: none of them does statistics, looks into models or needs libtorch.
 	"internal/view":   {"famebench/internal/stats", "famebench/internal/analysis", "famebench/internal/torch", "aggregate.Make"},

@@ -15,7 +15,7 @@ import (
 )
 
 // Version is raised by hand when this package computes something else from the
-// same records: what lies in the cache is then made anew.
+// same records: summaries of suites are then made again.
 const Version = 8
 
 // Columns are the metrics of the comparison table.
@@ -36,7 +36,8 @@ type Input struct {
 	Planned       []Planned        // the suite's runs
 	Records       []*record.Record // of these runs, in the order of tables; Match finds them
 	Stale         []Stale
-	Skipped       []string // what of the suite cannot be run, and why
+	Older         map[string]string // by data set: its records are of older versions, as this line says; see OlderVersions
+	Skipped       []string          // what of the suite cannot be run, and why
 	Datasets      []datasets.Stats
 	Published     *Published // nil: no numbers to compare with
 	// Code is the hash of the running program's code of each model. A row whose records
@@ -65,11 +66,7 @@ type group struct {
 // the seed, device and thread count included, and keep the order in which their
 // first record comes. A run that its time limit stopped is named and left out.
 func Make(in Input) (*Suite, error) {
-	key, err := in.Key()
-	if err != nil {
-		return nil, err
-	}
-	s := &Suite{Name: in.Name, Summary: in.Summary, Key: key, Axes: in.Axes, Datasets: []datasets.Stats{}, Tables: []Table{}}
+	s := &Suite{Name: in.Name, Summary: in.Summary, Axes: in.Axes, Datasets: []datasets.Stats{}, Tables: []Table{}}
 	var order []string
 	byData := map[string][]*record.Record{}
 	for _, r := range in.Records {
@@ -144,6 +141,9 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		t.Rows = append(t.Rows, g.Row)
 	}
 	t.Notes = tableNotes(records)
+	if older := in.Older[t.Dataset]; older != "" {
+		t.Notes = append([]string{older}, t.Notes...)
+	}
 	if t.Baseline != "" {
 		t.Notes = append(t.Notes, gainNotes(groups, t.Baseline)...)
 	}

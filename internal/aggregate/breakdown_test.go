@@ -136,12 +136,12 @@ func TestBreakdownNeedsTheCasesOfTheRecords(t *testing.T) {
 	if s.Tables[0].Breakdowns != nil || !slices.Contains(s.Notes, want) {
 		t.Errorf("no test cases: %+v, %q", s.Tables[0].Breakdowns, s.Notes)
 	}
-	keys := []string{s.Key}
+	keys := []string{f.key()}
 	f.divide(divided())
 	if s = f.make(); s.Tables[0].Breakdowns == nil || len(s.Notes) != 0 {
 		t.Errorf("stored test cases: %+v, %q", s.Tables[0].Breakdowns, s.Notes)
 	}
-	keys = append(keys, s.Key)
+	keys = append(keys, f.key())
 	path := f.Store.CasesPath(divided().Dataset, "leave-one-out")
 	less := divided()
 	less.Training, less.History = less.Training[1:], less.History[1:]

@@ -1,9 +1,9 @@
 // Package aggregate turns the records of a suite into what is shown of it:
 // means and deviations over seeds, the best baseline, tests against it, curves,
 // published numbers beside ours. It formats nothing; package report formats and
-// computes nothing. A Suite is plain data, so it is also what lies in the cache
-// (results/aggregates/SUITE.json): it is made anew only when a record behind it,
-// the plan or this code has changed.
+// computes nothing. A Suite is plain data, so package suite keeps it in a file
+// (results/summaries/SUITE.json) and makes it again only if a record behind it, the plan
+// or this code has changed.
 package aggregate
 
 import (
@@ -15,7 +15,6 @@ import (
 type Suite struct {
 	Name     string           `json:"name"`
 	Summary  string           `json:"summary"`
-	Key      string           `json:"key"`            // hash of all that it was made from
 	Axes     []string         `json:"axes,omitempty"` // settings that a sweep varies, as "heads" or "train.learning_rate"
 	Datasets []datasets.Stats `json:"datasets"`
 	Tables   []Table          `json:"tables"` // one per data set, in the suite's order

@@ -127,3 +127,39 @@ func (e Expectations) Check(p *Plan, store record.Store) error {
 	}
 	return errors.Join(errs...)
 }
+
+// CheckExpected compares a plan's records with what is expected of them in the file at
+// path, and says what it found.
+func (p *Plan) CheckExpected(path string, store record.Store) (string, error) {
+	e, err := ReadExpectations(path)
+	if err != nil {
+		return "", err
+	}
+	if err := e.Check(p, store); err != nil {
+		return "", fmt.Errorf("suite %s is not as expected:\n%w", p.Suite.Name, err)
+	}
+	return fmt.Sprintf("all %d runs are as expected", len(p.Runs)), nil
+}
+
+// WriteExpected writes the results of a plan as what is expected of them.
+func (p *Plan) WriteExpected(path string, store record.Store) (string, error) {
+	e, err := p.Expect(store)
+	if err == nil {
+		err = record.WriteSealed(path, e)
+	}
+	return fmt.Sprintf("expectations of %d settings: %s", len(e.Runs), path), err
+}
+
+// CheckWhole refuses expectations of a part of a suite, which would replace those of the
+// whole. flags are those of the command line that change the suite.
+func (p *Plan) CheckWhole(flags string) error {
+	if flags != "" {
+		return fmt.Errorf("-expect: expected the whole suite %s, got one with %s: leave these flags out, or change the suite in experiments.toml", p.Suite.Name, flags)
+	}
+	for _, s := range p.Skipped {
+		if s.Missing {
+			return fmt.Errorf("-expect: expected the whole suite %s, but %s is missing: %s", p.Suite.Name, s.What, s.Reason)
+		}
+	}
+	return nil
+}

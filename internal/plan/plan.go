@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"reflect"
@@ -107,6 +108,25 @@ type Plan struct {
 	// Encoders says which text encoders the runs use and how, one line each,
 	// without those of earlier plans of the configuration.
 	Encoders []string
+}
+
+// Announce writes the data sets' warnings, how texts are encoded, and what of the suite
+// cannot be run. A report uses records of other code all the same.
+func (p *Plan) Announce(w io.Writer, report bool) {
+	for _, d := range p.Data {
+		for _, text := range d.Warnings {
+			fmt.Fprintf(w, "warning: %s\n", text)
+		}
+	}
+	if len(p.Changed) > 0 && !report {
+		fmt.Fprintf(w, "note: uncommitted changes in %s: records that other code made are not used, and these runs are trained again\n", strings.Join(p.Changed, ", "))
+	}
+	for _, line := range p.Encoders {
+		fmt.Fprintf(w, "text encoder %s\n", line)
+	}
+	for _, s := range p.Skipped {
+		fmt.Fprintf(w, "skipped: %s: %s\n", s.What, s.Reason)
+	}
 }
 
 // Skip is something that the suite names but that cannot be run here.

@@ -39,7 +39,7 @@ type Trial struct {
 }
 
 // TunedPath is the file that a search writes: DIR/SUITE.toml.
-func TunedPath(dir string, s Suite) string { return filepath.Join(dir, s.Name+".toml") }
+func TunedPath(dir, suite string) string { return filepath.Join(dir, suite+".toml") }
 
 // trialEpochs is the axis that makes a run a trial.
 const trialEpochs = "train.epochs"

@@ -13,8 +13,16 @@ import (
 	"famebench/internal/atomicfile"
 )
 
-// WriteRun writes the lists of all cases to path as a TREC run, which trec_eval,
-// pytrec_eval, ranx and others read, in the order of the cases. A line is
+// Run holds the lists that a model recommends for the test cases of a data set.
+type Run struct {
+	Tag   string // names the model
+	Data  *datasets.Dataset
+	Cases []datasets.Case
+	Lists [][]int32 // of the cases, best item first
+}
+
+// Write writes the lists to path as a TREC run, which trec_eval, pytrec_eval, ranx and
+// others read, in the order of the cases. A line is
 //
 //	user Q0 item rank score tag
 //
@@ -24,32 +32,32 @@ import (
 // equal, and a whole number is the same in every format that it is read into.
 //
 // Progress, if not nil, is called now and then, in cases.
-func WriteRun(ctx context.Context, path string, d *datasets.Dataset, cases []datasets.Case, lists [][]int32, tag string, progress func(done, total int)) error {
-	if len(lists) != len(cases) {
-		return fmt.Errorf("rank: %s: %d lists for %d cases", path, len(lists), len(cases))
+func (r Run) Write(ctx context.Context, path string, progress func(done, total int)) error {
+	if len(r.Lists) != len(r.Cases) {
+		return fmt.Errorf("rank: %s: %d lists for %d cases", path, len(r.Lists), len(r.Cases))
 	}
-	items := make([]string, len(d.ItemIDs))
-	for v, id := range d.ItemIDs {
+	items := make([]string, len(r.Data.ItemIDs))
+	for v, id := range r.Data.ItemIDs {
 		items[v] = trecField(id)
 	}
-	end := " " + trecField(tag) + "\n"
+	end := " " + trecField(r.Tag) + "\n"
 	err := atomicfile.Write(path, func(w io.Writer) error {
 		var lines []byte
-		for i, c := range cases {
+		for i, c := range r.Cases {
 			if i%1024 == 0 {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
 				if progress != nil {
-					progress(i, len(cases))
+					progress(i, len(r.Cases))
 				}
 			}
-			user := trecField(d.UserIDs[c.User]) + " Q0 "
+			user := trecField(r.Data.UserIDs[c.User]) + " Q0 "
 			lines = lines[:0]
-			for j, v := range lists[i] {
+			for j, v := range r.Lists[i] {
 				lines = append(append(append(lines, user...), items[v]...), ' ')
 				lines = append(strconv.AppendInt(lines, int64(j+1), 10), ' ')
-				lines = append(strconv.AppendInt(lines, int64(len(lists[i])-j), 10), end...)
+				lines = append(strconv.AppendInt(lines, int64(len(r.Lists[i])-j), 10), end...)
 			}
 			if _, err := w.Write(lines); err != nil {
 				return err
@@ -64,7 +72,7 @@ func WriteRun(ctx context.Context, path string, d *datasets.Dataset, cases []dat
 }
 
 // WriteQrels writes the targets of all cases to path as TREC's relevance
-// judgements: lines "user 0 item 1", with the same ids as WriteRun's.
+// judgements: lines "user 0 item 1", with the same ids as Run.Write's.
 func WriteQrels(path string, d *datasets.Dataset, cases []datasets.Case) error {
 	err := atomicfile.Write(path, func(w io.Writer) error {
 		for _, c := range cases {

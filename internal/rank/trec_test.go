@@ -59,7 +59,7 @@ func TestTRECFiles(t *testing.T) {
 	dir := t.TempDir()
 	run, qrels := filepath.Join(dir, "a.run"), filepath.Join(dir, "a.qrels")
 	var told []int
-	err := WriteRun(context.Background(), run, d, cases, [][]int32{{3, 2}, {1, 2, 3}}, "my run", func(done, total int) { told = append(told, done, total) })
+	err := Run{"my run", d, cases, [][]int32{{3, 2}, {1, 2, 3}}}.Write(context.Background(), run, func(done, total int) { told = append(told, done, total) })
 	if err := errors.Join(err, WriteQrels(qrels, d, cases)); err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +84,10 @@ ann Q0 w 3 1 my%20run
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
 	other := filepath.Join(dir, "b.run")
-	if err := WriteRun(cancelled, other, d, cases, make([][]int32, 2), "x", nil); !errors.Is(err, context.Canceled) {
+	if err := (Run{"x", d, cases, make([][]int32, 2)}).Write(cancelled, other, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if err := WriteRun(context.Background(), other, d, cases, make([][]int32, 3), "x", nil); err == nil || !strings.Contains(err.Error(), "3 lists for 2 cases") {
+	if err := (Run{"x", d, cases, make([][]int32, 3)}).Write(context.Background(), other, nil); err == nil || !strings.Contains(err.Error(), "3 lists for 2 cases") {
 		t.Errorf("a list too many: %v", err)
 	}
 	if err := WriteQrels(filepath.Join(dir, "missing", "a.qrels"), d, cases); err == nil || !strings.Contains(err.Error(), "a.qrels") {

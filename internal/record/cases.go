@@ -48,12 +48,6 @@ func (s Store) CasesPath(d Dataset, protocol string) string {
 	return filepath.Join(s.Dir, "datasets", name+casesEnd)
 }
 
-// AllCases are the paths of all stored test cases.
-func (s Store) AllCases() []string {
-	paths, _ := filepath.Glob(filepath.Join(globQuote(s.Dir), "datasets", "*"+casesEnd)) // the pattern is valid
-	return paths
-}
-
 // head names the data set and the split of the cases.
 func (c *Cases) head() string {
 	return fmt.Sprintf("# fingerprint %s\n# split %s\n", c.Dataset.Fingerprint, strings.TrimSpace(c.Protocol+" "+c.Dataset.Split))

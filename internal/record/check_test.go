@@ -36,30 +36,7 @@ func TestForgedRecordsAreRefused(t *testing.T) {
 	if _, err := s.Read(id); err != nil {
 		t.Fatalf("a good one: %v", err)
 	}
-	// A record of a newer build: its spec has a field that counts but that this build does
-	// not know.
-	newer := strings.Replace(readFile(t, s.RecordPath(id)), `"device":"cpu"`, `"device":"cpu","zusatz":1`, 1)
-	var raw struct{ Result struct{ Spec map[string]any } }
-	if err := json.Unmarshal([]byte(newer), &raw); err != nil {
-		t.Fatal(err)
-	}
-	raw.Result.Spec["dataset"] = map[string]any{"name": "", "fingerprint": strings.Repeat("ab", 32)}
-	sum, err := hash(raw.Result.Spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	newID := "beauty-sasrec-s1-" + sum[:8]
-	var whole map[string]any
-	_ = json.Unmarshal([]byte(newer), &whole)
-	whole["id"] = newID
-	whole["result_sha256"], _ = hash(whole["result"])
-	b, _ := json.Marshal(whole)
-	if err := os.WriteFile(s.RecordPath(newID), b, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Read(newID); err != nil {
-		t.Errorf("a newer build's record: %v", err)
-	}
+	testNewerRecord(t, s, readFile(t, s.RecordPath(id)))
 	if _, err := s.Read("../../etc/passwd"); err == nil || !strings.Contains(err.Error(), `"../../etc/passwd"`) {
 		t.Errorf("an id with slashes: %v", err)
 	}
@@ -92,6 +69,34 @@ func TestForgedRecordsAreRefused(t *testing.T) {
 		if _, err := s.Read(id); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), s.RecordPath(id)) {
 			t.Errorf("%s: error %v, want %q and the path", name, err, tt.want)
 		}
+	}
+}
+
+// testNewerRecord reads a record of a newer build: its spec has a field that counts but
+// that this build does not know.
+func testNewerRecord(t *testing.T, s Store, good string) {
+	t.Helper()
+	newer := strings.Replace(good, `"device":"cpu"`, `"device":"cpu","zusatz":1`, 1)
+	var raw struct{ Result struct{ Spec map[string]any } }
+	if err := json.Unmarshal([]byte(newer), &raw); err != nil {
+		t.Fatal(err)
+	}
+	raw.Result.Spec["dataset"] = map[string]any{"name": "", "fingerprint": strings.Repeat("ab", 32)}
+	sum, err := hash(raw.Result.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newID := "beauty-sasrec-s1-" + sum[:8]
+	var whole map[string]any
+	_ = json.Unmarshal([]byte(newer), &whole)
+	whole["id"] = newID
+	whole["result_sha256"], _ = hash(whole["result"])
+	b, _ := json.Marshal(whole)
+	if err := os.WriteFile(s.RecordPath(newID), b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(newID); err != nil {
+		t.Errorf("a newer build's record: %v", err)
 	}
 }
 

@@ -26,10 +26,12 @@ import (
 //	datasets/NAME-HASH.json  statistics of the data
 //	datasets/NAME-HASH.SPLIT.cases.tsv.gz
 //	                         of every test case: how often its target occurs in training, length of the history
-//	aggregates/SUITE.json    what is computed from the above for a suite (not for git)
-//	tables/SUITE.md          tables rendered from the aggregate; also .tex and .csv
+//	summaries/SUITE.json     what is computed from the above for a suite
+//	aggregates/SUITE.json    what its summary was made from (not for git)
+//	tables/SUITE.md          what is rendered from the summary; also .tex and .csv
 //	figures/SUITE/DATASET-KIND.svg, .png
 //	index.html               all suites in one page
+//	custom/NAME/             summary, tables, figures and page of a plan that is no suite's (not for git)
 //	weights/ID.safetensors   best weights (not for git)
 //	state/                   checkpoints and locks (not for git)
 type Store struct {
@@ -40,7 +42,7 @@ type Store struct {
 }
 
 // folders are those that any command that writes may need.
-var folders = []string{"runs", "curves", "pictures", "analysis", "datasets", "aggregates", "tables", "weights", "state"}
+var folders = []string{"runs", "curves", "pictures", "analysis", "datasets", "summaries", "aggregates", "tables", "weights", "state"}
 
 // Paths of the files of a run.
 func (s Store) RecordPath(id string) string   { return filepath.Join(s.Dir, "runs", id+".json") }
@@ -68,8 +70,11 @@ func (s Store) DatasetPath(name, fingerprint string) string {
 	return filepath.Join(s.Dir, "datasets", fmt.Sprintf("%s-%.8s.json", name, fingerprint))
 }
 
-// AggregatePath is the path of the aggregate from which a suite's tables and
-// figures are rendered.
+// SummaryPath is the file of what tables, figures and the page show of a suite, and
+// AggregatePath the file of what that was made from.
+func (s Store) SummaryPath(suite string) string {
+	return filepath.Join(s.SummariesDir(), suite+".json")
+}
 func (s Store) AggregatePath(suite string) string {
 	return filepath.Join(s.Dir, "aggregates", suite+".json")
 }
@@ -79,9 +84,9 @@ func (s Store) TablePath(suite, ext string) string {
 	return filepath.Join(s.Dir, "tables", suite+ext)
 }
 
-// AggregatesDir is the folder of the suites' aggregates, FiguresDir that of a
-// suite's figures, and PagePath the path of the page of all suites.
-func (s Store) AggregatesDir() string          { return filepath.Join(s.Dir, "aggregates") }
+// SummariesDir is the folder of the summaries of all suites, FiguresDir that of the figures
+// of one, and PagePath the page of all suites.
+func (s Store) SummariesDir() string           { return filepath.Join(s.Dir, "summaries") }
 func (s Store) FiguresDir(suite string) string { return filepath.Join(s.Dir, "figures", suite) }
 func (s Store) PagePath() string               { return filepath.Join(s.Dir, "index.html") }
 

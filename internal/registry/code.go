@@ -65,7 +65,7 @@ func (e Entry) Code() (code.Version, error) {
 	if err != nil || len(roots) == 0 {
 		// A model of another package, whose sources are not embedded: any change of
 		// the program counts.
-		if v, err = programVersion(); err != nil {
+		if v, err = ProgramVersion(); err != nil {
 			return v, err
 		}
 	}
@@ -86,8 +86,8 @@ func versionsOf(modules []string) []string {
 	return out
 }
 
-// programVersion is the hash of the running program.
-func programVersion() (code.Version, error) {
+// ProgramVersion is the hash of the running program.
+func ProgramVersion() (code.Version, error) {
 	path, err := os.Executable()
 	if err != nil {
 		return code.Version{}, err

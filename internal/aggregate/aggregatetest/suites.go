@@ -65,7 +65,7 @@ var (
 )
 
 func comparison() *aggregate.Suite {
-	s := &aggregate.Suite{Name: "full", Summary: "every model of the papers, mean and spread of three seeds", Key: "made up",
+	s := &aggregate.Suite{Name: "full", Summary: "every model of the papers, mean and spread of three seeds",
 		Datasets: []datasets.Stats{
 			{Name: "beauty", Users: 22363, Items: 12101, Interactions: 198502, Density: .000734, AvgLength: 8.88, MedianLength: 6, MaxLength: 204,
 				Fingerprint: "9c1a957d4ee50bd6f0cf2350fd1759e1e06b2b0484232fdbe0f13f458f408c9d"},
@@ -105,7 +105,7 @@ func comparison() *aggregate.Suite {
 }
 
 func sweep() *aggregate.Suite {
-	s := &aggregate.Suite{Name: "sweep", Summary: "FAME's heads and experts", Key: "made up", Axes: []string{"fame.heads", "fame.experts"},
+	s := &aggregate.Suite{Name: "sweep", Summary: "FAME's heads and experts", Axes: []string{"fame.heads", "fame.experts"},
 		Datasets: comparison().Datasets[:1]}
 	models := []model{compared[2]}
 	for _, heads := range []int{1, 2, 4, 8, 16} {
@@ -129,7 +129,7 @@ func sweep() *aggregate.Suite {
 }
 
 func tune() *aggregate.Suite {
-	s := &aggregate.Suite{Name: "tune", Summary: "SASRec's learning rate and loss, one at a time", Key: "made up",
+	s := &aggregate.Suite{Name: "tune", Summary: "SASRec's learning rate and loss, one at a time",
 		Axes: []string{"train.learning_rate", "train.loss"}, Datasets: comparison().Datasets[:1]}
 	var models []model
 	add := func(rate float64, loss string, removed float64) {
@@ -151,7 +151,7 @@ func tune() *aggregate.Suite {
 }
 
 func texts() *aggregate.Suite {
-	s := &aggregate.Suite{Name: "pretrain", Summary: "FAME+ and its parts", Key: "made up", Datasets: comparison().Datasets[:1]}
+	s := &aggregate.Suite{Name: "pretrain", Summary: "FAME+ and its parts", Datasets: comparison().Datasets[:1]}
 	plus, frozen := compared[6], compared[6]
 	plus.name, plus.removed = "fame-plus", .0601
 	frozen.name, frozen.removed = "fame-plus-frozen", .0533

@@ -1,4 +1,6 @@
-package main
+// Package process gives the command its standard streams, and on Linux watches it for
+// running out of memory.
+package process
 
 // extern int bench_stderr, bench_stdout_closed;
 import "C"
@@ -9,18 +11,18 @@ import (
 	"syscall"
 )
 
-// standardError is where messages go. A process that is watched for running out of memory,
+// Stderr is where messages go. A process that is watched for running out of memory,
 // see memory_linux.c, has another descriptor for them than Go's runtime.
-func standardError() *os.File {
+func Stderr() *os.File {
 	if C.bench_stderr == 2 {
 		return os.Stderr
 	}
 	return os.NewFile(uintptr(C.bench_stderr), os.Stderr.Name())
 }
 
-// standardOutput is where tables go. Every write to one that was closed before the process
+// Stdout is where tables go. Every write to one that was closed before the process
 // began fails.
-func standardOutput() io.Writer {
+func Stdout() io.Writer {
 	if C.bench_stdout_closed == 0 {
 		return os.Stdout
 	}

@@ -1,0 +1,247 @@
+package aggregate
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"famebench/internal/record"
+)
+
+// Older says which data sets of a plan are shown from records of older versions of the
+// code. After a version was raised, a table stays as it is until all of its runs have been
+// made again, and no table mixes versions.
+type Older map[string]older // by data set
+
+// older are the versions that the records of a data set have.
+type older struct {
+	versions map[string]versions // by model
+	note     string
+}
+
+// versions are those of one model's records.
+type versions struct {
+	record.Versions
+	pretrain int // 0: not initialised from texts
+}
+
+func versionsOf(s record.Spec) versions {
+	v := versions{Versions: s.Versions}
+	if s.Start != nil {
+		v.pretrain = s.Start.Version
+	}
+	return v
+}
+
+// newer compares two models' versions in the order in which tables are chosen by them.
+func (v versions) newer(w versions) int {
+	return cmp.Or(cmp.Compare(v.Train, w.Train), cmp.Compare(v.Rank, w.Rank), cmp.Compare(v.pretrain, w.pretrain), cmp.Compare(v.Model, w.Model))
+}
+
+// OlderVersions finds the data sets for which older records cover planned runs that no
+// record of the plan's versions covers.
+func OlderVersions(planned []Planned, stored []*record.Record) (Older, error) {
+	place := map[string]int{} // in the plan, by what a record of any version shares with it
+	for i, p := range planned {
+		key, err := ofAnyVersion(p.Spec).Question()
+		if err != nil {
+			return nil, err
+		}
+		place[key] = i
+	}
+	sets := map[string]*coverage{}
+	for _, r := range stored {
+		key, err := ofAnyVersion(r.Result.Spec).Question()
+		if err != nil {
+			return nil, err
+		}
+		i, ok := place[key]
+		if !ok {
+			continue
+		}
+		name := planned[i].Spec.Dataset.Name
+		if sets[name] == nil {
+			sets[name] = newCoverage()
+		}
+		sets[name].add(i, planned[i].Spec, r.Result.Spec)
+	}
+	out := Older{}
+	for name, c := range sets {
+		ours := map[int]record.Spec{}
+		for i, p := range planned {
+			if p.Spec.Dataset.Name == name {
+				ours[i] = p.Spec
+			}
+		}
+		if o, ok := c.choose(ours); ok {
+			out[name] = o
+		}
+	}
+	return out, nil
+}
+
+func ofAnyVersion(s record.Spec) record.Spec {
+	s.Versions = record.Versions{}
+	if s.Start != nil {
+		start := *s.Start
+		start.Version = 0
+		s.Start = &start
+	}
+	return s
+}
+
+// Show gives a planned run the versions of the records that are shown.
+func (o Older) Show(s record.Spec) record.Spec {
+	v, ok := o[s.Dataset.Name].versions[s.Model]
+	if !ok {
+		return s
+	}
+	s.Versions = v.Versions
+	if s.Start != nil {
+		start := *s.Start
+		start.Version = v.pretrain
+		s.Start = &start
+	}
+	return s
+}
+
+// Notes has the line of each table that says which versions made it.
+func (o Older) Notes() map[string]string {
+	out := map[string]string{}
+	for name, s := range o {
+		out[name] = s.note
+	}
+	return out
+}
+
+// code names the versions that all trained models of a table share. Models that are not
+// trained have no training version.
+type code struct{ train, rank int }
+
+// coverage says which planned runs of a data set have records, by version.
+type coverage struct {
+	current map[int]bool // of the plan's versions
+	by      map[code]map[string]map[versions]map[int]bool
+	floors  []covered // of models that are not trained, which go with any training version
+}
+
+// covered is a record of a planned run.
+type covered struct {
+	run     int
+	model   string
+	version versions
+}
+
+func newCoverage() *coverage {
+	return &coverage{current: map[int]bool{}, by: map[code]map[string]map[versions]map[int]bool{}}
+}
+
+func (c *coverage) add(i int, planned, recorded record.Spec) {
+	r := covered{i, recorded.Model, versionsOf(recorded)}
+	if r.version == versionsOf(planned) {
+		c.current[i] = true
+	}
+	if recorded.Floor {
+		c.floors = append(c.floors, r)
+		return
+	}
+	c.put(code{r.version.Train, r.version.Rank}, r)
+}
+
+func (c *coverage) put(k code, r covered) {
+	if c.by[k] == nil {
+		c.by[k] = map[string]map[versions]map[int]bool{}
+	}
+	if c.by[k][r.model] == nil {
+		c.by[k][r.model] = map[versions]map[int]bool{}
+	}
+	if c.by[k][r.model][r.version] == nil {
+		c.by[k][r.model][r.version] = map[int]bool{}
+	}
+	c.by[k][r.model][r.version][r.run] = true
+}
+
+// choose returns the older versions that are shown; not ok if they are the plan's.
+func (c *coverage) choose(planned map[int]record.Spec) (o older, ok bool) {
+	if len(c.by) == 0 { // nothing is trained: the ranking version alone decides
+		for _, f := range c.floors {
+			c.put(code{0, f.version.Rank}, f)
+		}
+	}
+	for k := range c.by {
+		for _, f := range c.floors {
+			if f.version.Rank == k.rank {
+				c.put(k, f)
+			}
+		}
+	}
+	most := 0
+	var best code
+	whole := true // the plan's versions cover all that any version covers
+	for _, k := range slices.SortedFunc(maps.Keys(c.by), func(a, b code) int {
+		return cmp.Or(cmp.Compare(b.train, a.train), cmp.Compare(b.rank, a.rank))
+	}) {
+		covered := 0
+		for _, byVersion := range c.by[k] {
+			_, runs := widest(byVersion)
+			covered += len(runs)
+			for _, runs := range byVersion {
+				for i := range runs {
+					whole = whole && c.current[i]
+				}
+			}
+		}
+		if covered > most {
+			most, best = covered, k
+		}
+	}
+	if whole {
+		return older{}, false
+	}
+	o.versions = map[string]versions{}
+	for model, byVersion := range c.by[best] {
+		o.versions[model], _ = widest(byVersion)
+	}
+	o.note = c.note(planned, o.versions)
+	return o, true
+}
+
+// widest returns the versions of a model that cover most runs, the newest of several.
+func widest(byVersion map[versions]map[int]bool) (best versions, runs map[int]bool) {
+	for v, covered := range byVersion {
+		if len(covered) > len(runs) || len(covered) == len(runs) && v.newer(best) > 0 {
+			best, runs = v, covered
+		}
+	}
+	return best, runs
+}
+
+// note names the versions that differ from the plan's.
+func (c *coverage) note(planned map[int]record.Spec, shown map[string]versions) string {
+	var differ []string
+	runs, again := 0, 0
+	for _, i := range slices.Sorted(maps.Keys(planned)) {
+		spec := planned[i]
+		was, ok := shown[spec.Model]
+		if !ok {
+			continue
+		}
+		runs++
+		if c.current[i] {
+			again++
+		}
+		now := versionsOf(spec)
+		for _, part := range []struct {
+			of      string
+			was, is int
+		}{{"training", was.Train, now.Train}, {"ranking", was.Rank, now.Rank}, {"pre-training", was.pretrain, now.pretrain}, {spec.Model, was.Model, now.Model}} {
+			if part.was != part.is {
+				differ = appendNew(differ, fmt.Sprintf("%s version %d, now %d", part.of, part.was, part.is))
+			}
+		}
+	}
+	return fmt.Sprintf("made by older code (%s); the table stays as it is until its suite has been run again: %d of %d runs so far",
+		strings.Join(differ, "; "), again, runs)
+}

@@ -1,0 +1,157 @@
+package launch
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"famebench/internal/escape"
+	"famebench/internal/plan"
+	"famebench/internal/record"
+	"famebench/internal/registry"
+)
+
+// Remaining is what is left to do of a plan.
+type Remaining struct {
+	Runs    int
+	Unknown int // runs of which no record says how long they take
+	Time    time.Duration
+	Each    []time.Duration // of every run of the plan; 0: done or unknown
+	states  []plan.State    // of every run of the plan
+}
+
+// Remaining looks up what is left to do of a plan.
+func (r *Runner) Remaining(todo *plan.Plan) (Remaining, error) {
+	left := Remaining{Each: make([]time.Duration, len(todo.Runs)), states: make([]plan.State, len(todo.Runs))}
+	if todo.Suite.Kind == plan.KindCost { // measured again each time
+		for i := range left.states {
+			left.states[i].Status = plan.StateToRun
+		}
+		return left, nil
+	}
+	e, err := NewEstimator(r.Store, registry.Models)
+	if err != nil {
+		return left, err
+	}
+	for i, one := range todo.Runs {
+		st, err := one.State(r.Store)
+		if err != nil {
+			return left, err
+		}
+		left.states[i] = st
+		if st.Status == plan.StateDone || st.Status == plan.StateTime || st.Status == plan.StateFailed && !r.Retry {
+			continue
+		}
+		left.Runs++
+		d, ok := e.Of(todo, one)
+		if !ok {
+			left.Unknown++
+		}
+		left.Each[i] = d
+		left.Time += d / time.Duration(r.Jobs)
+	}
+	return left, nil
+}
+
+func (r Remaining) String() string {
+	text := fmt.Sprintf("%d runs to do", r.Runs)
+	if r.Time > 0 {
+		text += fmt.Sprintf(", about %v by the records of earlier ones", max(r.Time.Round(time.Minute), time.Minute))
+	}
+	if r.Unknown > 0 {
+		text += fmt.Sprintf(" (no record says how long %d of them take)", r.Unknown)
+	}
+	return text
+}
+
+// Preview is a plan and what is left to do of it, as -dry-run shows it.
+type Preview struct {
+	Suite   string       `json:"suite"`
+	Out     string       `json:"out"`
+	Runs    []PreviewRun `json:"runs"`
+	Skipped []plan.Skip  `json:"skipped,omitempty"`
+	left    Remaining
+}
+
+// PreviewRun is a run of a preview.
+type PreviewRun struct {
+	ID      string  `json:"id"`
+	At      string  `json:"at,omitempty"`
+	Dataset string  `json:"dataset"`
+	Model   string  `json:"model"`
+	Seed    int64   `json:"seed"`
+	Device  string  `json:"device"`
+	Threads int     `json:"threads"`
+	State   string  `json:"state"`
+	Comment string  `json:"comment,omitempty"`
+	Seconds float64 `json:"expected_s,omitempty"` // by the records of earlier runs
+}
+
+// Preview says what would be done of a plan.
+func (r *Runner) Preview(todo *plan.Plan) (Preview, error) {
+	p := Preview{Suite: todo.Suite.Name, Out: r.Store.Dir, Runs: []PreviewRun{}, Skipped: todo.Skipped}
+	var err error
+	if p.left, err = r.Remaining(todo); err != nil {
+		return p, err
+	}
+	for i, one := range todo.Runs {
+		s, st := one.Job.Spec, p.left.states[i]
+		p.Runs = append(p.Runs, PreviewRun{one.ID, one.At, s.Dataset.Name, s.Model, s.Seed, s.Device, s.Threads, st.Status, st.Comment, p.left.Each[i].Seconds()})
+	}
+	return p, nil
+}
+
+// Write writes a preview for people.
+func (p Preview) Write(to io.Writer, device string, threads int) error {
+	var text bytes.Buffer
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	done := 0
+	for _, r := range p.Runs {
+		if r.State == plan.StateDone {
+			done++
+		}
+		state, expected := r.State, ""
+		if r.Comment != "" {
+			state += " (" + r.Comment + ")"
+		}
+		if r.Seconds > 0 {
+			expected = "about " + time.Duration(r.Seconds*float64(time.Second)).Round(time.Second).String()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, escape.Line(r.At), escape.Line(state), expected)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintln(to, strings.TrimRight(line, " \n"))
+	}
+	fmt.Fprintf(to, "suite %s: %d runs, %d done already; device %s, threads %d; results in %s\n",
+		p.Suite, len(p.Runs), done, device, threads, escape.Line(p.Out))
+	if p.left.Runs > 0 {
+		fmt.Fprintln(to, p.left)
+	}
+	return nil
+}
+
+// WriteFailures writes which runs were not done and why, with the last lines of standard
+// error of those that failed.
+func WriteFailures(w io.Writer, store record.Store, outcomes []Outcome) {
+	for _, o := range outcomes {
+		switch o.Status {
+		case OutcomeEnvironment:
+			fmt.Fprintf(w, "not done: %s: %s\n", o.Run.ID, o.Reason)
+		case OutcomeFailed:
+			fmt.Fprintf(w, "failed: %s: %s\n", o.Run.ID, o.Reason)
+			if f, err := store.ReadFailure(o.Run.ID); err == nil && f != nil && f.Stderr != "" {
+				fmt.Fprintf(w, "  its last lines (all in %s):\n", store.FailurePath(o.Run.ID))
+				lines := strings.Split(strings.TrimSpace(f.Stderr), "\n")
+				for _, line := range lines[max(0, len(lines)-5):] {
+					fmt.Fprintf(w, "  | %s\n", line)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"famebench/internal/record"
+	"famebench/internal/registry"
+)
+
+// Identity identifies the plan behind a suite's tables. The device, the number of threads,
+// paths, and versions of the code are no part of it.
+type Identity struct {
+	// Asked is a hash of what the suite asks for. No data are needed to compute it, so
+	// that it is the same on every machine.
+	Asked string `json:"asked"`
+	// Inputs are hashes of what the plan's runs read: of data sets, as "beauty", and of
+	// texts, labels and encoder, as "the texts of fame-plus on beauty". An input that is
+	// missing here has none.
+	Inputs map[string]string `json:"inputs"`
+}
+
+// asked is everything in a suite that decides what its tables are about.
+type asked struct {
+	Suite Suite
+	Runs  []askedRun
+}
+
+// askedRun is a run without its seed, before data are opened.
+type askedRun struct {
+	Dataset       string
+	Data          record.Settings
+	Model, At     string
+	Params, Train record.Settings
+	Pretrain      record.Settings
+	TimeLimit     json.RawMessage // in no id, but a run that it stops is in no table
+	Refused       bool            // the model takes no such settings
+}
+
+// pathKeys are the settings of a data set that only say where its files are: which data
+// they hold is an input.
+var pathKeys = []string{"path", "items", "attributes"}
+
+// Asked is the hash of what a suite asks for, see Identity.
+func (c *Config) Asked(s Suite) (string, error) {
+	c, err := c.withTuned(s)
+	if err != nil {
+		return "", err
+	}
+	a := asked{Suite: s}
+	// Which file the values and the expectations are in makes no difference to the runs.
+	a.Suite.Tuned, a.Suite.Expected = "", ""
+	for _, name := range s.Datasets {
+		dc, err := c.Dataset(name)
+		if err != nil {
+			return "", err
+		}
+		data, err := datasetSpec(name, dc, "")
+		if err != nil {
+			return "", err
+		}
+		for _, key := range pathKeys {
+			delete(data.Config, key)
+		}
+		for _, model := range s.Models {
+			e, _ := registry.Find(c.registry, model)
+			points := []point{{}}
+			if s.Kind != KindTune { // a search samples its trials; the axes are in the suite
+				points = c.points(s, e)
+			}
+			for _, at := range points {
+				r, err := c.askedRun(s, e, name, at)
+				if err != nil {
+					return "", err
+				}
+				r.Data = data.Config
+				a.Runs = append(a.Runs, r)
+			}
+		}
+	}
+	return hashOf(a)
+}
+
+// askedRun gives the settings of a model on a data set at a point of the axes.
+func (c *Config) askedRun(s Suite, e registry.Entry, dataset string, at point) (askedRun, error) {
+	r := askedRun{Dataset: dataset, Model: e.Name, At: at.String()}
+	here, err := c.at(s, e, at)
+	if err != nil {
+		return r, err
+	}
+	job := Job{Kind: s.Kind}
+	job.Spec.Dataset.Name = dataset
+	err = here.fill(&job, e, dataset, s.Name)
+	if err == nil && e.Text {
+		_, err = here.fillStartSettings(&job.Spec, e, s.Name)
+	}
+	if errors.As(err, &invalidError{}) {
+		r.Refused, err = true, nil
+	}
+	r.Params, r.Train, r.TimeLimit = job.Spec.Params, job.Spec.Train, job.Local["time_limit"]
+	if job.Spec.Start != nil {
+		r.Pretrain = job.Spec.Start.Settings
+	}
+	return r, err
+}
+
+// Identity returns the identity of a plan whose suite asks for what has the hash asked.
+func (p *Plan) Identity(asked string) (Identity, error) {
+	read := map[string][]string{} // by the name of an input: what runs say of it
+	for _, r := range p.Runs {
+		s := r.Job.Spec
+		read[s.Dataset.Name] = []string{s.Dataset.Fingerprint, s.Dataset.Split}
+		if s.Start == nil {
+			continue
+		}
+		what := TextsOf(s.Model, s.Dataset.Name)
+		for _, sum := range []string{s.Start.Texts, s.Start.Facets, s.Start.Encoder} {
+			if sum != "" && !slices.Contains(read[what], sum) { // each point of an axis may have its own
+				read[what] = append(read[what], sum)
+			}
+		}
+	}
+	id := Identity{Asked: asked, Inputs: map[string]string{}}
+	for name, sums := range read {
+		sum, err := hashOf(sums)
+		if err != nil {
+			return id, err
+		}
+		id.Inputs[name] = sum[:16]
+	}
+	return id, nil
+}
+
+// TextsOf is the name of an input: what a model on a data set is initialised from.
+func TextsOf(model, dataset string) string {
+	return fmt.Sprintf("the texts of %s on %s", model, dataset)
+}
+
+// Hash is the identity in eight hexadecimal digits, for a name.
+func (id Identity) Hash() (string, error) {
+	sum, err := hashOf(id)
+	if err != nil {
+		return "", err
+	}
+	return sum[:8], nil
+}
+
+// hashOf is the SHA-256 of the canonical JSON of v.
+func hashOf(v any) (string, error) {
+	b, err := record.Canonical(v)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}

@@ -1,0 +1,75 @@
+package plan
+
+import (
+	"path/filepath"
+	"testing"
+
+	"famebench/internal/registry"
+	"famebench/internal/tinytest"
+)
+
+// What a suite asks for depends neither on data nor on where it is computed, and on
+// everything else.
+func TestAsked(t *testing.T) {
+	config := `
+[datasets.mine]
+format = "csv"
+path = "not-here.csv"
+columns = { user = "u", item = "i" }
+[suites.s]
+summary = "a"
+models = ["popularity", "sasrec"]
+datasets = ["mine"]
+[suites.s.axes]
+dropout = [0.1, 0.2]
+[suites.search]
+kind = "tune"
+models = ["sasrec"]
+datasets = ["mine"]
+[suites.search.axes]
+dropout = [0.1, 0.2]
+`
+	dir := tinytest.Folder(t, config)
+	asked := func(suite string, sets ...string) string {
+		t.Helper()
+		c, err := Load(filepath.Join(dir, FileName), sets, registry.Models)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.Suite(suite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash, err := c.Asked(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hash
+	}
+	for set, same := range map[string]bool{
+		"datasets.mine.path=elsewhere.csv":    true,
+		"datasets.mine.unpack_limit=9":        true,
+		"train.checkpoint_every=5":            true,
+		"train.epochs=200":                    true, // the default
+		"suites.s.kind=ci":                    false,
+		"suites.s.summary=b":                  false,
+		"suites.s.seeds=[0,1]":                false,
+		"suites.s.models=[\"sasrec\"]":        false,
+		"suites.s.axes.dropout=[0.1]":         false,
+		"suites.s.grid=true":                  false,
+		"suites.s.train.epochs=3":             false,
+		"sasrec.dropout=0.3":                  false,
+		"train.time_limit=5":                  false,
+		"datasets.mine.max_users=3":           false,
+		"models.sasrec.datasets.mine.heads=4": false,
+	} {
+		if got := asked("s", set) == asked("s"); got != same {
+			t.Errorf("%s: the same plan: %v, want %v", set, got, same)
+		}
+	}
+	for _, set := range []string{"search.trials=3", "search.trial_epochs=2", "search.finalists=1", "search.seeds=[1]", "search.axes.dropout=[0.3]", "sasrec.heads=1", "search.grid=false"} {
+		if asked("search", set) == asked("search") {
+			t.Errorf("%s makes no other search", set)
+		}
+	}
+}
