@@ -64,6 +64,8 @@ for precision in float32 bfloat16; do
 	# RecBole's share of masks, for more of them a sequence would make ours look faster.
 	.bin/bench -suite cost -out "$work/$precision" -threads "$threads" -set bert4rec.train.mask_ratio=0.2 \
 		-set train.precision=$precision
+	# With -set it is not the whole suite, so its outputs have a folder of their own.
+	mv "$work/$precision"/custom/cost-*/cost.json "$work/$precision/cost.json"
 done
 echo '== peers again'
 peers
