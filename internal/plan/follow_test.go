@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"famebench/internal/record"
 	"famebench/internal/registry"
 	"famebench/internal/tinytest"
 	"famebench/internal/train"
@@ -281,8 +282,10 @@ func TestPoolingOfTheFolderInTheID(t *testing.T) {
 		for _, key := range slices.Sorted(maps.Keys(r.Job.Spec.Start.Settings)) {
 			keys = append(keys, key+"="+string(r.Job.Spec.Start.Settings[key]))
 		}
-		spec := r.Job.Spec
-		spec.Threads = 1 // as the specs of older versions had
+		spec := r.Job.Spec // with the thread count and the versions of that commit
+		spec.Threads, spec.Versions = 1, record.Versions{Model: 1, Train: 2, Rank: 1}
+		start := *spec.Start
+		start.Version, spec.Start = 1, &start
 		id, err := spec.ID()
 		if err != nil {
 			t.Fatal(err)

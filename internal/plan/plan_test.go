@@ -21,16 +21,16 @@ func TestPlan(t *testing.T) {
 		sets  []string
 		want  string
 	}{
-		{"quick", nil, "tiny-popularity-s0-e43d3b2b tiny-markov-s0-281b1f42"},
-		{"neural", nil, "tiny-sasrec-s0-c1e01d12 tiny-sasrec-s1-8b0284c6"},
-		{"neural", []string{"suites.neural.seeds=[1]"}, "tiny-sasrec-s1-8b0284c6"},
+		{"quick", nil, "tiny-popularity-s0-bb64152b tiny-markov-s0-024a77f3"},
+		{"neural", nil, "tiny-sasrec-s0-8f3ad67e tiny-sasrec-s1-788da552"},
+		{"neural", []string{"suites.neural.seeds=[1]"}, "tiny-sasrec-s1-788da552"},
 		// When a run stops or saves does not change what it computes.
-		{"neural", []string{"train.time_limit=9", "train.checkpoint_every=5"}, "tiny-sasrec-s0-c1e01d12 tiny-sasrec-s1-8b0284c6"},
+		{"neural", []string{"train.time_limit=9", "train.checkpoint_every=5"}, "tiny-sasrec-s0-8f3ad67e tiny-sasrec-s1-788da552"},
 		// A value that is set to the default is the default.
-		{"neural", []string{"sasrec.heads=2", "train.patience=10"}, "tiny-sasrec-s0-c1e01d12 tiny-sasrec-s1-8b0284c6"},
+		{"neural", []string{"sasrec.heads=2", "train.patience=10"}, "tiny-sasrec-s0-8f3ad67e tiny-sasrec-s1-788da552"},
 		// A non-neural baseline has one seed, because it uses no random
 		// numbers.
-		{"quick", []string{"suites.quick.seeds=[3, 4]", "suites.quick.models=[\"popularity\"]"}, "tiny-popularity-s3-9d6e0fd9"},
+		{"quick", []string{"suites.quick.seeds=[3, 4]", "suites.quick.models=[\"popularity\"]"}, "tiny-popularity-s3-aaf2cf07"},
 	} {
 		p, _ := planTiny(t, dir, tt.suite, tt.sets...)
 		var ids []string

@@ -80,7 +80,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		}
 		seconds := r.Seconds - r.EvalSeconds
 		c.TargetsPerSecond = train.PerSecond(r.Targets, seconds)
-		if err := measureLoss(c, team, before, seconds, model); err != nil {
+		if err := measureLoss(c, team, before, seconds, model, t.Precision == train.BFloat16); err != nil {
 			return err
 		}
 		return measureRanking(ctx, c, train.NewScorer(model, split.Data.NumItems, t.MaxLen), split, out)
@@ -91,7 +91,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 // measureLoss fills in the speed of the loss since `before`, its share of the seconds of
 // training, and how fast the machine multiplies matrices of its sizes: those of one thread
 // in a step.
-func measureLoss(c *record.Cost, team *torch.Team, before torch.Work, seconds float64, model *train.Replicas) error {
+func measureLoss(c *record.Cost, team *torch.Team, before torch.Work, seconds float64, model *train.Replicas, bfloat16 bool) error {
 	work := team.LossWork()
 	work.FLOP -= before.FLOP
 	work.Seconds -= before.Seconds
@@ -103,7 +103,7 @@ func measureLoss(c *record.Cost, team *torch.Team, before torch.Work, seconds fl
 	table := model.Params().Get(itemTable).Shape() // [V+1, d]
 	rows := max(1, int64(c.BatchTargets/team.Size()))
 	var err error
-	c.ProductGFLOPS, err = team.ProductRate(rows, table[0], table[1], false)
+	c.ProductGFLOPS, err = team.ProductRate(rows, table[0], table[1], bfloat16)
 	return err
 }
 

@@ -147,8 +147,8 @@ func TestLazyAdam(t *testing.T) {
 					few := 200 * width // of the rows: the last one is compared below
 					want := textbook(begin[:few], dropLast(all, width), width, lr)
 					last := textbook(begin[SparseFrom*width:], onlyLast(all, width), width, lr)
-					compare(t, "rows", got[:few], want)
-					compare(t, "last row", got[SparseFrom*width:], last)
+					sameFloats(t, "rows", got[:few], want)
+					sameFloats(t, "last row", got[SparseFrom*width:], last)
 					if !slices.Equal(got[few:SparseFrom*width], begin[few:SparseFrom*width]) {
 						t.Error("rows that were never read have moved")
 					}
@@ -159,7 +159,7 @@ func TestLazyAdam(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, what string, got []float32, want []float64) {
+func sameFloats(t *testing.T, what string, got []float32, want []float64) {
 	t.Helper()
 	for i := range want {
 		if math.Abs(float64(got[i])-want[i]) > 2e-6 { // the parameters move by about 1
