@@ -114,11 +114,12 @@ func ReadStats(path, name, fingerprint string) (datasets.Stats, error) {
 }
 
 // recordedStart completes the initialisation of a spec, for which a file is missing,
-// from a record of the same data and pre-training settings. Without such a record it
-// returns the original error.
+// from a record of the same data and pre-training settings, whatever the version of its
+// code: the version does not change what is in the files. Without such a record it returns
+// the original error.
 func (o Options) recordedStart(spec *record.Spec, missing error) error {
 	found, err := o.lastRecorded(func(s record.Spec) bool {
-		return s.Start != nil && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Start.Version == spec.Start.Version && s.Start.Settings.Equal(spec.Start.Settings)
+		return s.Start != nil && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Start.Settings.Equal(spec.Start.Settings)
 	})
 	if err != nil {
 		return err
@@ -126,7 +127,8 @@ func (o Options) recordedStart(spec *record.Spec, missing error) error {
 	if found == nil {
 		return missing
 	}
-	spec.Start = found.Start
+	start := *found.Start
+	start.Version, spec.Start = spec.Start.Version, &start
 	return nil
 }
 
