@@ -225,7 +225,7 @@ func (b *bench) trec(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.Result.Spec.Untested {
+	if r.Result.Spec.ValidationOnly {
 		return usageError{fmt.Errorf("-trec: %s is a trial of a search, which ranks no test items: run the suite with what the search chose", r.ID)}
 	}
 	p := newProgress(b.stderr, b.store, make([]time.Duration, 1), 1)

@@ -112,7 +112,7 @@ func (p *progress) outcome(one plan.Run) string {
 	if err != nil { // a measurement of cost has none
 		return ""
 	}
-	if one.Job.Spec.Untested {
+	if one.Job.Spec.ValidationOnly {
 		return fmt.Sprintf(", validation %s %.4f", rank.Deciding, r.Result.BestValidation()[rank.Deciding])
 	}
 	return fmt.Sprintf(", %s %.4f removed, %.4f kept", rank.Deciding, r.Result.Test.Removed[rank.Deciding], r.Result.Test.Kept[rank.Deciding])

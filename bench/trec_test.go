@@ -321,7 +321,7 @@ func TestTRECRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trial.Result.Spec.Untested = true
+	trial.Result.Spec.ValidationOnly = true
 	if err := store.Write(trial); err != nil {
 		t.Fatal(err)
 	}

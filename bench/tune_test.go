@@ -157,7 +157,7 @@ func checkChosen(t *testing.T, dir, model string, trials []record.Trial) {
 			t.Fatal(err)
 		}
 		// The same training, and the test items ranked.
-		found = found || !r.Result.Spec.Untested && len(r.Result.Curve) == len(final.Result.Curve) && r.Result.Curve[0].Loss == final.Result.Curve[0].Loss
+		found = found || !r.Result.Spec.ValidationOnly && len(r.Result.Curve) == len(final.Result.Curve) && r.Result.Curve[0].Loss == final.Result.Curve[0].Loss
 	}
 	if !found {
 		t.Errorf("%s: no run of the suite tuned has the chosen settings", model)

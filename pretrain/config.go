@@ -35,7 +35,7 @@ const (
 	ExtraDropout = "dropout" // heads after the F-th learn to tell items apart: an item's only positive is itself under another dropout mask
 )
 
-// Config is the part of the [pretrain] section that Train needs; StartConfig is all of it.
+// Config is the part of the [pretrain] section that Train needs; InitConfig is all of it.
 type Config struct {
 	Start          string  `toml:"start" json:"start"`                     // of the item table: "contrast", "one-facet", "pca" or "random"; default "contrast"
 	Scale          float64 `toml:"scale" json:"scale"`                     // norm of a row, as a multiple of the expected norm of a randomly initialised one; default 1

@@ -13,9 +13,9 @@ import (
 	"famebench/internal/record"
 )
 
-// StartConfig is the [pretrain] section of a configuration: how the item table of
+// InitConfig is the [pretrain] section of a configuration: how the item table of
 // a model such as fame-plus is initialised from the items' texts.
-type StartConfig struct {
+type InitConfig struct {
 	Config
 	TextConfig
 	Heads     int      `toml:"heads" json:"heads"`                     // that are trained, each for an equal part of a row; 0: as many as the model has
@@ -28,27 +28,27 @@ type StartConfig struct {
 	Encoder   string   `toml:"encoder" json:"-"`                       // folder of the text encoder; "": where scripts/fetch-encoder.sh puts it. Its fingerprint is part of the id
 }
 
-// StartDefaults are the settings of a configuration that sets none.
-func StartDefaults() StartConfig {
-	return StartConfig{Config: Defaults(), TextConfig: TextDefaults(), Facets: []string{}, MaxTokens: 128, Untrained: AsTrained}
+// InitDefaults are the settings of a configuration that sets none.
+func InitDefaults() InitConfig {
+	return InitConfig{Config: Defaults(), TextConfig: TextDefaults(), Facets: []string{}, MaxTokens: 128, Untrained: AsTrained}
 }
 
-// SpecStart are the settings of a spec that names none. A spec always says how texts
+// SpecInit are the settings of a spec that names none. A spec always says how texts
 // are pooled. It leaves out the mean, because older specs did not name it.
-func SpecStart() StartConfig {
-	s := StartDefaults()
+func SpecInit() InitConfig {
+	s := InitDefaults()
 	s.Pooling = string(bert.MeanPooling)
 	return s
 }
 
 // Validate checks the settings together.
-func (s StartConfig) Validate() error {
+func (s InitConfig) Validate() error {
 	return errors.Join(s.Config.Validate(), s.TextConfig.Validate(), s.validate())
 }
 
-// validate checks the settings that StartConfig adds to those of the texts and of the
+// validate checks the settings that InitConfig adds to those of the texts and of the
 // contrast.
-func (s StartConfig) validate() error {
+func (s InitConfig) validate() error {
 	switch {
 	case s.Untrained != AsTrained && s.Untrained != Neighbours:
 		return fmt.Errorf("untrained_items = %q, expected %q or %q", s.Untrained, AsTrained, Neighbours)
@@ -71,8 +71,8 @@ func (s StartConfig) validate() error {
 }
 
 // Settings returns the settings that a spec names.
-func (s StartConfig) Settings() (record.Settings, error) {
-	defaults := SpecStart()
+func (s InitConfig) Settings() (record.Settings, error) {
+	defaults := SpecInit()
 	diff, err := record.Diff(&defaults, &s)
 	maps.DeleteFunc(diff, func(key string, _ json.RawMessage) bool { return s.Ignores(key) })
 	return diff, err
@@ -83,15 +83,15 @@ func (s StartConfig) Settings() (record.Settings, error) {
 var Gone = []string{"alternate"}
 
 // FromSpec gives the settings of which a spec names some.
-func FromSpec(named record.Settings) (StartConfig, error) {
-	s := SpecStart()
+func FromSpec(named record.Settings) (InitConfig, error) {
+	s := SpecInit()
 	named = maps.Clone(named)
 	maps.DeleteFunc(named, func(key string, _ json.RawMessage) bool { return slices.Contains(Gone, key) })
 	return s, named.Apply(&s)
 }
 
 // Read returns the items' texts, and the facets that the heads learn.
-func (s StartConfig) Read(data *datasets.Dataset) (texts []string, facets []datasets.Facet, err error) {
+func (s InitConfig) Read(data *datasets.Dataset) (texts []string, facets []datasets.Facet, err error) {
 	meta, err := data.Metadata()
 	if err != nil {
 		return nil, nil, err
@@ -109,15 +109,15 @@ func (s StartConfig) Read(data *datasets.Dataset) (texts []string, facets []data
 }
 
 // Reads reports whether the initialisation depends on the items' texts.
-func (s StartConfig) Reads() bool { return s.Config.Start != StartRandom }
+func (s InitConfig) Reads() bool { return s.Config.Start != StartRandom }
 
 // Learns reports whether the initialisation depends on the items' labels.
-func (s StartConfig) Learns() bool {
+func (s InitConfig) Learns() bool {
 	return s.Config.Start == StartContrast || s.Config.Start == StartOneFacet
 }
 
 // Ignores reports whether a setting makes no difference to the initialisation.
-func (s StartConfig) Ignores(key string) bool {
+func (s InitConfig) Ignores(key string) bool {
 	switch {
 	case !s.Reads():
 		return !slices.Contains([]string{"start", "scale", "frozen"}, key)
@@ -127,7 +127,7 @@ func (s StartConfig) Ignores(key string) bool {
 	return false
 }
 
-func (s StartConfig) FacetsHash(facets []datasets.Facet) string {
+func (s InitConfig) FacetsHash(facets []datasets.Facet) string {
 	if !s.Learns() {
 		return ""
 	}
@@ -136,7 +136,7 @@ func (s StartConfig) FacetsHash(facets []datasets.Facet) string {
 
 // Shape returns the width of a model's item table and the number of heads that
 // share it.
-func (s StartConfig) Shape(params any) (hidden, heads int, err error) {
+func (s InitConfig) Shape(params any) (hidden, heads int, err error) {
 	all, err := record.All(params)
 	if err != nil {
 		return 0, 0, err

@@ -199,7 +199,7 @@ func groupBySeed(records []*record.Record) ([]*group, error) {
 // fill computes a row from its records, but for what depends on other rows.
 func (g *group) fill(axes, proposals []string) {
 	spec := g.records[0].Result.Spec
-	g.Model, g.Floor, g.Baseline = spec.Model, spec.Floor, !slices.Contains(proposals, spec.Model)
+	g.Model, g.NonNeural, g.Baseline = spec.Model, spec.NonNeural, !slices.Contains(proposals, spec.Model)
 	for _, axis := range axes {
 		name, ok := settingOf(axis, spec.Model)
 		if text := setting(g.records[0], name); ok && text != nil {

@@ -59,7 +59,7 @@ func (f *fixture) add(model string, seed int64, valid, test float64, ranks []int
 		Resolved: map[string]record.Settings{"params": {"heads": json.RawMessage("2")}, "train": {"loss": json.RawMessage(`"ce"`)}},
 	}
 	if valid == 0 { // a floor
-		r.Result.Spec.Floor, r.Result.Curve, r.Resolved, r.Result.Status = true, nil, nil, record.Done
+		r.Result.Spec.NonNeural, r.Result.Curve, r.Resolved, r.Result.Status = true, nil, nil, record.Done
 	}
 	if change != nil {
 		change(r)
@@ -129,7 +129,7 @@ func TestMakeByHand(t *testing.T) {
 		t.Errorf("baseline %q, proposed %q; want those that are best on validation, core and fame", table.Baseline, table.Proposed)
 	}
 	markov, sasrec, core, fame, plain := table.Rows[0], table.Rows[1], table.Rows[2], table.Rows[3], table.Rows[4]
-	if !markov.Baseline || !markov.Floor || markov.Valid.N != 0 || !sasrec.Baseline || sasrec.Floor || fame.Baseline {
+	if !markov.Baseline || !markov.NonNeural || markov.Valid.N != 0 || !sasrec.Baseline || sasrec.NonNeural || fame.Baseline {
 		t.Errorf("floors and baselines: %+v", table.Rows)
 	}
 	c := sasrec.Removed.Metrics[Tested]
@@ -276,7 +276,7 @@ func TestFootnotes(t *testing.T) {
 			[]string{"7 of 14 items have no text", "2 of 14 items have a text, but no label to learn from"}},
 		{"all items with text", 3, func(r *record.Record) { r.Result.Pretrain = &record.Pretrain{Items: 14} }, nil},
 		{"random, which reads no texts", 3, func(r *record.Record) { r.Result.Pretrain = &record.Pretrain{Items: 14, WithoutText: 14} }, nil},
-		{"a floor of a dirty tree", 1, func(r *record.Record) { r.Result.Spec.Floor, r.Measured.Dirty = true, true },
+		{"a floor of a dirty tree", 1, func(r *record.Record) { r.Result.Spec.NonNeural, r.Measured.Dirty = true, true },
 			[]string{"run with uncommitted changes"}},
 	} {
 		f := newFixture(t)

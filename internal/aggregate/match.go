@@ -24,12 +24,12 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 	place := map[string]int{} // of a run in the plan
 	like := map[string]int{}  // the same, by what a stale record shares with it
 	for i, p := range planned {
-		key, err := p.Spec.Question()
+		key, err := p.Spec.RunKey()
 		if err != nil {
 			return nil, nil, err
 		}
 		place[key] = i
-		loose, err := unversioned(p.Spec).Question()
+		loose, err := unversioned(p.Spec).RunKey()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -39,7 +39,7 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 	at := map[string]int{}
 	byRun := map[string]*record.Record{} // the record of each run on each device
 	for _, r := range stored {
-		key, err := r.Result.Spec.Question()
+		key, err := r.Result.Spec.RunKey()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -51,7 +51,7 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 			candidates, at[r.ID] = append(candidates, r), i
 			continue
 		}
-		loose, err := unversioned(r.Result.Spec).Question()
+		loose, err := unversioned(r.Result.Spec).RunKey()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -60,7 +60,7 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 		}
 	}
 	for _, r := range candidates {
-		key, err := r.Result.Spec.Question()
+		key, err := r.Result.Spec.RunKey()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -125,7 +125,7 @@ func (in Input) notes() []string {
 	var notes []string
 	has := map[string]bool{}
 	for _, r := range in.Records {
-		key, err := r.Result.Spec.Question()
+		key, err := r.Result.Spec.RunKey()
 		if err == nil {
 			has[key] = true
 		}
@@ -136,7 +136,7 @@ func (in Input) notes() []string {
 	var missing, failed, order []string
 	seeds := map[string][]string{} // by what lacks them
 	for _, p := range in.Planned {
-		key, err := p.Spec.Question()
+		key, err := p.Spec.RunKey()
 		if err != nil || has[key] {
 			continue
 		}

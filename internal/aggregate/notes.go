@@ -39,7 +39,7 @@ func (g *group) notes(shown []string) []string {
 		notes = append(notes, fmt.Sprintf("stopped at the epoch budget of %d, not by patience%s", epochs, share(atBudget, n)))
 	}
 	switch {
-	case spec.Floor: // it is deterministic, so one seed is enough
+	case spec.NonNeural: // it is deterministic, so one seed is enough
 	case n == 1:
 		notes = append(notes, "1 seed only")
 	case n < FewSeeds:

@@ -46,19 +46,19 @@ type Table struct {
 
 // Row is a model with one setting of everything but the seed.
 type Row struct {
-	Model    string         `json:"model"`
-	Label    string         `json:"label"`        // unique in the table: the model, and its place on the axes
-	At       map[string]any `json:"at,omitempty"` // its value on each axis of the suite that it has
-	Baseline bool           `json:"baseline"`     // what the papers' proposals (FAME and its variants) are compared with
-	Floor    bool           `json:"floor"`        // nothing is trained
-	Valid    Cell           `json:"valid"`        // best validation NDCG@10, seen items removed; N is 0 for non-neural baselines
-	Removed  Rule           `json:"removed"`
-	Kept     Rule           `json:"kept"`
-	Curve    []CurvePoint   `json:"curve,omitempty"` // of validation, over seeds
-	Cost     Cost           `json:"cost"`
-	Heads    []Head         `json:"heads,omitempty"` // that were initialised from texts, in their order
-	Notes    []string       `json:"notes"`           // footnotes of the row
-	Runs     []Run          `json:"runs"`
+	Model     string         `json:"model"`
+	Label     string         `json:"label"`        // unique in the table: the model, and its place on the axes
+	At        map[string]any `json:"at,omitempty"` // its value on each axis of the suite that it has
+	Baseline  bool           `json:"baseline"`     // what the papers' proposals (FAME and its variants) are compared with
+	NonNeural bool           `json:"floor"`        // nothing is trained
+	Valid     Cell           `json:"valid"`        // best validation NDCG@10, seen items removed; N is 0 for non-neural baselines
+	Removed   Rule           `json:"removed"`
+	Kept      Rule           `json:"kept"`
+	Curve     []CurvePoint   `json:"curve,omitempty"` // of validation, over seeds
+	Cost      Cost           `json:"cost"`
+	Heads     []Head         `json:"heads,omitempty"` // that were initialised from texts, in their order
+	Notes     []string       `json:"notes"`           // footnotes of the row
+	Runs      []Run          `json:"runs"`
 }
 
 // SeenItemRules are the names of the two seen-item rules, in the order of tables.

@@ -45,7 +45,7 @@ func (v versions) newer(w versions) int {
 func OlderVersions(planned []Planned, stored []*record.Record) (Older, error) {
 	place := map[string]int{} // in the plan, by what a record of any version shares with it
 	for i, p := range planned {
-		key, err := ofAnyVersion(p.Spec).Question()
+		key, err := ofAnyVersion(p.Spec).RunKey()
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +53,7 @@ func OlderVersions(planned []Planned, stored []*record.Record) (Older, error) {
 	}
 	sets := map[string]*coverage{}
 	for _, r := range stored {
-		key, err := ofAnyVersion(r.Result.Spec).Question()
+		key, err := ofAnyVersion(r.Result.Spec).RunKey()
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +143,7 @@ func (c *coverage) add(i int, planned, recorded record.Spec) {
 	if r.version == versionsOf(planned) {
 		c.current[i] = true
 	}
-	if recorded.Floor {
+	if recorded.NonNeural {
 		c.floors = append(c.floors, r)
 		return
 	}

@@ -23,7 +23,7 @@ func TestTableStaysUntilMadeAgain(t *testing.T) {
 	newCORE := f.add("core", 0, .1, .1, same(1), version(2, 1))
 	betterCORE := f.add("core", 0, .1, .1, same(1), version(2, 2))
 	floor := f.add("popularity", 0, .1, .1, same(1), func(r *record.Record) {
-		r.Result.Spec.Floor, r.Result.Spec.Versions = true, record.Versions{Model: 1, Rank: 1}
+		r.Result.Spec.NonNeural, r.Result.Spec.Versions = true, record.Versions{Model: 1, Rank: 1}
 	})
 	otherData := f.add("core", 0, .1, .1, same(1), func(r *record.Record) {
 		r.Result.Spec.Versions, r.Result.Spec.Dataset.Fingerprint = record.Versions{Model: 9, Train: 9, Rank: 9}, "ffeeddccbb"

@@ -117,10 +117,10 @@ func TestControlDealsTheLabels(t *testing.T) {
 
 // Holm's correction covers every test of an analysis: facets and heads.
 func TestCorrect(t *testing.T) {
-	test := func(p float64) Taste { return Taste{Divergence: Tested{P: p}} }
+	test := func(p float64) Preference { return Preference{Divergence: Tested{P: p}} }
 	a := &Analysis{Facets: []Facet{
-		{MutualInformation: Tested{P: .01}, Heads: []Taste{test(.2), test(.004)}},
-		{MutualInformation: Tested{P: .03}, Heads: []Taste{test(.9), test(.001)}},
+		{MutualInformation: Tested{P: .01}, Heads: []Preference{test(.2), test(.004)}},
+		{MutualInformation: Tested{P: .03}, Heads: []Preference{test(.9), test(.001)}},
 	}}
 	if err := a.correct(); err != nil {
 		t.Fatal(err)

@@ -16,12 +16,12 @@ type Facet struct {
 	Labels int    `json:"labels"`
 	// MutualInformation is that of the head and the label of an item in a top list,
 	// in bits: 0 if all heads recommend the same kinds of items.
-	MutualInformation Tested  `json:"mutual_information"`
-	Heads             []Taste `json:"heads"`
+	MutualInformation Tested       `json:"mutual_information"`
+	Heads             []Preference `json:"heads"`
 }
 
-// Taste is what one head prefers.
-type Taste struct {
+// Preference is what one head prefers.
+type Preference struct {
 	// Divergence is the Kullback-Leibler divergence of the labels in the head's lists
 	// from those in all heads' lists, in bits. Weighted by the heads' shares, the
 	// divergences add up to the mutual information.
@@ -65,7 +65,7 @@ const (
 // often each head lists each item: [head][item].
 func specialisation(f datasets.Facet, listed [][]float64) Facet {
 	H := len(listed)
-	out := Facet{Name: f.Name, Labels: len(f.Values), Heads: make([]Taste, H)}
+	out := Facet{Name: f.Name, Labels: len(f.Values), Heads: make([]Preference, H)}
 	counts := count(listed, f.Labels, len(f.Values))
 	info, divergence := information(counts)
 	reached, reachedBy := 1, make([]int, H)

@@ -70,7 +70,7 @@ func costs(t *aggregate.Table) []*Figure {
 	floors := 0
 	for _, r := range t.Rows {
 		m := r.Removed.Metrics[metric].Mean
-		if !r.Floor || m < low-(high-low) { // a baseline far below would only squeeze the rest
+		if !r.NonNeural || m < low-(high-low) { // a baseline far below would only squeeze the rest
 			continue
 		}
 		line := draw.LineStyle{Color: pale, Width: 1.1, Dashes: dash[floors%len(dash)]}

@@ -223,7 +223,7 @@ func TestLinesEndTogether(t *testing.T) {
 			}
 		}
 		points := validated(&r)
-		if r.Floor {
+		if r.NonNeural {
 			if points != nil {
 				t.Errorf("%s: a curve of a floor", r.Label)
 			}

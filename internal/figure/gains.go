@@ -36,7 +36,7 @@ func gains(t *aggregate.Table) []*Figure {
 		switch r := &t.Rows[i]; {
 		case r.Label == t.Baseline:
 			base = r
-		case !r.Floor:
+		case !r.NonNeural:
 			rows = append(rows, r)
 		}
 	}

@@ -62,7 +62,7 @@ func trainTargets(s datasets.Stats) int { return s.Interactions - 3*s.Users }
 // assumed to end after as many epochs as those did, or at its budget.
 func (e *Estimator) Of(p *plan.Plan, r plan.Run) (d time.Duration, ok bool) {
 	spec := r.Job.Spec
-	if spec.Floor {
+	if spec.NonNeural {
 		return 0, true // hardly any time
 	}
 	t := train.Defaults()

@@ -188,7 +188,7 @@ func (c *Config) axisPath(s Suite, e registry.Entry, a Axis) (path []string, ok 
 // startDependsOn reports whether the model's initialisation from texts depends on a
 // setting. A variant without contrast does not depend on the settings of the contrast.
 func startDependsOn(e registry.Entry, key string) bool {
-	return e.Text && !e.StartDefaults().Ignores(key)
+	return e.Text && !e.InitDefaults().Ignores(key)
 }
 
 // at returns the configuration at a point of a suite's axes.

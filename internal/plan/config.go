@@ -256,7 +256,7 @@ func checkText(e registry.Entry, n *conf.Node) error {
 	if e.FixStart == nil {
 		return nil
 	}
-	changed := pretrain.StartDefaults()
+	changed := pretrain.InitDefaults()
 	e.FixStart(&changed)
 	if conf.Decode(n, &changed) != nil {
 		return nil // reported elsewhere

@@ -263,7 +263,7 @@ func TestDocumentedDefaults(t *testing.T) {
 	}
 	d := train.Defaults()
 	check(&d, "train")
-	s := pretrain.StartDefaults()
+	s := pretrain.InitDefaults()
 	check(&s, "pretrain")
 	for _, e := range registry.Models {
 		if e.Defaults != nil && e.Base == "" {

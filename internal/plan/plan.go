@@ -327,9 +327,9 @@ func datasetSpec(name string, c datasets.Config, fingerprint string) (record.Dat
 func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 	spec := &job.Spec
 	spec.Versions = e.Versions()
-	spec.Untested = job.Kind == KindTune
+	spec.ValidationOnly = job.Kind == KindTune
 	if e.NonNeural != nil {
-		spec.Floor = true
+		spec.NonNeural = true
 		return nil
 	}
 	params, err := c.Params(e, dataset)

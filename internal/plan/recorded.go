@@ -145,7 +145,7 @@ func Complete(r *record.Record) error {
 		return err
 	}
 	if r.Result.Spec.Start != nil {
-		if defaults["pretrain"], err = record.All(e.StartDefaults()); err != nil {
+		if defaults["pretrain"], err = record.All(e.InitDefaults()); err != nil {
 			return err
 		}
 	}

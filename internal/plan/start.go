@@ -32,8 +32,8 @@ func startPaths(e registry.Entry, dataset, suite string) [][]string {
 // order, weakest first: defaults, [pretrain], [pretrain.datasets.D] (of groups of data sets
 // first), "pretrain" in the tables of function tables, [suites.S.pretrain], and the same of
 // every stronger layer.
-func (c *Config) Start(e registry.Entry, dataset, suite string) (pretrain.StartConfig, error) {
-	s := pretrain.StartDefaults()
+func (c *Config) Start(e registry.Entry, dataset, suite string) (pretrain.InitConfig, error) {
+	s := pretrain.InitDefaults()
 	for _, layer := range c.layers() {
 		for _, path := range startPaths(e, dataset, suite) {
 			n, err := layer.Sub(path...)
@@ -54,7 +54,7 @@ func (c *Config) Start(e registry.Entry, dataset, suite string) (pretrain.StartC
 // checkStart decodes a table of pre-training settings in every layer.
 func (c *Config) checkStart(path ...string) error {
 	var errs []error
-	s := pretrain.StartDefaults()
+	s := pretrain.InitDefaults()
 	for _, layer := range c.layers() {
 		n, err := layer.Sub(path...)
 		errs = append(errs, err, conf.Decode(n.Without(slices.Concat(pretrain.Gone, []string{"datasets"})...), &s))
@@ -85,7 +85,7 @@ func (c *Config) checkStarts() error {
 }
 
 // encoderDir is the folder of the text encoder.
-func (c *Config) encoderDir(s pretrain.StartConfig) (string, error) {
+func (c *Config) encoderDir(s pretrain.InitConfig) (string, error) {
 	if s.Encoder == "" {
 		return bert.DefaultEncoder()
 	}
@@ -98,7 +98,7 @@ type missingError struct{ error }
 
 // fillStartSettings adds the settings of an initialisation to a spec, without those
 // that make no difference to it.
-func (c *Config) fillStartSettings(spec *record.Spec, e registry.Entry, suite string) (pretrain.StartConfig, error) {
+func (c *Config) fillStartSettings(spec *record.Spec, e registry.Entry, suite string) (pretrain.InitConfig, error) {
 	s, err := c.Start(e, spec.Dataset.Name, suite)
 	if err != nil {
 		return s, err
@@ -170,7 +170,7 @@ type encoders struct {
 }
 
 // follow opens a folder, and sets those settings in s that the folder decides.
-func (c *encoders) follow(dir string, s *pretrain.StartConfig) (bert.Folder, error) {
+func (c *encoders) follow(dir string, s *pretrain.InitConfig) (bert.Folder, error) {
 	f, ok := c.folders[dir]
 	if !ok {
 		e, err := bert.OpenEncoder(dir)

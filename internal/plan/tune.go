@@ -117,19 +117,19 @@ func FindIn(store record.Store) Finder {
 // FindLike finds the records of runs among some records, whatever the device and
 // the number of threads.
 func FindLike(all []*record.Record) (Finder, error) {
-	byQuestion := map[string]*record.Record{}
+	byRunKey := map[string]*record.Record{}
 	for _, r := range all {
-		key, err := r.Result.Spec.Question()
+		key, err := r.Result.Spec.RunKey()
 		if err != nil {
 			return nil, err
 		}
-		if byQuestion[key] == nil {
-			byQuestion[key] = r
+		if byRunKey[key] == nil {
+			byRunKey[key] = r
 		}
 	}
 	return func(r Run) (*record.Record, error) {
-		key, err := r.Job.Spec.Question()
-		return byQuestion[key], err
+		key, err := r.Job.Spec.RunKey()
+		return byRunKey[key], err
 	}, nil
 }
 

@@ -68,7 +68,7 @@ func makeStore(t *testing.T) Store {
 // expectation, find the cause.
 func TestIDsArePinned(t *testing.T) {
 	popularity := Spec{Dataset: Dataset{Name: "toys", Fingerprint: strings.Repeat("cd", 32)}, Protocol: "time",
-		Model: "popularity", Floor: true, Device: "cpu", Threads: 4, Versions: Versions{Model: 2, Rank: 1}}
+		Model: "popularity", NonNeural: true, Device: "cpu", Threads: 4, Versions: Versions{Model: 2, Rank: 1}}
 	withoutThreads := exampleSpec(t) // as runs have them now
 	withoutThreads.Threads = 0
 	for _, tt := range []struct {

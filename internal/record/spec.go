@@ -15,16 +15,16 @@ import (
 // their default are left out, so that a setting added later changes no old id.
 // A changed default must therefore raise a version.
 type Spec struct {
-	Dataset  Dataset  `json:"dataset"`
-	Protocol string   `json:"protocol"` // split: "leave-one-out" or "time"
-	Model    string   `json:"model"`
-	Params   Settings `json:"params,omitempty"`
-	Train    Settings `json:"train,omitempty"`
-	Floor    bool     `json:"floor,omitempty"`    // a non-neural baseline: nothing is trained, no training settings apply
-	Untested bool     `json:"untested,omitempty"` // validation-only, as in the trials of a search: the test items are not ranked
-	Start    *Start   `json:"start,omitempty"`
-	Seed     int64    `json:"seed"`
-	Device   string   `json:"device"` // class: "cpu" or "cuda"
+	Dataset        Dataset  `json:"dataset"`
+	Protocol       string   `json:"protocol"` // split: "leave-one-out" or "time"
+	Model          string   `json:"model"`
+	Params         Settings `json:"params,omitempty"`
+	Train          Settings `json:"train,omitempty"`
+	NonNeural      bool     `json:"floor,omitempty"`    // a non-neural baseline: nothing is trained, no training settings apply
+	ValidationOnly bool     `json:"untested,omitempty"` // validation-only, as in the trials of a search: the test items are not ranked
+	Start          *Start   `json:"start,omitempty"`
+	Seed           int64    `json:"seed"`
+	Device         string   `json:"device"` // class: "cpu" or "cuda"
 	// Threads is how many threads a run of an older version had, when each thread drew random
 	// numbers of its own. It is 0 since the number of threads changes rounding only.
 	Threads  int      `json:"threads,omitempty"`
@@ -112,9 +112,9 @@ func (s Spec) ExperimentKey() (string, error) {
 	}{Spec: s})
 }
 
-// Question returns the run key: specs share it if they differ only in device and
+// RunKey returns the run key: specs share it if they differ only in device and
 // thread count, as the same run on two machines does.
-func (s Spec) Question() (string, error) {
+func (s Spec) RunKey() (string, error) {
 	key, err := s.ExperimentKey()
 	return fmt.Sprintf("%s\x00%s\x00%d", key, s.Dataset.Name, s.Seed), err
 }

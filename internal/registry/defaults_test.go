@@ -20,7 +20,7 @@ func TestDefaultsArePinned(t *testing.T) {
 		Objective string          `json:"objective,omitempty"` // of a model: default of train.objective
 		Settings  record.Settings `json:"settings"`
 	}
-	defaults, starts := train.Defaults(), pretrain.SpecStart()
+	defaults, starts := train.Defaults(), pretrain.SpecInit()
 	now := map[string]pin{"train": {train.Version, "", nil}, "pretrain": {pretrain.Version, "", nil}}
 	structs := map[string]any{"train": &defaults, "pretrain": &starts}
 	for _, e := range Models {

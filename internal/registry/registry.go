@@ -32,10 +32,10 @@ type Entry struct {
 	// the values that define the variant; no configuration changes these.
 	Base string
 	Fix  func(config any)
-	// Text: the item table is initialised from the items' texts, as StartConfig
+	// Text: the item table is initialised from the items' texts, as InitConfig
 	// says. FixStart sets the values that define the entry.
 	Text     bool
-	FixStart func(*pretrain.StartConfig)
+	FixStart func(*pretrain.InitConfig)
 	// Objectives are the ways in which the model can be trained, its default first;
 	// none for non-neural baselines.
 	Objectives []string
@@ -73,24 +73,24 @@ var Models = []Entry{
 	atVersion(2, fame("fame-concat", "FAME without facets: the heads are concatenated and projected once", func(c *models.FAMEConfig) { c.Gate = models.GateConcat })), // 2: initialised as the identity
 	fame("fame-top1-gate", "FAME in which only the head with the highest weight scores", func(c *models.FAMEConfig) { c.Gate = models.GateTop1 }),
 	fromText(fameEntry, "fame-plus", "FAME with an item table that is initialised from the items' texts, one facet per head (arXiv 2601.12301)", nil),
-	fromText(fameEntry, "fame-plus-random", "FAME+ without texts: only the scale of its initialisation", func(s *pretrain.StartConfig) { s.Config.Start = pretrain.StartRandom }),
-	fromText(fameEntry, "fame-plus-pca", "FAME that is initialised from the principal components of the texts", func(s *pretrain.StartConfig) { s.Config.Start = pretrain.StartPCA }),
-	fromText(fameEntry, "fame-plus-one-facet", "FAME+ without facets: one contrast for all labels", func(s *pretrain.StartConfig) { s.Config.Start = pretrain.StartOneFacet }),
-	fromText(fameEntry, "fame-plus-frozen", "FAME+ with an item table that keeps its initial values", func(s *pretrain.StartConfig) { s.Frozen = true }),
+	fromText(fameEntry, "fame-plus-random", "FAME+ without texts: only the scale of its initialisation", func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartRandom }),
+	fromText(fameEntry, "fame-plus-pca", "FAME that is initialised from the principal components of the texts", func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartPCA }),
+	fromText(fameEntry, "fame-plus-one-facet", "FAME+ without facets: one contrast for all labels", func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartOneFacet }),
+	fromText(fameEntry, "fame-plus-frozen", "FAME+ with an item table that keeps its initial values", func(s *pretrain.InitConfig) { s.Frozen = true }),
 	fromText(sasrecEntry, "sasrec-plus", "SASRec with FAME+'s initialisation", asManyHeads),
 }
 
 // asManyHeads gives an initialisation as many heads as FAME's, if no other number
 // is set, because the attention heads of a model without facets have nothing to do
 // with facets.
-func asManyHeads(s *pretrain.StartConfig) {
+func asManyHeads(s *pretrain.InitConfig) {
 	if s.Heads == 0 {
 		s.Heads = models.FAMEDefaults().Heads
 	}
 }
 
 // fromText returns a variant whose item table is initialised from texts.
-func fromText(base Entry, name, summary string, fix func(*pretrain.StartConfig)) Entry {
+func fromText(base Entry, name, summary string, fix func(*pretrain.InitConfig)) Entry {
 	base.Base, base.Name, base.Summary = base.Name, name, summary
 	base.Text, base.FixStart = true, fix
 	return base
@@ -197,10 +197,10 @@ func (e Entry) Settings() []string {
 	return conf.Names(e.Defaults)
 }
 
-// StartDefaults are the pre-training settings of a spec that names none, with the
+// InitDefaults are the pre-training settings of a spec that names none, with the
 // values that define the variant.
-func (e Entry) StartDefaults() pretrain.StartConfig {
-	s := pretrain.SpecStart()
+func (e Entry) InitDefaults() pretrain.InitConfig {
+	s := pretrain.SpecInit()
 	if e.FixStart != nil {
 		e.FixStart(&s)
 	}

@@ -38,7 +38,7 @@ func exampleAnalysis(id, model string, H, N int) *analysis.Analysis {
 		}
 		f := analysis.Facet{Name: name, Labels: 435, MutualInformation: tested(.001)}
 		for h := range H {
-			f.Heads = append(f.Heads, analysis.Taste{Divergence: tested(.0123 + float64(h)/10), Prefers: []analysis.Prefer{
+			f.Heads = append(f.Heads, analysis.Preference{Divergence: tested(.0123 + float64(h)/10), Prefers: []analysis.Prefer{
 				{Label: "#1423", Share: 1, All: .2345}, {Label: "Professional Massage Equipment", Share: .0346, All: .0169}, {Label: "#7", Share: .1, All: .09},
 			}[h%3 : 3]})
 		}

@@ -38,7 +38,7 @@ func example() *aggregate.Suite {
 				Notes:      []string{"records with different thread counts: 2, 4"},
 				Breakdowns: []aggregate.Breakdown{exampleBreakdown(aggregate.ByTarget), exampleBreakdown(aggregate.ByHistory)}},
 			{Dataset: "ml-100k", Protocol: "time", Users: 943, Items: 1682, Rows: []aggregate.Row{
-				{Model: "popularity", Label: "popularity", Floor: true, Baseline: true, Runs: exampleRuns("i"), Removed: exampleRule(.01, 0, 0, 1, nil), Kept: exampleRule(0, 0, 0, 1, nil)},
+				{Model: "popularity", Label: "popularity", NonNeural: true, Baseline: true, Runs: exampleRuns("i"), Removed: exampleRule(.01, 0, 0, 1, nil), Kept: exampleRule(0, 0, 0, 1, nil)},
 			}, Notes: []string{"data settings: max_users = 500"}},
 		},
 		Checks: exampleChecks(),
@@ -95,7 +95,7 @@ func exampleRows() []aggregate.Row {
 		Alignment:  aggregate.Change{Before: aggregate.Cell{Mean: 1.1, N: 3}, After: aggregate.Cell{Mean: .75, N: 3}},
 		Uniformity: aggregate.Change{Before: aggregate.Cell{Mean: -2.5, N: 3}, After: aggregate.Cell{Mean: -3.25, N: 3}}}, {Learned: "dropout"}}
 	return []aggregate.Row{
-		{Model: "popularity", Label: "popularity", Floor: true, Baseline: true, Runs: exampleRuns("a"),
+		{Model: "popularity", Label: "popularity", NonNeural: true, Baseline: true, Runs: exampleRuns("a"),
 			Removed: exampleRule(.0123, 0, -79.5, 1, worse), Kept: exampleRule(.0023, 0, -95.4, 1, worse)},
 		{Model: "sasrec", Label: "sasrec", Baseline: true, Notes: []string{budget, "run with uncommitted changes (1 of 3 seeds)"}, Runs: exampleRuns("b", "c", "d"),
 			Removed: second(exampleRule(.06, .01, 0, 3, nil)), Kept: best(exampleRule(.05, .01, 0, 3, nil))},

@@ -169,7 +169,7 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	if err := writeWeights(store.WeightsPath(id), id, model.Params().View()); err != nil {
 		return err
 	}
-	if res.Spec.Untested {
+	if res.Spec.ValidationOnly {
 		res.Users, res.Items = 0, split.Data.NumItems
 		return nil
 	}

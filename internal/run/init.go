@@ -22,7 +22,7 @@ const itemTable = "item_emb.weight"
 
 // initial is the initial item table, made from the items' texts.
 type initial struct {
-	config pretrain.StartConfig
+	config pretrain.InitConfig
 	*pretrain.Result
 	warnings []string // about the metadata
 }
@@ -59,7 +59,7 @@ func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Data
 
 // warnOfMetadata warns of doubtful metadata, and of items without text or label. It
 // returns only the former for the record, because the record has counts of the latter.
-func warnOfMetadata(s pretrain.StartConfig, data *datasets.Dataset, in pretrain.Input, out *emitter) ([]string, error) {
+func warnOfMetadata(s pretrain.InitConfig, data *datasets.Dataset, in pretrain.Input, out *emitter) ([]string, error) {
 	meta, err := data.Metadata()
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func warnOfMetadata(s pretrain.StartConfig, data *datasets.Dataset, in pretrain.
 
 // encode returns what pre-training learns from: the vectors of the items' texts, and
 // labels. All must be those of the job's spec.
-func encode(ctx context.Context, j plan.Job, s pretrain.StartConfig, data *datasets.Dataset, out *emitter) (in pretrain.Input, err error) {
+func encode(ctx context.Context, j plan.Job, s pretrain.InitConfig, data *datasets.Dataset, out *emitter) (in pretrain.Input, err error) {
 	texts, facets, err := s.Read(data)
 	if err != nil {
 		return in, err

@@ -218,7 +218,7 @@ func (s *Section) training(t *aggregate.Table, axes []string) {
 		Column{Title: "peak memory, MB", Key: "peak_rss_mb", Hint: "highest memory use of the process"},
 		Column{Title: "epochs", Key: "epochs"})}
 	for i := range t.Rows {
-		if t.Rows[i].Floor {
+		if t.Rows[i].NonNeural {
 			continue
 		}
 		row, c := s.begin(t, i, axes), t.Rows[i].Cost

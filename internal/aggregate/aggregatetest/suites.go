@@ -270,7 +270,7 @@ func row(d data, m model, seeds []int64) aggregate.Row {
 	if floor {
 		seeds = seeds[:1]
 	}
-	r := aggregate.Row{Model: m.name, Label: label, At: m.at, Floor: floor, Baseline: !strings.HasPrefix(m.name, "fame"),
+	r := aggregate.Row{Model: m.name, Label: label, At: m.at, NonNeural: floor, Baseline: !strings.HasPrefix(m.name, "fame"),
 		Removed: aggregate.Rule{Metrics: map[string]aggregate.Cell{}}, Kept: aggregate.Rule{Metrics: map[string]aggregate.Cell{}}, Notes: m.notes}
 	if len(seeds) < 3 && !floor {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d seeds only", len(seeds)))
@@ -334,7 +334,7 @@ func summarise(r *aggregate.Row, curves [][]float64) {
 		r.Removed.Metrics[name] = collect(func(run aggregate.Run) float64 { return run.Removed[name] })
 		r.Kept.Metrics[name] = collect(func(run aggregate.Run) float64 { return run.Kept[name] })
 	}
-	if r.Floor {
+	if r.NonNeural {
 		return
 	}
 	r.Valid = collect(func(run aggregate.Run) float64 { return run.Valid })
