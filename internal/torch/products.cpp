@@ -1,12 +1,8 @@
 #include "products.hpp"
 
 #include <ATen/Parallel.h>
-#include <dlfcn.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/version.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
 #include <cstring>
 
@@ -24,30 +20,11 @@ struct Choice {
 };
 Choice choice;
 
-// MKL's product of bfloat16 matrices with a result in float32.
-using bfloat16_gemm = void (*)(int layout, int transa, int transb, int m, int n, int k, float alpha, const void *a,
-                               int lda, const void *b, int ldb, float beta, float *c, int ldc);
-
 bool intel() {
 #if defined(__x86_64__)
   return __builtin_cpu_is("intel");
 #else
   return false;
-#endif
-}
-
-// MKL's bfloat16 product, where the processor is Intel's and has the instructions.
-bfloat16_gemm mkl_bfloat16() {
-#if defined(__x86_64__)
-  static bfloat16_gemm found = [] {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    bool amx = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
-    bool fast = intel() && (amx || __builtin_cpu_supports("avx512bf16"));
-    return fast ? (bfloat16_gemm)dlsym(RTLD_DEFAULT, "cblas_gemm_bf16bf16f32") : nullptr;
-  }();
-  return found;
-#else
-  return nullptr;
 #endif
 }
 
@@ -117,21 +94,9 @@ void libtorch_product(Tensor &out, const Tensor &a, const Tensor &b, const Tenso
     at::mm_out(out, a, b);
 }
 
-// libtorch's product of bfloat16 matrices, added up in float32.
+// The product of bfloat16 matrices, added up in float32. MKL's own, for Intel processors
+// that multiply bfloat16, is not used: it has not been tried on one.
 void bfloat16_product(Tensor &out, const Tensor &a, const Tensor &b, const Tensor *bias, bool add) {
-  bfloat16_gemm gemm = a.is_cpu() ? mkl_bfloat16() : nullptr;
-  if (gemm) {
-    auto dense = [](const Tensor &x) { return x.stride(0) == 1 || x.stride(1) == 1 ? x : x.contiguous(); };
-    Tensor l = dense(a.to(at::kBFloat16)), r = dense(b.to(at::kBFloat16));
-    bool lt = l.stride(1) != 1, rt = r.stride(1) != 1;
-    if (bias) out.copy_(bias->expand_as(out));
-    enum { row_major = 101, plain = 111, transposed = 112 };
-    auto leading = [](const Tensor &x, bool t) { return (int)std::max<int64_t>(x.stride(t ? 1 : 0), x.size(t ? 0 : 1)); };
-    gemm(row_major, lt ? transposed : plain, rt ? transposed : plain, (int)out.size(0), (int)out.size(1), (int)a.size(1),
-         1, l.const_data_ptr(), leading(l, lt), r.const_data_ptr(), leading(r, rt), bias || add, out.data_ptr<float>(),
-         (int)out.stride(0));
-    return;
-  }
 #if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 8
   if (a.is_cuda()) {
     Tensor c = at::mm(a.to(at::kBFloat16), b.to(at::kBFloat16), at::kFloat);
@@ -218,7 +183,7 @@ const char *fb_choose_products(const char *name) {
 
 const char *fb_products(void) { return choice.name; }
 
-int fb_bfloat16_is_fast(void) { return choice.float32 ? choice.bfloat16 != nullptr : mkl_bfloat16() != nullptr; }
+int fb_bfloat16_is_fast(void) { return choice.bfloat16 != nullptr; }
 
 void *fb_matmul(void *a, void *b) {
   return guarded<void *>(nullptr, [&]() -> void * {
