@@ -78,7 +78,7 @@ func TestConformanceFindsFaults(t *testing.T) {
 		entry Entry
 	}{
 		"later items change": {checkCausality, sasrec(func(rt *torch.Runtime, c train.Config, items int) models.Model {
-			return basic.NewUnmasked(rt, models.EncoderConfig{TransformerConfig: models.TransformerDefaults(), MaxLen: c.MaxLen}, c.ItemLoss(), items, 1)
+			return basic.NewUnmasked(rt, models.EncoderConfig{TransformerConfig: models.TransformerDefaults(), MaxLen: c.MaxLen}, c.ItemLoss(), items)
 		})},
 		"depends on the other sequences": {checkBatch, sasrec(func(rt *torch.Runtime, c train.Config, items int) models.Model {
 			return mixedUp{build(rt, c, items)}

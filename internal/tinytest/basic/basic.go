@@ -47,10 +47,10 @@ type Unmasked struct {
 	items   int
 }
 
-// NewUnmasked initialises the item table with a standard deviation.
-func NewUnmasked(rt *torch.Runtime, c models.EncoderConfig, loss models.ItemLoss, items int, std float64) *Unmasked {
+// NewUnmasked initialises the item table from N(0, 1), so that a single item shows.
+func NewUnmasked(rt *torch.Runtime, c models.EncoderConfig, loss models.ItemLoss, items int) *Unmasked {
 	p := rt.NewParams()
-	return &Unmasked{rt, p, p.Normal("item_emb.weight", std, int64(items)+1, int64(c.Hidden)), models.NewEncoder(rt, p, c), loss, items}
+	return &Unmasked{rt, p, p.Normal("item_emb.weight", 1, int64(items)+1, int64(c.Hidden)), models.NewEncoder(rt, p, c), loss, items}
 }
 
 func (m *Unmasked) Params() *torch.Params { return m.params }
