@@ -36,8 +36,8 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 		like[loose] = i
 	}
 	var candidates []*record.Record
-	at := map[string]int{}
-	byRun := map[string]*record.Record{} // the record of each run on each device
+	at, runOf := map[string]int{}, map[string]string{} // place in the plan, and run and device, by id
+	byRun := map[string]*record.Record{}               // the record of each run on each device
 	for _, r := range stored {
 		key, err := r.Result.Spec.RunKey()
 		if err != nil {
@@ -48,7 +48,7 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 			if other := byRun[run]; other == nil || preferred(r, other) {
 				byRun[run] = r
 			}
-			candidates, at[r.ID] = append(candidates, r), i
+			candidates, at[r.ID], runOf[r.ID] = append(candidates, r), i, run
 			continue
 		}
 		loose, err := unversioned(r.Result.Spec).RunKey()
@@ -60,11 +60,7 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 		}
 	}
 	for _, r := range candidates {
-		key, err := r.Result.Spec.RunKey()
-		if err != nil {
-			return nil, nil, err
-		}
-		if byRun[key+r.Result.Spec.Device] == r {
+		if byRun[runOf[r.ID]] == r {
 			found = append(found, r)
 		} else {
 			stale = append(stale, Stale{r.ID, "there is a record of the same run with another number of threads"})
