@@ -2,10 +2,12 @@ package models
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
 	"famebench/internal/torch"
+	"famebench/internal/torch/safetensors"
 )
 
 // Values of FAMEConfig's settings.
@@ -257,6 +259,51 @@ func (m *FAME) HeadScores(heads torch.Tensor) torch.Tensor {
 	H := int64(m.config.Heads)
 	facets := m.facets.Reshape(H, -1, int64(m.config.Hidden))                                 // [H, d/H, d]
 	return heads.Permute(1, 0, 2).MatMul(facets).MatMul(m.table.Transpose()).Permute(1, 0, 2) // [H, n, d] → [n, H, V+1]
+}
+
+// Inherit turns the last layers of a transformer such as SASRec's into layers with experts.
+// Their keys and values are kept, and their query becomes that of every expert, plus the
+// expert's initial values, which are from N(0, .02): equal experts would get equal gradients
+// and never part. The gate is 0, so that all heads begin with the same weight. Output
+// projection, LayerNorm and feed-forward have other widths here and are not inherited.
+func (m *FAME) Inherit(weights map[string]safetensors.Tensor) (map[string]safetensors.Tensor, error) {
+	out := maps.Clone(weights)
+	transformer := false
+	for i, l := range m.moe {
+		from, to := fmt.Sprintf("layers.%d.attn.qkv", m.config.Layers-len(m.moe)+i), fmt.Sprintf("moe.%d", i)
+		if _, ok := weights[from+".weight"]; !ok {
+			continue // another FAME
+		}
+		transformer = true
+		for _, p := range []struct {
+			part    string
+			queries torch.Tensor
+		}{{".weight", l.queries.w}, {".bias", l.queries.b}} {
+			qkv, err := weights[from+p.part].Float32s()
+			if err != nil {
+				return nil, fmt.Errorf("%q: %w", from+p.part, err)
+			}
+			shape := p.queries.Shape() // [N·d, d] and [N·d]
+			queries := p.queries.HostFloats()
+			one := len(queries) / m.config.Experts
+			if len(qkv) != 3*one {
+				return nil, fmt.Errorf("%q: expected %d values, got %d", from+p.part, 3*one, len(qkv))
+			}
+			for k := range queries {
+				queries[k] += qkv[k%one]
+			}
+			out[to+".q"+p.part] = safetensors.FromFloat32s(shape, queries)
+			shape = slices.Concat([]int64{2 * int64(m.config.Hidden)}, shape[1:]) // [2d, d] and [2d]
+			out[to+".kv"+p.part] = safetensors.FromFloat32s(shape, qkv[one:])
+			delete(out, from+p.part)
+		}
+	}
+	if transformer && m.gate.w.Defined() {
+		for name, t := range map[string]torch.Tensor{"gate.weight": m.gate.w, "gate.bias": m.gate.b} {
+			out[name] = safetensors.FromFloat32s(t.Shape(), make([]float32, t.Len()))
+		}
+	}
+	return out, nil
 }
 
 // Users is the folded vector after every sequence: [B, d].

@@ -366,6 +366,70 @@ func TestFAMEExtremes(t *testing.T) {
 	}
 }
 
+// A FAME that begins with a transformer has its lower layers, keys and values, and its last
+// query in every expert, plus noise; the gate is even.
+func TestFAMEInherits(t *testing.T) {
+	err := torch.Run(torch.Config{Threads: 1, Seed: 7}, func(rt *torch.Runtime) error {
+		c := FAMEDefaults()
+		c.Hidden, c.Experts = 8, 3
+		m, err := NewFAME(rt, c, ItemLoss{Kind: "ce"}, 20, 6)
+		if err != nil {
+			return err
+		}
+		p := rt.NewParams()
+		encoder := c.TransformerConfig
+		p.Normal("item_emb.weight", 1, 21, 8)
+		NewEncoder(rt, p, EncoderConfig{TransformerConfig: encoder, MaxLen: 6, Causal: true})
+		p.Get("layers.1.attn.qkv.bias").CopyFrom(p.Normal("noise", 1, 24).HostFloats())
+		given := p.Tensors()
+		delete(given, "noise")
+		got, err := m.Inherit(given)
+		if err != nil {
+			return err
+		}
+		floats := func(x safetensors.Tensor) []float32 {
+			v, err := x.Float32s()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+		for _, part := range []string{".weight", ".bias"} {
+			qkv, q, kv := floats(given["layers.1.attn.qkv"+part]), floats(got["moe.0.q"+part]), floats(got["moe.0.kv"+part])
+			one := len(qkv) / 3
+			if !slices.Equal(kv, qkv[one:]) {
+				t.Errorf("%s: keys and values differ", part)
+			}
+			noise := m.Params().Get("moe.0.q" + part).HostFloats()
+			for i, v := range q {
+				if want := qkv[i%one] + noise[i]; v != want {
+					t.Fatalf("query%s %d is %v, expected %v", part, i, v, want)
+				}
+			}
+			if part == ".weight" && slices.Equal(q[:one], q[one:2*one]) {
+				t.Error("two experts have the same query")
+			}
+		}
+		for _, name := range []string{"gate.weight", "gate.bias"} {
+			if slices.ContainsFunc(floats(got[name]), func(v float32) bool { return v != 0 }) {
+				t.Errorf("%s is not 0", name)
+			}
+		}
+		if _, ok := got["layers.1.attn.qkv.weight"]; ok || !slices.Equal(floats(got["layers.0.attn.o.weight"]), floats(given["layers.0.attn.o.weight"])) {
+			t.Error("the lower layer differs, or the last one stays")
+		}
+		// Another FAME's weights are its own.
+		own := m.Params().Tensors()
+		if got, err = m.Inherit(own); err != nil || !slices.Equal(floats(got["moe.0.q.weight"]), floats(own["moe.0.q.weight"])) || len(got) != len(own) {
+			t.Errorf("%v: the weights of a FAME change", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestFAMEValidate(t *testing.T) {
 	for want, change := range map[string]func(*FAMEConfig){
 		"experts = 0":           func(c *FAMEConfig) { c.Experts = 0 },

@@ -7,7 +7,10 @@
 // padding; tables have V+1 rows.
 package models
 
-import "famebench/internal/torch"
+import (
+	"famebench/internal/torch"
+	"famebench/internal/torch/safetensors"
+)
 
 // Model is a neural sequential recommender. Its score of item v for a history
 // is the dot product of a user vector with row v of an item table, plus a bias
@@ -39,6 +42,15 @@ type Contrastive interface {
 	// WholeSequences reports whether samples are whole sequences, with a target after every
 	// position and Batch.Contrast, instead of prefixes.
 	WholeSequences() bool
+}
+
+// Heir is a Model that can begin with the trained weights of another kind of model, whose
+// parameters have other names or shapes.
+type Heir interface {
+	Model
+	// Inherit returns the weights of another model, by name, under the names that their values
+	// have here. What it does not know stays as it is.
+	Inherit(weights map[string]safetensors.Tensor) (map[string]safetensors.Tensor, error)
 }
 
 // Batch is a block of item sequences of any lengths, concatenated without padding,

@@ -32,6 +32,7 @@ const FewSeeds = 3
 type Input struct {
 	Name, Summary string
 	Axes          []string         // as Suite.Axes
+	EqualWithin   float64          // as Suite.EqualWithin
 	Proposals     []string         // models that are no baselines: FAME and its variants
 	Planned       []Planned        // the suite's runs
 	Records       []*record.Record // of these runs, in the order of tables; Match finds them
@@ -99,6 +100,12 @@ func Make(in Input) (*Suite, error) {
 	if in.Published != nil {
 		s.Checks = in.Published.checks(in.Planned, s.Tables, all)
 		s.Claims = in.Published.claims(in.Planned, s.Tables, all)
+	}
+	if in.EqualWithin > 0 {
+		s.EqualWithin = in.EqualWithin
+		for i, groups := range all {
+			s.Equality = append(s.Equality, equality(s.Tables[i].Dataset, groups, in.EqualWithin)...)
+		}
 	}
 	s.Notes = in.notes()
 	return s, nil

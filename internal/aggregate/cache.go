@@ -60,7 +60,8 @@ func (in Input) Key() (string, error) {
 		Datasets        []datasets.Stats
 		Published       string
 		Code            map[string]string
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code})
+		EqualWithin     float64 `json:",omitempty"`
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin})
 	if err != nil {
 		return "", err
 	}

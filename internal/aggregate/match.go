@@ -80,10 +80,24 @@ func preferred(r, other *record.Record) bool {
 
 func unversioned(s record.Spec) record.Spec {
 	s.Dataset.Fingerprint, s.Dataset.Split, s.Versions = "", "", record.Versions{}
-	if s.Start != nil {
-		s.Start = &record.Start{Settings: s.Start.Settings}
-	}
+	s.Start, s.Source = unversionedStart(s.Start), unversionedSource(s.Source)
 	return s
+}
+
+func unversionedStart(s *record.Start) *record.Start {
+	if s == nil {
+		return nil
+	}
+	return &record.Start{Settings: s.Settings}
+}
+
+func unversionedSource(s *record.Source) *record.Source {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	c.Start, c.Source, c.Versions = unversionedStart(s.Start), unversionedSource(s.Source), record.Versions{}
+	return &c
 }
 
 // difference says why a record is stale.
@@ -109,6 +123,9 @@ func difference(old, now record.Spec) string {
 		differ("texts", old.Start.Texts, now.Start.Texts)
 		differ("labels", old.Start.Facets, now.Start.Facets)
 		differ("encoder", old.Start.Encoder, now.Start.Encoder)
+	}
+	if len(out) == 0 { // only what its source was made from
+		return "its source is of other code or data"
 	}
 	return strings.Join(out, "; ")
 }

@@ -16,7 +16,10 @@ func (g *group) notes(shown []string) []string {
 	if text := settingsText(spec, shown); text != "" {
 		notes = append(notes, "non-default settings: "+text)
 	}
-	var atBudget, epochs, dirty int
+	if text := sourceText(spec.Source); text != "" {
+		notes = append(notes, "begins with the weights of a trained "+text)
+	}
+	var atBudget, epochs, dirty, differ int
 	var commits, threads, still []string
 	for _, r := range g.records {
 		for _, name := range r.Result.Still {
@@ -27,6 +30,9 @@ func (g *group) notes(shown []string) []string {
 		}
 		if r.Measured.Dirty {
 			dirty++
+		}
+		if from := r.Measured.Source; from != nil && from.Differ {
+			differ++
 		}
 		commits = appendNew(commits, short(r.Measured.Commit))
 		threads = appendNew(threads, fmt.Sprint(r.Measured.Threads))
@@ -45,6 +51,9 @@ func (g *group) notes(shown []string) []string {
 	case n < FewSeeds:
 		notes = append(notes, fmt.Sprintf("%d seeds only", n))
 	}
+	if differ > 0 {
+		notes = append(notes, "begins with weights that were trained again and differ from those of the recorded source"+share(differ, n))
+	}
 	if dirty > 0 {
 		notes = append(notes, "run with uncommitted changes"+share(dirty, n))
 	}
@@ -55,6 +64,22 @@ func (g *group) notes(shown []string) []string {
 		notes = append(notes, "seeds from different commits: "+strings.Join(commits, ", "))
 	}
 	return notes
+}
+
+// sourceText names the source of a run with its settings that are not at their default; ""
+// without a source.
+func sourceText(s *record.Source) string {
+	if s == nil {
+		return ""
+	}
+	text := s.Model
+	if settings := settingsText(record.Spec{Params: s.Params, Train: s.Train, Start: s.Start}, nil); settings != "" {
+		text += " (" + settings + ")"
+	}
+	if more := sourceText(s.Source); more != "" {
+		text += ", which begins with that of " + more
+	}
+	return text
 }
 
 // codeNotes says which records of a row were not made by the running program's code.

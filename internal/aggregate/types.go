@@ -20,6 +20,9 @@ type Suite struct {
 	Tables   []Table          `json:"tables"` // one per data set, in the suite's order
 	Checks   []Check          `json:"checks,omitempty"`
 	Claims   []Claim          `json:"claims,omitempty"`
+	// EqualWithin is the margin of Equality in percent; 0: the suite does not ask.
+	EqualWithin float64    `json:"equal_within,omitempty"`
+	Equality    []Equality `json:"equality,omitempty"`
 	Notes    []string         `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
 
 	Trials []record.Trial `json:"trials,omitempty"` // of a search, which has nothing else
@@ -230,6 +233,31 @@ type Check struct {
 	Comparable bool    `json:"comparable"`          // the number is about the data that ours is about
 	Same       bool    `json:"same_terms"`          // and protocol and loss are known to be ours
 }
+
+// Equality says whether a row has the same results as the first row of its model, which
+// differs from it on an axis of the suite. The validation items decide, on seeds that both
+// rows have.
+type Equality struct {
+	Dataset    string  `json:"dataset"`
+	Label      string  `json:"label"` // of the row
+	Than       string  `json:"than"`  // label of the model's first row
+	Seeds      int     `json:"seeds"`
+	Difference float64 `json:"difference"` // of validation NDCG@10, mean over seeds, in percent of the first row's mean
+	Low        float64 `json:"low"`        // its 95 % interval, by Student's t over the seeds
+	High       float64 `json:"high"`
+	Verdict    string  `json:"verdict"` // one of the verdicts below
+	// Removed and Kept are the differences of test NDCG@10 under the two seen-item rules, in
+	// percent. They decide nothing.
+	Removed float64 `json:"removed"`
+	Kept    float64 `json:"kept"`
+}
+
+// Verdicts on equality.
+const (
+	EqualResults   = "equal"     // the interval lies within the margin
+	UnequalResults = "different" // it lies outside
+	UndecidedEqual = "undecided" // neither, or there are too few seeds for an interval
+)
 
 // Claim is a sentence of a paper and what the records say of it.
 type Claim struct {

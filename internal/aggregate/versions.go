@@ -83,26 +83,31 @@ func OlderVersions(planned []Planned, stored []*record.Record) (Older, error) {
 }
 
 func ofAnyVersion(s record.Spec) record.Spec {
-	s.Versions = record.Versions{}
-	if s.Start != nil {
-		start := *s.Start
-		start.Version = 0
-		s.Start = &start
-	}
-	return s
+	return withVersions(s, func(string, versions) versions { return versions{} })
 }
 
 // Show gives a planned run the versions of the records that are shown.
 func (o Older) Show(s record.Spec) record.Spec {
-	v, ok := o[s.Dataset.Name].versions[s.Model]
-	if !ok {
-		return s
-	}
+	shown := o[s.Dataset.Name].versions
+	return withVersions(s, func(model string, now versions) versions {
+		if v, ok := shown[model]; ok {
+			return v
+		}
+		return now
+	})
+}
+
+// withVersions gives a spec and its source other versions, by model and present ones.
+func withVersions(s record.Spec, of func(model string, now versions) versions) record.Spec {
+	v := of(s.Model, versionsOf(s))
 	s.Versions = v.Versions
 	if s.Start != nil {
 		start := *s.Start
 		start.Version = v.pretrain
 		s.Start = &start
+	}
+	if source, ok := s.OfSource(); ok {
+		s.Source = withVersions(source, of).AsSource()
 	}
 	return s
 }

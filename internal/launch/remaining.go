@@ -80,6 +80,7 @@ type Preview struct {
 type PreviewRun struct {
 	ID      string  `json:"id"`
 	At      string  `json:"at,omitempty"`
+	Source  string  `json:"source,omitempty"` // id of the run whose trained weights it begins with
 	Dataset string  `json:"dataset"`
 	Model   string  `json:"model"`
 	Seed    int64   `json:"seed"`
@@ -99,7 +100,11 @@ func (r *Runner) Preview(todo *plan.Plan) (Preview, error) {
 	}
 	for i, one := range todo.Runs {
 		s, st := one.Job.Spec, p.left.states[i]
-		p.Runs = append(p.Runs, PreviewRun{one.ID, one.At, s.Dataset.Name, s.Model, s.Seed, s.Device, one.Job.Threads, st.Status, st.Comment, p.left.Each[i].Seconds()})
+		source := ""
+		if one.Source != nil {
+			source = one.Source.ID
+		}
+		p.Runs = append(p.Runs, PreviewRun{one.ID, one.At, source, s.Dataset.Name, s.Model, s.Seed, s.Device, one.Job.Threads, st.Status, st.Comment, p.left.Each[i].Seconds()})
 	}
 	return p, nil
 }
@@ -120,7 +125,11 @@ func (p Preview) Write(to io.Writer, device string, threads int) error {
 		if r.Seconds > 0 {
 			expected = "about " + time.Duration(r.Seconds*float64(time.Second)).Round(time.Second).String()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, escape.Line(r.At), escape.Line(state), expected)
+		at := r.At
+		if r.Source != "" {
+			at = strings.TrimPrefix(at+", after "+r.Source, ", ")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, escape.Line(at), escape.Line(state), expected)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +41,8 @@ type Runner struct {
 	// Poll is how often a run that another process holds is checked again.
 	Poll time.Duration
 
-	mu sync.Mutex // one call of Observe at a time
+	mu        sync.Mutex // one call of Observe at a time
+	providing sync.Mutex // held while the weights of a source are trained again
 }
 
 // Outcome is the outcome of a run.
@@ -70,45 +70,37 @@ const (
 	OutcomeInterrupted = "interrupted" // or not begun
 )
 
-// Run does the runs that have no record yet. A failed run does not keep the
-// others from running. Runs that another process holds come last: the Runner
-// waits for them and uses their records. There is one outcome per run, in
-// order.
+// Run does the runs that have no record yet. A failed run does not keep the others from
+// running, but for those that begin with its weights, which come after it. Runs that another
+// process holds come last: the Runner waits for them and uses their records. There is one
+// outcome per run, in order.
 func (r *Runner) Run(ctx context.Context, runs []plan.Run) []Outcome {
-	outcomes := make([]Outcome, len(runs))
-	var waiting []int
-	for i := range runs {
-		waiting = append(waiting, i)
-	}
-	for round := 0; len(waiting) > 0; round++ {
+	t := newTurns(runs)
+	for round := 0; t.left() > 0; round++ {
 		if round > 0 {
 			select {
 			case <-ctx.Done():
 			case <-time.After(r.Poll):
 			}
 		}
-		busy := make([]bool, len(runs))
-		queue := make(chan int)
 		var workers sync.WaitGroup
-		for range min(max(1, r.Jobs), len(waiting)) {
+		for range min(max(1, r.Jobs), t.left()) {
 			workers.Go(func() {
-				for i := range queue {
-					outcomes[i], busy[i] = r.one(ctx, i, runs[i])
+				for i, ok := t.next(); ok; i, ok = t.next() {
+					o, busy := r.one(ctx, i, runs[i], t.source(i))
+					t.end(i, o, busy)
 				}
 			})
 		}
-		for _, i := range waiting {
-			queue <- i
-		}
-		close(queue)
 		workers.Wait()
-		waiting = slices.DeleteFunc(waiting, func(i int) bool { return !busy[i] })
+		t.again()
 	}
-	return outcomes
+	return t.outcomes
 }
 
-// one does one run, unless it has a record or another process works on it.
-func (r *Runner) one(ctx context.Context, index int, one plan.Run) (o Outcome, busy bool) {
+// one does one run, unless it has a record or another process works on it. source is the
+// outcome of the run whose weights it begins with, nil if that is not one of the runs.
+func (r *Runner) one(ctx context.Context, index int, one plan.Run, source *Outcome) (o Outcome, busy bool) {
 	o = Outcome{Run: one}
 	if ctx.Err() != nil {
 		o.Status = OutcomeInterrupted
@@ -116,6 +108,9 @@ func (r *Runner) one(ctx context.Context, index int, one plan.Run) (o Outcome, b
 	}
 	if one.Job.Kind != plan.KindCost {
 		if busy = r.before(index, &o); busy || o.Status != "" {
+			return o, busy
+		}
+		if o, busy = r.provide(ctx, index, one, source); busy || o.Status != "" {
 			return o, busy
 		}
 	}

@@ -26,7 +26,7 @@ func (r *Runner) Verify(ctx context.Context, original *record.Record, job plan.J
 	if err := again.Store.CheckLocks(); err != nil {
 		return run.Verdict{}, Outcome{}, err
 	}
-	job.Out = dir
+	job.Out, job.WeightsIn = dir, r.Store.Dir
 	o := again.Run(ctx, []plan.Run{{ID: original.ID, Job: job}})[0]
 	if o.Status != OutcomeDone {
 		return run.Verdict{}, o, nil

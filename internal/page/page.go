@@ -85,6 +85,7 @@ type suite struct {
 	Trials    section // of a search
 	Tables    []table
 	Published section
+	Equality  section
 }
 
 type table struct {
@@ -115,6 +116,9 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 		place := func(sec view.Section, table int) section { return section{sec, i, table} }
 		ps := suite{Suite: s, ID: fmt.Sprintf("suite-%d", i), Place: i,
 			Data: place(view.Data(s.Datasets), 0), Trials: place(view.Trials(s.Trials), 0), Published: place(view.Published(s, s.Checks, view.Page), 0)}
+		if len(s.Equality) > 0 {
+			ps.Equality = place(view.Equality(s), 0)
+		}
 		ps.Published.Title = "" // the heading says it
 		drawn, err := drawAll(s)
 		if err != nil {

@@ -48,11 +48,10 @@ type Config struct {
 	encoders *encoders
 }
 
-// The sections of the file, and the tables inside a section that are not plain
-// settings.
+// The sections of the file, and what is inside a section but no setting of its own.
 var (
 	sections      = []string{"train", "pretrain", "models", "datasets", "suites"}
-	modelSubtable = []string{"train", "pretrain", "datasets"}
+	modelApart    = []string{"train", "pretrain", "datasets", initFromKey}
 	suiteSubtable = []string{"train", "pretrain", "axes"}
 )
 
@@ -219,16 +218,16 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 		}
 		return nil
 	}
-	checkOwn := func(n *conf.Node, subtables ...string) error {
+	checkOwn := func(n *conf.Node, apart ...string) error {
 		switch {
 		case n == nil:
 			return nil
 		case name == allModels:
-			return c.checkShared(n.Without(subtables...))
+			return errors.Join(c.checkShared(n.Without(apart...)), c.checkInitFrom(name, n))
 		}
-		return errors.Join(conf.Decode(n.Without(subtables...), clone(e.Defaults)), checkFixed(e, n), checkText(e, n))
+		return errors.Join(conf.Decode(n.Without(apart...), clone(e.Defaults)), checkFixed(e, n), checkText(e, n), c.checkInitFrom(name, n))
 	}
-	errs := []error{checkOwn(own, modelSubtable...), c.checkTrain("models", name, "train"), c.checkStart("models", name, "pretrain")}
+	errs := []error{checkOwn(own, modelApart...), c.checkTrain("models", name, "train"), c.checkStart("models", name, "pretrain")}
 	byData, err := layer.Sub("models", name, "datasets")
 	errs = append(errs, err)
 	for _, data := range byData.Keys() {
@@ -237,7 +236,7 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 			continue
 		}
 		n, err := byData.Sub(data)
-		errs = append(errs, err, checkOwn(n, "train", "pretrain"), c.checkTrain("models", name, "datasets", data, "train"),
+		errs = append(errs, err, checkOwn(n, "train", "pretrain", initFromKey), c.checkTrain("models", name, "datasets", data, "train"),
 			c.checkStart("models", name, "datasets", data, "pretrain"))
 	}
 	return errors.Join(errs...)
@@ -273,7 +272,7 @@ func checkFixed(e registry.Entry, n *conf.Node) error {
 		return nil
 	}
 	changed := clone(e.Defaults)
-	if err := conf.Decode(n.Without(modelSubtable...), changed); err != nil {
+	if err := conf.Decode(n.Without(modelApart...), changed); err != nil {
 		return nil // reported elsewhere
 	}
 	fixed := clone(changed)
@@ -355,7 +354,7 @@ func (c *Config) Params(e registry.Entry, dataset string) (any, error) {
 	for _, layer := range c.layers() {
 		for _, path := range paths {
 			n, err := layer.Sub(path...)
-			n = n.Without(modelSubtable...)
+			n = n.Without(modelApart...)
 			if path[1] == allModels {
 				n = having(e, n)
 			}

@@ -39,6 +39,7 @@ type askedRun struct {
 	Pretrain      record.Settings
 	TimeLimit     json.RawMessage // in no id, but a run that it stops is in no table
 	Refused       bool            // the model takes no such settings
+	Source        *record.Source  `json:",omitempty"` // without what only data say
 }
 
 // pathKeys are the settings of a data set that only say where its files are: which data
@@ -97,6 +98,9 @@ func (c *Config) askedRun(s Suite, e registry.Entry, dataset string, at point) (
 	err = here.fill(&job, e, dataset, s.Name)
 	if err == nil && e.Text {
 		_, err = here.fillStartSettings(&job.Spec, e, s.Name)
+	}
+	if err == nil {
+		r.Source, err = c.askedSource(s, e, job, nil)
 	}
 	if errors.As(err, &invalidError{}) {
 		r.Refused, err = true, nil

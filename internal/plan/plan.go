@@ -27,6 +27,12 @@ type Run struct {
 	ID  string
 	Job Job
 	At  string // its place on the suite's axes, in words; "" if it has none
+	// Source is the run whose weights it begins with; nil: with random ones. It is one of the
+	// plan's runs too.
+	Source *Run
+	// For names the model that begins with this run's weights, if the run is in the plan for
+	// no other reason.
+	For string
 
 	point point
 }
@@ -58,6 +64,8 @@ type Job struct {
 	// Encoder is the folder of the text encoder, for a run that is initialised
 	// from texts; "" is where scripts/fetch-encoder.sh puts it.
 	Encoder string `json:"encoder,omitempty"`
+	// WeightsIn is the results folder with the weights that the run begins with; "" is Out.
+	WeightsIn string `json:"weights_in,omitempty"`
 
 	items int // of the data set, while a run is planned; 0: not known
 }
@@ -196,20 +204,12 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 			e, _ := registry.Find(c.registry, model)
 			job := Job{Kind: s.Kind, Device: o.Device, Threads: o.Threads, Root: c.Root, Out: o.Out, Source: o.Source, UnpackLimit: dc.UnpackLimit, Spec: base}
 			job.Spec.Model, job.Spec.Device = model, class
-			version, err := e.Code()
-			if err != nil {
+			if err := p.setCode(&job, e, o); err != nil {
 				return nil, err
-			}
-			changed := o.Source.changedFiles(version)
-			job.Code, job.Again = version.Hash, o.Again || len(changed) > 0
-			for _, file := range changed {
-				if !slices.Contains(p.Changed, file) {
-					p.Changed = append(p.Changed, file)
-				}
 			}
 			job.items = info.Stats.Items
 			for _, at := range points(e, name) {
-				runs, err := c.runsAt(s, e, job, data, at, o)
+				runs, err := c.runsAt(p, e, job, data, at, o)
 				what := model + " on " + name
 				if len(at.axes) > 0 {
 					what += " with " + at.String()
@@ -237,11 +237,28 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 			}
 		}
 	}
+	p.Runs = withSources(p.Runs)
 	p.Encoders, c.encoders.said = c.encoders.used[c.encoders.said:], len(c.encoders.used)
 	if len(p.Runs) == 0 {
 		return nil, fmt.Errorf("suite %s has nothing to run here: %s", s.Name, skipText(p.Skipped))
 	}
 	return p, nil
+}
+
+// setCode says which code a job's result depends on.
+func (p *Plan) setCode(job *Job, e registry.Entry, o Options) error {
+	version, err := e.Code()
+	if err != nil {
+		return err
+	}
+	changed := o.Source.changedFiles(version)
+	job.Code, job.Again = version.Hash, o.Again || len(changed) > 0
+	for _, file := range changed {
+		if !slices.Contains(p.Changed, file) {
+			p.Changed = append(p.Changed, file)
+		}
+	}
+	return nil
 }
 
 func skipText(skipped []Skip) string {
@@ -252,23 +269,31 @@ func skipText(skipped []Skip) string {
 	return strings.Join(s, "; ")
 }
 
+// complete adds the settings of a model, and what its texts decide, to a job.
+func (c *Config) complete(job *Job, e registry.Entry, data *datasets.Dataset, suite string, o Options) error {
+	if err := c.fill(job, e, job.Spec.Dataset.Name, suite); err != nil || !e.Text {
+		return err
+	}
+	err := c.fillStart(job, e, data, suite)
+	if missing := (missingError{}); errors.As(err, &missing) {
+		err = o.recordedStart(&job.Spec, err)
+	}
+	return err
+}
+
 // runsAt lists the runs of a model at a point of the axes, one per seed.
-func (c *Config) runsAt(s Suite, e registry.Entry, base Job, data *datasets.Dataset, at point, o Options) ([]Run, error) {
+func (c *Config) runsAt(p *Plan, e registry.Entry, base Job, data *datasets.Dataset, at point, o Options) ([]Run, error) {
+	s := p.Suite
 	here, err := c.at(s, e, at)
 	if err != nil {
 		return nil, err
 	}
-	if err := here.fill(&base, e, base.Spec.Dataset.Name, s.Name); err != nil {
+	if err := here.complete(&base, e, data, s.Name, o); err != nil {
 		return nil, err
 	}
-	if e.Text {
-		err := here.fillStart(&base, e, data, s.Name)
-		if missing := (missingError{}); errors.As(err, &missing) {
-			err = o.recordedStart(&base.Spec, err)
-		}
-		if err != nil {
-			return nil, err
-		}
+	source, err := c.addSource(p, e, &base, data, o, nil)
+	if err != nil {
+		return nil, err
 	}
 	var runs []Run
 	for _, seed := range s.Seeds {
@@ -281,11 +306,11 @@ func (c *Config) runsAt(s Suite, e registry.Entry, base Job, data *datasets.Data
 			}
 		}
 		for _, j := range jobs {
-			id, err := j.Spec.ID()
+			r, err := Run{Job: j, At: at.String(), Source: source, point: at}.seeded(seed)
 			if err != nil {
 				return nil, err
 			}
-			runs = append(runs, Run{ID: id, Job: j, At: at.String(), point: at})
+			runs = append(runs, r)
 		}
 		if e.NonNeural != nil || s.Kind == KindCost {
 			break
@@ -464,6 +489,9 @@ func (j Job) moreTime(than float64) (bool, error) {
 	t, err := j.TimeLimit()
 	return t == 0 || t > than, err
 }
+
+// Sources is the results folder with the weights that the run begins with.
+func (j Job) Sources() string { return cmp.Or(j.WeightsIn, j.Out) }
 
 func (j Job) TimeLimit() (float64, error) {
 	t := train.Defaults()

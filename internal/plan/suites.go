@@ -26,6 +26,10 @@ type Suite struct {
 	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial is trained to the end
 	Finalists   int `toml:"finalists" json:"finalists,omitempty"`       // kind "tune": trials trained to the end
 
+	// EqualWithin is the margin, in percent of validation NDCG@10, within which a place on the
+	// axes gives the same results as the first one; 0: the suite does not ask. Kind "compare".
+	EqualWithin float64 `toml:"equal_within" json:"equal_within,omitempty"`
+
 	shorten bool // TrialEpochs is the default: no trial is longer than a complete run
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
@@ -52,7 +56,7 @@ func (s *Suite) kindDefaults() {
 }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "trial_epochs": KindTune, "finalists": KindTune, "expected": KindCI}
+var kindKeys = map[string]string{"trials": KindTune, "trial_epochs": KindTune, "finalists": KindTune, "expected": KindCI, "equal_within": KindCompare}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -95,6 +99,9 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	}
 	var err error
 	s.Axes, err = c.readAxes(s)
+	if err == nil && s.EqualWithin > 0 && len(s.Axes) == 0 {
+		err = at.of("equal_within").Errorf("expected an axis whose values are compared: [suites.%s.axes]", name)
+	}
 	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
 		err = at.suite.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
 	}
@@ -159,6 +166,9 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 		if at.has(key) && s.Kind != kindKeys[key] {
 			errs = append(errs, at.of(key).Errorf("only suites of kind %q have this key", kindKeys[key]))
 		}
+	}
+	if at.has("equal_within") && !(s.EqualWithin > 0 && s.EqualWithin <= 100) {
+		errs = append(errs, at.of("equal_within").Errorf("%v: expected a share of validation NDCG@10 in percent, more than 0 and at most 100", s.EqualWithin))
 	}
 	errs = append(errs,
 		checkNames(at.of("models"), "model", s.Models, registry.Names(c.registry)),

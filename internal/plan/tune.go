@@ -138,6 +138,9 @@ func FindLike(all []*record.Record) (Finder, error) {
 func Trials(p *Plan, find Finder) ([]Trial, error) {
 	var trials []Trial
 	for _, r := range p.Runs {
+		if r.For != "" { // a source, which is no trial
+			continue
+		}
 		valid, rec, err := bestValid(find, r)
 		if err != nil {
 			return nil, err

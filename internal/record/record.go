@@ -120,6 +120,22 @@ type Measured struct {
 	Commit           string    `json:"commit,omitempty"`   // of the source tree; empty: not a git checkout
 	Dirty            bool      `json:"dirty,omitempty"`    // uncommitted changes outside results
 	Warnings         []string  `json:"warnings,omitempty"` // about the data
+	// Weights is the SHA-256 of the best weights, by which a run that begins with them notices
+	// that they were trained again and differ. Older records have none.
+	Weights string `json:"weights_sha256,omitempty"`
+	// Source says which weights the run began with, if they were trained by another run.
+	Source *Inherited `json:"source,omitempty"`
+}
+
+// Inherited says what a run took over from the run that Spec.Source describes.
+type Inherited struct {
+	ID      string   `json:"id"`             // of the source's run
+	Weights string   `json:"weights_sha256"` // that the run began with
+	New     []string `json:"new,omitempty"`  // parameters that the source does not have, which were initialised anew
+	Unused  []string `json:"unused,omitempty"`
+	// Differ: the weights had been trained again and are not those of the source's record, as
+	// on another processor.
+	Differ bool `json:"differ,omitempty"`
 }
 
 // Failure is the file runs/ID.failed.json, which says why a run left no record. The run

@@ -23,6 +23,7 @@ type Spec struct {
 	NonNeural      bool     `json:"floor,omitempty"`    // a non-neural baseline: nothing is trained, no training settings apply
 	ValidationOnly bool     `json:"untested,omitempty"` // validation-only, as in the trials of a search: the test items are not ranked
 	Start          *Start   `json:"start,omitempty"`
+	Source         *Source  `json:"source,omitempty"`
 	Seed           int64    `json:"seed"`
 	Device         string   `json:"device"` // class: "cpu" or "cuda"
 	// Threads is how many threads a run of an older version had, when each thread drew random
@@ -58,6 +59,36 @@ type Start struct {
 	Facets   string   `json:"facets,omitempty"`   // SHA-256 of the facets that are learned and of the items' labels; "" if there are none
 	Encoder  string   `json:"encoder,omitempty"`  // fingerprint of the text encoder; "" if texts are not read
 	Version  int      `json:"version"`            // of the pre-training code
+}
+
+// Source is the experiment whose trained weights a run begins with; nil: with random ones.
+// It holds what the spec of the source's run has of its own. Its data, protocol, seed and
+// device are those of the run that begins with it.
+type Source struct {
+	Model    string   `json:"model"`
+	Params   Settings `json:"params,omitempty"`
+	Train    Settings `json:"train,omitempty"`
+	Start    *Start   `json:"start,omitempty"`
+	Source   *Source  `json:"source,omitempty"`
+	Versions Versions `json:"versions"`
+}
+
+// AsSource describes the spec to runs that begin with its weights.
+func (s Spec) AsSource() *Source {
+	return &Source{s.Model, s.Params, s.Train, s.Start, s.Source, s.Versions}
+}
+
+// OfSource is the spec of the run whose weights a run with this spec begins with. It is not
+// ok if there is none.
+func (s Spec) OfSource() (source Spec, ok bool) {
+	from := s.Source
+	if from == nil {
+		return Spec{}, false
+	}
+	source = Spec{Dataset: s.Dataset, Protocol: s.Protocol, ValidationOnly: s.ValidationOnly, Seed: s.Seed, Device: s.Device}
+	source.Model, source.Params, source.Train, source.Start, source.Source, source.Versions =
+		from.Model, from.Params, from.Train, from.Start, from.Source, from.Versions
+	return source, true
 }
 
 // Settings maps keys to JSON values; keys at their default are absent.

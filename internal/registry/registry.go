@@ -36,6 +36,9 @@ type Entry struct {
 	// says. FixStart sets the values that define the entry.
 	Text     bool
 	FixStart func(*pretrain.InitConfig)
+	// InitFrom names the model whose trained weights define the variant: its runs begin with
+	// them. Models without it begin with random weights, or as models.M.init_from says.
+	InitFrom string
 	// Objectives are the ways in which the model can be trained, its default first;
 	// none for non-neural baselines.
 	Objectives []string
@@ -49,6 +52,8 @@ type Entry struct {
 var (
 	sasrecEntry = Entry{Name: "sasrec", Summary: "causal transformer (Kang and McAuley 2018)", Version: 2,
 		Defaults: baselines.SASRecDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: Constructor(baselines.NewSASRec)}
+	duorecEntry = Entry{Name: "duorec", Summary: "SASRec with a contrast between views of sequences (Qiu et al. 2022)", Version: 1,
+		Defaults: baselines.DuoRecDefaults(), Objectives: []string{train.Prefix}, Neural: Constructor(baselines.NewDuoRec)}
 	fameEntry = fame("fame", "facet-aware heads of experts (Liu et al. 2024), initialised so that it learns", nil)
 )
 
@@ -62,8 +67,7 @@ var Models = []Entry{
 		Defaults: baselines.BERT4RecDefaults(), Objectives: []string{train.Cloze}, Neural: Constructor(baselines.NewBERT4Rec)},
 	{Name: "core", Summary: "weighted average of the session's own item embeddings (Hou et al. 2022)", Version: 1,
 		Defaults: baselines.COREDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: Constructor(baselines.NewCORE)},
-	{Name: "duorec", Summary: "SASRec with a contrast between views of sequences (Qiu et al. 2022)", Version: 1,
-		Defaults: baselines.DuoRecDefaults(), Objectives: []string{train.Prefix}, Neural: Constructor(baselines.NewDuoRec)},
+	duorecEntry,
 	fameEntry,
 	fame("fame-plain", "FAME as the paper writes it: no residual around the experts, facets initialised from N(0, .02)",
 		func(c *models.FAMEConfig) { c.Residual, c.FacetStart = false, models.FacetsNormal }),
@@ -78,6 +82,32 @@ var Models = []Entry{
 	fromText(fameEntry, "fame-plus-one-facet", "FAME+ without facets: one contrast for all labels", func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartOneFacet }),
 	fromText(fameEntry, "fame-plus-frozen", "FAME+ with an item table that keeps its initial values", func(s *pretrain.InitConfig) { s.Frozen = true }),
 	fromText(sasrecEntry, "sasrec-plus", "SASRec with FAME+'s initialisation", asManyHeads),
+	from("sasrec", fame("fame-warm", "FAME that begins with a trained SASRec, without the residual connection", noResidual)),
+	from("sasrec", fame("fame-warm-residual", "FAME that begins with a trained SASRec, with the residual connection", func(c *models.FAMEConfig) { c.Residual = true })),
+	from("sasrec", fame("fame-plain-warm", "fame-plain that begins with a trained SASRec", func(c *models.FAMEConfig) { c.Residual, c.FacetStart = false, models.FacetsNormal })),
+	from("sasrec", fame("fame-warm-no-moe", "fame-warm with one expert per head", func(c *models.FAMEConfig) { noResidual(c); c.Experts = 1 })),
+	from("sasrec", fame("fame-warm-average-gate", "fame-warm with equal weights of the heads", func(c *models.FAMEConfig) { noResidual(c); c.Gate = models.GateAverage })),
+	from("sasrec", fame("fame-warm-static-gate", "fame-warm with learned weights of the heads that are the same for every user", func(c *models.FAMEConfig) { noResidual(c); c.Gate = models.GateStatic })),
+	from("sasrec-plus", fame("fame-plus-warm", "FAME that begins with a trained sasrec-plus, without the residual connection", noResidual)),
+	variant(fameEntry, "fame-long", "control: FAME with as many epochs as fame-warm and its source have together"),
+	from("sasrec", variant(sasrecEntry, "sasrec-continued", "control: SASRec that begins with a trained SASRec")),
+	from("sasrec", variant(duorecEntry, "duorec-warm", "control: DuoRec that begins with a trained SASRec")),
+}
+
+// noResidual is the form of FAME's last layer that is better on validation when it begins with
+// a trained SASRec.
+func noResidual(c *models.FAMEConfig) { c.Residual = false }
+
+// variant returns a variant of a model that differs in its configured settings only.
+func variant(base Entry, name, summary string) Entry {
+	base.Base, base.Name, base.Summary = base.Name, name, summary
+	return base
+}
+
+// from returns a variant that begins with the trained weights of another model.
+func from(source string, e Entry) Entry {
+	e.InitFrom = source
+	return e
 }
 
 // asManyHeads gives an initialisation as many heads as FAME's, if no other number

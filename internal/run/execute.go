@@ -132,6 +132,11 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 			frozen = []string{itemTable}
 		}
 	}
+	if res.Spec.Source != nil {
+		if m.Source, err = inherit(model, k.job); err != nil {
+			return err
+		}
+	}
 	if err := scaleItems(model, t.ItemScale); err != nil {
 		return err
 	}
@@ -166,7 +171,7 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 			return err
 		}
 	}
-	if err := writeWeights(store.WeightsPath(id), id, model.Params().View()); err != nil {
+	if m.Weights, err = writeWeights(store.WeightsPath(id), id, model.Params().View()); err != nil {
 		return err
 	}
 	if res.Spec.ValidationOnly {

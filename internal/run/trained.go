@@ -116,11 +116,11 @@ func openRecorded(r *record.Record, job plan.Job, entries []registry.Entry) (*re
 // weightsID is the metadata key of weights that names their run.
 const weightsID = "id"
 
-// writeWeights stores the weights of a run, with its id and a checksum.
-func writeWeights(path, id string, tensors map[string]safetensors.Tensor) error {
+// writeWeights stores the weights of a run, with its id and a checksum, which it returns.
+func writeWeights(path, id string, tensors map[string]safetensors.Tensor) (sum string, err error) {
 	f := &safetensors.File{Tensors: tensors, Metadata: map[string]string{weightsID: id}}
 	f.Seal()
-	return safetensors.Write(path, f)
+	return f.Sum(), safetensors.Write(path, f)
 }
 
 // readWeights reads the weights of a run. Damaged weights, and those of another run,
@@ -149,7 +149,8 @@ func SealWeights(store record.Store, id string) error {
 	if err != nil {
 		return err
 	}
-	return writeWeights(path, id, f.Tensors)
+	_, err = writeWeights(path, id, f.Tensors)
+	return err
 }
 
 // fill puts the weights into a model's parameters.

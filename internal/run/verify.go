@@ -55,7 +55,8 @@ func keepWeights(store record.Store, again record.Store, id string) error {
 	if err := store.MakeFolder("weights"); err != nil {
 		return err
 	}
-	return writeWeights(path, id, f.Tensors)
+	_, err = writeWeights(path, id, f.Tensors)
+	return err
 }
 
 // Compare compares a repeated run, whose files are in the store again, with the

@@ -20,6 +20,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // MeanSD is the mean and the sample standard deviation (n−1) of values; 0 for one
@@ -37,6 +39,18 @@ func MeanSD(values []float64) (mean, sd float64) {
 		sd += float64(d * d) // the conversion prevents fusing, so processors agree on the last bit
 	}
 	return mean, math.Sqrt(sd / float64(len(values)-1))
+}
+
+// HalfWidth is half the width of the 95 % interval of a mean by Student's t: with n values the
+// mean lies within HalfWidth of the true one in 95 % of all samples, if the values are normal.
+// It is not ok for fewer than two values.
+func HalfWidth(values []float64) (half float64, ok bool) {
+	n := float64(len(values))
+	if n < 2 {
+		return 0, false
+	}
+	_, sd := MeanSD(values)
+	return distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(.975) * sd / math.Sqrt(n), true
 }
 
 // Holm adjusts the p-values of a family of tests, in the order of p, so that the

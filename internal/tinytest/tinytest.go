@@ -63,6 +63,8 @@ var Entries = []registry.Entry{
 	{Name: "left", Version: 1, NonNeural: meets("left", "right")},
 	{Name: "right", Version: 1, NonNeural: meets("right", "left")},
 	exampleEntry,
+	{Name: "fame-warm", Version: 1, Defaults: models.FAMEDefaults(), InitFrom: "sasrec", Objectives: []string{train.AllPositions}, Neural: registry.Constructor(models.NewFAME)},
+	{Name: "bert4rec", Version: 1, Defaults: baselines.BERT4RecDefaults(), Objectives: []string{train.Cloze}, Neural: registry.Constructor(baselines.NewBERT4Rec)},
 }
 
 // meets makes a model whose run ends only while that of another model of the same parent
@@ -131,6 +133,9 @@ dropout = 0.1
 [models.fragile]
 hidden = 8
 
+[models.fame-warm]
+hidden = 8
+
 [models.fism]
 dropout = 0.1
 [models.fism.train]
@@ -170,6 +175,10 @@ datasets = ["tiny"]
 [suites.fragile]
 models = ["fragile"]
 datasets = ["tiny"]
+[suites.warm]
+models = ["fame-warm", "sasrec"]
+datasets = ["tiny"]
+seeds = [0, 1, 2]
 `
 
 // Folder makes a folder with a configuration and a log, tiny.csv: 30 users with 6 items

@@ -182,7 +182,7 @@ func (st state) check(c Config, batches int) error {
 		case !ok:
 		case best == 0 || v > st.Curve[best-1].Valid[stopMetric]:
 			best, evaluations = p.Epoch, 0
-		default:
+		case p.Epoch > c.PatienceAfter:
 			evaluations++
 		}
 	}

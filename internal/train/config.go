@@ -60,6 +60,7 @@ type Config struct {
 	BatchTargets    int     `toml:"batch_targets" json:"batch_targets"`       // targets of a step
 	Epochs          int     `toml:"epochs" json:"epochs"`                     // budget
 	Patience        int     `toml:"patience" json:"patience"`                 // evaluations without a better validation NDCG@10 before stopping
+	PatienceAfter   int     `toml:"patience_after" json:"patience_after"`     // epochs whose evaluations do not count for Patience
 	EvalEvery       int     `toml:"eval_every" json:"eval_every"`             // epochs between evaluations
 	LearningRate    float64 `toml:"learning_rate" json:"learning_rate"`       // Adam's
 	WeightDecay     float64 `toml:"weight_decay" json:"weight_decay"`         // Adam's L2
@@ -131,6 +132,8 @@ func (c Config) Validate(items int) error {
 		return bad("epochs", c.Epochs, "at least 1")
 	case c.Patience < 1:
 		return bad("patience", c.Patience, "at least 1")
+	case c.PatienceAfter < 0:
+		return bad("patience_after", c.PatienceAfter, "at least 0")
 	case c.EvalEvery < 1:
 		return bad("eval_every", c.EvalEvery, "at least 1")
 	case !(c.LearningRate > 0 && c.LearningRate < 10):

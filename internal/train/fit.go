@@ -156,7 +156,7 @@ type state struct {
 	Times       []epochTime    `json:"times"`
 	BestEpoch   int            `json:"best_epoch"`
 	BestValid   rank.Metrics   `json:"best_valid"`
-	Waited      int            `json:"waited"`  // the patience counter: evaluations since the best
+	Waited      int            `json:"waited"`  // the patience counter: evaluations since the best, after epoch Config.PatienceAfter
 	Threads     []int          `json:"threads"` // sizes of the teams that have trained so far
 	Seconds     float64        `json:"seconds"`
 	EvalSeconds float64        `json:"eval_seconds"`
@@ -376,7 +376,7 @@ func (f *trainer) evaluate(ctx context.Context, clock *stopwatch) error {
 	if st.BestEpoch == 0 || valid[stopMetric] > st.BestValid[stopMetric] {
 		st.BestEpoch, st.BestValid, st.Waited = st.Epoch, valid, 0
 		f.keepBest()
-	} else {
+	} else if st.Epoch > f.config.PatienceAfter {
 		st.Waited++
 	}
 	st.EvalSeconds += time.Since(started).Seconds()

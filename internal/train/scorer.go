@@ -30,6 +30,9 @@ func NewReplicas(team *torch.Team, build func(*torch.Runtime) (models.Model, err
 // Params are the parameters of the model.
 func (r *Replicas) Params() *torch.Params { return r.models[0].Params() }
 
+// Model is the leading member's model.
+func (r *Replicas) Model() models.Model { return r.models[0] }
+
 // params are the members' own handles of them, each with a gradient.
 func (r *Replicas) params() []*torch.Params {
 	out := make([]*torch.Params, len(r.models))

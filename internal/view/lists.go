@@ -128,6 +128,20 @@ func ref(s *aggregate.Suite, data, rule, metric string, from func(*aggregate.Row
 	return nil
 }
 
+// Equality shows which rows have the same results as the first row of their model.
+func Equality(s *aggregate.Suite) Section {
+	t := Table{Columns: Columns("<data set", "<row", "<compared with", "seeds", "difference\n%", "<95 % interval\n%", "<verdict", "test, removed\n%", "test, kept\n%")}
+	for i, e := range s.Equality {
+		t.Rows = append(t.Rows, Row{Index: i, Cells: append(Texts(e.Dataset, e.Label, e.Than, strconv.Itoa(e.Seeds)),
+			fixed(e.Difference, 2), Cell{Text: fmt.Sprintf("[%.2f, %.2f]", e.Low, e.High)}, Cell{Text: e.Verdict}, fixed(e.Removed, 2), fixed(e.Kept, 2))})
+	}
+	t.About = []string{
+		fmt.Sprintf("difference: of validation %s, paired by seed, in percent; equal: its 95 %% interval (Student's t over the seeds) lies within ±%g %%; different: it lies outside; undecided: neither", aggregate.Tested, s.EqualWithin),
+		fmt.Sprintf("test: the difference of test %s under each seen-item rule, which decides nothing", aggregate.Tested),
+	}
+	return Section{Title: "Are the results equal?", Tables: filled(t)}
+}
+
 // ReproducedMeans explains the verdict on a claim.
 const ReproducedMeans = "reproduced: on every data set that the model and the baseline were run on with three seeds or more, under both seen-item rules, the gain over the baseline that is best on validation is at least the lowest claimed gain, and the model is significantly better in " + aggregate.Tested
 

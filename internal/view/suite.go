@@ -31,6 +31,9 @@ func Suite(s *aggregate.Suite, m Medium) []Section {
 		}
 	}
 	out = append(out, publishedByData(s, m)...)
+	if len(s.Equality) > 0 {
+		out = append(out, Equality(s))
+	}
 	if len(s.Claims) > 0 {
 		out = append(out, claims(s.Claims))
 	}

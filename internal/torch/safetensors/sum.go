@@ -25,6 +25,9 @@ func (f *File) Seal() {
 	f.Metadata[sumKey] = f.sum()
 }
 
+// Sum is the checksum that Seal added, "" if there is none.
+func (f *File) Sum() string { return f.Metadata[sumKey] }
+
 // CheckSeal compares f with the checksum that Seal added. Without one the error is
 // ErrUnsealed.
 func (f *File) CheckSeal() error {

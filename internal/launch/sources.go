@@ -1,0 +1,183 @@
+package launch
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"famebench/internal/plan"
+	"famebench/internal/record"
+	"famebench/internal/run"
+)
+
+// turns says which run is next: the first one that is not begun and whose source, if it has
+// one among the runs, has ended.
+type turns struct {
+	mu       sync.Mutex
+	ended    *sync.Cond // signals the end of a run
+	sources  []int      // of each run; -1: not among the runs
+	states   []turn
+	outcomes []Outcome
+}
+
+type turn int
+
+const (
+	turnWaiting turn = iota
+	turnRunning
+	turnBusy // another process works on it: it waits for the next round
+	turnEnded
+)
+
+func newTurns(runs []plan.Run) *turns {
+	t := &turns{states: make([]turn, len(runs)), outcomes: make([]Outcome, len(runs))}
+	t.ended = sync.NewCond(&t.mu)
+	at := map[string]int{}
+	for i, r := range runs {
+		at[r.ID] = i
+	}
+	for _, r := range runs {
+		source := -1
+		if r.Source != nil {
+			if i, ok := at[r.Source.ID]; ok {
+				source = i
+			}
+		}
+		t.sources = append(t.sources, source)
+	}
+	return t
+}
+
+// next takes a run. It waits for a source that is running. It is not ok if all other runs
+// are taken, or wait for another process.
+func (t *turns) next() (i int, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		later := false
+		for i, state := range t.states {
+			if state != turnWaiting {
+				continue
+			}
+			if from := t.sources[i]; from < 0 || t.states[from] == turnEnded {
+				t.states[i] = turnRunning
+				return i, true
+			}
+			later = true
+		}
+		if !later || !t.running() {
+			return 0, false
+		}
+		t.ended.Wait()
+	}
+}
+
+// running reports whether any run is running.
+func (t *turns) running() bool {
+	for _, state := range t.states {
+		if state == turnRunning {
+			return true
+		}
+	}
+	return false
+}
+
+// source is the outcome of a run's source, nil if that is not among the runs.
+func (t *turns) source(i int) *Outcome {
+	if t.sources[i] < 0 {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return &t.outcomes[t.sources[i]]
+}
+
+// end notes how a run ended, or that another process works on it.
+func (t *turns) end(i int, o Outcome, busy bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.outcomes[i], t.states[i] = o, turnEnded
+	if busy {
+		t.states[i] = turnBusy
+	}
+	t.ended.Broadcast()
+}
+
+// again lets the runs that another process works on have a turn.
+func (t *turns) again() {
+	for i, state := range t.states {
+		if state == turnBusy {
+			t.states[i] = turnWaiting
+		}
+	}
+}
+
+// left is how many runs have not ended.
+func (t *turns) left() (n int) {
+	for _, state := range t.states {
+		if state != turnEnded {
+			n++
+		}
+	}
+	return n
+}
+
+// provide makes sure that the weights are there with which a run begins. They are not in git,
+// so a source that has a record may have no weights; then it is trained again, in a folder of
+// its own, and its record stays as it is. The outcome has a status if the run cannot begin.
+func (r *Runner) provide(ctx context.Context, index int, one plan.Run, source *Outcome) (o Outcome, busy bool) {
+	r.providing.Lock()
+	defer r.providing.Unlock()
+	o.Run = one
+	o.Status, o.Reason, busy = r.weights(ctx, index, one, source)
+	return o, busy
+}
+
+// weights does the work of provide, with the lock held.
+func (r *Runner) weights(ctx context.Context, index int, one plan.Run, source *Outcome) (status, reason string, busy bool) {
+	job := one.Job.SourceJob()
+	if job == nil {
+		return "", "", false
+	}
+	from := plan.Run{Job: *job}
+	if one.Source != nil { // it knows more, such as the text encoder
+		from = *one.Source
+	}
+	var err error
+	if from.ID, err = from.Job.Spec.ID(); err != nil {
+		return OutcomeFailed, err.Error(), false
+	}
+	begins := fmt.Sprintf("it begins with the weights of %s", from.ID)
+	if source != nil && source.Status != OutcomeDone && source.Status != OutcomeReused {
+		return source.Status, fmt.Sprintf("%s (%s: %s)", begins, source.Status, source.Reason), false
+	}
+	store := record.Store{Dir: one.Job.Sources()}
+	if rec, err := store.Read(from.ID); err == nil && rec.Result.Status == record.Time {
+		return OutcomeEnvironment, begins + ", which its time limit stopped: raise train.time_limit to train it to the end", false
+	}
+	if run.HasWeights(store, from.ID) {
+		return "", "", false
+	}
+	again := record.Store{Dir: filepath.Join(store.Dir, "state", "sources")}
+	if err := again.Make(); err != nil {
+		return OutcomeEnvironment, err.Error(), false
+	}
+	from.Job.Out, from.Job.WeightsIn = again.Dir, store.Dir
+	if status, reason, busy = r.weights(ctx, index, from, nil); status != "" || busy { // its own source
+		return status, reason, busy
+	}
+	e := r.child(ctx, index, from)
+	switch {
+	case e.reason == "" && e.last.Kind == run.EventBusy:
+		return "", "", true
+	case e.reason != "" && ctx.Err() != nil:
+		return OutcomeInterrupted, "", false
+	case e.reason != "":
+		return OutcomeEnvironment, fmt.Sprintf("%s; they are missing, and training them again failed: %s", begins, e.reason), false
+	}
+	if err := run.KeepWeights(store, again, from.ID); err != nil {
+		return OutcomeEnvironment, err.Error(), false
+	}
+	return "", "", false
+}

@@ -1,0 +1,136 @@
+package launch
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"famebench/internal/plan"
+	"famebench/internal/record"
+	"famebench/internal/run"
+	"famebench/internal/tinytest"
+)
+
+// A model begins with the weights of its source, whatever the number of jobs, and after its
+// weights were lost.
+func TestSources(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	p, r := tinyPlan(t, dir, "warm", "warm.models=[\"fame-warm\"]")
+	r.Jobs = 3
+	var ended []string
+	r.Observe = func(_ int, one plan.Run, e run.Event) {
+		if e.Kind == run.EventDone {
+			ended = append(ended, one.ID)
+		}
+	}
+	if got := statuses(r.Run(context.Background(), p.Runs)); strings.Count(got, " done") != 6 {
+		t.Fatal(got)
+	}
+	var records []*record.Record
+	for _, one := range p.Runs {
+		if one.Source == nil {
+			continue
+		}
+		rec, err := r.Store.Read(one.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, err := r.Store.Read(one.Source.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := rec.Measured.Source
+		if from == nil || from.ID != source.ID || from.Weights != source.Measured.Weights || len(from.Weights) != 64 || from.Differ {
+			t.Fatalf("%s begins with %+v, expected the weights %s of %s", rec.ID, from, source.Measured.Weights, source.ID)
+		}
+		if slices.Index(ended, source.ID) > slices.Index(ended, rec.ID) {
+			t.Errorf("%s ended before its source", rec.ID)
+		}
+		if !slices.Contains(from.New, "facet.weight") || slices.Contains(from.New, "moe.0.q.weight") || !slices.Contains(from.Unused, "layers.1.ffn.in.weight") {
+			t.Errorf("new %q, unused %q", from.New, from.Unused)
+		}
+		records = append(records, rec)
+	}
+	if records[0].ResultSHA256 == records[1].ResultSHA256 || len(records) != 3 {
+		t.Error("seeds have the same result")
+	}
+
+	// Without its record and its source's weights, a run is repeated to the same record.
+	last := p.Runs[len(p.Runs)-1]
+	before, err := os.ReadFile(r.Store.RecordPath(last.Source.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{r.Store.RecordPath(last.ID), r.Store.WeightsPath(last.Source.ID)} {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := statuses(r.Run(context.Background(), p.Runs)); got != "sasrec reused, fame-warm reused, sasrec reused, fame-warm reused, sasrec reused, fame-warm done" {
+		t.Fatal(got)
+	}
+	again, err := r.Store.Read(last.ID)
+	if err != nil || again.ResultSHA256 != records[2].ResultSHA256 || again.Measured.Source.Differ {
+		t.Errorf("%v: result %.8s, expected %.8s; weights differ %v", err, again.ResultSHA256, records[2].ResultSHA256, again.Measured.Source.Differ)
+	}
+	if after, err := os.ReadFile(r.Store.RecordPath(last.Source.ID)); err != nil || string(after) != string(before) {
+		t.Errorf("the source's record changed (%v)", err)
+	}
+
+	// Weights that are not those of the source's record are noticed.
+	source, err := r.Store.Read(last.Source.ID)
+	if err == nil {
+		source.Measured.Weights = strings.Repeat("0", 64)
+		err = r.Store.Write(source)
+	}
+	if err == nil {
+		err = os.Remove(r.Store.RecordPath(last.ID))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Run(context.Background(), p.Runs)
+	if again, err = r.Store.Read(last.ID); err != nil || !again.Measured.Source.Differ {
+		t.Errorf("%v: other weights are not noticed", err)
+	}
+
+	// -verify trains the source again, too.
+	if err := os.Remove(r.Store.WeightsPath(last.Source.ID)); err != nil {
+		t.Fatal(err)
+	}
+	v, o, err := r.Verify(context.Background(), again, plan.RecordedJob(again, dir, r.Store.Dir, plan.Source{}))
+	if err != nil || o.Status != OutcomeDone || v.Result != run.Equal {
+		t.Errorf("verify: %v, %s %s, %s %q", err, o.Status, o.Reason, v.Result, v.Differences)
+	}
+}
+
+// A run whose source failed is not begun, and says why.
+func TestSourceFails(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	p, r := tinyPlan(t, dir, "warm", "warm.models=[\"fism\"]", "warm.seeds=[0]", "fism.init_from=diverges")
+	r.Jobs = 2
+	outcomes := r.Run(context.Background(), p.Runs)
+	if got := statuses(outcomes); got != "diverges failed, fism failed" {
+		t.Fatal(got)
+	}
+	if got := outcomes[1].Reason; !strings.Contains(got, "begins with the weights of tiny-diverges-s0-") || !strings.Contains(got, "NaN") {
+		t.Errorf("reason %q", got)
+	}
+}
+
+// Weights that do not fit are refused, and those that share nothing too.
+func TestSourceDoesNotFit(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	for model, want := range map[string]string{
+		"bert4rec": `expected "item_emb.weight" of shape [22 8], got [21 8]`, // it has a row for masked items
+		"fism":     "no parameter in common",
+	} {
+		p, r := tinyPlan(t, dir, "warm", "warm.models=[\""+model+"\"]", "warm.seeds=[0]", "bert4rec.hidden=8", model+".init_from=sasrec")
+		o := r.Run(context.Background(), p.Runs)[1]
+		if o.Status != OutcomeFailed || !strings.Contains(o.Reason, want) {
+			t.Errorf("%s: %s %q, expected %q", model, o.Status, o.Reason, want)
+		}
+	}
+}

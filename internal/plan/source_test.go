@@ -1,0 +1,94 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"famebench/internal/tinytest"
+)
+
+// The source of a model is a run of its own, before it, with the model's heads.
+func TestSourceIsPlanned(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	p, _ := planTiny(t, dir, "warm")
+	var got []string
+	byID := map[string]Run{}
+	for _, r := range p.Runs {
+		got = append(got, r.Job.Spec.Model+string(r.Job.Spec.Params["heads"]))
+		byID[r.ID] = r
+		if r.Source == nil {
+			continue
+		}
+		source, ok := byID[r.Source.ID]
+		if !ok || source.For != "fame-warm" || source.Job.Spec.Seed != r.Job.Spec.Seed {
+			t.Errorf("%s: its source %s is not before it, or is another run", r.ID, r.Source.ID)
+		}
+		spec, _ := r.Job.Spec.OfSource()
+		if id, err := spec.ID(); err != nil || id != source.ID {
+			t.Errorf("the spec of %s describes the source %s, expected %s", r.ID, id, source.ID)
+		}
+	}
+	want := []string{"sasrec4", "fame-warm", "sasrec4", "fame-warm", "sasrec4", "fame-warm", "sasrec", "sasrec", "sasrec"}
+	if !slices.Equal(got, want) {
+		t.Errorf("runs %q, expected %q", got, want)
+	}
+	// A source that the suite has anyway is planned once.
+	p, _ = planTiny(t, dir, "warm", "sasrec.heads=4")
+	if len(p.Runs) != 6 || p.Runs[0].For != "" {
+		t.Errorf("%d runs, expected 6, none of them for another model only", len(p.Runs))
+	}
+}
+
+// Settings of the source make another run of the model that begins with it; settings that
+// follow the model, and the seed, do not make another experiment.
+func TestSourceIsPartOfTheID(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	ids := func(sets ...string) (ids, keys []string) {
+		p, _ := planTiny(t, dir, "warm", append(sets, "warm.models=[\"fame-warm\"]")...)
+		for _, r := range p.Runs {
+			if r.Source != nil {
+				key, err := r.Job.Spec.ExperimentKey()
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids, keys = append(ids, r.ID), append(keys, key)
+			}
+		}
+		return ids, keys
+	}
+	base, keys := ids()
+	if len(slices.Compact(slices.Clone(keys))) != 1 {
+		t.Errorf("seeds are of %d experiments, expected one", len(slices.Compact(keys)))
+	}
+	for _, set := range []string{"sasrec.datasets.tiny.dropout=0.3", "sasrec.train.epochs=2"} {
+		if other, _ := ids(set); slices.Equal(other, base) {
+			t.Errorf("%s: the ids are the same", set)
+		}
+	}
+	for _, set := range []string{"sasrec.heads=1", "sasrec.layers=3", "sasrec.train.max_len=7"} {
+		if other, _ := ids(set); !slices.Equal(other, base) {
+			t.Errorf("%s: the ids differ, although the source follows the model", set)
+		}
+	}
+}
+
+func TestInitFromIsChecked(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	for set, want := range map[string]string{
+		"fism.init_from=sasrec":      "",
+		"fism.init_from=sasrecs":     `unknown model "sasrecs"`,
+		"fism.init_from=popularity":  "no weights to begin with",
+		"fism.init_from=3":           "expected the name of a model",
+		"fame-warm.init_from=fism":   "fame-warm is the variant that begins with sasrec",
+		"sasrec.init_from=fame-warm": "would begin with itself",
+		"fism.init_from=fism":        "would begin with itself",
+		"popularity.init_from=fism":  "popularity has no settings",
+	} {
+		model, _, _ := strings.Cut(set, ".")
+		_, _, err := tryTiny(dir, "warm", set, "warm.models=[\""+model+"\"]")
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: error %v, expected %q", set, err, want)
+		}
+	}
+}
