@@ -16,7 +16,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: summaries of suites are then made again.
-const Version = 8
+const Version = 9
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -25,7 +25,8 @@ var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20",
 // on validation items for the choice of the baseline.
 const Tested = rank.Deciding
 
-// FewSeeds is the number of seeds below which a mean gets a footnote.
+// FewSeeds is the number of seeds below which a mean gets a footnote, and no significance
+// mark: the spread over users then says little about the spread over trainings.
 const FewSeeds = 3
 
 // Input is what a suite is made from.
@@ -59,8 +60,17 @@ type Planned struct {
 // group is a row with the records behind it.
 type group struct {
 	Row
+	key           string // its records' spec but for the seed, see rowKey
 	records       []*record.Record
 	removed, kept [][]int32 // [seed][user] ranks
+}
+
+// ranks are the users' ranks [seed][user] under a seen-item rule.
+func (g *group) ranks(rule string) [][]int32 {
+	if rule == "kept" {
+		return g.kept
+	}
+	return g.removed
 }
 
 // Make aggregates records. Rows are grouped by everything that decides a result but
@@ -74,8 +84,7 @@ func Make(in Input) (*Suite, error) {
 		if r.Result.Status == record.Time {
 			continue
 		}
-		spec := r.Result.Spec
-		key := strings.Join([]string{spec.Dataset.Name, spec.Dataset.Fingerprint, spec.Protocol, spec.Dataset.Split}, "\x00")
+		key := dataKey(r.Result.Spec)
 		if byData[key] == nil {
 			order = append(order, key)
 		}
@@ -99,7 +108,10 @@ func Make(in Input) (*Suite, error) {
 	}
 	if in.Published != nil {
 		s.Checks = in.Published.checks(in.Planned, s.Tables, all)
-		s.Claims = in.Published.claims(in.Planned, s.Tables, all)
+		var err error
+		if s.Claims, err = in.Published.claims(in.Planned, s.Tables, all); err != nil {
+			return nil, err
+		}
 	}
 	if in.EqualWithin > 0 {
 		s.EqualWithin = in.EqualWithin
@@ -109,6 +121,11 @@ func Make(in Input) (*Suite, error) {
 	}
 	s.Notes = in.notes()
 	return s, nil
+}
+
+// dataKey is shared by runs that are in one table: of the same data, split in the same way.
+func dataKey(s record.Spec) string {
+	return strings.Join([]string{s.Dataset.Name, s.Dataset.Fingerprint, s.Protocol, s.Dataset.Split}, "\x00")
 }
 
 // table compares the records of one data set.
@@ -126,6 +143,9 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	for i, g := range groups {
 		g.fill(in.Axes, in.Proposals)
 		g.Notes = append(g.notes(shown[i]), in.codeNotes(g)...)
+	}
+	if err := findSources(groups); err != nil {
+		return t, nil, err
 	}
 	for _, metric := range Columns {
 		for _, rule := range SeenItemRules {
@@ -152,7 +172,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		t.Notes = append([]string{older}, t.Notes...)
 	}
 	if t.Baseline != "" {
-		t.Notes = append(t.Notes, gainNotes(groups, t.Baseline)...)
+		t.Notes = append(append(t.Notes, gainNotes(groups, t.Baseline)...), seedNotes(groups, t.Baseline)...)
 	}
 	if err := in.pictures(&t, groups); err != nil {
 		return t, nil, err
@@ -185,22 +205,46 @@ func groupBySeed(records []*record.Record) ([]*group, error) {
 	var groups []*group
 	byKey := map[string]*group{}
 	for _, r := range records {
-		s := r.Result.Spec
-		s.Seed, s.Threads = 0, 0
-		s.Dataset.Name, s.Dataset.Config = "", nil
-		b, err := record.Canonical(s)
+		key, err := rowKey(r.Result.Spec)
 		if err != nil {
 			return nil, err
 		}
-		g := byKey[string(b)]
+		g := byKey[key]
 		if g == nil {
-			g = &group{}
-			byKey[string(b)] = g
+			g = &group{key: key}
+			byKey[key] = g
 			groups = append(groups, g)
 		}
 		g.records = append(g.records, r)
 	}
 	return groups, nil
+}
+
+// rowKey is shared by the runs of one row.
+func rowKey(s record.Spec) (string, error) {
+	s.Seed, s.Threads = 0, 0
+	s.Dataset.Name, s.Dataset.Config = "", nil
+	b, err := record.Canonical(s)
+	return string(b), err
+}
+
+// findSources names the row whose weights each row begins with.
+func findSources(groups []*group) error {
+	for _, g := range groups {
+		spec, ok := g.records[0].Result.Spec.OfSource()
+		if !ok {
+			continue
+		}
+		key, err := rowKey(spec)
+		if err != nil {
+			return err
+		}
+		g.Warm = true
+		if i := slices.IndexFunc(groups, func(h *group) bool { return h.key == key }); i >= 0 {
+			g.Source = groups[i].Label
+		}
+	}
+	return nil
 }
 
 // fill computes a row from its records, but for what depends on other rows.

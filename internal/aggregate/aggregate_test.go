@@ -118,7 +118,10 @@ func TestMakeByHand(t *testing.T) {
 	}
 	f.add("core", 0, .09, .04, same(8), nil)
 	f.add("core", 1, .09, .06, same(8), nil)
-	f.add("fame", 0, .10, .055, same(1), nil)
+	f.add("core", 2, .09, .05, same(8), nil)
+	for seed := range int64(3) {
+		f.add("fame", seed, .10, .055, same(1), nil)
+	}
 	f.add("fame-plain", 0, .02, .01, same(8), nil)
 	s := f.make()
 	if len(s.Tables) != 1 || len(s.Tables[0].Rows) != 5 {
@@ -162,6 +165,9 @@ func TestMakeByHand(t *testing.T) {
 		t.Errorf("all users are better: %+v", test)
 	}
 	near(t, "rank 20 counts nothing", markov.Removed.Test.Difference, -1/math.Log2(9))
+	if test := markov.Removed.Test; !test.Significant || test.FewSeeds {
+		t.Errorf("one run of a deterministic model is enough: %+v", test)
+	}
 	if test := plain.Removed.Test; test.Significant || test.P != 1 || test.Difference != 0 {
 		t.Errorf("no user differs: %+v", test)
 	}
@@ -302,7 +308,8 @@ func TestTableNotes(t *testing.T) {
 	f.add("sasrec", 0, .1, .1, same(1), func(r *record.Record) { r.Measured.Libtorch = "2.12.0" })
 	f.add("core", 0, .1, .1, same(1), func(r *record.Record) { r.Measured.Threads, r.Measured.Commit = 4, "another" })
 	want := []string{"data settings: max_users = 40", "records with different thread counts: 2, 4",
-		"records with different versions of libtorch: 2.11.0, 2.12.0", "beauty has another fingerprint"}
+		"records with different versions of libtorch: 2.11.0, 2.12.0", "beauty has another fingerprint",
+		"no † in this table: it needs 3 seeds, and the baseline sasrec has 1; the spread over users says nothing about the spread over trainings"}
 	if got := f.make().Tables[0].Notes; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

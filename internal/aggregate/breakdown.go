@@ -119,7 +119,7 @@ func estimates(cases [][]int, rows []*group, ranks func(*group) [][]int32) ([][]
 				for i, c := range members {
 					own[i] = all[c]
 				}
-				ndcg[seed], hits[seed] = ndcg10(own), hits10(own)
+				ndcg[seed], hits[seed] = ofUsers(Tested, own), ofUsers("HR@10", own)
 			}
 			series = append(series, ndcg, hits) // in the order of BreakdownColumns
 		}
@@ -159,15 +159,4 @@ func newEstimate(values [][]float64, interval stats.Interval) Estimate {
 		e.Low, e.High = mean, mean
 	}
 	return e
-}
-
-// hits10 is every user's HR@10.
-func hits10(ranks []int32) []float64 {
-	out := make([]float64, len(ranks))
-	for u, r := range ranks {
-		if r <= 10 {
-			out[u] = 1
-		}
-	}
-	return out
 }

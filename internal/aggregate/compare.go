@@ -5,6 +5,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"famebench/internal/rank"
@@ -25,8 +26,8 @@ const (
 // under one seen-item rule.
 func compare(groups []*group, baseline string) error {
 	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })
-	kept, removed := make([][][]float64, len(groups)), make([][][]float64, len(groups))
-	for i, g := range groups {
+	values := map[string][][][]float64{} // [rule][row][seed][user]
+	for _, g := range groups {
 		for _, rule := range SeenItemRules {
 			for metric, c := range g.Under(rule).Metrics {
 				if b := groups[base].Under(rule).Metrics[metric].Mean; b > 0 {
@@ -34,32 +35,61 @@ func compare(groups []*group, baseline string) error {
 				}
 				g.Under(rule).Metrics[metric] = c
 			}
-		}
-		for seed := range g.records {
-			kept[i], removed[i] = append(kept[i], ndcg10(g.kept[seed])), append(removed[i], ndcg10(g.removed[seed]))
+			var seeds [][]float64
+			for _, ranks := range g.ranks(rule) {
+				seeds = append(seeds, ofUsers(Tested, ranks))
+			}
+			values[rule] = append(values[rule], seeds)
 		}
 	}
-	if len(kept[base][0]) < 2 || len(groups) < 2 {
+	if len(groups[base].kept[0]) < 2 || len(groups) < 2 {
 		return nil // too few users or rows for a test
 	}
-	testsRemoved, err := tests(removed, base)
-	if err != nil {
-		return err
-	}
-	testsKept, err := tests(kept, base)
-	if err != nil {
-		return err
-	}
-	for i, g := range groups {
-		g.Removed.Test, g.Kept.Test = testsRemoved[i], testsKept[i]
-		for _, rule := range SeenItemRules {
-			test, b := g.Under(rule).Test, groups[base].Under(rule).Metrics[Tested].Mean
-			if test != nil && b > 0 {
+	for _, rule := range SeenItemRules {
+		all, err := tests(values[rule], base)
+		if err != nil {
+			return err
+		}
+		b := groups[base].Under(rule).Metrics[Tested].Mean
+		for i, g := range groups {
+			test := all[i]
+			g.Under(rule).Test = test
+			if test == nil {
+				continue
+			}
+			if test.FewSeeds = g.fewSeeds() || groups[base].fewSeeds(); test.FewSeeds {
+				test.Significant = false
+			}
+			if b > 0 {
 				test.GainLow, test.GainHigh = new(100*test.Low/b), new(100*test.High/b)
 			}
 		}
 	}
 	return nil
+}
+
+// fewSeeds reports whether a row has too few seeds for a significance mark. A non-neural
+// baseline is deterministic, so one run shows all of its trainings.
+func (g *group) fewSeeds() bool { return !g.NonNeural && len(g.records) < FewSeeds }
+
+// seedNotes say why rows have no significance mark: they or the baseline have too few seeds.
+// Which rows these are is in their own footnotes.
+func seedNotes(groups []*group, baseline string) []string {
+	const why = "the spread over users says nothing about the spread over trainings"
+	if len(groups) < 2 {
+		return nil
+	}
+	some := false
+	for _, g := range groups {
+		if g.Label == baseline && g.fewSeeds() {
+			return []string{fmt.Sprintf("no † in this table: it needs %d seeds, and the baseline %s has %d; %s", FewSeeds, baseline, len(g.records), why)}
+		}
+		some = some || g.fewSeeds()
+	}
+	if !some {
+		return nil
+	}
+	return []string{fmt.Sprintf("no † for rows with fewer than %d seeds: %s", FewSeeds, why)}
 }
 
 // gainNotes say why rows have no gain: the baseline has a metric of 0.
@@ -164,13 +194,34 @@ func significant(t *Test, z float64) bool {
 	return t.PHolm < level && (t.Low > 0 && z > 0 || t.High < 0 && z < 0)
 }
 
-// ndcg10 is every user's NDCG@10: one item is relevant, so the ideal is 1.
-func ndcg10(ranks []int32) []float64 {
-	out := make([]float64, len(ranks))
-	for u, r := range ranks {
-		if r <= 10 {
-			out[u] = 1 / math.Log2(float64(r)+1)
+// userValue gives a user's value of a metric from the rank of the one relevant item, so the
+// ideal DCG is 1. It is nil for metrics that single users do not have.
+func userValue(metric string) func(rank int32) float64 {
+	if metric == "MRR" {
+		return func(rank int32) float64 { return 1 / float64(rank) }
+	}
+	name, cutoff, _ := strings.Cut(metric, "@")
+	k, err := strconv.Atoi(cutoff)
+	value := map[string]func(int32) float64{
+		"HR":   func(int32) float64 { return 1 },
+		"NDCG": func(rank int32) float64 { return 1 / math.Log2(float64(rank)+1) },
+	}[name]
+	if err != nil || value == nil {
+		return nil
+	}
+	return func(rank int32) float64 {
+		if int(rank) > k {
+			return 0
 		}
+		return value(rank)
+	}
+}
+
+// ofUsers is every user's value of a metric that single users have.
+func ofUsers(metric string, ranks []int32) []float64 {
+	value, out := userValue(metric), make([]float64, len(ranks))
+	for u, r := range ranks {
+		out[u] = value(r)
 	}
 	return out
 }

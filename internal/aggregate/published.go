@@ -11,13 +11,14 @@ import (
 	"slices"
 
 	"famebench/internal/conf"
+	"famebench/internal/record"
 )
 
 // Published holds the numbers and claims of others, from results/published.toml.
 // They are never ours, and are only rendered next to ours.
 type Published struct {
 	numbers []number
-	claimed []Claim
+	claimed []claimed
 	sizes   map[string]size // of our versions of the data sets
 	sha256  string          // of the file
 }
@@ -45,16 +46,6 @@ type source struct {
 	Note      string                        `toml:"note"`
 	OtherData []string                      `toml:"other_data"`
 	On        map[string]map[string]float64 `toml:"on"` // by data set and metric
-}
-
-// claim is a table [claims.NAME] of the file.
-type claim struct {
-	Paper  string  `toml:"paper"`
-	Text   string  `toml:"text"`
-	Model  string  `toml:"model"`
-	Metric string  `toml:"metric"`
-	Low    float64 `toml:"low"`
-	High   float64 `toml:"high"`
 }
 
 // unknown is written in published.toml if a source does not report a condition.
@@ -170,26 +161,6 @@ func (p *Published) addSource(n *conf.Node) error {
 	return nil
 }
 
-func (p *Published) addClaim(n *conf.Node) error {
-	var c claim
-	if err := conf.Decode(n, &c); err != nil {
-		return err
-	}
-	for _, key := range []struct{ name, value string }{{"paper", c.Paper}, {"text", c.Text}, {"model", c.Model}, {"metric", c.Metric}} {
-		if key.value == "" {
-			return n.Errorf("%s is missing", key.name)
-		}
-	}
-	if !slices.Contains(Columns, c.Metric) {
-		return n.Table["metric"].Errorf("unknown metric %q%s", c.Metric, conf.Hint(c.Metric, Columns))
-	}
-	if !(c.Low > 0 && c.Low <= c.High) || math.IsInf(c.High, 0) {
-		return n.Errorf("low = %v, high = %v: expected gains in percent above 0, low not above high", c.Low, c.High)
-	}
-	p.claimed = append(p.claimed, Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High})
-	return nil
-}
-
 // tolerance is how far our number may be from a published one, in percent of
 // it.
 const tolerance = 5
@@ -218,7 +189,7 @@ func (p *Published) checks(planned []Planned, tables []Table, groups [][]*group)
 			continue
 		}
 		c.OurLabel, c.OurLoss = row.Label, row.loss()
-		c.Comparable = isSize && !n.otherData && !row.cold()
+		c.Comparable = isSize && !n.otherData && !cold(row.records[0].Result.Spec)
 		kept, removed := row.Kept.Metrics[n.Metric], row.Removed.Metrics[n.Metric]
 		c.Ours, c.OurRule = removed, "removed"
 		if n.Rule == "kept" || n.Rule == unknown && math.Abs(kept.Mean-n.Published) < math.Abs(removed.Mean-n.Published) {
@@ -248,74 +219,12 @@ func rowFor(groups []*group, model, loss string) *group {
 	return best
 }
 
-// cold reports whether items were taken out of a row's training, which no published
+// cold reports whether items are taken out of a run's training, which no published
 // numbers do.
-func (g *group) cold() bool {
-	_, ok := g.records[0].Result.Spec.Dataset.Config["cold_items"]
+func cold(s record.Spec) bool {
+	_, ok := s.Dataset.Config["cold_items"]
 	return ok
 }
 
 // loss is the training loss of a row; "" for non-neural baselines.
 func (g *group) loss() string { return plain(setting(g.records[0], "train.loss")) }
-
-// Verdicts on a claim.
-const (
-	Reproduced    = "reproduced"
-	NotReproduced = "not reproduced"
-	NotRun        = "not run"
-)
-
-// claims judges the papers' claims by the records, in suites that have the model
-// of a claim.
-func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group) []Claim {
-	asked := func(c Claim) bool {
-		return slices.ContainsFunc(planned, func(r Planned) bool { return r.Spec.Model == c.Model })
-	}
-	if !slices.ContainsFunc(p.claimed, asked) {
-		return nil
-	}
-	var out []Claim
-	for _, c := range p.claimed {
-		for i, t := range tables {
-			base := slices.IndexFunc(groups[i], func(g *group) bool { return g.Label == t.Baseline })
-			row := rowFor(groups[i], c.Model, "")
-			if base < 0 || row == nil || row.cold() {
-				continue
-			}
-			seeds := min(len(row.records), len(groups[i][base].records))
-			for _, rule := range SeenItemRules {
-				own := row.Under(rule)
-				c.Found = append(c.Found, ClaimEvidence{Dataset: t.Dataset, Rule: rule, Baseline: t.Baseline,
-					Gain: own.Metrics[c.Metric].Gain, Seeds: seeds, Significant: own.Test != nil && own.Test.Significant && own.Test.Difference > 0})
-			}
-		}
-		c.Verdict = verdict(c.Found, c.Low)
-		out = append(out, c)
-	}
-	return out
-}
-
-// verdict is strict, because the papers do not report their seen-item rule. A claim
-// is reproduced if, on every data set with FewSeeds seeds or more of model and
-// baseline, and under both rules, the gain over the baseline that is best on
-// validation is at least the lowest claimed one, and the model is significantly
-// better in NDCG@10. If there are fewer seeds everywhere, the claim is not run; nor
-// is it if the baseline has 0, over which the gain is undefined.
-func verdict(found []ClaimEvidence, low float64) string {
-	enough, open := false, false
-	for _, e := range found {
-		switch {
-		case e.Seeds < FewSeeds:
-		case !e.Significant || e.Gain != nil && *e.Gain < low:
-			return NotReproduced
-		case e.Gain == nil:
-			open = true
-		default:
-			enough = true
-		}
-	}
-	if enough && !open {
-		return Reproduced
-	}
-	return NotRun
-}

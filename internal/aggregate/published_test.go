@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -25,8 +26,13 @@ func TestPublishedFile(t *testing.T) {
 			t.Errorf("%d numbers on %s, want %d", byData[data], data, want)
 		}
 	}
-	if len(p.claimed) != 2 || p.claimed[0].Low != 4.2 || p.claimed[1].High != 12.97 {
-		t.Errorf("claims %+v", p.claimed)
+	var claims []string
+	for _, c := range p.claimed {
+		claims = append(claims, fmt.Sprintf("%s %s %v %v, %d controls", c.Model, c.Metric, c.Low, c.High, len(c.controls)))
+	}
+	if want := []string{"fame HR@20 4.2 8.9, 0 controls", "fame-warm HR@20 4.2 8.9, 3 controls",
+		"fame-plus NDCG@20 3.98 12.97, 2 controls", "fame-plus-warm NDCG@20 3.98 12.97, 3 controls"}; !slices.Equal(claims, want) {
+		t.Errorf("claims %q, want %q", claims, want)
 	}
 	if p, err := ReadPublished("no/such.toml"); p != nil || err != nil {
 		t.Errorf("no file: %v, %v", p, err)
@@ -51,6 +57,7 @@ model = "fame"
 metric = "HR@20"
 low = 4.2
 high = 8.9
+controls = { "core" = "no facets" }
 `
 
 func TestPublishedIsStrict(t *testing.T) {
@@ -74,6 +81,11 @@ func TestPublishedIsStrict(t *testing.T) {
 		{`metric = "HR@20"`, `metric = "HR@30"`, `claims.c.metric: unknown metric "HR@30"`},
 		{`high = 8.9`, `high = 3`, `low not above high`},
 		{`paper = "P"`, ``, `claims.c: paper is missing`},
+		{`metric = "HR@20"`, `metric = "Coverage@10"`, `p.toml:16: claims.c.metric: Coverage@10 is of all users at once: expected a metric of single users`},
+		{`"core" = "no facets"`, `"fame" = "itself"`, `p.toml:19: claims.c.controls.fame: fame is the model of the claim`},
+		{`"core" = "no facets"`, `"core" = " "`, `p.toml:19: claims.c.controls.core: expected what core shares with fame`},
+		{`"core" = "no facets"`, `"core" = 1`, `claims.c.controls.core: expected a string`},
+		{`controls = { "core" = "no facets" }`, `controls = "core"`, `claims.c.controls: expected`},
 		{`[numbers.a]`, `[[numbers.a]]`, `arrays of tables`},
 	} {
 		text := strings.Replace(somePublished, tt.old, tt.new, 1)
@@ -158,80 +170,5 @@ func TestCheckChoosesTheRow(t *testing.T) {
 	f.Planned, f.Records = f.Planned[3:], f.Records[3:]
 	if s := f.make(); s.Checks != nil {
 		t.Errorf("nobody asked for sasrec: %+v", s.Checks)
-	}
-}
-
-func TestVerdict(t *testing.T) {
-	e := func(data, rule string, gain float64, significant bool, seeds int) ClaimEvidence {
-		return ClaimEvidence{Dataset: data, Rule: rule, Gain: &gain, Significant: significant, Seeds: seeds}
-	}
-	for _, tt := range []struct {
-		name  string
-		found []ClaimEvidence
-		want  string
-	}{
-		{"nothing", nil, NotRun},
-		{"two seeds", []ClaimEvidence{e("beauty", "kept", 9, true, 2)}, NotRun},
-		{"both rules", []ClaimEvidence{e("beauty", "removed", 4.2, true, 3), e("beauty", "kept", 20, true, 3)}, Reproduced},
-		{"one rule", []ClaimEvidence{e("beauty", "removed", 4.1, true, 3), e("beauty", "kept", 9, true, 3)}, NotReproduced},
-		{"by chance", []ClaimEvidence{e("beauty", "removed", 5, false, 3), e("beauty", "kept", 9, true, 3)}, NotReproduced},
-		{"on one data set", []ClaimEvidence{e("beauty", "kept", 5, true, 3), e("toys", "kept", 1, true, 3)}, NotReproduced},
-		{"the other has few seeds", []ClaimEvidence{e("beauty", "kept", 5, true, 3), e("toys", "kept", 1, true, 1)}, Reproduced},
-	} {
-		if got := verdict(tt.found, 4.2); got != tt.want {
-			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
-		}
-	}
-}
-
-// FAME gains 10 % in HR@20 over sasrec, which has two seeds or three.
-func TestClaims(t *testing.T) {
-	for seeds, want := range map[int]string{2: NotRun, 3: Reproduced} {
-		f := newFixture(t)
-		f.Published, _ = parsePublished("p.toml", []byte(somePublished))
-		for seed := range 3 {
-			if seed < seeds {
-				f.add("sasrec", int64(seed), .1, .10, same(3), nil)
-			}
-			f.add("fame", int64(seed), .2, .11, same(2), nil)
-		}
-		c := f.make().Claims[0]
-		if c.Verdict != want || len(c.Found) != 2 || math.Abs(*c.Found[0].Gain-10) > 1e-9 || !c.Found[1].Significant || c.Found[0].Seeds != seeds {
-			t.Errorf("%d seeds: %+v, want %s", seeds, c, want)
-		}
-	}
-	f := newFixture(t)
-	f.Published, _ = parsePublished("p.toml", []byte(somePublished))
-	for seed := range int64(3) {
-		f.add("sasrec", seed, .1, .10, same(3), takeOut)
-		f.add("fame", seed, .2, .11, same(2), takeOut)
-	}
-	if s := f.make(); s.Claims[0].Verdict != NotRun || s.Claims[0].Found != nil || !slices.Contains(s.Tables[0].Notes, "data settings: cold_items = 0.05") {
-		t.Errorf("a claim says nothing of items taken out: %+v, %q", s.Claims[0], s.Tables[0].Notes)
-	}
-	f = newFixture(t)
-	f.Published, _ = parsePublished("p.toml", []byte(somePublished))
-	f.add("sasrec", 0, .1, .1, same(3), nil)
-	spec := f.Planned[0].Spec
-	spec.Model = "fame"
-	f.Planned = append(f.Planned, Planned{Spec: spec}) // asked for, without a record
-	if c := f.make().Claims[0]; c.Verdict != NotRun || c.Found != nil {
-		t.Errorf("%+v", c)
-	}
-}
-
-// A gain over a baseline that has 0 proves no claim, and a model that is no better
-// disproves it all the same.
-func TestVerdictWithoutGain(t *testing.T) {
-	none := ClaimEvidence{Dataset: "toys", Significant: true, Seeds: 3}
-	some := ClaimEvidence{Dataset: "beauty", Gain: new(5.), Significant: true, Seeds: 3}
-	worse := ClaimEvidence{Dataset: "toys", Seeds: 3}
-	for want, found := range map[string][]ClaimEvidence{NotRun: {some, none}, NotReproduced: {some, none, worse}, Reproduced: {some}} {
-		if got := verdict(found, 4.2); got != want {
-			t.Errorf("%+v: got %s, want %s", found, got, want)
-		}
-	}
-	if got := verdict([]ClaimEvidence{none}, 4.2); got != NotRun {
-		t.Errorf("only no gain: %s", got)
 	}
 }

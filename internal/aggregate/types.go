@@ -23,7 +23,7 @@ type Suite struct {
 	// EqualWithin is the margin of Equality in percent; 0: the suite does not ask.
 	EqualWithin float64    `json:"equal_within,omitempty"`
 	Equality    []Equality `json:"equality,omitempty"`
-	Notes    []string         `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
+	Notes       []string   `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
 
 	Trials []record.Trial `json:"trials,omitempty"` // of a search, which has nothing else
 }
@@ -57,7 +57,9 @@ type Row struct {
 	Valid     Cell           `json:"valid"`        // best validation NDCG@10, seen items removed; N is 0 for non-neural baselines
 	Removed   Rule           `json:"removed"`
 	Kept      Rule           `json:"kept"`
-	Curve     []CurvePoint   `json:"curve,omitempty"` // of validation, over seeds
+	Curve     []CurvePoint   `json:"curve,omitempty"`  // of validation, over seeds
+	Warm      bool           `json:"warm,omitempty"`   // begins with the weights of a trained model
+	Source    string         `json:"source,omitempty"` // label of that model's row; "": it is not in the table
 	Cost      Cost           `json:"cost"`
 	Heads     []Head         `json:"heads,omitempty"` // that were initialised from texts, in their order
 	Notes     []string       `json:"notes"`           // footnotes of the row
@@ -102,6 +104,9 @@ type Test struct {
 	P           float64 `json:"p"`      // Wilcoxon signed-rank, two-sided; exact for few users
 	PHolm       float64 `json:"p_holm"` // corrected for all models of the table under this rule
 	Significant bool    `json:"significant"`
+	// FewSeeds says that there is no verdict, Significant being false, because the row or the
+	// baseline has fewer than FewSeeds seeds.
+	FewSeeds bool `json:"few_seeds,omitempty"`
 	// GainLow and GainHigh are the interval in percent of the baseline. Like Cell.Gain
 	// they are nil where the baseline has 0.
 	GainLow  *float64 `json:"gain_low,omitempty"`
@@ -261,22 +266,45 @@ const (
 
 // Claim is a sentence of a paper and what the records say of it.
 type Claim struct {
-	Paper   string          `json:"paper"`
-	Text    string          `json:"text"`
-	Model   string          `json:"model"`
-	Metric  string          `json:"metric"`
-	Low     float64         `json:"low"` // claimed gain over the best baseline, percent
-	High    float64         `json:"high"`
-	Verdict string          `json:"verdict"` // "reproduced", "not reproduced", "not run"
-	Found   []ClaimEvidence `json:"found,omitempty"`
+	Paper   string  `json:"paper"`
+	Text    string  `json:"text"`
+	Model   string  `json:"model"`
+	Metric  string  `json:"metric"`
+	Low     float64 `json:"low"` // claimed gain over the best baseline, percent
+	High    float64 `json:"high"`
+	Verdict string  `json:"verdict"` // that of all parts, or "undecided" if they differ
+	// Found are the parts, one for each data set and seen-item rule that the suite asks for.
+	Found []ClaimEvidence `json:"found,omitempty"`
 }
 
-// ClaimEvidence is a data set's part of a claim.
+// ClaimEvidence is a claim's part on one data set under one seen-item rule.
 type ClaimEvidence struct {
-	Dataset     string   `json:"dataset"`
-	Rule        string   `json:"rule"`
-	Baseline    string   `json:"baseline"`
-	Gain        *float64 `json:"gain,omitempty"` // percent, as Cell.Gain
-	Significant bool     `json:"significant"`
-	Seeds       int      `json:"seeds"`
+	Dataset  string `json:"dataset"`
+	Rule     string `json:"rule"`
+	Verdict  string `json:"verdict"`            // "reproduced", "excluded", "undecided" or "not run"
+	Label    string `json:"label,omitempty"`    // row of the claim's model; "": not run
+	Baseline string `json:"baseline,omitempty"` // as Table.Baseline
+	// Gain is that over the baseline in the claim's metric, in percent, with its 95 % bootstrap
+	// interval over users and seeds. It is nil where Cell.Gain is.
+	Gain        *float64 `json:"gain,omitempty"`
+	GainLow     *float64 `json:"gain_low,omitempty"`
+	GainHigh    *float64 `json:"gain_high,omitempty"`
+	Significant bool     `json:"significant"` // the model is significantly better in NDCG@10
+	Seeds       int      `json:"seeds"`       // of model or baseline, whichever has fewer
+	// Ahead is the label of the row whose side of 0 the interval lies on; "" if the interval
+	// includes 0 or there are fewer than FewSeeds seeds.
+	Ahead    string    `json:"ahead,omitempty"`
+	Controls []Control `json:"controls,omitempty"`
+}
+
+// Control is a row that shares something with a claim's model, such as its longer training.
+// The model's gain over it is what the rest of the model contributes.
+type Control struct {
+	Model    string   `json:"model"`
+	Shares   string   `json:"shares"`          // what it shares with the claim's model
+	Label    string   `json:"label,omitempty"` // of its row; "": not run
+	Gain     *float64 `json:"gain,omitempty"`  // of the claim's model over it, as ClaimEvidence.Gain
+	GainLow  *float64 `json:"gain_low,omitempty"`
+	GainHigh *float64 `json:"gain_high,omitempty"`
+	Seeds    int      `json:"seeds,omitempty"` // of model or control, whichever has fewer
 }

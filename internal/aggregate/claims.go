@@ -1,0 +1,208 @@
+package aggregate
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"famebench/internal/conf"
+	"famebench/internal/stats"
+)
+
+// claim is a table [claims.NAME] of published.toml.
+type claim struct {
+	Paper    string            `toml:"paper"`
+	Text     string            `toml:"text"`
+	Model    string            `toml:"model"`
+	Metric   string            `toml:"metric"`
+	Low      float64           `toml:"low"`
+	High     float64           `toml:"high"`
+	Controls map[string]string `toml:"controls"` // by model: what it shares with the claim's model
+}
+
+// claimed is a claim before the records are read.
+type claimed struct {
+	Claim
+	controls []Control
+}
+
+func (p *Published) addClaim(n *conf.Node) error {
+	var c claim
+	if err := conf.Decode(n, &c); err != nil {
+		return err
+	}
+	for _, key := range []struct{ name, value string }{{"paper", c.Paper}, {"text", c.Text}, {"model", c.Model}, {"metric", c.Metric}} {
+		if key.value == "" {
+			return n.Errorf("%s is missing", key.name)
+		}
+	}
+	if !slices.Contains(Columns, c.Metric) {
+		return n.Table["metric"].Errorf("unknown metric %q%s", c.Metric, conf.Hint(c.Metric, Columns))
+	}
+	if userValue(c.Metric) == nil {
+		return n.Table["metric"].Errorf("%s is of all users at once: expected a metric of single users, such as HR@20, because a claim needs an interval", c.Metric)
+	}
+	if !(c.Low > 0 && c.Low <= c.High) || math.IsInf(c.High, 0) {
+		return n.Errorf("low = %v, high = %v: expected gains in percent above 0, low not above high", c.Low, c.High)
+	}
+	out := claimed{Claim: Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High}}
+	for _, model := range n.Table["controls"].Keys() {
+		at, shares := n.Table["controls"].Table[model], c.Controls[model]
+		if model == c.Model {
+			return at.Errorf("%s is the model of the claim: expected another model as its control", model)
+		}
+		if strings.TrimSpace(shares) == "" {
+			return at.Errorf("expected what %s shares with %s, such as \"warm start\", got an empty text", model, c.Model)
+		}
+		out.controls = append(out.controls, Control{Model: model, Shares: shares})
+	}
+	p.claimed = append(p.claimed, out)
+	return nil
+}
+
+// Verdicts on a claim and on its parts.
+const (
+	Reproduced = "reproduced"
+	Excluded   = "excluded"
+	Undecided  = "undecided"
+	NotRun     = "not run"
+)
+
+// claims judges the papers' claims whose model the suite has. Each data set on which the
+// model is planned has a part for each seen-item rule, whether it was run or not. Splits
+// with items taken out of training say nothing about the papers.
+func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group) ([]Claim, error) {
+	var out []Claim
+	for _, c := range p.claimed {
+		asked := false
+		var seen []string
+		for _, r := range planned {
+			if r.Spec.Model != c.Model {
+				continue
+			}
+			asked = true
+			key := dataKey(r.Spec)
+			if cold(r.Spec) || slices.Contains(seen, key) {
+				continue
+			}
+			seen = append(seen, key)
+			i := slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
+			for _, rule := range SeenItemRules {
+				part := ClaimEvidence{Verdict: NotRun}
+				if i >= 0 {
+					var err error
+					if part, err = c.part(groups[i], tables[i].Baseline, rule); err != nil {
+						return nil, err
+					}
+				}
+				part.Dataset, part.Rule = r.Spec.Dataset.Name, rule
+				c.Found = append(c.Found, part)
+			}
+		}
+		if asked {
+			c.Verdict = overall(c.Found)
+			out = append(out, c.Claim)
+		}
+	}
+	return out, nil
+}
+
+// part compares the claim's model, on one data set and under one seen-item rule, with the
+// baseline and with the claim's controls.
+func (c claimed) part(rows []*group, baseline, rule string) (ClaimEvidence, error) {
+	own := rowFor(rows, c.Model, "")
+	if own == nil {
+		return ClaimEvidence{Verdict: NotRun}, nil
+	}
+	over, err := gainsOver(rows, own, rule, c.Metric)
+	if err != nil {
+		return ClaimEvidence{}, err
+	}
+	test := own.Under(rule).Test
+	e := ClaimEvidence{Label: own.Label, Baseline: baseline, Significant: test != nil && test.Significant && test.Difference > 0}
+	if i := slices.IndexFunc(rows, func(g *group) bool { return g.Label == baseline }); i >= 0 {
+		e.Seeds = min(len(own.records), len(rows[i].records))
+		e.Gain, e.GainLow, e.GainHigh = over[i].mean, over[i].low, over[i].high
+	}
+	if e.Seeds >= FewSeeds && e.GainLow != nil {
+		switch {
+		case *e.GainLow > 0:
+			e.Ahead = own.Label
+		case *e.GainHigh < 0:
+			e.Ahead = baseline
+		}
+	}
+	e.Verdict = e.judge(c.Low)
+	for _, control := range c.controls {
+		if g := rowFor(rows, control.Model, ""); g != nil {
+			i := slices.Index(rows, g)
+			control.Label, control.Seeds = g.Label, min(len(own.records), len(g.records))
+			control.Gain, control.GainLow, control.GainHigh = over[i].mean, over[i].low, over[i].high
+		}
+		e.Controls = append(e.Controls, control)
+	}
+	return e, nil
+}
+
+// judge gives the verdict on a part. With fewer than FewSeeds seeds of model or baseline it
+// is open, whatever the gain: the interval then says nothing about other seeds. So it is
+// without a baseline, or with one that has 0, over which a gain is undefined.
+func (e ClaimEvidence) judge(low float64) string {
+	switch {
+	case e.Seeds < FewSeeds || e.Gain == nil:
+		return Undecided
+	case e.Significant && *e.Gain >= low:
+		return Reproduced
+	case e.GainHigh != nil && *e.GainHigh < low:
+		return Excluded
+	}
+	return Undecided
+}
+
+// overall is the verdict of all parts if they agree. The papers claim a gain on every data
+// set and do not report their seen-item rule, so anything else decides nothing.
+func overall(parts []ClaimEvidence) string {
+	if len(parts) == 0 {
+		return NotRun
+	}
+	for _, e := range parts {
+		if e.Verdict != parts[0].Verdict {
+			return Undecided
+		}
+	}
+	return parts[0].Verdict
+}
+
+// gainOver is a gain in percent with its 95 % interval. All are nil over a row that has 0;
+// the interval is also nil if there are too few users for one.
+type gainOver struct{ mean, low, high *float64 }
+
+// gainsOver gives the gains of a row over each row of its table in a metric. The draws are
+// those of the table's tests, so intervals of NDCG@10 are the same as there.
+func gainsOver(rows []*group, own *group, rule, metric string) ([]gainOver, error) {
+	values := make([][][]float64, len(rows))
+	for i, g := range rows {
+		for _, ranks := range g.ranks(rule) {
+			values[i] = append(values[i], ofUsers(metric, ranks))
+		}
+	}
+	var intervals []stats.Interval // of the other row minus this one
+	if len(values[0][0]) > 1 {
+		var err error
+		if intervals, err = stats.Bootstrap(values, slices.Index(rows, own), draws, drawSeed); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]gainOver, len(rows))
+	for i, g := range rows {
+		mean := g.Under(rule).Metrics[metric].Mean
+		if mean <= 0 {
+			continue
+		}
+		out[i].mean = new(100 * (own.Under(rule).Metrics[metric].Mean/mean - 1))
+		if intervals != nil {
+			out[i].low, out[i].high = new(100*(0-intervals[i].Hi)/mean), new(100*(0-intervals[i].Lo)/mean)
+		}
+	}
+	return out, nil
+}

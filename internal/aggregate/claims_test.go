@@ -1,0 +1,265 @@
+package aggregate
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"famebench/internal/record"
+)
+
+func TestJudge(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		gain, high  *float64
+		significant bool
+		seeds       int
+		want        string
+	}{
+		{"the lowest claimed gain", new(4.2), new(9.), true, 3, Reproduced},
+		{"two seeds", new(9.), new(12.), true, 2, Undecided},
+		{"no gain with two seeds", new(-9.), new(-5.), false, 2, Undecided},
+		{"less, but more is possible", new(4.1), new(4.2), true, 3, Undecided},
+		{"more is not possible", new(2.), new(4.1), true, 3, Excluded},
+		{"worse", new(-5.), new(-3.), false, 3, Excluded},
+		{"by chance", new(5.), new(11.), false, 3, Undecided},
+		{"a baseline of 0", nil, nil, true, 3, Undecided},
+		{"no interval", new(2.), nil, false, 3, Undecided},
+	} {
+		e := ClaimEvidence{Gain: tt.gain, GainHigh: tt.high, Significant: tt.significant, Seeds: tt.seeds}
+		if got := e.judge(4.2); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestOverall(t *testing.T) {
+	for _, tt := range []struct {
+		parts []string
+		want  string
+	}{
+		{nil, NotRun},
+		{[]string{NotRun, NotRun}, NotRun},
+		{[]string{Reproduced, Reproduced}, Reproduced},
+		{[]string{Excluded, Excluded}, Excluded},
+		{[]string{Reproduced, Excluded}, Undecided},
+		{[]string{Excluded, Reproduced}, Undecided},
+		{[]string{Reproduced, NotRun}, Undecided},
+		{[]string{Excluded, Undecided}, Undecided},
+	} {
+		var parts []ClaimEvidence
+		for _, v := range tt.parts {
+			parts = append(parts, ClaimEvidence{Verdict: v})
+		}
+		if got := overall(parts); got != tt.want {
+			t.Errorf("%v: got %s, want %s", tt.parts, got, tt.want)
+		}
+	}
+}
+
+func (f *fixture) publish(edit func(string) string) {
+	f.t.Helper()
+	text := somePublished
+	if edit != nil {
+		text = edit(text)
+	}
+	var err error
+	if f.Published, err = parsePublished("p.toml", []byte(text)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// hit4 are ranks of which 4 of 12 count for HR@20, and none for NDCG@10.
+func hit4() []int32 { return slices.Concat(slices.Repeat([]int32{15}, 4), same(90)[4:]) }
+
+// The interval is that of the claimed metric. Four of twelve users are hit by one model at
+// rank 15, and nobody by the other: their difference in HR@20 is binomial, with n = 12 and
+// p = 1/3, whose 2.5 and 97.5 percentiles are 1 and 7 of 12.
+func TestClaimInterval(t *testing.T) {
+	for _, tt := range []struct {
+		sasrec, fame   []int32
+		gain, low      float64 // of the records' HR@20: sasrec has .2
+		high           float64
+		verdict, ahead string
+	}{
+		{same(90), hit4(), 10, 100. / 12 / .2, 700. / 12 / .2, Undecided, "fame"}, // no better in NDCG@10
+		{hit4(), same(90), 10, -700. / 12 / .2, -100. / 12 / .2, Excluded, "sasrec"},
+		{hit4(), hit4(), 10, 0, 0, Excluded, ""},
+	} {
+		f := newFixture(t)
+		f.publish(nil)
+		for seed := range int64(3) {
+			f.add("sasrec", seed, .1, .10, tt.sasrec, nil)
+			f.add("fame", seed, .2, .11, tt.fame, nil)
+		}
+		c := f.make().Claims[0]
+		e := c.Found[0]
+		if len(c.Found) != 2 || e.Rule != "removed" || e.Baseline != "sasrec" || e.Label != "fame" || e.Seeds != 3 || e.Verdict != tt.verdict || c.Verdict != tt.verdict || e.Ahead != tt.ahead {
+			t.Errorf("%+v", c)
+		}
+		for what, x := range map[string][2]float64{"gain": {*e.Gain, tt.gain}, "low": {*e.GainLow, tt.low}, "high": {*e.GainHigh, tt.high}} {
+			if math.Abs(x[0]-x[1]) > 1e-9 {
+				t.Errorf("%s: got %v, want %v", what, x[0], x[1])
+			}
+		}
+	}
+}
+
+// For a claim about the tested metric, the interval is that of the table's test.
+func TestClaimIntervalIsTheTables(t *testing.T) {
+	f := newFixture(t)
+	f.publish(replace(`metric = "HR@20"`, `metric = "NDCG@10"`))
+	ranks := func(model, seed int32) []int32 {
+		out := same(1)
+		for u := range out {
+			out[u] += (7*int32(u) + 5*model + 3*seed) % 13
+		}
+		return out
+	}
+	for seed := range int64(3) {
+		f.add("core", seed, .05, .05, ranks(1, int32(seed)), nil)
+		f.add("sasrec", seed, .1, .10, ranks(2, int32(seed)), nil)
+		f.add("fame", seed, .2, .11, ranks(3, int32(seed)), nil)
+	}
+	s := f.make()
+	fame := s.Tables[0].Rows[2]
+	for i, rule := range SeenItemRules {
+		e, test := s.Claims[0].Found[i], fame.Under(rule).Test
+		if *e.GainLow >= *e.GainHigh || math.Abs(*e.GainLow-*test.GainLow) > 1e-9 || math.Abs(*e.GainHigh-*test.GainHigh) > 1e-9 {
+			t.Errorf("seen items %s: got %v to %v, the table has %v to %v", rule, *e.GainLow, *e.GainHigh, *test.GainLow, *test.GainHigh)
+		}
+	}
+}
+
+// FAME gains 10 % in HR@20 over sasrec, and is first for all users. Either has two seeds or
+// three.
+func TestClaimsNeedSeeds(t *testing.T) {
+	for _, tt := range []struct {
+		sasrec, fame int64
+		want         string
+	}{{3, 3, Reproduced}, {2, 3, Undecided}, {3, 2, Undecided}} {
+		f := newFixture(t)
+		f.publish(nil)
+		for seed := range tt.sasrec {
+			f.add("sasrec", seed, .1, .10, same(3), nil)
+		}
+		for seed := range tt.fame {
+			f.add("fame", seed, .2, .11, same(2), nil)
+		}
+		c := f.make().Claims[0]
+		for _, e := range c.Found {
+			if e.Verdict != tt.want || e.Significant != (tt.want == Reproduced) || math.Abs(*e.Gain-10) > 1e-9 || e.GainLow == nil || e.Seeds != int(min(tt.sasrec, tt.fame)) {
+				t.Errorf("%d and %d seeds: %+v, want %s", tt.sasrec, tt.fame, e, tt.want)
+			}
+		}
+		if len(c.Found) != 2 || c.Verdict != tt.want {
+			t.Errorf("%d and %d seeds: %+v", tt.sasrec, tt.fame, c)
+		}
+	}
+}
+
+// What was not run has parts too, so that a claim is not reproduced on some data sets only.
+// A suite without the model has no claim.
+func TestClaimsNotRun(t *testing.T) {
+	f := newFixture(t)
+	f.publish(nil)
+	for seed := range int64(3) {
+		f.add("sasrec", seed, .1, .10, same(3), nil)
+		f.add("fame", seed, .2, .11, same(2), nil)
+	}
+	spec := f.Planned[1].Spec
+	spec.Dataset = record.Dataset{Name: "toys", Fingerprint: "44"}
+	f.Planned = append(f.Planned, Planned{Spec: spec})
+	c := f.make().Claims[0]
+	var got []string
+	for _, e := range c.Found {
+		got = append(got, e.Dataset+" "+e.Rule+" "+e.Verdict)
+	}
+	want := "beauty removed reproduced, beauty kept reproduced, toys removed not run, toys kept not run"
+	if strings.Join(got, ", ") != want || c.Verdict != Undecided {
+		t.Errorf("%s: %v", c.Verdict, got)
+	}
+
+	f = newFixture(t)
+	f.publish(nil)
+	f.add("sasrec", 0, .1, .1, same(3), nil)
+	if s := f.make(); s.Claims != nil {
+		t.Errorf("a claim about a model that the suite does not have: %+v", s.Claims)
+	}
+	spec = f.Planned[0].Spec
+	spec.Model = "fame"
+	f.Planned = append(f.Planned, Planned{Spec: spec})
+	if c := f.make().Claims[0]; c.Verdict != NotRun || len(c.Found) != 2 || c.Found[0].Verdict != NotRun || c.Found[0].Label != "" {
+		t.Errorf("planned, without a record: %+v", c)
+	}
+
+	f = newFixture(t)
+	f.publish(nil)
+	f.add("fame", 0, .1, .1, same(3), nil)
+	if c := f.make().Claims[0]; c.Verdict != Undecided || c.Found[0].Gain != nil || c.Found[0].Seeds != 0 {
+		t.Errorf("no baseline: %+v", c)
+	}
+
+	f = newFixture(t)
+	f.publish(nil)
+	for seed := range int64(3) {
+		f.add("sasrec", seed, .1, .10, same(3), takeOut)
+		f.add("fame", seed, .2, .11, same(2), takeOut)
+	}
+	if s := f.make(); s.Claims[0].Verdict != NotRun || s.Claims[0].Found != nil || !slices.Contains(s.Tables[0].Notes, "data settings: cold_items = 0.05") {
+		t.Errorf("a claim says nothing of items taken out: %+v, %q", s.Claims[0], s.Tables[0].Notes)
+	}
+}
+
+// FAME's HR@20 is .22, core's .04: FAME hits all users, core none, so the difference is 1 in
+// each draw, which is 2500 % of core's. duorec was not run.
+func TestControls(t *testing.T) {
+	f := newFixture(t)
+	f.publish(replace(`"core" = "no facets"`, `"duorec" = "b", "core" = "a"`))
+	for seed := range int64(3) {
+		f.add("sasrec", seed, .1, .10, same(3), nil)
+		f.add("fame", seed, .2, .11, same(2), nil)
+	}
+	f.add("core", 0, .05, .02, same(30), nil)
+	e := f.make().Claims[0].Found[0]
+	if len(e.Controls) != 2 {
+		t.Fatalf("%+v", e.Controls)
+	}
+	if got, want := e.Controls[0], (Control{Model: "duorec", Shares: "b"}); got != want {
+		t.Errorf("not run: got %+v, want %+v", got, want)
+	}
+	core := e.Controls[1]
+	if core.Model != "core" || core.Shares != "a" || core.Label != "core" || core.Seeds != 1 ||
+		math.Abs(*core.Gain-450) > 1e-9 || math.Abs(*core.GainLow-2500) > 1e-9 || math.Abs(*core.GainHigh-2500) > 1e-9 {
+		t.Errorf("%+v: gain %v [%v, %v]", core, *core.Gain, *core.GainLow, *core.GainHigh)
+	}
+}
+
+// A row that begins with trained weights names the row of its source: the one of the same
+// settings and data, and not another one of the same model.
+func TestSourceRow(t *testing.T) {
+	heads := func(n string) func(*record.Record) {
+		return func(r *record.Record) {
+			r.Result.Spec.Params = record.Settings{"heads": []byte(n)}
+			r.Resolved["params"]["heads"] = []byte(n)
+		}
+	}
+	from := func(source *record.Source) func(*record.Record) {
+		return func(r *record.Record) { r.Result.Spec.Source = source }
+	}
+	f := newFixture(t)
+	two := f.add("sasrec", 0, .1, .1, same(3), heads("2"))
+	four := f.add("sasrec", 1, .1, .1, same(3), heads("4"))
+	warm := f.add("fame", 0, .1, .1, same(3), from(four.Result.Spec.AsSource()))
+	f.add("fame-plain", 0, .1, .1, same(3), from(warm.Result.Spec.AsSource()))
+	missing := two.Result.Spec.AsSource()
+	missing.Params = record.Settings{"heads": []byte("8")}
+	f.add("core", 0, .1, .1, same(3), from(missing))
+	want := map[string]Row{"sasrec heads=2": {}, "sasrec heads=4": {}, "fame": {Warm: true, Source: "sasrec heads=4"}, "fame-plain": {Warm: true, Source: "fame"}, "core": {Warm: true}}
+	for _, r := range f.make().Tables[0].Rows {
+		if w, ok := want[r.Label]; !ok || r.Warm != w.Warm || r.Source != w.Source {
+			t.Errorf("%s: warm %v, source %q; want %v, %q", r.Label, r.Warm, r.Source, w.Warm, w.Source)
+		}
+	}
+}
