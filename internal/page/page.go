@@ -32,18 +32,21 @@ var (
 )
 
 var functions = template.FuncMap{
-	"css":         func() template.CSS { return template.CSS(style) },
-	"js":          func() template.JS { return template.JS(program) },
-	"class":       class,
-	"columnTitle": func(c view.Column) string { return view.OneLine(cmp.Or(c.Long, c.Title)) },
-	"evidence":    view.EvidenceRef,
-	"number":      number,
-	"onClaim":     view.OnClaim,
-	"percent":     func(v float64) string { return view.Minus(view.Percent(v)) },
-	"reproduced":  func() string { return view.Sentence(view.ReproducedMeans) },
-	"sentences":   sentences,
-	"small":       small,
-	"upperFirst":  view.Sentence,
+	"css":          func() template.CSS { return template.CSS(style) },
+	"js":           func() template.JS { return template.JS(program) },
+	"class":        class,
+	"controls":     view.Controls,
+	"columnTitle":  func(c view.Column) string { return view.OneLine(cmp.Or(c.Long, c.Title)) },
+	"evidence":     view.EvidenceRef,
+	"number":       number,
+	"onClaim":      view.OnClaim,
+	"percent":      func(v float64) string { return view.Minus(view.Percent(v)) },
+	"result":       view.Result,
+	"seeds":        view.Seeds,
+	"sentences":    sentences,
+	"small":        small,
+	"upperFirst":   view.Sentence,
+	"verdictsMean": func() []string { return view.VerdictsMean },
 }
 
 // Write writes one page with all suites: tables that sort, figures, what the

@@ -107,7 +107,7 @@
     const fact = (name, ...what) => facts.append(element("dt", {}, name), element("dd", {}, ...what));
     if (test) {
       fact(`Test against ${about.baseline}`, `NDCG@10 ${test.difference}, 95 % interval ${test.interval}; Wilcoxon p = ${test.p}, after Holm ${test.p_holm}: `,
-        element("b", {}, test.significant ? "significant" : "not significant"));
+        element("b", {}, test.verdict));
     } else if (row.label === about.baseline) {
       fact("Test", "the other rows are tested against this one");
     }

@@ -76,7 +76,10 @@ func TestPageSays(t *testing.T) {
 		`<th scope="row">bert4rec&nbsp;<sup>1</sup></th>`, "<li>non-default settings: train.batch_targets = 256, train.eval_every = 2, train.mask_ratio = 0.6</li>",
 		`class="best"><span>` + view.Share(fame.Removed.Metrics["NDCG@10"].Mean) + `</span> <small>± `,
 		"over duorec, %", ">(outside ±5 %)<", ">inside ±5 %<", ">other data<", ">not run<", "fame over duorec, %",
-		`<b class="verdict bad">not reproduced</b>`, "improves FAME &lt;further&gt;", "&#43;2.1 to &#43;12.3 %",
+		`<b class="verdict open">undecided</b> FAME is better`, `toys, seen items kept: <b class="verdict bad">excluded</b>`, `sports, seen items kept: <b class="verdict open">not run</b></li>`,
+		" over duorec, 3 seeds: fame is ahead, and significantly better in NDCG@10.", "3 seeds: sasrec is ahead, and fame is not significantly better in NDCG@10.",
+		"<small>[\u22123.0, \u22121.0]</small>", "<small>fame gains over sasrec (no facets): &#43;12.0 % [&#43;9.0, &#43;15.0], 1 seed; controls not run: fame-long.</small>",
+		"Excluded: the upper end of the gain&#39;s 95 % interval", "improves FAME &lt;further&gt;", "&#43;2.1 to &#43;12.3 %",
 		`data-ref="0.0.6/kept/NDCG@10">&#43;`, `aria-label="Training curves, beauty"`, `href="figures/full/beauty-curves.png"`,
 		`href="datasets/beauty-9c1a957d.json"`, ">train.learning_rate<", ">fame.heads<",
 	} {
@@ -172,14 +175,14 @@ func TestPageShows(t *testing.T) {
 			metrics[name] = c
 		}
 	}
-	s.Claims[0].Found = []aggregate.ClaimEvidence{{Dataset: "beauty", Rule: "kept", Baseline: "duorec", Seeds: 3}}
+	s.Claims[0].Found = []aggregate.ClaimEvidence{{Dataset: "beauty", Rule: "kept", Verdict: aggregate.Undecided, Label: "fame", Baseline: "duorec", Seeds: 3}}
 	page := html(t, []*aggregate.Suite{s})
 	for _, r := range page {
 		if unicode.Is(unicode.C, r) && r != '\n' && r != '\t' {
 			t.Fatalf("the page has %q", r)
 		}
 	}
-	for _, want := range []string{`A\u001b\u202eb\u200b`, "no gain, as the baseline has 0"} {
+	for _, want := range []string{`A\u001b\u202eb\u200b`, "duorec scores 0, so there is no gain"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
 		}

@@ -37,11 +37,11 @@ type dataRow struct {
 
 // dataTest is an aggregate.Test as it is read.
 type dataTest struct {
-	Difference  string `json:"difference"`
-	Interval    string `json:"interval"`
-	P           string `json:"p"`
-	PHolm       string `json:"p_holm"`
-	Significant bool   `json:"significant"`
+	Difference string `json:"difference"`
+	Interval   string `json:"interval"`
+	P          string `json:"p"`
+	PHolm      string `json:"p_holm"`
+	Verdict    string `json:"verdict"`
 }
 
 type dataRun struct {
@@ -95,7 +95,14 @@ func newDataTest(t *aggregate.Test) *dataTest {
 		return nil
 	}
 	points := func(v float64) string { return view.Minus(view.Difference(v)) }
-	return &dataTest{points(t.Difference), points(t.Low) + " to " + points(t.High), fmt.Sprintf("%.2g", t.P), fmt.Sprintf("%.2g", t.PHolm), t.Significant}
+	verdict := "not significant"
+	switch {
+	case t.FewSeeds:
+		verdict = fmt.Sprintf("undecided, with fewer than %d seeds of a model", aggregate.FewSeeds)
+	case t.Significant:
+		verdict = "significant"
+	}
+	return &dataTest{points(t.Difference), points(t.Low) + " to " + points(t.High), fmt.Sprintf("%.2g", t.P), fmt.Sprintf("%.2g", t.PHolm), verdict}
 }
 
 // stopped says in words why training ended.

@@ -142,40 +142,6 @@ func Equality(s *aggregate.Suite) Section {
 	return Section{Title: "Are the results equal?", Tables: filled(t)}
 }
 
-// ReproducedMeans explains the verdict on a claim.
-const ReproducedMeans = "reproduced: on every data set that the model and the baseline were run on with three seeds or more, under both seen-item rules, the gain over the baseline that is best on validation is at least the lowest claimed gain, and the model is significantly better in " + aggregate.Tested
-
-// claims shows the claims of the papers as tables, of verdicts and of evidence.
-func claims(all []aggregate.Claim) Section {
-	s := Section{Title: "Claims of the papers"}
-	verdicts := Table{Columns: Columns("<claim", "<verdict"), About: []string{ReproducedMeans}}
-	found := Table{Caption: "Evidence", Columns: Columns("<model", "<data set", "<seen items", "<metric", "<baseline", "gain\n%", "<significantly\nbetter", "seeds")}
-	for _, c := range all {
-		verdicts.Add(Cell{Text: c.Text, Footnotes: []int{s.footnote(c.Paper)}}, Cell{Text: c.Verdict})
-		for _, e := range c.Found {
-			better := "no"
-			if e.Significant {
-				better = "yes"
-			}
-			found.Add(Texts(c.Model, e.Dataset, e.Rule, c.Metric, e.Baseline, Gain(e.Gain), better, strconv.Itoa(e.Seeds))...)
-		}
-	}
-	s.Tables = append(filled(verdicts), filled(found)...)
-	return s
-}
-
-// OnClaim is the judgement in the verdict on a claim.
-func OnClaim(verdict string) Verdict {
-	return cmp.Or(map[string]Verdict{aggregate.Reproduced: Good, aggregate.NotReproduced: Bad}[verdict], Open)
-}
-
-// EvidenceRef finds the cell of a comparison that a piece of evidence was taken from.
-func EvidenceRef(s *aggregate.Suite, c aggregate.Claim, e aggregate.ClaimEvidence) *Ref {
-	return ref(s, e.Dataset, e.Rule, c.Metric, func(r *aggregate.Row, own aggregate.Cell) bool {
-		return r.Model == c.Model && (own.Gain == nil) == (e.Gain == nil) && (e.Gain == nil || *own.Gain == *e.Gain)
-	})
-}
-
 // Trials lists what a search tried. Where every trial was trained to the end there is no
 // column of short runs.
 func Trials(trials []record.Trial) Section {

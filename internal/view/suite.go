@@ -35,7 +35,7 @@ func Suite(s *aggregate.Suite, m Medium) []Section {
 		out = append(out, Equality(s))
 	}
 	if len(s.Claims) > 0 {
-		out = append(out, claims(s.Claims))
+		out = append(out, claims(s.Claims)...)
 	}
 	if len(s.Notes) > 0 {
 		out = append(out, Section{Title: "Runs that are in no table", Notes: s.Notes})
@@ -93,8 +93,8 @@ func Comparison(t *aggregate.Table, axes []string, m Medium) Section {
 		return s
 	}
 	if t.Baseline != "" {
-		s.Marks = fmt.Sprintf("gain: of %s over %s, the baseline that is best on validation; †: significant (p < .05 after Holm's correction, and the interval excludes 0)",
-			aggregate.Tested, t.Baseline)
+		s.Marks = fmt.Sprintf("gain: of %s over %s, the baseline that is best on validation; †: significant (p < .05 after Holm's correction, the interval excludes 0, and both have %d seeds or more)",
+			aggregate.Tested, t.Baseline, aggregate.FewSeeds)
 	}
 	s.Tables = append(s.Tables, filled(tests(t))...)
 	return s

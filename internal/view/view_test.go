@@ -167,17 +167,3 @@ func TestPublishedByMedium(t *testing.T) {
 		t.Errorf("verdicts: got %s, want %s", got, want)
 	}
 }
-
-// Evidence leads to the cell with its gain, or nowhere.
-func TestEvidenceRef(t *testing.T) {
-	s := aggregatetest.Suites()[0]
-	claim := s.Claims[0]
-	if got := EvidenceRef(s, claim, claim.Found[1]); got == nil || got.String() != "1.6/kept/NDCG@10" {
-		t.Errorf("got %v, expected fame on toys", got)
-	}
-	e := claim.Found[1]
-	e.Gain = new(*e.Gain + 1)
-	if got := EvidenceRef(s, claim, e); got != nil {
-		t.Errorf("a gain that no table has comes from %v", got)
-	}
-}

@@ -93,13 +93,17 @@ func comparison() *aggregate.Suite {
 			Published: .0412, Ours: ours(1, 4), OurRule: "kept", OurLoss: "ce", OurLabel: "core"},
 		{Dataset: "sports", Model: "fame", Metric: "NDCG@10", Rule: "kept", Loss: "ce", ColdItems: "unknown", Source: "Liu et al. 2024, table 2", Published: .0315},
 	}
+	around := func(gain *float64, by float64) *float64 { return new(*gain + by) }
 	s.Claims = []aggregate.Claim{
 		{Paper: "Liu et al. 2024 (FAME)", Text: "FAME is better than the best baseline on every data set", Model: "fame", Metric: "NDCG@10", Low: 2.1, High: 12.3,
-			Verdict: "not reproduced", Found: []aggregate.ClaimEvidence{
-				{Dataset: "beauty", Rule: "kept", Baseline: "duorec", Gain: gain(0), Significant: true, Seeds: 3},
-				{Dataset: "toys", Rule: "kept", Baseline: "sasrec", Gain: gain(1), Seeds: 3},
+			Verdict: aggregate.Undecided, Found: []aggregate.ClaimEvidence{
+				{Dataset: "beauty", Rule: "kept", Verdict: aggregate.Undecided, Label: "fame", Baseline: "duorec", Gain: gain(0), GainLow: around(gain(0), -1), GainHigh: around(gain(0), 4),
+					Significant: true, Seeds: 3, Ahead: "fame", Controls: []aggregate.Control{
+						{Model: "sasrec", Shares: "no facets", Label: "sasrec", Gain: new(12.), GainLow: new(9.), GainHigh: new(15.), Seeds: 1}, {Model: "fame-long", Shares: "long training"}}},
+				{Dataset: "toys", Rule: "kept", Verdict: aggregate.Excluded, Label: "fame", Baseline: "sasrec", Gain: gain(1), GainLow: new(-3.), GainHigh: new(-1.), Seeds: 3, Ahead: "sasrec"},
+				{Dataset: "sports", Rule: "kept", Verdict: aggregate.NotRun},
 			}},
-		{Paper: "FAME+ 2026", Text: "Text pre-training improves FAME <further>", Model: "fame-plus", Metric: "NDCG@10", Low: 3, High: 9, Verdict: "not run"},
+		{Paper: "FAME+ 2026", Text: "Text pre-training improves FAME <further>", Model: "fame-plus", Metric: "NDCG@10", Low: 3, High: 9, Verdict: aggregate.NotRun},
 	}
 	return s
 }

@@ -1,0 +1,165 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"famebench/internal/aggregate"
+)
+
+// VerdictsMean explains the verdicts on claims.
+var VerdictsMean = []string{
+	"reproduced: the gain over the baseline that is best on validation is at least the lowest claimed gain, and the model is significantly better in " + aggregate.Tested,
+	"excluded: the upper end of the gain's 95 % interval (bootstrap over users and seeds) lies below the lowest claimed gain",
+	fmt.Sprintf("undecided: neither, or fewer than %d seeds of the model or the baseline", aggregate.FewSeeds),
+	"a claim has the verdict that all data sets and both seen-item rules share, and is otherwise undecided",
+}
+
+// claims shows the claims of the papers: a section with all verdicts, and one for each claim.
+func claims(all []aggregate.Claim) []Section {
+	s := Section{Title: "Claims of the papers"}
+	verdicts := Table{Columns: Columns("<claim", "<verdict"), About: VerdictsMean}
+	for _, c := range all {
+		verdicts.Add(Cell{Text: c.Text, Footnotes: []int{s.footnote(c.Paper)}}, Cell{Text: c.Verdict})
+	}
+	s.Tables = filled(verdicts)
+	out := []Section{s}
+	for _, c := range all {
+		if len(c.Found) > 0 {
+			out = append(out, parts(c))
+		}
+	}
+	return out
+}
+
+// parts shows a claim's parts and the gains over its controls.
+func parts(c aggregate.Claim) Section {
+	s := Section{Title: "Claim", About: c.Text}
+	t := Table{Caption: fmt.Sprintf("%s: gain in %s; claimed: %s to %s %%", c.Model, c.Metric, Percent(c.Low), Percent(c.High)),
+		Columns: Columns("<data\nset", "<seen\nitems", "<over", "gain\n%", "95 % interval\n%", "seeds", "<ahead", "<signif.\nbetter", "<verdict")}
+	var notes []string
+	texts := map[string]bool{} // of controls
+	for _, e := range c.Found {
+		data := Cell{Text: e.Dataset}
+		if e.Label == "" {
+			t.Add(append([]Cell{data}, Texts(e.Rule, none, none, none, none, none, none, e.Verdict)...)...)
+			continue
+		}
+		if e.Label != c.Model {
+			data.Footnotes = []int{s.footnote("the row " + e.Label)}
+		}
+		better := "no"
+		if e.Significant {
+			better = "yes"
+		}
+		t.Add(append([]Cell{data}, Texts(e.Rule, cmp.Or(e.Baseline, none), Gain(e.Gain), interval(e.GainLow, e.GainHigh), strconv.Itoa(e.Seeds), ahead(e), better, e.Verdict)...)...)
+		if text := Controls(e); text != "" {
+			notes, texts[text] = append(notes, fmt.Sprintf("%s, seen items %s: %s", e.Dataset, e.Rule, text)), true
+		}
+	}
+	t.About = []string{"ahead: whose side of 0 the whole interval lies on; –: too few seeds to say; signif. better: in " + aggregate.Tested}
+	if s.Tables, s.Notes = []Table{t}, notes; len(texts) == 1 { // what parts share needs saying once
+		s.Notes = slices.Collect(maps.Keys(texts))
+	}
+	return s
+}
+
+// Who is ahead.
+const (
+	modelAhead    = "model"
+	baselineAhead = "baseline"
+	noneAhead     = "neither"
+)
+
+// ahead says whether the claim's model or the baseline is ahead, as far as that is known.
+func ahead(e aggregate.ClaimEvidence) string {
+	switch {
+	case e.Seeds < aggregate.FewSeeds || e.GainLow == nil:
+		return none
+	case e.Ahead == "":
+		return noneAhead
+	case e.Ahead == e.Label:
+		return modelAhead
+	}
+	return baselineAhead
+}
+
+// Result says which of a part's rows is ahead, and whether the model is significantly better.
+func Result(e aggregate.ClaimEvidence) string {
+	better := "not significantly better in " + aggregate.Tested
+	if e.Significant {
+		better = "significantly better in " + aggregate.Tested
+	}
+	switch who := ahead(e); {
+	case e.Baseline == "":
+		return "there is no baseline to compare with"
+	case e.Seeds >= aggregate.FewSeeds && e.Gain == nil:
+		return fmt.Sprintf("%s scores 0, so there is no gain", e.Baseline)
+	case who == modelAhead:
+		return fmt.Sprintf("%s is ahead, and %s", e.Label, better)
+	case who == baselineAhead:
+		return fmt.Sprintf("%s is ahead, and %s is %s", e.Baseline, e.Label, better)
+	case who == noneAhead:
+		return fmt.Sprintf("neither is ahead, and %s is %s", e.Label, better)
+	}
+	return "too few seeds to say which is ahead"
+}
+
+// Controls says in one line what a part's controls contribute, by the model's gain over
+// each; "" if the claim has none or the model was not run.
+func Controls(e aggregate.ClaimEvidence) string {
+	var run, missing []string
+	for _, c := range e.Controls {
+		if c.Label == "" {
+			missing = append(missing, c.Model)
+			continue
+		}
+		text := fmt.Sprintf("over %s (%s): %s %%", c.Label, c.Shares, Gain(c.Gain))
+		if c.GainLow != nil {
+			text += fmt.Sprintf(" [%s, %s]", Percent(*c.GainLow), Percent(*c.GainHigh))
+		}
+		if c.Seeds < aggregate.FewSeeds {
+			text += ", " + Seeds(c.Seeds)
+		}
+		run = append(run, text)
+	}
+	switch {
+	case run == nil && missing == nil:
+		return ""
+	case run == nil:
+		return "controls not run: " + strings.Join(missing, ", ")
+	case missing != nil:
+		run = append(run, "controls not run: "+strings.Join(missing, ", "))
+	}
+	return fmt.Sprintf("%s gains %s", e.Label, strings.Join(run, "; "))
+}
+
+// Seeds counts seeds.
+func Seeds(n int) string {
+	if n == 1 {
+		return "1 seed"
+	}
+	return fmt.Sprintf("%d seeds", n)
+}
+
+// interval is that of a gain in percent.
+func interval(low, high *float64) string {
+	if low == nil || high == nil {
+		return none
+	}
+	return Percent(*low) + " to " + Percent(*high)
+}
+
+// OnClaim is the judgement in the verdict on a claim.
+func OnClaim(verdict string) Verdict {
+	return cmp.Or(map[string]Verdict{aggregate.Reproduced: Good, aggregate.Excluded: Bad}[verdict], Open)
+}
+
+// EvidenceRef finds the cell of a comparison that a piece of evidence was taken from.
+func EvidenceRef(s *aggregate.Suite, c aggregate.Claim, e aggregate.ClaimEvidence) *Ref {
+	return ref(s, e.Dataset, e.Rule, c.Metric, func(r *aggregate.Row, _ aggregate.Cell) bool { return r.Label == e.Label })
+}
