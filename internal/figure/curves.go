@@ -3,9 +3,11 @@ package figure
 import (
 	"fmt"
 	"image/color"
+	"slices"
 
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 
 	"famebench/internal/aggregate"
 )
@@ -38,7 +40,7 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 		}
 		p := newPanel(title, "epoch", "validation "+metric+", seen items removed", horizontal)
 		pic := picture{height: 235}
-		spreadSeeds, top, last := false, 0., 0
+		spreadSeeds, after, unknown, top, last := false, false, false, 0., 0.
 		all := g.rows
 		if base != nil {
 			all = append([]*aggregate.Row{base}, g.rows...)
@@ -48,18 +50,16 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 			if base != nil {
 				s = styleOf(k - 1)
 			}
-			points := validated(r)
-			line := xys(len(points), func(i int) (x, y float64) { return float64(points[i].Epoch), points[i].Valid.Mean })
+			points, begin := validated(r), 0.
+			for _, source := range sources(t, r) {
+				line := shifted(validated(source), begin)
+				p.Add(&plotter.Line{XYs: line, LineStyle: draw.LineStyle{Color: s.line.Color, Width: .9, Dashes: []vg.Length{1.5, 1.5}}})
+				begin += source.Cost.Epochs
+			}
+			line := shifted(points, begin)
 			if points[0].Valid.N > 1 {
 				spreadSeeds = true
-				band := make(plotter.XYs, 0, 2*len(points))
-				for _, c := range points {
-					band = append(band, plotter.XY{X: float64(c.Epoch), Y: c.Valid.Mean + c.Valid.SD})
-				}
-				for i := len(points) - 1; i >= 0; i-- {
-					band = append(band, plotter.XY{X: float64(points[i].Epoch), Y: max(0, points[i].Valid.Mean-points[i].Valid.SD)})
-				}
-				p.Add(&plotter.Polygon{XYs: []plotter.XYs{band}, Color: translucent(s.line.Color)})
+				p.Add(&plotter.Polygon{XYs: []plotter.XYs{band(points, begin)}, Color: translucent(s.line.Color)})
 			}
 			// The markers of a line are where those of the others are not.
 			every := max(2, len(points)/5)
@@ -69,26 +69,70 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 			}
 			p.Add(&plotter.Line{XYs: line, LineStyle: s.line}, &plotter.Scatter{XYs: marked, GlyphStyle: s.glyph})
 			name := r.Label
+			switch {
+			case begin > 0:
+				after, name = true, name+", after "+r.Source
+			case r.Warm:
+				unknown, name = true, name+", after another model"
+			}
 			if r == base {
 				name += " (baseline)"
 			}
 			pic.legend = append(pic.legend, s.entry(name, true))
-			for _, c := range points {
-				top, last = max(top, c.Valid.Mean+c.Valid.SD), max(last, c.Epoch)
+			for i, c := range points {
+				top, last = max(top, c.Valid.Mean+c.Valid.SD), max(last, line[i].X)
 			}
 		}
-		spread(&p.X, 0, float64(last))
-		p.X.Max = float64(last)
+		spread(&p.X, 0, last)
+		p.X.Max = last
 		spread(&p.Y, 0, top)
 		pic.panels = append(pic.panels, p)
-		f := &Figure{Name: part("curves", i, len(parts)), Title: "Training curves", picture: pic,
-			Caption: metric + " on the validation items after each epoch, seen items removed."}
-		if spreadSeeds {
-			f.Caption += " Mean over seeds with a band of ± one standard deviation; a line ends where the first of its seeds stopped training."
-		}
-		out = append(out, f)
+		out = append(out, &Figure{Name: part("curves", i, len(parts)), Title: "Training curves", picture: pic, Caption: curvesCaption(spreadSeeds, after, unknown)})
 	}
 	return out
+}
+
+// curvesCaption explains curves: over several seeds, after the models that they begin with,
+// and of models that begin with one that is not in the table.
+func curvesCaption(seeds, after, unknown bool) string {
+	text := metric + " on the validation items after each epoch, seen items removed."
+	if seeds {
+		text += " Mean over seeds with a band of ± one standard deviation; a line ends where the first of its seeds stopped training."
+	}
+	if after {
+		text += " A model that begins with the weights of a trained one is drawn after all epochs of that model (mean over seeds, those after the best epoch included), whose own curve comes before it, thin and in the same colour."
+	}
+	if unknown {
+		text += " “After another model”: that model is not in the table, and its epochs are not counted."
+	}
+	return text
+}
+
+// sources lists the rows that were trained before a row, the first one first.
+func sources(t *aggregate.Table, r *aggregate.Row) []*aggregate.Row {
+	for i := range t.Rows {
+		if s := &t.Rows[i]; r.Source != "" && s.Label == r.Source {
+			return append(sources(t, s), s)
+		}
+	}
+	return nil
+}
+
+// shifted puts points on a line that begins after so many epochs.
+func shifted(points []aggregate.CurvePoint, begin float64) plotter.XYs {
+	return xys(len(points), func(i int) (x, y float64) { return begin + float64(points[i].Epoch), points[i].Valid.Mean })
+}
+
+// band is the outline of one standard deviation around points.
+func band(points []aggregate.CurvePoint, begin float64) plotter.XYs {
+	above := shifted(points, begin)
+	below := slices.Clone(above)
+	for i, c := range points {
+		above[i].Y += c.Valid.SD
+		below[i].Y = max(0, below[i].Y-c.Valid.SD)
+	}
+	slices.Reverse(below)
+	return append(above, below...)
 }
 
 // validated returns the points of a row's curve that all of its seeds reached

@@ -335,3 +335,82 @@ func TestDrawsNumbers(t *testing.T) {
 		t.Errorf("%d figures", n)
 	}
 }
+
+// The epochs of a model that begins with a trained one come after all epochs of that model,
+// and of the one before it. Its line is preceded by theirs.
+func TestCurvesAfterTheirSources(t *testing.T) {
+	table := func(warm bool) *aggregate.Table {
+		table := aggregatetest.Suites()[0].Tables[0]
+		table.Rows = []aggregate.Row{table.Rows[2], table.Rows[4], table.Rows[6]} // sasrec, core, fame
+		table.Baseline = "sasrec"
+		for i := range table.Rows {
+			table.Rows[i].Cost.Epochs = float64(10 * (i + 1))
+		}
+		if warm {
+			table.Rows[1].Warm, table.Rows[1].Source = true, "sasrec"
+			table.Rows[2].Warm, table.Rows[2].Source = true, "core"
+		}
+		return &table
+	}
+	cold, warm := table(false), table(true)
+	var names []string
+	for _, r := range sources(warm, &warm.Rows[2]) {
+		names = append(names, r.Label)
+	}
+	if !slices.Equal(names, []string{"sasrec", "core"}) || sources(warm, &warm.Rows[0]) != nil {
+		t.Errorf("sources of fame: %q", names)
+	}
+	points := validated(&warm.Rows[2])
+	if line := shifted(points, 30); len(line) != len(points) || line[0].X != 31 || line[0].Y != points[0].Valid.Mean {
+		t.Errorf("the first point is %v, want epoch 31 and %v", line[0], points[0].Valid.Mean)
+	}
+	before, after := curves(nil, cold)[0], curves(nil, warm)[0]
+	last := 0
+	for _, c := range points {
+		last = max(last, c.Epoch)
+	}
+	if got, want := after.picture.panels[0].X.Max, float64(30+last); got != want {
+		t.Errorf("the last epoch is %v, want %v", got, want)
+	}
+	lines := func(f *Figure) int {
+		svg, err := f.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(svg), "stroke-dasharray:1.5")
+	}
+	if got := lines(after) - lines(before); got < 3 { // sasrec before core, sasrec and core before fame
+		t.Errorf("%d thin lines more, want 3", got)
+	}
+	if strings.Contains(before.Caption, "begins with") || !strings.Contains(after.Caption, "is drawn after all epochs of that model") || strings.Contains(after.Caption, "not in the table") {
+		t.Errorf("captions:\n%s\n%s", before.Caption, after.Caption)
+	}
+	if got := after.picture.legend[1].text + "; " + after.picture.legend[2].text; got != "core, after sasrec; fame, after core" {
+		t.Errorf("legend: %s", got)
+	}
+	warm.Rows[1].Source = ""
+	lost := curves(nil, warm)[0]
+	if got := lost.picture.legend[1].text; got != "core, after another model" || !strings.Contains(lost.Caption, "its epochs are not counted") {
+		t.Errorf("a source that is not in the table: %s\n%s", got, lost.Caption)
+	}
+}
+
+// A row with few seeds has an interval, and neither of the two verdicts.
+func TestGainsOfFewSeeds(t *testing.T) {
+	table := aggregatetest.Suites()[0].Tables[0]
+	for i := range table.Rows {
+		for _, rule := range aggregate.SeenItemRules {
+			if test := table.Rows[i].Under(rule).Test; test != nil {
+				test.Significant, test.FewSeeds = false, true
+			}
+		}
+	}
+	f := gains(&table)[0]
+	var legend []string
+	for _, e := range f.picture.legend {
+		legend = append(legend, e.text)
+	}
+	if want := []string{"over duorec:", "fewer than 3 seeds"}; !slices.Equal(legend, want) || !strings.Contains(f.Caption, "Whiskers") || strings.Contains(f.Caption, "Significant") {
+		t.Errorf("legend %q, want %q; caption %s", legend, want, f.Caption)
+	}
+}

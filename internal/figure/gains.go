@@ -19,6 +19,7 @@ type gain struct {
 	value, low, high float64
 	none             bool // the baseline has 0
 	tested, sure     bool
+	few              bool // tested, but with too few seeds for a verdict
 }
 
 // labelWidth is how wide the names next to the bars may be, in points: they take
@@ -48,7 +49,7 @@ func gains(t *aggregate.Table) []*Figure {
 	for i := range n {
 		pic := picture{}
 		some := rows[i*len(rows)/n : (i+1)*len(rows)/n]
-		tested, untested, none := false, false, false
+		tested, few, untested, none := false, false, false, false
 		low, high, lines := 0., 0., 1
 		for k, rule := range aggregate.SeenItemRules {
 			b := bars{}
@@ -63,9 +64,10 @@ func gains(t *aggregate.Table) []*Figure {
 				lines = max(lines, 1+strings.Count(g.label, "\n"))
 				if test := own.Test; test != nil && test.GainLow != nil && test.GainHigh != nil {
 					g.low, g.high = *test.GainLow, *test.GainHigh
-					g.tested, g.sure = true, test.Significant
+					g.tested, g.sure, g.few = true, test.Significant, test.FewSeeds
 				}
-				tested, untested, none = tested || g.tested, untested || !g.tested && !g.none, none || g.none
+				few, tested = few || g.few, tested || g.tested && !g.few
+				untested, none = untested || !g.tested && !g.none, none || g.none
 				b = append(b, g)
 			}
 			pic.panels = append(pic.panels, b.panel(panelTitle(t, rule), "gain in "+metric+", %", k == 0))
@@ -80,7 +82,13 @@ func gains(t *aggregate.Table) []*Figure {
 		f.picture.legend = []entry{{"over " + base.Label + ":", func(draw.Canvas) {}, 0}}
 		if tested {
 			f.picture.legend = append(f.picture.legend, gain{tested: true, sure: true}.entry("significant"), gain{tested: true}.entry("not significant"))
-			f.Caption += " Whiskers: 95 % bootstrap interval over users and seeds. Significant: p < .05 by Wilcoxon's signed-rank test over users, after Holm's correction for all models of the table, and the interval excludes 0."
+			f.Caption += fmt.Sprintf(" Significant: p < .05 by Wilcoxon's signed-rank test over users, after Holm's correction for all models of the table, the interval excludes 0, and both have %d seeds or more.", aggregate.FewSeeds)
+		}
+		if few {
+			f.picture.legend = append(f.picture.legend, gain{tested: true, few: true}.entry(fmt.Sprintf("fewer than %d seeds", aggregate.FewSeeds)))
+		}
+		if tested || few {
+			f.Caption += " Whiskers: 95 % bootstrap interval over users and seeds."
 		}
 		if none {
 			f.Caption += fmt.Sprintf(" –: %s scores 0, and a percentage of 0 is undefined.", base.Label)
@@ -155,6 +163,7 @@ func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 func (g gain) fill(c draw.Canvas, x0, x1, y0, y1 vg.Length) {
 	var fill color.Color = color.White
 	switch {
+	case g.few: // stays white
 	case g.sure:
 		fill = colours[5]
 	case g.tested:

@@ -310,6 +310,9 @@ func Curves(t *aggregate.Table) Section {
 	s := Section{Title: "Training curves as a table"}
 	out := Table{Caption: "Validation " + aggregate.Tested + " by epoch, mean ± standard deviation over the seeds that reached it", Columns: Columns("epoch")}
 	at := map[int]map[int]aggregate.Cell{} // by epoch and column
+	if slices.ContainsFunc(t.Rows, func(r aggregate.Row) bool { return r.Warm }) {
+		out.About = []string{"models that begin with a trained one: their own epochs, without that model's"}
+	}
 	for _, r := range t.Rows {
 		if len(r.Curve) == 0 {
 			continue
