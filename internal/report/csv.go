@@ -19,7 +19,8 @@ import (
 // an apostrophe (escape.CSV).
 
 // ComparisonCSV has a line for each data set, seen-item rule, row and metric. Tests
-// are in the lines of the metric that is tested.
+// are in the lines of the metric that is tested; "significant" is empty where there are too
+// few seeds for a verdict.
 func ComparisonCSV(s *aggregate.Suite) []byte {
 	var lines [][]any
 	for _, t := range s.Tables {
@@ -38,7 +39,10 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 					}
 					line = append(line, c.Gain)
 					if test := of.Test; test != nil && metric == aggregate.Tested {
-						line = append(line, test.Difference, test.Low, test.High, test.P, test.PHolm, test.Significant)
+						line = append(line, test.Difference, test.Low, test.High, test.P, test.PHolm)
+						if !test.FewSeeds {
+							line = append(line, test.Significant)
+						}
 					}
 					lines = append(lines, line)
 				}
@@ -129,8 +133,9 @@ func PublishedCSV(checks []aggregate.Check) []byte {
 		"percent", "within", "comparable", "same_terms", "source", "note"}, lines)
 }
 
-// ClaimsCSV has a line for each piece of evidence on a claim, and one for a claim
-// without any; nil if nothing is claimed.
+// ClaimsCSV has a line for each part of a claim, one for each control of a part, and one for
+// a claim without parts; nil if nothing is claimed. The gain of a control's line is over the
+// control, otherwise over the baseline.
 func ClaimsCSV(claims []aggregate.Claim) []byte {
 	var lines [][]any
 	for _, c := range claims {
@@ -139,10 +144,19 @@ func ClaimsCSV(claims []aggregate.Claim) []byte {
 			lines = append(lines, claim)
 		}
 		for _, e := range c.Found {
-			lines = append(lines, slices.Concat(claim, []any{e.Dataset, e.Rule, e.Baseline, e.Gain, e.Significant, e.Seeds}))
+			part := slices.Concat(claim, []any{e.Dataset, e.Rule, e.Label})
+			line := slices.Concat(part, []any{e.Verdict, e.Baseline, nil, nil, e.Gain, e.GainLow, e.GainHigh, e.Seeds})
+			if e.Label != "" { // run
+				line = append(line, e.Significant, e.Ahead)
+			}
+			lines = append(lines, line)
+			for _, k := range e.Controls {
+				lines = append(lines, slices.Concat(part, []any{nil, nil, k.Model, k.Shares, k.Gain, k.GainLow, k.GainHigh, k.Seeds}))
+			}
 		}
 	}
-	return unlessEmpty([]string{"paper", "model", "metric", "low", "high", "verdict", "dataset", "rule", "baseline", "gain", "significantly_better", "seeds"}, lines)
+	return unlessEmpty([]string{"paper", "model", "metric", "low", "high", "verdict", "dataset", "rule", "label", "part_verdict", "baseline", "control", "shares",
+		"gain", "gain_low", "gain_high", "seeds", "significantly_better", "ahead"}, lines)
 }
 
 // CostsCSV has a line for each measurement.

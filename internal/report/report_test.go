@@ -35,7 +35,7 @@ func example() *aggregate.Suite {
 		},
 		Tables: []aggregate.Table{
 			{Dataset: "beauty", Protocol: "leave-one-out", Users: 22363, Items: 12101, Baseline: "sasrec", Proposed: "fame heads=4", Rows: exampleRows(),
-				Notes:      []string{"records with different thread counts: 2, 4"},
+				Notes:      []string{"records with different thread counts: 2, 4", "no † for rows with fewer than 3 seeds: the spread over users says nothing about the spread over trainings"},
 				Breakdowns: []aggregate.Breakdown{exampleBreakdown(aggregate.ByTarget), exampleBreakdown(aggregate.ByHistory)}},
 			{Dataset: "ml-100k", Protocol: "time", Users: 943, Items: 1682, Rows: []aggregate.Row{
 				{Model: "popularity", Label: "popularity", NonNeural: true, Baseline: true, Runs: exampleRuns("i"), Removed: exampleRule(.01, 0, 0, 1, nil), Kept: exampleRule(0, 0, 0, 1, nil)},
@@ -43,10 +43,14 @@ func example() *aggregate.Suite {
 		},
 		Checks: exampleChecks(),
 		Claims: []aggregate.Claim{
-			{Paper: "arXiv 2411.01457", Text: "FAME: HR@20 +4.2 % to +8.9 %", Model: "fame", Metric: "HR@20", Low: 4.2, High: 8.9, Verdict: "not reproduced",
+			{Paper: "arXiv 2411.01457", Text: "FAME: HR@20 +4.2 % to +8.9 %", Model: "fame", Metric: "HR@20", Low: 4.2, High: 8.9, Verdict: "undecided",
 				Found: []aggregate.ClaimEvidence{
-					{Dataset: "beauty", Rule: "removed", Baseline: "sasrec", Gain: new(13.53), Significant: true, Seeds: 3},
-					{Dataset: "beauty", Rule: "kept", Baseline: "sasrec", Gain: new(2.), Seeds: 3}}},
+					{Dataset: "beauty", Rule: "removed", Verdict: "reproduced", Label: "fame heads=4", Baseline: "sasrec", Gain: new(13.53), GainLow: new(11.2), GainHigh: new(15.04),
+						Significant: true, Seeds: 3, Ahead: "fame heads=4", Controls: []aggregate.Control{
+							{Model: "fame-average-gate", Shares: "average & gate", Label: "fame-average-gate heads=16", Gain: new(8.), GainLow: new(-5.), GainHigh: new(11.123), Seeds: 1},
+							{Model: "fame-long", Shares: "long training"}}},
+					{Dataset: "beauty", Rule: "kept", Verdict: "excluded", Label: "fame heads=4", Baseline: "sasrec", Gain: new(2.), GainLow: new(-1.), GainHigh: new(4.1), Seeds: 3},
+					{Dataset: "ml-100k", Rule: "removed", Verdict: "not run"}, {Dataset: "ml-100k", Rule: "kept", Verdict: "not run"}}},
 			{Paper: "arXiv 2601.12301", Text: "FAME+: NDCG@20 +3.98 % to +12.97 %", Model: "fame-plus", Metric: "NDCG@20", Low: 3.98, High: 12.97, Verdict: "not run"},
 		},
 		Notes: []string{"missing: 2 of 11 runs: sasrec on ml-100k (seeds 0, 1)", "stale, in no table (model version 1, now 2): beauty-fame-s0-00000000, beauty-fame-s1-00000000, beauty-fame-s2-00000000"},
@@ -89,6 +93,7 @@ func exampleRows() []aggregate.Row {
 	budget := "stopped at the epoch budget of 30, not by patience (2 of 3 seeds)"
 	better := &aggregate.Test{Difference: .00812, Low: .00123, High: .01567, P: 1e-12, PHolm: 3e-12, Significant: true}
 	maybe := &aggregate.Test{Difference: .001, Low: -.0005, High: .0025, P: .2, PHolm: .4}
+	few := &aggregate.Test{Difference: -.01, Low: -.02, High: -.005, P: 1e-5, PHolm: 2e-5, FewSeeds: true}
 	worse := &aggregate.Test{Difference: -.05, Low: -.0612, High: -.0401, PHolm: .0123, Significant: true}
 	heads := []aggregate.Head{{Facet: "brand", Learned: "any facet", Labels: 1435, Chance: aggregate.Cell{Mean: .0123456, SD: .001, N: 3},
 		Purity:     aggregate.Change{Before: aggregate.Cell{Mean: .3, N: 3}, After: aggregate.Cell{Mean: .5123456, SD: .01, N: 3}},
@@ -102,7 +107,7 @@ func exampleRows() []aggregate.Row {
 		{Model: "fame", Label: "fame heads=4", At: map[string]any{"heads": 4.}, Notes: []string{budget}, Heads: heads, Runs: exampleRuns("e", "f", "g"),
 			Removed: best(exampleRule(.068, .002, 13.53, 3, better)), Kept: second(exampleRule(.05, .002, 2, 3, maybe))},
 		{Model: "fame-average-gate", Label: "fame-average-gate heads=16", At: map[string]any{"heads": 16.}, Notes: []string{"1 seed only", "non-default settings: dropout = 0.3"}, Runs: exampleRuns("h"),
-			Removed: exampleRule(.05, 0, -1, 1, maybe), Kept: exampleRule(.04, 0, -1, 1, maybe)},
+			Removed: exampleRule(.05, 0, -1, 1, few), Kept: exampleRule(.04, 0, -1, 1, few)},
 	}
 }
 

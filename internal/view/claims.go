@@ -3,7 +3,6 @@ package view
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,8 +40,9 @@ func parts(c aggregate.Claim) Section {
 	s := Section{Title: "Claim", About: c.Text}
 	t := Table{Caption: fmt.Sprintf("%s: gain in %s; claimed: %s to %s %%", c.Model, c.Metric, Percent(c.Low), Percent(c.High)),
 		Columns: Columns("<data\nset", "<seen\nitems", "<over", "gain\n%", "95 % interval\n%", "seeds", "<ahead", "<signif.\nbetter", "<verdict")}
-	var notes []string
-	texts := map[string]bool{} // of controls
+	controls := slices.ContainsFunc(c.Found, func(e aggregate.ClaimEvidence) bool {
+		return slices.ContainsFunc(e.Controls, func(k aggregate.Control) bool { return k.Label != "" })
+	})
 	for _, e := range c.Found {
 		data := Cell{Text: e.Dataset}
 		if e.Label == "" {
@@ -57,14 +57,16 @@ func parts(c aggregate.Claim) Section {
 			better = "yes"
 		}
 		t.Add(append([]Cell{data}, Texts(e.Rule, cmp.Or(e.Baseline, none), Gain(e.Gain), interval(e.GainLow, e.GainHigh), strconv.Itoa(e.Seeds), ahead(e), better, e.Verdict)...)...)
-		if text := Controls(e); text != "" {
-			notes, texts[text] = append(notes, fmt.Sprintf("%s, seen items %s: %s", e.Dataset, e.Rule, text)), true
+		switch text := Controls(e); {
+		case text == "":
+		case controls:
+			s.Notes = append(s.Notes, fmt.Sprintf("%s, seen items %s: %s", e.Dataset, e.Rule, text))
+		default: // the same text for all parts
+			s.Notes = []string{text}
 		}
 	}
-	t.About = []string{"ahead: whose side of 0 the whole interval lies on; –: too few seeds to say; signif. better: in " + aggregate.Tested}
-	if s.Tables, s.Notes = []Table{t}, notes; len(texts) == 1 { // what parts share needs saying once
-		s.Notes = slices.Collect(maps.Keys(texts))
-	}
+	t.About = []string{"ahead: whose side of 0 the whole interval lies on; –: too few seeds to say; signif. better: in " + aggregate.Tested + "; seeds: of the model or the baseline, whichever has fewer"}
+	s.Tables = []Table{t}
 	return s
 }
 
