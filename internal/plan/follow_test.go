@@ -364,3 +364,54 @@ func TestNoHome(t *testing.T) {
 		}
 	}
 }
+
+// A data set whose metadata has no titles says so, with and without an encoder, under
+// -strict too, and on the command line as in a table: the reason is not that something is
+// missing here.
+func TestNoTitles(t *testing.T) {
+	dir, encoder := textsFolder(t)
+	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`
+[datasets.sports]
+name = "amazon-sports"
+[suites.untitled]
+models = ["popularity", "fame-plus", "fame-plus-random"]
+datasets = ["sports", "texts"]
+[suites.alone]
+models = ["fame-plus"]
+datasets = ["sports"]
+`); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const reason = "sports has no titles, and fame-plus needs texts; datasets.sports.items can name a file that has them"
+	for _, enc := range []string{encoder, filepath.Join(dir, "nowhere")} {
+		c, err := Load(filepath.Join(dir, FileName), []string{"pretrain.encoder=" + enc}, registry.Models)
+		if err != nil {
+			t.Fatal(err)
+		}
+		suite, err := c.Suite("untitled")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.Plan(suite, Options{Threads: 1, Out: t.TempDir(), Strict: enc == encoder})
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs, skipped := 5, 1 // fame-plus on texts runs with the encoder only
+		if enc != encoder {
+			runs, skipped = 4, 2
+		}
+		if len(p.Runs) != runs || len(p.Skipped) != skipped || p.Skipped[0] != (Skip{What: "fame-plus on sports", Reason: reason}) {
+			t.Errorf("encoder %s: %d runs, skipped %+v", enc, len(p.Runs), p.Skipped)
+		}
+		if _, err := planOf(t, dir, "alone", "pretrain.encoder="+enc); err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("encoder %s, alone: %v", enc, err)
+		}
+	}
+}

@@ -221,6 +221,10 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 					}
 					continue // other places on the axes may be valid
 				}
+				if lacks := (lacksError{}); errors.As(err, &lacks) {
+					p.Skipped = append(p.Skipped, Skip{What: what, Reason: lacks.Error()})
+					continue
+				}
 				if invalid := (invalidError{}); errors.As(err, &invalid) && len(at.axes) > 0 {
 					p.Skipped = append(p.Skipped, Skip{What: what, Reason: invalid.reason.Error()})
 					continue
