@@ -23,7 +23,7 @@ type Suite struct {
 	// EqualWithin is the margin of Equality in percent; 0: the suite does not ask.
 	EqualWithin float64    `json:"equal_within,omitempty"`
 	Equality    []Equality `json:"equality,omitempty"`
-	Notes    []string         `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
+	Notes       []string   `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
 
 	Trials []record.Trial `json:"trials,omitempty"` // of a search, which has nothing else
 }
