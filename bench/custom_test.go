@@ -18,7 +18,7 @@ models = ["sasrec"]
 datasets = ["tiny"]
 seeds = [100]
 grid = false
-trial_epochs = 0
+rungs = [0]
 [suites.search.axes]
 dropout = [0.1]
 [suites.ci]

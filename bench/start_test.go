@@ -260,7 +260,7 @@ models = ["fame-plus"]
 datasets = ["texts"]
 seeds = [100]
 trials = 3
-trial_epochs = 1
+rungs = [1, 0]
 [suites.search.axes]
 pretrain.temperature = [0.01, 0.07, 0.5]
 [suites.tuned]
@@ -276,7 +276,7 @@ tuned = "results/search.toml"
 		t.Fatalf("%v\n%s%s", err, out, stderr)
 	}
 	chosen := slices.IndexFunc(trials, func(t record.Trial) bool { return t.Chosen })
-	if trials[0].Short == trials[1].Short || chosen < 0 {
+	if trials[0].Rungs[0].Valid == trials[1].Rungs[0].Valid || chosen < 0 {
 		t.Fatalf("%+v", trials)
 	}
 	tuned := filepath.Join(dir, "results", "search.toml")

@@ -31,8 +31,7 @@ kind = "tune"
 models = ["sasrec"]
 datasets = ["tiny"]
 trials = 2
-trial_epochs = 0
-finalists = 1
+rungs = [0]
 [suites.search.axes]
 dropout = [0.1, 0.2]
 `

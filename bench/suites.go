@@ -195,10 +195,10 @@ func (b *bench) cost(ctx context.Context, todo *plan.Plan) error {
 	return errors.Join(b.env.WriteCosts(place, costs), err)
 }
 
-// tune searches in two stages and writes the values that are best on the validation items
+// tune searches in rungs and writes the values that are best on the validation items
 // to SUITE.toml, where suites with the key "tuned" find them.
 func (b *bench) tune(ctx context.Context, s plan.Suite, o plan.Options) error {
-	first, err := b.config.PlanTrials(s, o)
+	first, err := b.config.PlanRung(s, o, 0, nil)
 	if err != nil {
 		return usageError{err}
 	}
@@ -207,8 +207,8 @@ func (b *bench) tune(ctx context.Context, s plan.Suite, o plan.Options) error {
 		if err := b.dryRun(first); err != nil {
 			return err
 		}
-		if s.TrialEpochs > 0 {
-			fmt.Fprintf(b.stderr, "then the best %d of each model's trials on each data set, and the configured settings, are trained to the end\n", s.Finalists)
+		if len(s.Rungs) > 1 {
+			fmt.Fprintf(b.stderr, "then the better half of each model's trials on each data set, and the configured settings, continue to the next of the rungs %d (epochs; 0: to the end)\n", s.Rungs)
 		}
 		return nil
 	}
@@ -216,21 +216,21 @@ func (b *bench) tune(ctx context.Context, s plan.Suite, o plan.Options) error {
 	if unwritten != nil && (p.Name == "" || !b.options.report) {
 		return unwritten
 	}
-	var stage func(*plan.Plan) error
+	var do func(*plan.Plan) error
 	if !b.options.report {
-		stage = func(todo *plan.Plan) error {
+		do = func(todo *plan.Plan) error {
 			outcomes, err := b.runs(ctx, todo)
 			return errors.Join(err, b.verdictOn(ctx, outcomes))
 		}
 	}
-	result, failed, err := b.env.Search(p, suite.Search{Suite: s, Options: o, First: first}, stage)
+	result, failed, err := b.env.Search(p, suite.Search{Suite: s, Options: o, First: first}, do)
 	if err != nil {
 		return err
 	}
 	if b.json {
 		return errors.Join(b.writeJSON(result.Trials), failed, unwritten)
 	}
-	if err := errors.Join(report.WriteTrials(b.stdout, result.Trials), failed); err != nil {
+	if err := errors.Join(report.WriteTrials(b.stdout, result), failed); err != nil {
 		return errors.Join(err, unwritten)
 	}
 	return errors.Join(b.env.WriteSearch(p, result), unwritten)

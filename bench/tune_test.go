@@ -19,9 +19,8 @@ kind = "tune"
 models = ["sasrec", "core"]
 datasets = ["tiny"]
 seeds = [100]
-trials = 3
-trial_epochs = 1
-finalists = 2
+trials = 4
+rungs = [1, 2, 0]
 [suites.search.axes]
 dropout = [0.1, 0.3, 0.5]
 core.temperature = [0.05, 0.1]
@@ -38,7 +37,7 @@ func TestTune(t *testing.T) {
 	dir := tiny(t)
 	write(t, filepath.Join(dir, plan.FileName), tinyConfig+searchSuites)
 	stdout, stderr, err := runBench(t, dir, "-suite", "search", "-dry-run")
-	if err != nil || strings.Count(stdout, "to run") != 6 || !strings.Contains(stderr, "the best 2 of each model's trials") {
+	if err != nil || strings.Count(stdout, "to run") != 8 || !strings.Contains(stderr, "the better half of each model's trials") {
 		t.Fatalf("%v\n%s%s", err, stdout, stderr)
 	}
 	if _, _, err := runBench(t, dir, "-suite", "tuned"); err == nil || exitCode(err) != exitUsage {
@@ -48,8 +47,10 @@ func TestTune(t *testing.T) {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
 	done := strings.Count(stderr, ": done in")
-	if done < 6+4 || done > 6+6 || strings.Count(stdout, "chosen") != 2 || strings.Count(stdout, "as configured") != 2 {
-		t.Errorf("6 short and 4 to 6 long runs were wanted, the configured settings among them:\n%s%s", stderr, stdout)
+	// Of each model 4 trials, then 2 and the configured one, then half of these and that one.
+	// A complete run has 2 epochs, so the second rung and the last one are the same runs.
+	if done < 8+4 || done > 8+6 || strings.Count(stdout, "chosen") != 2 || strings.Count(stdout, "as configured") != 2 {
+		t.Errorf("8 short and 4 to 6 long runs were wanted, the configured settings among them:\n%s%s", stderr, stdout)
 	}
 	store := record.Store{Dir: filepath.Join(dir, "results")}
 	ids, err := store.IDs()
@@ -77,7 +78,7 @@ func TestTune(t *testing.T) {
 	write(t, victim, good)
 
 	var trials []record.Trial
-	if out, _, err := runBench(t, dir, "-suite", "search", "-json"); err != nil || json.Unmarshal([]byte(out), &trials) != nil || len(trials) != 6 {
+	if out, _, err := runBench(t, dir, "-suite", "search", "-json"); err != nil || json.Unmarshal([]byte(out), &trials) != nil || len(trials) != 8 {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, model := range []string{"sasrec", "core"} {
@@ -122,6 +123,14 @@ func checkSearchOnPage(t *testing.T, dir string) {
 	}
 }
 
+// valid is the result of a trial in the last rung, 0 if it did not reach it.
+func valid(t record.Trial) float64 {
+	if r := t.Rung(0); r != nil {
+		return r.Valid
+	}
+	return 0
+}
+
 // checkChosen: the best of the long runs of a model is the chosen one, and what the suite
 // "tuned" runs.
 func checkChosen(t *testing.T, dir, model string, trials []record.Trial) {
@@ -129,17 +138,17 @@ func checkChosen(t *testing.T, dir, model string, trials []record.Trial) {
 	store := record.Store{Dir: filepath.Join(dir, "results")}
 	var best, chosen record.Trial
 	for _, trial := range trials {
-		if trial.Model == model && trial.Full > best.Full {
+		if trial.Model == model && valid(trial) > valid(best) {
 			best = trial
 		}
 		if trial.Model == model && trial.Chosen {
 			chosen = trial
 		}
 	}
-	if best.At != chosen.At || best.Full == 0 {
+	if best.At != chosen.At || valid(best) == 0 {
 		t.Errorf("%s: chosen %+v, best %+v", model, chosen, best)
 	}
-	final, err := store.Read(chosen.FullID)
+	final, err := store.Read(chosen.Rung(0).ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +183,7 @@ models = ["sasrec"]
 datasets = ["tiny"]
 seeds = [100]
 grid = false
-trial_epochs = 0
+rungs = [0]
 [suites.reasons.axes]
 dropout = [0.1, 0.5]
 train.learning_rate = [0.001, 0.01]
@@ -192,7 +201,7 @@ tuned = "results/reasons.toml"
 	chosen := -1
 	for i, trial := range trials {
 		at = append(at, trial.At)
-		if trial.ShortID != "" || trial.FullID == "" || trial.Epochs != 2 {
+		if len(trial.Rungs) != 1 || trial.Rung(0) == nil || trial.Rung(0).Epochs != 2 {
 			t.Errorf("%+v", trial)
 		}
 		if trial.Chosen {
@@ -204,7 +213,7 @@ tuned = "results/reasons.toml"
 		t.Errorf("tried %q, want %q", at, want)
 	}
 	for i, trial := range trials {
-		if chosen < 0 || trial.Full > trials[chosen].Full {
+		if chosen < 0 || valid(trial) > valid(trials[chosen]) {
 			t.Errorf("trial %d is better than the chosen %d", i, chosen)
 		}
 	}

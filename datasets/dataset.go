@@ -35,7 +35,8 @@ type Dataset struct {
 	ItemIDs  []string  // original ids, by item id; ItemIDs[0] = ""
 	NumItems int       // V, without padding
 
-	// Times are parallel to Seqs; nil if the source has none. Their unit is
+	// Times are parallel to Seqs; nil if the source has none, or none that are exact
+	// (see copied). Their unit is
 	// that of the file (for dates, seconds since 1970 in UTC) divided by
 	// 10^TimeDigits. TimeDigits is the largest number of decimal places of any
 	// time, so none is rounded: two times are equal if they are equal in the
@@ -87,6 +88,7 @@ func Open(c Config, root string) (*Dataset, error) {
 // load runs the reader and the pipeline on files that were found.
 func load(c Config, src *source) (*Dataset, error) {
 	lg := newInteractions(c.MinRating)
+	lg.stars = c.Format == "movielens-1m"
 	if err := formats[c.Format].read(c, src, lg); err != nil {
 		return nil, err
 	}
@@ -98,9 +100,17 @@ func load(c Config, src *source) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
+	copied, err := copied(c, lg, show)
+	if err != nil {
+		return nil, err
+	}
 	d, err := process(c, lg)
 	if err != nil {
 		return nil, err
+	}
+	if copied != "" { // the times have ordered the sequences, and are good for nothing else
+		d.Times = nil
+		warnings = append(warnings, copied)
 	}
 	for _, w := range slices.Concat(src.warnings, warnings) {
 		d.Warnings = append(d.Warnings, d.Name+": "+w)

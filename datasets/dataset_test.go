@@ -24,7 +24,7 @@ func TestEmbedded(t *testing.T) {
 	}{
 		{"amazon-beauty", 22363, 12101, 198502, 204, "B004756YJA", 12094, 51, 138},
 		{"amazon-sports", 35598, 18357, 296337, 296, "1881509818", 0, 118, 317},
-		{"amazon-toys", 19412, 11924, 167597, 550, "1", 0, 100, 279},
+		{"amazon-toys", 19412, 11924, 167597, 550, "B005E7BDXW", 11865, 100, 279},
 	} {
 		t.Run(want.name, func(t *testing.T) {
 			d, err := Open(Config{Name: want.name}, "")
@@ -105,8 +105,8 @@ func TestProvenance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files != 8 {
-		t.Errorf("%d embedded files, want 8", files)
+	if files != 9 {
+		t.Errorf("%d embedded files, want 9", files)
 	}
 }
 

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -57,11 +58,23 @@ func TestDocs(t *testing.T) {
 		}
 	}
 
-	for name, k := range knownSets {
-		row := fmt.Sprintf("%s | %s | %s | %.3f %% | %.1f |", thousands(k.users), thousands(k.items), thousands(k.interactions),
-			100*float64(k.interactions)/float64(k.users)/float64(k.items), float64(k.interactions)/float64(k.users))
-		if !strings.Contains(doc, row) {
-			t.Errorf("%s: no %q in the table", name, row)
+	for name, set := range knownSets {
+		all := maps.Clone(set.cores)
+		if all == nil {
+			all = map[int]knownData{}
+		}
+		all[0] = set.knownData
+		for core, k := range all {
+			row := fmt.Sprintf("%s | %s | %s | %.3f %% | %.1f |", thousands(k.users), thousands(k.items), thousands(k.interactions),
+				100*float64(k.interactions)/float64(k.users)/float64(k.items), float64(k.interactions)/float64(k.users))
+			if !strings.Contains(doc, row) {
+				t.Errorf("%s, k_core = %d: no %q in the table", name, core, row)
+			}
+		}
+		for rule, sum := range set.cores[5].fingerprints {
+			if whole := set.fingerprints[rule]; !strings.Contains(doc, "`"+sum+"`") || !strings.Contains(doc, "`"+whole+"`") {
+				t.Errorf("%s: the fingerprints %s and %s are not both in the text", name, whole, sum)
+			}
 		}
 	}
 }

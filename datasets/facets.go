@@ -36,7 +36,8 @@ func categoryFacet(k int) string { return "category " + strconv.Itoa(k+1) }
 //
 // S3-Rec's attribute ids have no names and no kinds. An id that only ever
 // occurs as the first attribute of an item is taken for a brand; the attributes
-// after it are the item's category path.
+// after it are the item's category path. Metadata without names has both from the
+// ids; metadata that names categories but no brands has only the brands from them.
 func (m *Metadata) Facets() []Facet {
 	var out []Facet
 	add := func(name string, items int, labels func(item int) []string) {
@@ -66,16 +67,17 @@ func (m *Metadata) Facets() []Facet {
 		}
 		return nil
 	}
-	if m.Brand != nil {
-		add("brand", len(m.Brand), func(i int) []string { return m.Brand[i : i+1] })
+	brands, paths := m.Brand, m.Categories
+	namesBrands := slices.ContainsFunc(brands, func(s string) bool { return s != "" })
+	namesCategories := slices.ContainsFunc(paths, func(path []string) bool { return len(path) > 0 })
+	if m.Attributes != nil && !namesBrands {
+		var pathIDs [][]string
+		brands, pathIDs = splitAttributes(m.Attributes)
+		if !namesCategories {
+			paths = pathIDs
+		}
 	}
-	paths := m.Categories
-	named := slices.ContainsFunc(m.Brand, func(s string) bool { return s != "" }) || slices.ContainsFunc(m.Categories, func(path []string) bool { return len(path) > 0 })
-	if !named && m.Attributes != nil {
-		var brands []string
-		brands, paths = splitAttributes(m.Attributes)
-		add("brand", len(brands), func(i int) []string { return brands[i : i+1] })
-	}
+	add("brand", len(brands), func(i int) []string { return brands[i : i+1] })
 	for k := range facetLevels {
 		add(categoryFacet(k), len(paths), func(i int) []string { return level(paths[i], k) })
 	}

@@ -1,6 +1,8 @@
 package datasets
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -42,6 +44,81 @@ func TestEmbeddedFacets(t *testing.T) {
 	}
 }
 
+// The ids of records with FAME+ depend on the facets and titles of these data sets, which
+// are those of the version that made the records.
+func TestFacetsOfRecordsRemain(t *testing.T) {
+	for name, want := range map[string]string{
+		"amazon-beauty": "ad6ac2ccb94e326e2de482264d139f3ca1163e050cc7f04e23c6bee52541bb59",
+		"amazon-sports": "0617f8c6a768e737b653a8b7f2cd6d3af2fd92980cc2a583264499412e094bd5",
+	} {
+		d, err := Open(Config{Name: name}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := d.Metadata()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%q %q", m.Facets(), m.Title))); got != want {
+			t.Errorf("%s: facets and titles have the SHA-256 %s, want %s", name, got, want)
+		}
+	}
+}
+
+// Facets of Toys: brands by the attribute ids, categories by name. The values were counted
+// in the plain files with Python.
+func TestToysFacets(t *testing.T) {
+	d, err := Open(Config{Name: "amazon-toys"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := d.Metadata()
+	if err != nil || len(m.Warnings) > 0 {
+		t.Fatalf("%v, warnings %q", err, m.Warnings)
+	}
+	facets := map[string]Facet{}
+	for _, f := range m.Facets() {
+		facets[f.Name] = f
+	}
+	for name, want := range map[string]struct {
+		labels, items int
+		largest       map[string]int // items of a label
+		of            map[int]string // label of an item
+	}{
+		"brand":      {658, 11923, map[string]int{"#1": 2375, "#178": 663, "#63": 640}, map[int]string{1: "#399", 100: "#637", 11924: "#1"}},
+		"category 1": {6, 11924, map[string]int{"Toys & Games": 11919, "Electronics": 1}, map[int]string{1: "Toys & Games"}},
+		"category 2": {23, 11579, map[string]int{"Action Figures & Statues": 1269, "Games": 1241, "Building Toys": 901},
+			map[int]string{1: "Dolls & Accessories", 2: "Building Toys", 100: "Baby & Toddler Toys", 11924: "Hobbies"}},
+		"category 3": {172, 11140, map[string]int{"Building Sets": 822, "Board Games": 788, "Dolls": 689},
+			map[int]string{1: "Dolls", 2: "Building Sets", 100: "Bath Toys", 11924: "RC Vehicles & Parts"}},
+	} {
+		f := facets[name]
+		items, count := 0, map[string]int{}
+		for _, labels := range f.Labels {
+			items += len(labels)
+			for _, label := range labels {
+				count[f.Values[label]]++
+			}
+		}
+		if len(f.Values) != want.labels || items != want.items {
+			t.Errorf("%s: %d labels on %d items, want %d on %d", name, len(f.Values), items, want.labels, want.items)
+		}
+		for label, n := range want.largest {
+			if count[label] != n {
+				t.Errorf("%s: %d items have %q, want %d", name, count[label], label, n)
+			}
+		}
+		for item, label := range want.of {
+			if got := f.Labels[item]; len(got) != 1 || f.Values[got[0]] != label {
+				t.Errorf("%s of item %d: %v, want %q", name, item, got, label)
+			}
+		}
+	}
+	if m.Title[1] != "Pocoyo And Friends Swiggle Traks Feature Track With Bridge" || m.Title[11924] != "Hercules Unbreakable Glow In the Dark 3.5CH RC Helicopter" {
+		t.Errorf("titles %q and %q", m.Title[1], m.Title[11924])
+	}
+}
+
 func TestFacets(t *testing.T) {
 	for name, c := range map[string]struct {
 		m    Metadata
@@ -70,6 +147,16 @@ func TestFacets(t *testing.T) {
 			[]Facet{
 				{"brand", [][]int32{nil, {0}, nil, {1}, nil}, []string{"#5", "#6"}},
 				{"category 2", [][]int32{nil, {0}, {1}, nil, nil}, []string{"#2", "#3"}},
+			},
+		},
+		"attribute ids and names of categories": { // 5 is a brand; 1 is not, though the names say nothing of it
+			Metadata{
+				Attributes: [][]int32{nil, {5, 1, 2}, {1, 3}, {6, 1}},
+				Categories: [][]string{nil, {"all", "soap"}, {"all", "hair", "oil"}, {"all", "soap"}},
+			},
+			[]Facet{
+				{"brand", [][]int32{nil, {0}, nil, {1}}, []string{"#5", "#6"}},
+				{"category 2", [][]int32{nil, {0}, {1}, {0}}, []string{"soap", "hair"}},
 			},
 		},
 		"nothing": {Metadata{}, nil},

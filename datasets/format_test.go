@@ -100,6 +100,17 @@ var formatCases = []formatCase{
 		meta: "1 title= attrs=[]\n2 title=A \"quoted & plain attrs=[12 1 2]\n3 title= attrs=[7]\nmissing 0",
 	},
 	{
+		name: "s3rec with names of categories",
+		c:    Config{Format: "s3rec"},
+		files: map[string]string{
+			"sequences.txt":        "1 5 3 9\n",
+			"item2attributes.json": `{"3": [12, 1, 2], "5": [1]}`,
+			"items.tsv":            "item_id\tasin\ttitle\tcategories\n3\tB03\tTrain\tToys & Games > Trains, Cars > Toys >Rails\n5\tB05\t\t\n9\tB09\tBall\tToys &amp; Games\n",
+		},
+		want: "1: B05 B03 B09",
+		meta: "1 title= cats=[] attrs=[1]\n2 title=Train cats=[Toys & Games Trains, Cars Toys >Rails] attrs=[12 1 2]\n3 title=Ball cats=[Toys & Games] attrs=[]\nmissing 0",
+	},
+	{
 		name: "s3rec, named as by its authors, with Amazon metadata",
 		c:    Config{Format: "s3rec", Path: "Beauty.txt", Items: "meta_Beauty.json"},
 		files: map[string]string{

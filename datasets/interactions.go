@@ -20,7 +20,9 @@ type interactions struct {
 	minRating   float64
 	read        int
 	belowRating int
-	negative    int // ratings below 0, which often mean "not rated"
+	negative    int  // ratings below 0, which often mean "not rated"
+	stars       bool // the source's ratings are from 1 to 5
+	notStars    int  // of the ratings, if stars is set: the file is not the source's own
 }
 
 func newInteractions(minRating float64) *interactions {
@@ -58,6 +60,9 @@ func (l *interactions) add(user, item []byte) error {
 func (l *interactions) addRated(user, item []byte, rating float64) error {
 	if rating < 0 {
 		l.negative++
+	}
+	if l.stars && !(rating >= 1 && rating <= 5) {
+		l.notStars++
 	}
 	if rating < l.minRating {
 		l.read++

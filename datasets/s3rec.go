@@ -9,7 +9,7 @@ import (
 
 // readS3Rec reads the layout of the S3-Rec authors: one line per user, "user
 // item item …", oldest first, positive decimal ids. If items.tsv is next to it
-// (columns item_id, asin and possibly title), its ASINs become the item ids.
+// (see readItems), its ASINs become the item ids.
 func readS3Rec(_ Config, src *source, lg *interactions) error {
 	l, err := openLines(src.file(src.main))
 	if err != nil {
@@ -48,10 +48,11 @@ func readS3Rec(_ Config, src *source, lg *interactions) error {
 		}
 	}
 	// S3-Rec's ids become the original ids of the source.
-	return readASINs(src, func(item, asin, _ []byte) {
-		if i, ok := lg.items.ids[string(item)]; ok {
-			lg.items.names[i] = string(asin)
+	return readItems(src, func(l itemLine) error {
+		if i, ok := lg.items.ids[string(l.item)]; ok {
+			lg.items.names[i] = string(l.asin)
 		}
+		return nil
 	})
 }
 
@@ -64,9 +65,18 @@ func cutField(line []byte) (field, rest []byte) {
 	return line, nil
 }
 
-// readASINs calls each for the lines of items.tsv, if there is one. The title
-// is nil if the file has none.
-func readASINs(src *source, each func(item, asin, title []byte)) error {
+// itemLine is a line of items.tsv. title and categories are nil if the file has no such
+// column.
+type itemLine struct {
+	n                 int // from 1
+	item, asin        []byte
+	title, categories []byte
+}
+
+// readItems calls each for the lines of items.tsv, if there is one. Its columns are
+// item_id, asin, and possibly title and categories: a path from broad to narrow, joined
+// by " > ".
+func readItems(src *source, each func(itemLine) error) error {
 	f, ok, err := src.find("items.tsv")
 	if err != nil || !ok {
 		return err
@@ -79,7 +89,7 @@ func readASINs(src *source, each func(item, asin, title []byte)) error {
 	if err := t.require([]column{{"the item id", "item_id"}, {"the ASIN", "asin"}}); err != nil {
 		return err
 	}
-	itemAt, asinAt, titleAt := t.place("item_id"), t.place("asin"), t.place("title")
+	itemAt, asinAt, titleAt, categoriesAt := t.place("item_id"), t.place("asin"), t.place("title"), t.place("categories")
 	items, asins := map[string]int{}, map[string]int{} // → line
 	return t.each(func(fields [][]byte) error {
 		item, asin := fields[itemAt], fields[asinAt]
@@ -96,32 +106,43 @@ func readASINs(src *source, each func(item, asin, title []byte)) error {
 			return t.errorf("ASIN %s was already on line %d", printable(asin), first)
 		}
 		items[string(item)], asins[string(asin)] = t.n, t.n
-		var title []byte
+		line := itemLine{n: t.n, item: item, asin: asin}
 		if titleAt >= 0 {
-			title = fields[titleAt]
+			line.title = fields[titleAt]
 		}
-		each(item, asin, title)
+		if categoriesAt >= 0 {
+			line.categories = fields[categoriesAt]
+		}
+		if err := each(line); err != nil {
+			return t.errorf("%v", err)
+		}
 		return nil
 	})
 }
 
-// s3recItems reads titles (items.tsv), attribute ids and, if the configuration
-// names one, an Amazon metadata file.
+// s3recItems reads titles and categories (items.tsv), attribute ids and, if the
+// configuration names one, an Amazon metadata file.
 func s3recItems(c Config, src *source, m *metadataBuilder) error {
 	ids := maps.Clone(m.index) // S3-Rec's item id → id here
-	err := readASINs(src, func(item, asin, title []byte) {
-		id, ok := m.index[string(asin)]
+	categories := listColumn{what: "categories", sep: " > "}
+	err := readItems(src, func(l itemLine) error {
+		id, ok := m.index[string(l.asin)]
 		if !ok {
-			return // filtered out
+			return nil // filtered out
 		}
-		ids[string(item)] = id
-		if title != nil {
-			m.title(id, html.UnescapeString(string(title)))
+		ids[string(l.item)] = id
+		if l.title != nil {
+			m.title(id, html.UnescapeString(string(l.title)))
 		}
+		if l.categories != nil {
+			return categories.add(id, l.n, string(l.categories))
+		}
+		return nil
 	})
 	if err != nil {
 		return err
 	}
+	m.warn(categories.finish(m.categories)...)
 	f := src.attrs
 	if f == nil {
 		found, ok, err := src.find("item2attributes.json", glob(stem(src.main, ".txt"))+"_item2attributes.json")

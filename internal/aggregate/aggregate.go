@@ -42,10 +42,10 @@ type Input struct {
 	Skipped       []string          // what of the suite cannot be run, and why
 	Datasets      []datasets.Stats
 	Published     *Published // nil: no numbers to compare with
-	// Code is the hash of the running program's code of each model. A row whose records
-	// were made by other code gets a note. Records that name no code are older than the
-	// hash and get none.
-	Code  map[string]string
+	// Code has hashes of each model's code: of the running program, and of code with the same
+	// numbers. A row whose records were made by other code gets a note. Records that name no
+	// code are older than the hash and get none.
+	Code  map[string][]string
 	Store record.Store // where the ranks of the records lie, and the test cases of their data
 
 	madeUp bool // in tests: the metrics of records are not those of their ranks

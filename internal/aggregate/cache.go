@@ -59,7 +59,7 @@ func (in Input) Key() (string, error) {
 		Skipped         []string
 		Datasets        []datasets.Stats
 		Published       string
-		Code            map[string]string
+		Code            map[string][]string
 		EqualWithin     float64 `json:",omitempty"`
 	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin})
 	if err != nil {

@@ -82,11 +82,12 @@ func sourceText(s *record.Source) string {
 	return text
 }
 
-// codeNotes says which records of a row were not made by the running program's code.
+// codeNotes says which records of a row were not made by the running program's code, or by
+// code with the same numbers.
 func (in Input) codeNotes(g *group) []string {
 	other := 0
 	for _, r := range g.records {
-		if made := r.Measured.Code; made != "" && made != in.Code[r.Result.Spec.Model] {
+		if made := r.Measured.Code; made != "" && !slices.Contains(in.Code[r.Result.Spec.Model], made) {
 			other++
 		}
 	}

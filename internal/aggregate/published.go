@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"famebench/internal/conf"
 	"famebench/internal/record"
@@ -32,20 +33,22 @@ type size struct {
 // number is one published value.
 type number struct {
 	Check
-	otherData bool
+	otherData   bool // it is about other data than ours
+	unknownData bool // the source does not say whether it is
 }
 
 // source is a table [numbers.NAME] of the file: the numbers of one source for a
 // model.
 type source struct {
-	Model     string                        `toml:"model"`
-	Loss      string                        `toml:"loss"`
-	SeenItems string                        `toml:"seen_items"`
-	ColdItems string                        `toml:"cold_items"`
-	Source    string                        `toml:"source"`
-	Note      string                        `toml:"note"`
-	OtherData []string                      `toml:"other_data"`
-	On        map[string]map[string]float64 `toml:"on"` // by data set and metric
+	Model       string                        `toml:"model"`
+	Loss        string                        `toml:"loss"`
+	SeenItems   string                        `toml:"seen_items"`
+	ColdItems   string                        `toml:"cold_items"`
+	Source      string                        `toml:"source"`
+	Note        string                        `toml:"note"`
+	OtherData   []string                      `toml:"other_data"`
+	UnknownData []string                      `toml:"unknown_data"`
+	On          map[string]map[string]float64 `toml:"on"` // by data set and metric
 }
 
 // unknown is written in published.toml if a source does not report a condition.
@@ -134,14 +137,28 @@ func (p *Published) addSource(n *conf.Node) error {
 	if len(on.Keys()) == 0 {
 		return n.Errorf("there are no numbers: expected, for a data set, on.beauty = { \"HR@10\" = 0.0605 }")
 	}
-	for _, data := range s.OtherData {
-		if s.On[data] == nil {
-			return n.Table["other_data"].Errorf("there are no numbers on %q", data)
+	for _, list := range []struct {
+		key  string
+		data []string
+	}{{"other_data", s.OtherData}, {"unknown_data", s.UnknownData}} {
+		for _, data := range list.data {
+			if s.On[data] == nil {
+				return n.Table[list.key].Errorf("there are no numbers on %q", data)
+			}
+		}
+	}
+	for _, data := range s.UnknownData {
+		if slices.Contains(s.OtherData, data) {
+			return n.Table["unknown_data"].Errorf("%q is in other_data too: expected one of the two", data)
 		}
 	}
 	for _, data := range on.Keys() {
 		if _, ok := p.sizes[data]; !ok {
 			return on.Table[data].Errorf("unknown data set: a table [data.%s] must give its numbers of users and items", data)
+		}
+		unknownData, note := slices.Contains(s.UnknownData, data), s.Note
+		if unknownData {
+			note = strings.TrimPrefix(note+"; the version of the data is unknown", "; ")
 		}
 		for _, metric := range on.Table[data].Keys() {
 			at, v := on.Table[data].Table[metric], s.On[data][metric]
@@ -153,8 +170,8 @@ func (p *Published) addSource(n *conf.Node) error {
 			}
 			p.numbers = append(p.numbers, number{
 				Check: Check{Dataset: data, Model: s.Model, Metric: metric, Rule: s.SeenItems, Loss: s.Loss,
-					ColdItems: s.ColdItems, Source: s.Source, Note: s.Note, Published: v},
-				otherData: slices.Contains(s.OtherData, data),
+					ColdItems: s.ColdItems, Source: s.Source, Note: note, Published: v},
+				otherData: slices.Contains(s.OtherData, data), unknownData: unknownData,
 			})
 		}
 	}
@@ -198,7 +215,7 @@ func (p *Published) checks(planned []Planned, tables []Table, groups [][]*group)
 		if c.Comparable {
 			c.Percent = 100 * (c.Ours.Mean/c.Published - 1)
 			c.Within = math.Abs(c.Percent) <= tolerance
-			c.Same = n.Rule != unknown && n.ColdItems == "kept" && n.Loss == c.OurLoss
+			c.Same = n.Rule != unknown && n.ColdItems == "kept" && n.Loss == c.OurLoss && !n.unknownData
 		}
 		out = append(out, c)
 	}

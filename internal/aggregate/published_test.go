@@ -21,10 +21,26 @@ func TestPublishedFile(t *testing.T) {
 	for _, n := range p.numbers {
 		byData[n.Dataset]++
 	}
-	for data, want := range map[string]int{"beauty": 39, "ml-100k": 4} {
+	for data, want := range map[string]int{"beauty": 43, "ml-100k": 4, "ml-1m": 47} {
 		if byData[data] != want {
 			t.Errorf("%d numbers on %s, want %d", byData[data], data, want)
 		}
+	}
+	// On MovieLens 1M: of the 5-core, of other data, of data that no source describes.
+	var core, other, unsaid int
+	for _, n := range p.numbers {
+		switch {
+		case n.Dataset != "ml-1m":
+		case n.otherData:
+			other++
+		case n.unknownData:
+			unsaid++
+		default:
+			core++
+		}
+	}
+	if core != 20 || other != 7 || unsaid != 20 || p.sizes["ml-1m"] != (size{6040, 3416}) {
+		t.Errorf("MovieLens 1M, %+v: %d numbers of the 5-core, %d of other data, %d of unknown data", p.sizes["ml-1m"], core, other, unsaid)
 	}
 	var claims []string
 	for _, c := range p.claimed {
@@ -76,6 +92,8 @@ func TestPublishedIsStrict(t *testing.T) {
 		{`"NDCG@10" = 0.1`, `"NDCG@10" = nan`, `got NaN`},
 		{`on.beauty = { "NDCG@10" = 0.1 }`, ``, `numbers.a: there are no numbers`},
 		{`source = "A"`, "source = \"A\"\nother_data = [\"toys\"]", `there are no numbers on "toys"`},
+		{`source = "A"`, "source = \"A\"\nunknown_data = [\"toys\"]", `p.toml:11: numbers.a.unknown_data: there are no numbers on "toys"`},
+		{`source = "A"`, "source = \"A\"\nother_data = [\"beauty\"]\nunknown_data = [\"beauty\"]", `p.toml:12: numbers.a.unknown_data: "beauty" is in other_data too`},
 		{`users = 12`, `users = 0`, `data.beauty: expected users and items`},
 		{`[claims.c]`, "[claim.c]", `p.toml:12: claim: unknown key; did you mean "claims"?`},
 		{`metric = "HR@20"`, `metric = "HR@30"`, `claims.c.metric: unknown metric "HR@30"`},
@@ -115,6 +133,7 @@ func TestChecks(t *testing.T) {
 		{"cold items dropped", replace(`cold_items = "kept"`, `cold_items = "dropped"`), nil, "kept", -1, true, true, false},
 		{"cold items unknown", replace(`cold_items = "kept"`, `cold_items = "unknown"`), nil, "kept", -1, true, true, false},
 		{"their data", replace(`source = "A"`, "source = \"A\"\nother_data = [\"beauty\"]"), nil, "kept", 0, false, false, false},
+		{"their data is unknown", replace(`source = "A"`, "source = \"A\"\nunknown_data = [\"beauty\"]"), nil, "kept", -1, true, true, false},
 		{"our data is cut", nil, func(r *record.Record) { r.Result.Items = 99 }, "kept", 0, false, false, false},
 		{"items taken out", nil, takeOut, "kept", 0, false, false, false},
 		{"other split", nil, func(r *record.Record) { r.Result.Spec.Protocol = "time" }, "", 0, false, false, false},
@@ -139,6 +158,27 @@ func TestChecks(t *testing.T) {
 		}
 		if (c.Ours.N > 0) != (tt.rule != "") {
 			t.Errorf("%s: ours %+v", tt.name, c.Ours)
+		}
+	}
+}
+
+// A note says that the version of the data is unknown, next to the numbers on that data only.
+func TestNoteOfUnknownData(t *testing.T) {
+	const on = `on.beauty = { "NDCG@10" = 0.1 }`
+	for _, tt := range []struct{ note, beauty, toys string }{
+		{"", "the version of the data is unknown", ""},
+		{"one seed", "one seed; the version of the data is unknown", "one seed"},
+	} {
+		text := replace("[numbers.a]", "[data.toys]\nusers = 1\nitems = 1\n[numbers.a]")(somePublished)
+		text = replace(on, "note = \""+tt.note+"\"\nunknown_data = [\"beauty\"]\n"+on+"\n"+`on.toys = { "NDCG@10" = 0.1 }`)(text)
+		p, err := parsePublished("p.toml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range p.numbers {
+			if want := map[string]string{"beauty": tt.beauty, "toys": tt.toys}[n.Dataset]; n.Note != want {
+				t.Errorf("%s: note %q, want %q", n.Dataset, n.Note, want)
+			}
 		}
 	}
 }

@@ -235,8 +235,8 @@ type Check struct {
 	OurLabel   string  `json:"our_label,omitempty"` // of the row
 	Percent    float64 `json:"percent"`             // ours above the published one
 	Within     bool    `json:"within"`              // ±5 %
-	Comparable bool    `json:"comparable"`          // the number is about the data that ours is about
-	Same       bool    `json:"same_terms"`          // and protocol and loss are known to be ours
+	Comparable bool    `json:"comparable"`          // the number is not known to be about other data than ours
+	Same       bool    `json:"same_terms"`          // and data, protocol and loss are known to be ours
 }
 
 // Equality says whether a row has the same results as the first row of its model, which

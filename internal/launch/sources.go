@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"famebench/internal/plan"
@@ -167,7 +168,13 @@ func (r *Runner) weights(ctx context.Context, index int, one plan.Run, source *O
 	if status, reason, busy = r.weights(ctx, index, from, nil); status != "" || busy { // its own source
 		return status, reason, busy
 	}
-	e := r.child(ctx, index, from)
+	r.observe(index, one, run.Event{Kind: run.EventWarning, Message: fmt.Sprintf("the weights of %s, with which it begins, are not here: they are trained again", from.ID)})
+	trainer := &Runner{Command: r.Command, Kill: r.Kill, Observe: func(_ int, source plan.Run, e run.Event) {
+		if slices.Contains([]string{run.EventProgress, run.EventWarning, run.EventBusy}, e.Kind) { // its end is not that of the run
+			r.observe(index, source, e)
+		}
+	}}
+	e := trainer.child(ctx, index, from)
 	switch {
 	case e.reason == "" && e.last.Kind == run.EventBusy:
 		return "", "", true

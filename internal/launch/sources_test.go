@@ -134,3 +134,48 @@ func TestSourceDoesNotFit(t *testing.T) {
 		}
 	}
 }
+
+// A run that continues from a shorter one has the record of an undisturbed run.
+func TestContinueFromAShorterRun(t *testing.T) {
+	do := func(r *Runner, p *plan.Plan) *record.Record {
+		t.Helper()
+		if o := r.Run(context.Background(), p.Runs)[0]; o.Status != OutcomeDone {
+			t.Fatalf("%s: %s", o.Status, o.Reason)
+		}
+		rec, err := r.Store.Read(p.Runs[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rec
+	}
+	sets := []string{"neural.seeds=[0]", "sasrec.train.patience=2"}
+	p, r := tinyPlan(t, tinytest.Folder(t, tinytest.Config), "neural", append(sets, "neural.train.epochs=5")...)
+	want := do(r, p)
+
+	dir := tinytest.Folder(t, tinytest.Config)
+	short, r := tinyPlan(t, dir, "neural", append(sets, "neural.train.epochs=2")...)
+	short.Runs[0].Job.KeepCheckpoint = true
+	do(r, short)
+	long, r := tinyPlan(t, dir, "neural", append(sets, "neural.train.epochs=5")...)
+	long.Runs[0].Job.ContinueFrom = short.Runs[0].ID
+	if got := do(r, long); got.ResultSHA256 != want.ResultSHA256 || !got.Measured.Resumed || want.Measured.Resumed {
+		t.Errorf("result %.8s, expected %.8s; continued: %v", got.ResultSHA256, want.ResultSHA256, got.Measured.Resumed)
+	}
+	// The shorter run's checkpoint stays, the longer one's does not.
+	if _, err := os.Stat(r.Store.CheckpointPath(short.Runs[0].ID)); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(r.Store.CheckpointPath(long.Runs[0].ID)); err == nil {
+		t.Error("the checkpoint of the longer run stays")
+	}
+	// A checkpoint that cannot be used makes it start over, to the same record.
+	if err := os.WriteFile(r.Store.CheckpointPath(short.Runs[0].ID), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Store.RemoveRecord(long.Runs[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := do(r, long); got.ResultSHA256 != want.ResultSHA256 || got.Measured.Resumed {
+		t.Errorf("result %.8s, expected %.8s; continued: %v", got.ResultSHA256, want.ResultSHA256, got.Measured.Resumed)
+	}
+}

@@ -130,8 +130,8 @@ func BenchmarkPage(b *testing.B) {
 // TestTrials: a search has trials, with links to their records, and nothing else.
 func TestTrials(t *testing.T) {
 	page := html(t, []*aggregate.Suite{{Name: "tune", Summary: "a search", Trials: []record.Trial{
-		{Dataset: "beauty", Model: "sasrec", Short: .0412, ShortID: "beauty-sasrec-s100-1"},
-		{Dataset: "beauty", Model: "sasrec", At: "dropout = 0.2", Short: .0432, ShortID: "beauty-sasrec-s100-2", Full: .0591, FullID: "beauty-sasrec-s100-3", Epochs: 44, Chosen: true},
+		{Dataset: "beauty", Model: "sasrec", Rungs: []record.Rung{{Limit: 20, Valid: .0412, ID: "beauty-sasrec-s100-1", Epochs: 20}}},
+		{Dataset: "beauty", Model: "sasrec", At: "dropout = 0.2", Rungs: []record.Rung{{Limit: 20, Valid: .0432, ID: "beauty-sasrec-s100-2", Epochs: 20}, {Valid: .0591, ID: "beauty-sasrec-s100-3", Epochs: 44}}, Chosen: true},
 	}}})
 	for _, want := range []string{"Suite tune", "as configured", `<a href="runs/beauty-sasrec-s100-1.json">.0412</a>`, `<a href="runs/beauty-sasrec-s100-3.json">.0591</a>`, ">44<", ">chosen<"} {
 		if !strings.Contains(page, want) {
@@ -141,11 +141,11 @@ func TestTrials(t *testing.T) {
 	if strings.Contains(page, "Tied: interactions") || strings.Contains(page, "Claims of the papers") {
 		t.Error("a search has no data and no claims of its own")
 	}
-	if !strings.Contains(page, ">short run<") {
-		t.Error("the short runs have no column")
+	if !strings.Contains(page, ">20 epochs<") {
+		t.Error("the first rung has no column")
 	}
-	page = html(t, []*aggregate.Suite{{Name: "tune", Trials: []record.Trial{{Dataset: "beauty", Model: "sasrec", Full: .0591, FullID: "beauty-sasrec-s100-3", Epochs: 44}}}})
-	if strings.Contains(page, ">short run<") || !strings.Contains(page, ">.0591</a></td>") {
+	page = html(t, []*aggregate.Suite{{Name: "tune", Trials: []record.Trial{{Dataset: "beauty", Model: "sasrec", Rungs: []record.Rung{{Valid: .0591, ID: "beauty-sasrec-s100-3", Epochs: 44}}}}}})
+	if strings.Contains(page, ">20 epochs<") || !strings.Contains(page, ">.0591</a></td>") {
 		t.Error("a column of short runs, and there were none")
 	}
 }

@@ -150,8 +150,8 @@ func TestAxesErrors(t *testing.T) {
 		"trials = 3":                            `suites.s.trials: only suites of kind "tune" have this key`,
 		"kind = \"tune\"":                       "popularity has nothing to tune",
 		"kind = \"tune\"\nmodels = [\"fame\"]":  "", // twice the same key: the parser's
-		"[suites.t]\nkind = \"tune\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]":                                              `suites.t: a suite of kind "tune" needs axes to search`,
-		"[suites.t]\nkind = \"tune\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]\ntrials = 2\nfinalists = 3\naxes.heads = [1]": "suites.t.finalists: 3 finalists of 2 trials",
+		"[suites.t]\nkind = \"tune\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]":                               `suites.t: a suite of kind "tune" needs axes to search`,
+		"[suites.t]\nkind = \"tune\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]\ntrials = 0\naxes.heads = [1]": "suites.t.trials: 0: expected at least 1",
 	} {
 		_, err := loadAxes(t, more)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -52,8 +52,11 @@ type Config struct {
 var (
 	sections      = []string{"train", "pretrain", "models", "datasets", "suites"}
 	modelApart    = []string{"train", "pretrain", "datasets", initFromKey}
-	suiteSubtable = []string{"train", "pretrain", "axes"}
+	suiteSubtable = []string{"train", "pretrain", "axes", seedsOfTable}
 )
+
+// seedsOfTable is the table of a suite with the seeds of some data sets.
+const seedsOfTable = "seeds_of"
 
 // Find returns the path of the nearest experiments.toml in dir or above it.
 func Find(dir string) (string, error) {
@@ -412,7 +415,15 @@ func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (trai
 	if !set["negatives"] {
 		t.FollowItems(items)
 	}
-	if err := errors.Join(t.Validate(items), e.CheckObjective(t)); err != nil {
+	source, err := c.initFrom(e, dataset)
+	if err != nil {
+		return t, err
+	}
+	var scaled error
+	if source != "" && t.ItemScale != 1 {
+		scaled = fmt.Errorf("item_scale = %v: expected 1, because %s begins with the trained table of %s; set it for %s", t.ItemScale, e.Name, source, source)
+	}
+	if err := errors.Join(t.Validate(items), e.CheckObjective(t), scaled); err != nil {
 		return t, invalidError{fmt.Sprintf("%s: training settings of %s on %s in suite %s", c.Path, e.Name, dataset, suite), err}
 	}
 	return t, nil

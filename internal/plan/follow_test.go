@@ -30,7 +30,7 @@ func planOf(t *testing.T, dir, suite string, sets ...string) (*Plan, error) {
 	}
 	o := Options{Threads: 1, Out: t.TempDir()}
 	if s.Kind == KindTune {
-		return c.PlanTrials(s, o)
+		return c.PlanRung(s, o, 0, nil)
 	}
 	return c.Plan(s, o)
 }
@@ -188,28 +188,35 @@ func TestTopKFollowsExperts(t *testing.T) {
 	}
 }
 
-// A search's own defaults follow the number of trials and the budget of a run.
-func TestSearchFollowsItsSize(t *testing.T) {
+// No trial is longer than a complete run.
+func TestRungsFollowTheBudget(t *testing.T) {
 	dir := followFolder(t, "")
 	for _, c := range []struct {
-		sets      []string
-		finalists int
-		epochs    string // of a trial
+		sets   []string
+		epochs string // of a trial in the first rung
 	}{
-		{nil, 2, "3"}, // a run has 3 epochs, a trial by default 6
-		{[]string{"train.epochs=50"}, 2, "6"},
-		{[]string{"search.trial_epochs=2"}, 2, "2"},
-		{[]string{"search.trial_epochs=9"}, 2, "9"},
-		{[]string{"search.trials=1"}, 1, "3"},
-		{[]string{"search.trials=1", "search.finalists=1"}, 1, "3"},
+		{nil, "3"}, // a run has 3 epochs, the first rung by default 20
+		{[]string{"train.epochs=50"}, "20"},
+		{[]string{"search.rungs=[2, 0]"}, "2"},
+		{[]string{"search.rungs=[9, 0]"}, "3"},
+		{[]string{"search.rungs=[0]"}, "3"},
 	} {
 		p := mustPlan(t, dir, "search", c.sets...)
-		if got := string(p.Runs[0].Job.Spec.Train["epochs"]); got != c.epochs || p.Suite.Finalists != c.finalists {
-			t.Errorf("%q: %d finalists, trials of %s epochs; want %d, %s", c.sets, p.Suite.Finalists, got, c.finalists, c.epochs)
+		if got := string(p.Runs[0].Job.Spec.Train["epochs"]); got != c.epochs {
+			t.Errorf("%q: trials of %s epochs, expected %s", c.sets, got, c.epochs)
 		}
 	}
-	if _, err := planOf(t, dir, "search", "search.trials=1", "search.finalists=2"); err == nil || !strings.Contains(err.Error(), "2 finalists of 1 trials") {
-		t.Errorf("%v", err)
+	for set, want := range map[string]string{
+		"search.rungs=[]":       "expected 1 to 10 rungs",
+		"search.rungs=[0, 5]":   "expected ascending numbers",
+		"search.rungs=[5, 5]":   "expected ascending numbers",
+		"search.rungs=[-1]":     "expected ascending numbers",
+		"search.trial_epochs=2": "this setting is gone",
+		"search.finalists=2":    "this setting is gone",
+	} {
+		if _, err := planOf(t, dir, "search", set); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, expected %q", set, err, want)
+		}
 	}
 }
 
@@ -361,6 +368,57 @@ func TestNoHome(t *testing.T) {
 		t.Setenv("FAMEBENCH_ENCODER", encoder)
 		if p := mustPlan(t, dir, "text"); len(p.Runs) != 2 {
 			t.Errorf("HOME=%s, FAMEBENCH_ENCODER: skipped %+v", home, p.Skipped)
+		}
+	}
+}
+
+// A data set whose metadata has no titles says so, with and without an encoder, under
+// -strict too, and on the command line as in a table: the reason is not that something is
+// missing here.
+func TestNoTitles(t *testing.T) {
+	dir, encoder := textsFolder(t)
+	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`
+[datasets.sports]
+name = "amazon-sports"
+[suites.untitled]
+models = ["popularity", "fame-plus", "fame-plus-random"]
+datasets = ["sports", "texts"]
+[suites.alone]
+models = ["fame-plus"]
+datasets = ["sports"]
+`); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const reason = "sports has no titles, and fame-plus needs texts; datasets.sports.items can name a file that has them"
+	for _, enc := range []string{encoder, filepath.Join(dir, "nowhere")} {
+		c, err := Load(filepath.Join(dir, FileName), []string{"pretrain.encoder=" + enc}, registry.Models)
+		if err != nil {
+			t.Fatal(err)
+		}
+		suite, err := c.Suite("untitled")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.Plan(suite, Options{Threads: 1, Out: t.TempDir(), Strict: enc == encoder})
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs, skipped := 5, 1 // fame-plus on texts runs with the encoder only
+		if enc != encoder {
+			runs, skipped = 4, 2
+		}
+		if len(p.Runs) != runs || len(p.Skipped) != skipped || p.Skipped[0] != (Skip{What: "fame-plus on sports", Reason: reason}) {
+			t.Errorf("encoder %s: %d runs, skipped %+v", enc, len(p.Runs), p.Skipped)
+		}
+		if _, err := planOf(t, dir, "alone", "pretrain.encoder="+enc); err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("encoder %s, alone: %v", enc, err)
 		}
 	}
 }

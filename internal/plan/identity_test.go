@@ -67,7 +67,7 @@ dropout = [0.1, 0.2]
 			t.Errorf("%s: the same plan: %v, want %v", set, got, same)
 		}
 	}
-	for _, set := range []string{"search.trials=3", "search.trial_epochs=2", "search.finalists=1", "search.seeds=[1]", "search.axes.dropout=[0.3]", "sasrec.heads=1", "search.grid=false"} {
+	for _, set := range []string{"search.trials=3", "search.rungs=[2, 0]", "search.seeds=[1]", "search.axes.dropout=[0.3]", "sasrec.heads=1", "search.grid=false"} {
 		if asked("search", set) == asked("search") {
 			t.Errorf("%s makes no other search", set)
 		}

@@ -67,6 +67,12 @@ type Job struct {
 	// WeightsIn is the results folder with the weights that the run begins with; "" is Out.
 	WeightsIn string `json:"weights_in,omitempty"`
 
+	// KeepCheckpoint: the checkpoint stays at the end, since a longer run continues from it.
+	// ContinueFrom is the id of a shorter run with the same settings, whose checkpoint the run
+	// continues from if it is there. Neither changes a result.
+	KeepCheckpoint bool   `json:"keep_checkpoint,omitempty"`
+	ContinueFrom   string `json:"continue_from,omitempty"`
+
 	items int // of the data set, while a run is planned; 0: not known
 }
 
@@ -221,6 +227,10 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 					}
 					continue // other places on the axes may be valid
 				}
+				if lacks := (lacksError{}); errors.As(err, &lacks) {
+					p.Skipped = append(p.Skipped, Skip{What: what, Reason: lacks.Error()})
+					continue
+				}
 				if invalid := (invalidError{}); errors.As(err, &invalid) && len(at.axes) > 0 {
 					p.Skipped = append(p.Skipped, Skip{What: what, Reason: invalid.reason.Error()})
 					continue
@@ -296,7 +306,7 @@ func (c *Config) runsAt(p *Plan, e registry.Entry, base Job, data *datasets.Data
 		return nil, err
 	}
 	var runs []Run
-	for _, seed := range s.Seeds {
+	for _, seed := range s.seeds(base.Spec.Dataset.Name) {
 		job := base
 		job.Spec.Seed = seed
 		jobs := []Job{job}

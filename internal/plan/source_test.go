@@ -76,18 +76,46 @@ func TestSourceIsPartOfTheID(t *testing.T) {
 func TestInitFromIsChecked(t *testing.T) {
 	dir := tinytest.Folder(t, tinytest.Config)
 	for set, want := range map[string]string{
-		"fism.init_from=sasrec":      "",
-		"fism.init_from=sasrecs":     `unknown model "sasrecs"`,
-		"fism.init_from=popularity":  "no weights to begin with",
-		"fism.init_from=3":           "expected the name of a model",
-		"fame-warm.init_from=fism":   "fame-warm is the variant that begins with sasrec",
-		"sasrec.init_from=fame-warm": "would begin with itself",
-		"fism.init_from=fism":        "would begin with itself",
-		"popularity.init_from=fism":  "popularity has no settings",
+		"fism.init_from=sasrec":        "",
+		"fism.init_from=sasrecs":       `unknown model "sasrecs"`,
+		"fism.init_from=popularity":    "no weights to begin with",
+		"fism.init_from=3":             "expected the name of a model",
+		"fame-warm.train.item_scale=2": "expected 1, because fame-warm begins with the trained table of sasrec",
+		"fame-warm.init_from=fism":     "fame-warm is the variant that begins with sasrec",
+		"sasrec.init_from=fame-warm":   "would begin with itself",
+		"fism.init_from=fism":          "would begin with itself",
+		"popularity.init_from=fism":    "popularity has no settings",
 	} {
 		model, _, _ := strings.Cut(set, ".")
 		_, _, err := tryTiny(dir, "warm", set, "warm.models=[\""+model+"\"]")
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: error %v, expected %q", set, err, want)
+		}
+	}
+}
+
+// A data set may have seeds of its own, which -seeds replaces.
+func TestSeedsOfADataSet(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	seeds := func(sets ...string) (out []int64) {
+		p, _ := planTiny(t, dir, "neural", sets...)
+		for _, r := range p.Runs {
+			out = append(out, r.Job.Spec.Seed)
+		}
+		return out
+	}
+	if got := seeds("neural.seeds_of.tiny=[5, 6, 7]"); !slices.Equal(got, []int64{5, 6, 7}) {
+		t.Errorf("seeds %d, expected 5, 6 and 7", got)
+	}
+	if got := seeds(); !slices.Equal(got, []int64{0, 1}) {
+		t.Errorf("seeds %d, expected 0 and 1", got)
+	}
+	for set, want := range map[string]string{
+		"neural.seeds_of.tinny=[1]": "the suite has no data set \"tinny\"; did you mean \"tiny\"?",
+		"neural.seeds_of.tiny=[-1]": "expected seeds of 0 or more",
+		"neural.seeds_of.tiny=3":    "expected a list",
+	} {
+		if _, _, err := tryTiny(dir, "neural", set); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, expected %q", set, err, want)
 		}
 	}

@@ -96,6 +96,10 @@ func (c *Config) encoderDir(s pretrain.InitConfig) (string, error) {
 // machine.
 type missingError struct{ error }
 
+// lacksError is about something that a run needs and that its data set does not have,
+// whatever the machine.
+type lacksError struct{ error }
+
 // fillStartSettings adds the settings of an initialisation to a spec, without those
 // that make no difference to it.
 func (c *Config) fillStartSettings(spec *record.Spec, e registry.Entry, suite string) (pretrain.InitConfig, error) {
@@ -133,6 +137,15 @@ func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, s
 	}
 	if data == nil {
 		return missingError{fmt.Errorf("%s on %s needs the data", e.Name, job.Spec.Dataset.Name)}
+	}
+	// Metadata without texts is a property of the data set. It is checked before the encoder,
+	// so that tables say the same with and without one. If there is no metadata at all, the
+	// file may be on another machine.
+	if m, err := data.Metadata(); err == nil && m.Title == nil && m.Missing < data.NumItems {
+		if _, err := s.TextConfig.Texts(m, data.NumItems); err != nil {
+			name := job.Spec.Dataset.Name
+			return lacksError{fmt.Errorf("%s has no titles, and %s needs texts; datasets.%s.items can name a file that has them", name, e.Name, name)}
+		}
 	}
 	dir, err := c.encoderDir(s)
 	if err != nil {

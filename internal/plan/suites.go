@@ -18,21 +18,28 @@ type Suite struct {
 	Models   []string `toml:"models" json:"models"`
 	Datasets []string `toml:"datasets" json:"datasets"`
 	Seeds    []int64  `toml:"seeds" json:"seeds"`
-	Axes     []Axis   `toml:"-" json:"axes,omitempty"`
-	Grid     bool     `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
-	Tuned    string   `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
+	// SeedsOf are the seeds of some data sets, in place of Seeds.
+	SeedsOf map[string][]int64 `toml:"-" json:"seeds_of,omitempty"`
+	Axes    []Axis             `toml:"-" json:"axes,omitempty"`
+	Grid    bool               `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
+	Tuned   string             `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
 
-	Trials      int `toml:"trials" json:"trials,omitempty"`             // kind "tune": settings tried for each model
-	TrialEpochs int `toml:"trial_epochs" json:"trial_epochs,omitempty"` // kind "tune": epochs of a trial; 0: every trial is trained to the end
-	Finalists   int `toml:"finalists" json:"finalists,omitempty"`       // kind "tune": trials trained to the end
+	Trials int   `toml:"trials" json:"trials,omitempty"` // kind "tune": settings tried for each model
+	Rungs  []int `toml:"rungs" json:"rungs,omitempty"`   // kind "tune": epochs after which half of the trials survive, ascending; 0, the last one, is to the end
 
 	// EqualWithin is the margin, in percent of validation NDCG@10, within which a place on the
 	// axes gives the same results as the first one; 0: the suite does not ask. Kind "compare".
 	EqualWithin float64 `toml:"equal_within" json:"equal_within,omitempty"`
 
-	shorten bool // TrialEpochs is the default: no trial is longer than a complete run
-
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
+}
+
+// seeds are the seeds of a data set.
+func (s Suite) seeds(dataset string) []int64 {
+	if own, ok := s.SeedsOf[dataset]; ok {
+		return own
+	}
+	return s.Seeds
 }
 
 // Kinds of suite.
@@ -49,14 +56,14 @@ var kinds = []string{KindCompare, KindCost, KindTune, KindCI}
 func (s *Suite) kindDefaults() {
 	switch s.Kind {
 	case KindTune:
-		s.Grid, s.Trials, s.TrialEpochs, s.Finalists = true, 8, 6, 2
+		s.Grid, s.Trials, s.Rungs = true, 8, []int{20, 50, 0}
 	case KindCI:
 		s.Expected = "results/expected-" + s.Name + ".json"
 	}
 }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "trial_epochs": KindTune, "finalists": KindTune, "expected": KindCI, "equal_within": KindCompare}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -89,6 +96,9 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		return s, err
 	}
 	at := c.suitePlaces(name)
+	if err := c.readSeedsOf(&s); err != nil {
+		return s, err
+	}
 	if err := errors.Join(c.checkSuiteKeys(s, at), s.checkSearch(at)); err != nil {
 		return s, err
 	}
@@ -118,8 +128,48 @@ func (c *Config) decodeSuite(s *Suite) error {
 		if err != nil {
 			return err
 		}
+		for _, key := range []string{"trial_epochs", "finalists"} {
+			if n != nil && n.Table[key] != nil {
+				return n.Table[key].Errorf("this setting is gone: write rungs = [20, 50, 0], the epochs after which half of the trials survive (0: to the end)")
+			}
+		}
 		if err := conf.Decode(n.Without(suiteSubtable...), s); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// readSeedsOf reads [suites.S.seeds_of] of every layer.
+func (c *Config) readSeedsOf(s *Suite) error {
+	for _, layer := range c.layers() {
+		n, err := layer.Sub("suites", s.Name, seedsOfTable)
+		if err != nil {
+			return err
+		}
+		for _, dataset := range n.Keys() {
+			node := n.Table[dataset]
+			if !slices.Contains(s.Datasets, dataset) {
+				return node.Errorf("the suite has no data set %q%s", dataset, conf.Hint(dataset, s.Datasets))
+			}
+			if s.Kind == KindTune || s.Kind == KindCost {
+				return node.Errorf("suites of kind %q use their first seed only: set seeds", s.Kind)
+			}
+			var own struct {
+				Seeds []int64 `toml:"seeds"`
+			}
+			list := conf.NewTable(node.Where)
+			list.Table["seeds"] = node
+			if err := errors.Join(conf.Decode(list, &own)); err != nil {
+				return err
+			}
+			if err := checkSeeds(node, own.Seeds); err != nil {
+				return err
+			}
+			if s.SeedsOf == nil {
+				s.SeedsOf = map[string][]int64{}
+			}
+			s.SeedsOf[dataset] = own.Seeds
 		}
 	}
 	return nil
@@ -182,9 +232,11 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 	return errors.Join(errs...)
 }
 
-// checkSearch checks the keys of a suite of kind "tune", and fills in those that follow
-// others.
-func (s *Suite) checkSearch(at suitePlaces) error {
+// mostRungs is more than any search needs: 2^10 trials would be halved to one.
+const mostRungs = 10
+
+// checkSearch checks the keys of a suite of kind "tune".
+func (s Suite) checkSearch(at suitePlaces) error {
 	if s.Kind != KindTune {
 		return nil
 	}
@@ -192,20 +244,18 @@ func (s *Suite) checkSearch(at suitePlaces) error {
 	if s.Name == "published" {
 		errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: a search would overwrite results/published.toml, the published numbers", at.suite.Where, s.Name))
 	}
-	if !at.has("finalists") && s.Trials >= 1 { // no more than there are trials
-		s.Finalists = min(s.Finalists, s.Trials)
+	if s.Trials < 1 {
+		errs = append(errs, at.of("trials").Errorf("%d: expected at least 1", s.Trials))
 	}
-	s.shorten = !at.has("trial_epochs")
-	for key, n := range map[string]int{"trials": s.Trials, "finalists": s.Finalists} {
-		if n < 1 {
-			errs = append(errs, at.of(key).Errorf("%d: expected at least 1", n))
+	if n := len(s.Rungs); n == 0 || n > mostRungs {
+		errs = append(errs, at.of("rungs").Errorf("expected 1 to %d rungs, got %d", mostRungs, n))
+	}
+	for i, epochs := range s.Rungs {
+		last := i+1 == len(s.Rungs)
+		if epochs < 0 || epochs == 0 && !last || i > 0 && epochs <= s.Rungs[i-1] && epochs != 0 {
+			errs = append(errs, at.of("rungs").Errorf("%d: expected ascending numbers of epochs; 0, as the last one, is to the end", s.Rungs))
+			break
 		}
-	}
-	if s.TrialEpochs < 0 {
-		errs = append(errs, at.of("trial_epochs").Errorf("%d: expected 1 or more, or 0 to train every trial to the end", s.TrialEpochs))
-	}
-	if s.Finalists > s.Trials {
-		errs = append(errs, at.of("finalists").Errorf("%d finalists of %d trials", s.Finalists, s.Trials))
 	}
 	return errors.Join(errs...)
 }
@@ -251,6 +301,10 @@ const MostRuns = 100_000
 
 // checkSize counts a suite's runs without listing them.
 func (c *Config) checkSize(n *conf.Node, s Suite) error {
+	seeds := len(s.Seeds)
+	for _, own := range s.SeedsOf {
+		seeds = max(seeds, len(own))
+	}
 	var runs float64 // never overflows: axes are few and short
 	for _, model := range s.Models {
 		e, _ := registry.Find(c.registry, model)
@@ -265,7 +319,7 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 			}
 		}
 		if e.NonNeural == nil {
-			points *= float64(len(s.Seeds))
+			points *= float64(seeds)
 		}
 		runs += points * float64(len(s.Datasets))
 	}
@@ -301,7 +355,7 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 		s.Datasets = data
 	}
 	if seeds != nil {
-		s.Seeds = seeds
+		s.Seeds, s.SeedsOf = seeds, nil
 	}
 	if err := errors.Join(
 		checkNames(flag("models"), "model", s.Models, registry.Names(c.registry)),

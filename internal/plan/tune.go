@@ -20,17 +20,18 @@ import (
 	"famebench/internal/rank"
 	"famebench/internal/record"
 	"famebench/internal/registry"
+	"famebench/internal/train"
 )
 
-// A suite of kind "tune" searches the grid of its axes on the validation items, with
-// the same number of trials for every model: Suite.Trials settings are trained for
-// Suite.TrialEpochs epochs, the best Suite.Finalists of them and the configured
-// values to the end, and the best of these is chosen. The configured values are one
-// of the trials; the others are sampled from the grid without replacement, by a
-// generator seeded with the suite's seed, the data set and the model. Without
-// Suite.Grid the trials are the configured values and each value of each axis on its
-// own. Without Suite.TrialEpochs every trial is trained to the end. The test items
-// are never ranked.
+// A suite of kind "tune" searches the grid of its axes on the validation items, with the
+// same number of trials for every model, by successive halving (Jamieson and Talwalkar 2016):
+// Suite.Trials settings are trained for Suite.Rungs[0] epochs, the better half continues to
+// Suite.Rungs[1], and so on. The configured values are one of the trials and always reach the
+// last rung, because short trials favour settings that learn fast, and a search must not end
+// below the configured settings. The others are sampled from the grid without replacement, by
+// a generator seeded with the suite's seed, the data set and the model. Without Suite.Grid the
+// trials are the configured values and each value of each axis on its own. The best trial of
+// the last rung is chosen. The test items are never ranked.
 
 // Trial is a setting that was tried, with its place on the axes.
 type Trial struct {
@@ -41,28 +42,66 @@ type Trial struct {
 // TunedPath is the file that a search writes: DIR/SUITE.toml.
 func TunedPath(dir, suite string) string { return filepath.Join(dir, suite+".toml") }
 
-// trialEpochs is the axis that makes a run a trial.
+// trialEpochs is the axis that ends a run at a rung.
 const trialEpochs = "train.epochs"
 
-// PlanTrials lists the first stage of a search.
-func (c *Config) PlanTrials(s Suite, o Options) (*Plan, error) {
-	short := Axis{Name: trialEpochs, where: "suites." + s.Name + ".trial_epochs"}
-	return c.plan(s, o, func(e registry.Entry, dataset string) []point {
-		points := c.points(s, e)
-		if s.Grid {
+// PlanRung lists the runs of a rung, counted from 0, of a search. trials are those of the
+// rungs before.
+func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, error) {
+	limit := s.Rungs[rung]
+	budget := Axis{Name: trialEpochs, where: "suites." + s.Name + ".rungs"}
+	p, err := c.plan(s, o, func(e registry.Entry, dataset string) []point {
+		var points []point
+		if rung > 0 {
+			for _, t := range survivors(trials, dataset, e.Name, rung) {
+				points = append(points, t.point)
+			}
+		} else if points = c.points(s, e); s.Grid {
 			points = c.sample(s, e, dataset, points)
 		}
-		if s.TrialEpochs > 0 {
-			epochs := s.TrialEpochs
-			if t, err := c.Train(e, dataset, s.Name, 0); err == nil && s.shorten { // the plan reports the error
-				epochs = min(epochs, t.Epochs)
-			}
+		if limit > 0 {
 			for i, p := range points {
-				points[i] = p.with(short, int64(epochs))
+				points[i] = p.with(budget, int64(c.within(s, e, dataset, p, limit)))
 			}
 		}
 		return points
 	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range p.Runs {
+		r := &p.Runs[i]
+		if r.For != "" {
+			continue
+		}
+		r.Job.KeepCheckpoint = rung+1 < len(s.Rungs)
+		if t := trialOf(trials, *r, limit); t != nil && s.Rungs[rung-1]%r.evalEvery() == 0 {
+			r.Job.ContinueFrom = t.Rungs[rung-1].ID
+		}
+	}
+	return p, nil
+}
+
+// within is the number of epochs of a trial: those of the rung, but no more than a complete
+// run has.
+func (c *Config) within(s Suite, e registry.Entry, dataset string, p point, limit int) int {
+	here, err := c.at(s, e, p)
+	if err == nil {
+		if t, err := here.Train(e, dataset, s.Name, 0); err == nil {
+			return min(limit, t.Epochs)
+		}
+	}
+	return limit // the plan reports the error
+}
+
+// evalEvery is the number of epochs between evaluations. A rung that ends between two
+// evaluations evaluates once more than a longer run, so that run cannot continue from it.
+func (r Run) evalEvery() int {
+	t := train.Defaults()
+	if err := r.Job.Spec.Train.Apply(&t); err != nil {
+		return 1
+	}
+	return t.EvalEvery
 }
 
 // sample selects the trials of a model from the grid.
@@ -133,10 +172,30 @@ func FindLike(all []*record.Record) (Finder, error) {
 	}, nil
 }
 
-// Trials reads the results of the first stage. It leaves out trials without a record.
-// If trials were trained to the end, Choose reads their results.
-func Trials(p *Plan, find Finder) ([]Trial, error) {
-	var trials []Trial
+// settings is the place on the axes of a run of a rung, without its number of epochs.
+func (r Run) settings(limit int) point {
+	n := len(r.point.axes)
+	if limit > 0 {
+		n--
+	}
+	return point{r.point.axes[:n], r.point.values[:n]}
+}
+
+// trialOf finds the trial of a run of a rung.
+func trialOf(trials []Trial, r Run, limit int) *Trial {
+	at := r.settings(limit).String()
+	for i := range trials {
+		if t := &trials[i]; t.Dataset == r.Job.Spec.Dataset.Name && t.Model == r.Job.Spec.Model && t.At == at {
+			return t
+		}
+	}
+	return nil
+}
+
+// ReadRung adds the results of a rung to the trials. Runs without a record are left out: they
+// failed, or are not done.
+func ReadRung(trials []Trial, p *Plan, rung int, find Finder) ([]Trial, error) {
+	limit := p.Suite.Rungs[rung]
 	for _, r := range p.Runs {
 		if r.For != "" { // a source, which is no trial
 			continue
@@ -148,14 +207,13 @@ func Trials(p *Plan, find Finder) ([]Trial, error) {
 		if valid < 0 {
 			continue
 		}
-		t := Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model}, r.point}
-		if p.Suite.TrialEpochs > 0 {
-			n := len(t.point.axes) - 1 // without the number of epochs
-			t.point = point{t.point.axes[:n], t.point.values[:n]}
-			t.Short, t.ShortID = valid, rec.ID
+		t := trialOf(trials, r, limit)
+		if t == nil {
+			at := r.settings(limit)
+			trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String()}, at})
+			t = &trials[len(trials)-1]
 		}
-		t.At = t.point.String()
-		trials = append(trials, t)
+		t.Rungs = append(t.Rungs, record.Rung{Limit: limit, Valid: valid, ID: rec.ID, Epochs: rec.Result.Epochs})
 	}
 	return trials, nil
 }
@@ -173,63 +231,41 @@ func bestValid(find Finder, r Run) (valid float64, rec *record.Record, err error
 	return -1, nil, fmt.Errorf("record %s has no validation result of its best epoch", rec.ID)
 }
 
-// finalists are the best trials of a model on a data set, best first; equal ones
-// keep their order. The configured settings are always among them, because short
-// trials favour settings that learn fast, and a search must not end below the
-// configured settings.
-func finalists(trials []Trial, dataset, model string, n int) []*Trial {
+// survivors are the better half, rounded up, of the trials of a model on a data set that
+// reached the rung before this one, best first, and the configured settings. Of equal trials
+// the earlier one is better.
+func survivors(trials []Trial, dataset, model string, rung int) []*Trial {
 	var of []*Trial
 	for i := range trials {
-		if t := &trials[i]; t.Dataset == dataset && t.Model == model {
+		if t := &trials[i]; t.Dataset == dataset && t.Model == model && len(t.Rungs) == rung {
 			of = append(of, t)
 		}
 	}
-	slices.SortStableFunc(of, func(a, b *Trial) int { return cmp.Compare(b.Short, a.Short) })
-	last := of[:min(n, len(of))]
-	for _, t := range of[len(last):] {
+	slices.SortStableFunc(of, func(a, b *Trial) int { return cmp.Compare(b.Rungs[rung-1].Valid, a.Rungs[rung-1].Valid) })
+	half := (len(of) + 1) / 2
+	out := slices.Clone(of[:half])
+	for _, t := range of[half:] {
 		if len(t.point.axes) == 0 {
-			last = append(slices.Clone(last), t)
+			out = append(out, t)
 		}
 	}
-	return last
+	return out
 }
 
-// PlanFinals lists the second stage of a search.
-func (c *Config) PlanFinals(s Suite, o Options, trials []Trial) (*Plan, error) {
-	return c.plan(s, o, func(e registry.Entry, dataset string) []point {
-		var points []point
-		for _, t := range finalists(trials, dataset, e.Name, s.Finalists) {
-			points = append(points, t.point)
-		}
-		return points
-	})
-}
-
-// Choose fills in the results of the second stage and marks the best of each
-// model.
-func Choose(trials []Trial, p *Plan, find Finder) error {
+// Choose marks the best trial of the last rung, of each model on each data set.
+func Choose(trials []Trial, s Suite) {
 	best := map[string]*Trial{}
-	for _, r := range p.Runs {
-		valid, rec, err := bestValid(find, r)
-		if err != nil {
-			return err
-		}
-		for i := range trials {
-			t := &trials[i]
-			if valid < 0 || t.Dataset != r.Job.Spec.Dataset.Name || t.Model != r.Job.Spec.Model || t.At != r.At {
-				continue
-			}
-			t.Full, t.FullID, t.Epochs = valid, rec.ID, rec.Result.Epochs
-			key := t.Dataset + "\x00" + t.Model
-			if b := best[key]; b == nil || t.Full > b.Full {
-				best[key] = t
-			}
+	last := len(s.Rungs) - 1
+	for i := range trials {
+		t := &trials[i]
+		key := t.Dataset + "\x00" + t.Model
+		if len(t.Rungs) > last && (best[key] == nil || t.Rungs[last].Valid > best[key].Rungs[last].Valid) {
+			best[key] = t
 		}
 	}
 	for _, t := range best {
 		t.Chosen = true
 	}
-	return nil
 }
 
 // WriteTuned writes the chosen values where Suite.Tuned of other suites finds them,
@@ -246,7 +282,8 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 		if at == "" {
 			at = "as configured"
 		}
-		fmt.Fprintf(&why, "# %s on %s: %s; validation NDCG@10 %.4f after %d epochs (%s)\n", t.Model, t.Dataset, at, t.Full, t.Epochs, t.FullID)
+		last := t.Rungs[len(t.Rungs)-1]
+		fmt.Fprintf(&why, "# %s on %s: %s; validation NDCG@10 %.4f after %d epochs (%s)\n", t.Model, t.Dataset, at, last.Valid, last.Epochs, last.ID)
 		for i, a := range t.point.axes {
 			path, _ := c.axisPath(s, e, a)
 			if path[0] == "suites" { // a training setting of all models
@@ -259,12 +296,12 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 	if err != nil {
 		return err
 	}
-	how := "every trial was trained to the end"
-	if s.TrialEpochs > 0 {
-		how = fmt.Sprintf("of the trials of %d epochs each, the best %d and the configured\n# ones were trained to the end", s.TrialEpochs, s.Finalists)
+	how := "Every trial was trained to the end"
+	if len(s.Rungs) > 1 {
+		how = fmt.Sprintf("After each of the first %d rungs of %d epochs (0: to the end), half of the\n# trials survived, and the configured settings", len(s.Rungs)-1, s.Rungs)
 	}
 	var doc bytes.Buffer
-	fmt.Fprintf(&doc, "# Written by bench -suite %s: %s, and the best of these on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, how, why.String(), text)
+	fmt.Fprintf(&doc, "# Written by bench -suite %s. %s.\n# The best trial of the last rung on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, how, why.String(), text)
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, doc.Bytes()) {
 		return nil // written by an older version, without a checksum, and still right
 	}

@@ -2,17 +2,27 @@ package record
 
 // Trial is a setting that a search (a suite of kind "tune") tried.
 type Trial struct {
-	Dataset string  `json:"dataset"`
-	Model   string  `json:"model"`
-	At      string  `json:"at"`    // the settings in words; "": as configured
-	Short   float64 `json:"short"` // validation NDCG@10 of the short run; 0: there was none
-	ShortID string  `json:"short_id,omitempty"`
-	Full    float64 `json:"full"` // of the run to the end; 0: not a finalist
-	FullID  string  `json:"full_id,omitempty"`
-	Epochs  int     `json:"epochs,omitempty"` // of the full run
-	Chosen  bool    `json:"chosen,omitempty"`
+	Dataset string `json:"dataset"`
+	Model   string `json:"model"`
+	At      string `json:"at"`    // the settings in words; "": as configured
+	Rungs   []Rung `json:"rungs"` // that it reached, in their order
+	Chosen  bool   `json:"chosen,omitempty"`
 }
 
-// HasShort reports whether the trial had a short run. It had none if all trials are
-// trained to the end.
-func (t Trial) HasShort() bool { return t.ShortID != "" }
+// Rung is how far a trial was trained before the trials were compared.
+type Rung struct {
+	Limit  int     `json:"limit"` // most epochs; 0: to the end
+	Valid  float64 `json:"valid"` // best validation NDCG@10
+	ID     string  `json:"id"`
+	Epochs int     `json:"epochs"` // of the run
+}
+
+// Rung returns the rung with a limit; nil if the trial did not reach it.
+func (t Trial) Rung(limit int) *Rung {
+	for i := range t.Rungs {
+		if t.Rungs[i].Limit == limit {
+			return &t.Rungs[i]
+		}
+	}
+	return nil
+}

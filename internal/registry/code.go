@@ -2,7 +2,9 @@ package registry
 
 import (
 	"crypto/sha256"
+	_ "embed"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +13,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 
 	"famebench/baselines"
@@ -76,11 +79,20 @@ func (e Entry) Code() (code.Version, error) {
 // versionsOf returns the versions of modules in this program.
 func versionsOf(modules []string) []string {
 	var out []string
+	for _, m := range dependencies() {
+		if path, _, _ := strings.Cut(m, " "); slices.Contains(modules, path) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// dependencies lists the modules of this program, as "path version". A test replaces it,
+// because test binaries do not know theirs.
+var dependencies = func() (out []string) {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
-			if slices.Contains(modules, m.Path) {
-				out = append(out, m.Path+" "+m.Version)
-			}
+			out = append(out, m.Path+" "+m.Version)
 		}
 	}
 	return out
@@ -102,16 +114,34 @@ func ProgramVersion() (code.Version, error) {
 	return code.Version{Hash: hex.EncodeToString(h.Sum(nil))}, err
 }
 
-// CodeOf returns the hash of the code that decides a model's results; "" for a model
-// that is not in the registry.
-func CodeOf(entries []Entry, model string) (string, error) {
+//go:embed codes.json
+var codesFile []byte
+
+// Codes lists hashes of code that has computed the pinned numbers of a model
+// (TestNumbersArePinned) in its present versions.
+type Codes struct {
+	Versions string   `json:"versions"`
+	Hashes   []string `json:"hashes"` // oldest first
+}
+
+// CodesOf returns the hash of the code that decides a model's results, and those of other code
+// that computes the same pinned numbers: a change of training that no number notices makes no
+// record outdated. It returns nothing for a model that is not in the registry.
+func CodesOf(entries []Entry, model string) ([]string, error) {
 	e, ok := Find(entries, model)
 	if !ok {
-		return "", nil
+		return nil, nil
 	}
 	v, err := e.Code()
 	if err != nil {
-		return "", fmt.Errorf("the code of %s: %w", model, err)
+		return nil, fmt.Errorf("the code of %s: %w", model, err)
 	}
-	return v.Hash, nil
+	var known map[string]Codes
+	if err := json.Unmarshal(codesFile, &known); err != nil {
+		return nil, fmt.Errorf("internal/registry/codes.json: %w", err)
+	}
+	if k := known[model]; k.Versions == e.VersionsText() && slices.Contains(k.Hashes, v.Hash) {
+		return k.Hashes, nil
+	}
+	return []string{v.Hash}, nil
 }

@@ -5,18 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"famebench/datasets"
-	"famebench/internal/rank"
 	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/internal/train"
@@ -27,6 +26,22 @@ var update = flag.Bool("update", false, "write the generated files in testdata")
 
 // updateCommand is named by failing tests.
 const updateCommand = "go test ./internal/registry -run ArePinned -update"
+
+// The hashes of code in codes.json are those of the program, which knows its modules.
+func init() {
+	dependencies = func() (out []string) {
+		b, err := os.ReadFile("../../go.mod")
+		if err != nil {
+			panic(err)
+		}
+		for line := range strings.Lines(string(b)) {
+			if f := strings.Fields(line); len(f) >= 2 && strings.HasPrefix(f[1], "v") {
+				out = append(out, f[0]+" "+f[1])
+			}
+		}
+		return out
+	}
+}
 
 func readPins(t *testing.T, path string, pins any) {
 	t.Helper()
@@ -117,8 +132,89 @@ func TestNumbersArePinned(t *testing.T) {
 			}
 		}
 	}
-	if *update && !t.Failed() {
+	if t.Failed() {
+		return
+	}
+	if *update {
 		writePins(t, path, now)
+		updateCodes(t)
+	} else if unlisted := unlistedCode(t); unlisted != nil {
+		t.Errorf("the code of %s has changed and computes the same numbers; so that tables do not call its records outdated, run %s", strings.Join(unlisted, ", "), updateCommand)
+	}
+}
+
+// unlistedCode names the models whose present code is not in codes.json.
+func unlistedCode(t *testing.T) (names []string) {
+	t.Helper()
+	known := map[string]Codes{}
+	readPins(t, "codes.json", &known)
+	for _, e := range Models {
+		if e.Neural == nil || e.Text {
+			continue
+		}
+		v, err := e.Code()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := known[e.Name]; c.Versions != e.VersionsText() || !slices.Contains(c.Hashes, v.Hash) {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
+// updateCodes adds the present code to that which has computed the pinned numbers. Code of
+// other versions is dropped.
+func updateCodes(t *testing.T) {
+	t.Helper()
+	known, now := map[string]Codes{}, map[string]Codes{}
+	readPins(t, "codes.json", &known)
+	for _, e := range Models {
+		if e.Neural == nil || e.Text { // the numbers of pre-training are not pinned
+			continue
+		}
+		v, err := e.Code()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := known[e.Name]
+		if c.Versions != e.VersionsText() {
+			c = Codes{Versions: e.VersionsText()}
+		}
+		if !slices.Contains(c.Hashes, v.Hash) {
+			c.Hashes = append(c.Hashes, v.Hash)
+		}
+		now[e.Name] = c
+	}
+	writePins(t, "codes.json", now)
+}
+
+// Records of code that computes the same numbers are not outdated; those of other code are.
+func TestCodesOf(t *testing.T) {
+	e, _ := Find(Models, "sasrec")
+	v, err := e.Code()
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := codesFile
+	defer func() { codesFile = saved }()
+	for _, c := range []struct {
+		versions string
+		hashes   []string
+		want     int
+	}{
+		{e.VersionsText(), []string{"old", v.Hash, "new"}, 3},
+		{e.VersionsText(), []string{"old"}, 1}, // nothing says that the present code computes the same
+		{"model 1, train 1, rank 1", []string{"old", v.Hash}, 1},
+	} {
+		codesFile, err = json.Marshal(map[string]Codes{"sasrec": {c.versions, c.hashes}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := CodesOf(Models, "sasrec")
+		if err != nil || len(got) != c.want || !slices.Contains(got, v.Hash) {
+			t.Errorf("%+v: %q, %v", c, got, err)
+		}
 	}
 }
 
@@ -128,7 +224,7 @@ func shortRun(t *testing.T, e Entry, s *datasets.Split, objective, loss string) 
 	c := shortTraining(e)
 	c.Objective, c.Loss, c.Negatives = objective, loss, 8
 	n := numbers{
-		Versions: fmt.Sprintf("model %d, train %d, rank %d", e.Version, train.Version, rank.Version),
+		Versions: e.VersionsText(),
 		CPU:      runtime.GOARCH + " " + cpuModel(),
 	}
 	err := torch.RunTeam(torch.Config{Threads: 2, Seed: 5}, func(team *torch.Team) error {

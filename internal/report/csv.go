@@ -12,6 +12,7 @@ import (
 	"famebench/internal/aggregate"
 	"famebench/internal/escape"
 	"famebench/internal/record"
+	"famebench/internal/view"
 )
 
 // CSV files hold all that tables show, unrounded, a header line first. A field that
@@ -175,20 +176,34 @@ func CostsCSV(costs []record.Cost) []byte {
 	return csvText([]string{"model", "dataset", "batch_targets", "targets_per_s", "loss_gflops", "loss_share", "product_gflops", "eval_users_per_s", "p50_ms", "p95_ms", "p99_ms", "parameters", "peak_rss_mb"}, lines)
 }
 
-// TrialsCSV has a line for each trial.
+// TrialsCSV has a line for each trial, with a column for each rung.
 func TrialsCSV(trials []record.Trial) []byte {
+	limits := view.Rungs(trials)
+	names := []string{"dataset", "model", "tried"}
+	for _, limit := range limits {
+		if limit == 0 {
+			names = append(names, "to_the_end")
+		} else {
+			names = append(names, fmt.Sprintf("after_%d", limit))
+		}
+	}
 	var lines [][]any
 	for _, t := range trials {
-		line := []any{t.Dataset, t.Model, t.At, nil, nil, nil, t.Chosen}
-		if t.HasShort() {
-			line[3] = t.Short
+		line := []any{t.Dataset, t.Model, t.At}
+		for _, limit := range limits {
+			if r := t.Rung(limit); r != nil {
+				line = append(line, r.Valid)
+			} else {
+				line = append(line, nil)
+			}
 		}
-		if t.FullID != "" {
-			line[4], line[5] = t.Full, t.Epochs
+		var epochs any
+		if n := len(t.Rungs); n > 0 {
+			epochs = t.Rungs[n-1].Epochs
 		}
-		lines = append(lines, line)
+		lines = append(lines, append(line, epochs, t.Chosen))
 	}
-	return csvText([]string{"dataset", "model", "tried", "short", "full", "epochs", "chosen"}, lines)
+	return csvText(append(names, "epochs", "chosen"), lines)
 }
 
 // unlessEmpty is csvText, and nil without lines.

@@ -24,8 +24,8 @@ func WriteCosts(w io.Writer, costs []record.Cost) error {
 }
 
 // WriteTrials renders the trials of a search for a terminal.
-func WriteTrials(w io.Writer, trials []record.Trial) error {
-	return writeSections(w, view.Trials(trials))
+func WriteTrials(w io.Writer, s *aggregate.Suite) error {
+	return writeSections(w, view.Trials(s))
 }
 
 // MarkdownSuite renders a suite as Markdown.
@@ -39,8 +39,8 @@ func MarkdownCosts(w io.Writer, suite, summary string, costs []record.Cost) {
 }
 
 // MarkdownTrials renders the trials of a search as Markdown.
-func MarkdownTrials(w io.Writer, suite, summary string, trials []record.Trial) {
-	markdown(w, suite, summary, view.Trials(trials))
+func MarkdownTrials(w io.Writer, s *aggregate.Suite) {
+	markdown(w, s.Name, s.Summary, view.Trials(s))
 }
 
 // LatexSuite renders a suite as LaTeX tables, for \input into a document that uses
@@ -55,8 +55,8 @@ func LatexCosts(w io.Writer, suite string, costs []record.Cost) {
 }
 
 // LatexTrials renders the trials of a search as LaTeX.
-func LatexTrials(w io.Writer, suite string, trials []record.Trial) {
-	latex(w, suite, view.Trials(trials))
+func LatexTrials(w io.Writer, s *aggregate.Suite) {
+	latex(w, s.Name, view.Trials(s))
 }
 
 // title is a section's title in full.

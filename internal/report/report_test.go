@@ -150,16 +150,17 @@ var exampleCosts = []record.Cost{
 	{Model: "popularity", Dataset: "beauty", EvalUsersPerSec: 46000, Latency: record.Latency{P50: .0001, P95: .0002, P99: .01}, PeakRSSMB: 140},
 }
 
-var exampleTrials = []record.Trial{
-	{Dataset: "beauty", Model: "sasrec", Short: .0412, ShortID: "a"},
-	{Dataset: "beauty", Model: "duorec", At: "dropout = 0.5, duorec.temperature = 0.1, train.learning_rate = 0.001", Short: .0432, ShortID: "b", Full: .0591, FullID: "a", Epochs: 44, Chosen: true},
-}
+var exampleTrials = &aggregate.Suite{Name: "tune", Summary: "search", Trials: []record.Trial{
+	{Dataset: "beauty", Model: "sasrec", Rungs: []record.Rung{{Limit: 20, Valid: .0412, ID: "a", Epochs: 20}}},
+	{Dataset: "beauty", Model: "duorec", At: "dropout = 0.5, duorec.temperature = 0.1, train.learning_rate = 0.001",
+		Rungs: []record.Rung{{Limit: 20, Valid: .0432, ID: "b", Epochs: 20}, {Valid: .0591, ID: "c", Epochs: 44}}, Chosen: true},
+}, Notes: []string{"of 2 trials of duorec on beauty, a note"}}
 
 // Where every trial is trained to the end, no column is left empty.
 func TestTrialsToTheEnd(t *testing.T) {
 	var out strings.Builder
-	MarkdownTrials(&out, "reasons", "", []record.Trial{{Dataset: "beauty", Model: "fame", Full: .0687, FullID: "a", Epochs: 54, Chosen: true}})
-	if got := out.String(); strings.Contains(got, "short") || !strings.Contains(got, "| as configured | .0687 | 54 | chosen |") {
+	MarkdownTrials(&out, &aggregate.Suite{Name: "reasons", Trials: []record.Trial{{Dataset: "beauty", Model: "fame", Rungs: []record.Rung{{Valid: .0687, ID: "a", Epochs: 54}}, Chosen: true}}})
+	if got := out.String(); strings.Contains(got, "20 epochs") || !strings.Contains(got, "| as configured | .0687 | 54 | chosen |") {
 		t.Errorf("%s", got)
 	}
 }
@@ -183,9 +184,9 @@ func TestGolden(t *testing.T) {
 		{"cost.md", func(b *bytes.Buffer) error { MarkdownCosts(b, "cost", "speed", exampleCosts); return nil }},
 		{"cost.tex", func(b *bytes.Buffer) error { LatexCosts(b, "cost", exampleCosts); return nil }},
 		{"trials.txt", func(b *bytes.Buffer) error { return WriteTrials(b, exampleTrials) }},
-		{"trials.md", func(b *bytes.Buffer) error { MarkdownTrials(b, "tune", "search", exampleTrials); return nil }},
-		{"trials.tex", func(b *bytes.Buffer) error { LatexTrials(b, "tune", exampleTrials); return nil }},
-		{"trials.csv", func(b *bytes.Buffer) error { b.Write(TrialsCSV(exampleTrials)); return nil }},
+		{"trials.md", func(b *bytes.Buffer) error { MarkdownTrials(b, exampleTrials); return nil }},
+		{"trials.tex", func(b *bytes.Buffer) error { LatexTrials(b, exampleTrials); return nil }},
+		{"trials.csv", func(b *bytes.Buffer) error { b.Write(TrialsCSV(exampleTrials.Trials)); return nil }},
 		{"cost.csv", func(b *bytes.Buffer) error { b.Write(CostsCSV(exampleCosts)); return nil }},
 	} {
 		var b bytes.Buffer

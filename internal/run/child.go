@@ -160,7 +160,7 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 	if err := store.Write(r); err != nil {
 		return err
 	}
-	if r.Result.Status != record.Time { // the next invocation continues from there
+	if r.Result.Status != record.Time && !job.KeepCheckpoint { // else another run continues from there
 		_ = os.Remove(store.CheckpointPath(id))
 	}
 	out.emit(Event{Kind: EventDone})

@@ -144,8 +144,8 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	before := sums(model.Params().View())
 	training.Lock()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{
-		Frozen: frozen,
-		Seed:   res.Spec.Seed, Run: id, Code: m.Code, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
+		Frozen: frozen, Shorter: train.Shorter{Run: k.job.ContinueFrom, Checkpoint: store.CheckpointPath(k.job.ContinueFrom)},
+		Seed: res.Spec.Seed, Run: id, Code: m.Code, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
 		Notice:   store.Notice,
 		Progress: out.progress,
 	})

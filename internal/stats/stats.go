@@ -21,6 +21,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -51,6 +52,37 @@ func HalfWidth(values []float64) (half float64, ok bool) {
 	}
 	_, sd := MeanSD(values)
 	return distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(.975) * sd / math.Sqrt(n), true
+}
+
+// Spearman is the rank correlation of paired values; equal values share the mean of their
+// ranks. It is not ok for fewer than two pairs, or where all values of a side are equal.
+func Spearman(a, b []float64) (rho float64, ok bool) {
+	if len(a) != len(b) || len(a) < 2 {
+		return 0, false
+	}
+	rho = stat.Correlation(meanRanks(a), meanRanks(b), nil)
+	return rho, !math.IsNaN(rho)
+}
+
+// meanRanks are the ranks of values, from 1.
+func meanRanks(values []float64) []float64 {
+	order := make([]int, len(values))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(values[i], values[j]) })
+	ranks := make([]float64, len(values))
+	for first := 0; first < len(order); {
+		end := first + 1
+		for end < len(order) && values[order[end]] == values[order[first]] {
+			end++
+		}
+		for _, i := range order[first:end] {
+			ranks[i] = float64(first+end+1) / 2
+		}
+		first = end
+	}
+	return ranks
 }
 
 // Holm adjusts the p-values of a family of tests, in the order of p, so that the

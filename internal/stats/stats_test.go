@@ -94,3 +94,41 @@ func TestHolmRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Values of tables: t.975 with 4 degrees of freedom is 2.7764, with 1 it is 12.7062.
+func TestHalfWidth(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{
+		{[]float64{1, 2, 3, 4, 5}, 2.776445 * math.Sqrt(2.5) / math.Sqrt(5)},
+		{[]float64{0, 2}, 12.706205},
+		{[]float64{3, 3, 3}, 0},
+	} {
+		if got, ok := HalfWidth(c.values); !ok || math.Abs(got-c.want) > 1e-5 {
+			t.Errorf("%v: %v, expected %v", c.values, got, c.want)
+		}
+	}
+	if _, ok := HalfWidth([]float64{1}); ok {
+		t.Error("one value has an interval")
+	}
+}
+
+// By hand: ranks 1, 2.5, 2.5, 4 and 2, 1, 3, 4.
+func TestSpearman(t *testing.T) {
+	for _, c := range []struct {
+		a, b []float64
+		want float64
+		ok   bool
+	}{
+		{[]float64{1, 2, 3}, []float64{10, 20, 90}, 1, true},
+		{[]float64{1, 2, 3}, []float64{9, 5, 1}, -1, true},
+		{[]float64{.1, .5, .5, .9}, []float64{5, 2, 7, 9}, 3 / math.Sqrt(4.5*5), true},
+		{[]float64{1, 1}, []float64{1, 2}, 0, false},
+		{[]float64{1}, []float64{1}, 0, false},
+	} {
+		if got, ok := Spearman(c.a, c.b); ok != c.ok || ok && math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%v, %v: %v %v, expected %v %v", c.a, c.b, got, ok, c.want, c.ok)
+		}
+	}
+}

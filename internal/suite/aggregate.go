@@ -48,7 +48,7 @@ func (e Env) Aggregate(p Place, todo *plan.Plan, found Found) (s *aggregate.Suit
 func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, error) {
 	in := aggregate.Input{
 		Name: p.Name, Summary: p.Summary, Planned: found.Planned, Records: found.Records, Stale: found.Stale, Older: found.Older.Notes(), EqualWithin: todo.Suite.EqualWithin,
-		Published: e.Published, Store: e.Store, Code: map[string]string{},
+		Published: e.Published, Store: e.Store, Code: map[string][]string{},
 	}
 	for _, d := range todo.Data {
 		in.Datasets = append(in.Datasets, d.Stats)
@@ -64,7 +64,7 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 	}
 	for _, name := range todo.Suite.Models {
 		var err error
-		if in.Code[name], err = registry.CodeOf(registry.Models, name); err != nil {
+		if in.Code[name], err = registry.CodesOf(registry.Models, name); err != nil {
 			return in, err
 		}
 		if registry.Proposed(registry.Models, name) {
@@ -79,7 +79,7 @@ func (e Env) announceCode(in aggregate.Input) {
 	var made []string
 	models := map[string]bool{}
 	for _, r := range in.Records {
-		if c := r.Measured.Code; c != "" && c != in.Code[r.Result.Spec.Model] {
+		if c := r.Measured.Code; c != "" && !slices.Contains(in.Code[r.Result.Spec.Model], c) {
 			made = append(made, r.ID)
 			models[r.Result.Spec.Model] = true
 		}

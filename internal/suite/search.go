@@ -1,41 +1,48 @@
 package suite
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/plan"
 	"famebench/internal/record"
+	"famebench/internal/stats"
 )
 
-// Search is a suite that searches in two stages.
+// Search is a suite that searches.
 type Search struct {
 	Suite   plan.Suite
 	Options plan.Options
-	First   *plan.Plan // its first stage
+	First   *plan.Plan // its first rung
 }
 
-// Search goes through the stages of a search, each done by stage, or from the records of
-// whatever machine did them if stage is nil. It writes the values that were chosen, for
-// suites with the key "tuned", and a summary of the trials. unwritten says which file could
-// not be written.
-func (e Env) Search(p Place, s Search, stage func(*plan.Plan) error) (tried *aggregate.Suite, unwritten, err error) {
+// Search goes through the rungs of a search, each done by do, or from the records of whatever
+// machine did them if do is nil. It writes the values that were chosen, for suites with the
+// key "tuned", and a summary of the trials. unwritten says which file could not be written.
+func (e Env) Search(p Place, s Search, do func(*plan.Plan) error) (tried *aggregate.Suite, unwritten, err error) {
 	find, older := plan.FindIn(e.Store), aggregate.Older{}
-	if stage == nil {
-		all, err := alike(e.Store, s.First) // the second stage has the same data, models and seeds
+	done := do == nil
+	if done {
+		all, err := alike(e.Store, s.First) // the other rungs have the same data, models and seeds
 		if err != nil {
 			return nil, nil, err
 		}
 		if find, older, err = findOlder(s.First, all); err != nil {
 			return nil, nil, err
 		}
-		stage = func(*plan.Plan) error { return nil }
+		do = func(*plan.Plan) error { return nil }
 	}
-	trials, err := s.run(e.Config, find, stage)
+	trials, err := s.run(e.Config, find, do)
 	if err != nil {
 		return nil, nil, err
+	}
+	if !done {
+		e.removeCheckpoints(trials)
 	}
 	if len(trials) == 0 {
 		return nil, nil, fmt.Errorf("no trial of suite %s has a record in %s: run it first, without -report", s.Suite.Name, e.Store.Dir)
@@ -48,6 +55,11 @@ func (e Env) Search(p Place, s Search, stage func(*plan.Plan) error) (tried *agg
 	for _, t := range trials {
 		tried.Trials = append(tried.Trials, t.Trial)
 	}
+	check, err := e.checkHalving(tried.Trials)
+	if err != nil {
+		return nil, nil, err
+	}
+	tried.Notes = append(tried.Notes, check...)
 	if unwritten = e.keep(p, tried, ""); unwritten == nil {
 		unwritten = e.Config.WriteTuned(plan.TunedPath(p.Store.Dir, p.Name), s.Suite, trials)
 	}
@@ -55,7 +67,7 @@ func (e Env) Search(p Place, s Search, stage func(*plan.Plan) error) (tried *agg
 }
 
 // findOlder finds the runs of a search among all records. Where the records are of older
-// versions of the code, both stages are of the same ones.
+// versions of the code, all rungs are of the same ones.
 func findOlder(first *plan.Plan, all []*record.Record) (plan.Finder, aggregate.Older, error) {
 	var planned []aggregate.Planned
 	for _, r := range first.Runs {
@@ -73,23 +85,125 @@ func findOlder(first *plan.Plan, all []*record.Record) (plan.Finder, aggregate.O
 }
 
 // run returns what was tried and chosen; nothing if no trial has a record.
-func (s Search) run(c *plan.Config, find plan.Finder, stage func(*plan.Plan) error) ([]plan.Trial, error) {
-	if err := stage(s.First); err != nil {
-		return nil, err
+func (s Search) run(c *plan.Config, find plan.Finder, do func(*plan.Plan) error) (trials []plan.Trial, err error) {
+	for rung := range s.Suite.Rungs {
+		todo := s.First
+		if rung > 0 {
+			if todo, err = c.PlanRung(s.Suite, s.Options, rung, trials); err != nil {
+				return nil, err
+			}
+		}
+		if err := do(todo); err != nil {
+			return nil, err
+		}
+		if trials, err = plan.ReadRung(trials, todo, rung, find); err != nil || len(trials) == 0 {
+			return nil, err
+		}
 	}
-	trials, err := plan.Trials(s.First, find)
-	if err != nil || len(trials) == 0 {
-		return nil, err
+	plan.Choose(trials, s.Suite)
+	return trials, nil
+}
+
+// removeCheckpoints removes the checkpoints that trials kept for the next rung.
+func (e Env) removeCheckpoints(trials []plan.Trial) {
+	for _, t := range trials {
+		for _, r := range t.Rungs {
+			_ = os.Remove(e.Store.CheckpointPath(r.ID)) // the last rung has none
+		}
 	}
-	if s.Suite.TrialEpochs == 0 {
-		return trials, plan.Choose(trials, s.First, find)
+}
+
+// Rungs by which a search that trained every trial to the end says what halving would have
+// done: those of plan's default.
+var checkedRungs = [...]int{20, 50}
+
+// fewestChecked is the number of trials from which a rank correlation says something.
+const fewestChecked = 4
+
+// checkHalving says for each model whose trials were all trained to the end whether the best
+// trial would have survived successive halving, and how the order of the trials after some
+// epochs correlates with that at the end. A run with a budget of so many epochs is the
+// beginning of the complete one, so the curves tell.
+func (e Env) checkHalving(trials []record.Trial) (notes []string, err error) {
+	var order []string
+	groups := map[string][]record.Trial{}
+	for _, t := range trials {
+		key := t.Model + " on " + t.Dataset
+		if groups[key] == nil {
+			order = append(order, key)
+		}
+		groups[key] = append(groups[key], t)
 	}
-	second, err := c.PlanFinals(s.Suite, s.Options, trials)
-	if err != nil {
-		return nil, err
+	for _, key := range order {
+		g := groups[key]
+		if len(g) < fewestChecked || slices.ContainsFunc(g, func(t record.Trial) bool { return t.Rungs[0].Limit != 0 }) {
+			continue
+		}
+		after, err := e.bestAfter(g)
+		if err != nil {
+			return nil, err
+		}
+		var end []float64
+		best := 0
+		for i, t := range g {
+			end = append(end, t.Rungs[0].Valid)
+			if t.Rungs[0].Valid > end[best] {
+				best = i
+			}
+		}
+		text := fmt.Sprintf("of %d trials of %s, the best would have survived rungs of %d and %d epochs", len(g), key, checkedRungs[0], checkedRungs[1])
+		if !survives(g, after, best) {
+			text = strings.Replace(text, "would have", "would not have", 1)
+		}
+		for k, epochs := range checkedRungs {
+			if rho, ok := stats.Spearman(after[k], end); ok {
+				text += fmt.Sprintf("; rank correlation of %d epochs with the end: %.2f", epochs, rho)
+			}
+		}
+		notes = append(notes, text)
 	}
-	if err := stage(second); err != nil {
-		return nil, err
+	return notes, nil
+}
+
+// bestAfter gives the best validation result of each trial after each of checkedRungs.
+func (e Env) bestAfter(trials []record.Trial) ([][]float64, error) {
+	after := make([][]float64, len(checkedRungs))
+	for k, epochs := range checkedRungs {
+		for _, t := range trials {
+			r, err := e.Store.Read(t.Rungs[0].ID)
+			if err != nil {
+				return nil, err
+			}
+			best := 0.
+			for _, p := range r.Result.Curve {
+				if p.Epoch <= epochs {
+					best = max(best, p.Valid[aggregate.Tested])
+				}
+			}
+			after[k] = append(after[k], best)
+		}
 	}
-	return trials, plan.Choose(trials, second, find)
+	return after, nil
+}
+
+// survives reports whether a trial survives all rungs, by results after each of them. The
+// configured settings always do.
+func survives(trials []record.Trial, after [][]float64, trial int) bool {
+	var in []int
+	for i := range trials {
+		in = append(in, i)
+	}
+	for _, valid := range after {
+		slices.SortStableFunc(in, func(a, b int) int { return cmp.Compare(valid[b], valid[a]) })
+		half := (len(in) + 1) / 2
+		kept := slices.Clone(in[:half])
+		for _, i := range in[half:] {
+			if trials[i].At == "" {
+				kept = append(kept, i)
+			}
+		}
+		slices.Sort(kept) // equal trials keep their order
+		in = kept
+	}
+	return slices.Contains(in, trial)
 }

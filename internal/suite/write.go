@@ -33,8 +33,8 @@ func (e Env) Write(p Place, s *aggregate.Suite) error {
 // WriteSearch writes the tables of a search and the page.
 func (e Env) WriteSearch(p Place, s *aggregate.Suite) error {
 	var markdown, latex bytes.Buffer
-	report.MarkdownTrials(&markdown, p.Name, p.Summary, s.Trials)
-	report.LatexTrials(&latex, p.Name, s.Trials)
+	report.MarkdownTrials(&markdown, s)
+	report.LatexTrials(&latex, s)
 	return errors.Join(
 		e.writeTables(p, []tableFile{{".md", markdown.Bytes()}, {".tex", latex.Bytes()}, {".csv", report.TrialsCSV(s.Trials)}}),
 		e.writePage(p, s))

@@ -62,7 +62,7 @@ func (f *trainer) save() error {
 	return safetensors.Write(f.options.Checkpoint, file)
 }
 
-// resume continues from the checkpoint, if there is one. A checkpoint that is damaged,
+// resume continues from the run's checkpoint, if there is one, or from that of a shorter run. A checkpoint that is damaged,
 // or of another run or version, is renamed with a notice, and training starts over. That
 // costs time, and the numbers are those of an undisturbed run.
 func (f *trainer) resume() error {
@@ -72,6 +72,7 @@ func (f *trainer) resume() error {
 	}
 	file, err := safetensors.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		f.continueShorter()
 		return nil
 	}
 	if broken, ok := errors.AsType[*safetensors.FormatError](err); ok {
@@ -80,7 +81,7 @@ func (f *trainer) resume() error {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	if err == nil {
-		err = f.restore(file)
+		err = f.restore(file, f.options.Run)
 	}
 	if err == nil {
 		f.resumed = true
@@ -96,13 +97,34 @@ func (f *trainer) resume() error {
 	return nil
 }
 
-// restore loads a checkpoint into the trainer. If a part of it does not fit, nothing is
-// changed.
-func (f *trainer) restore(file *safetensors.File) error {
+// continueShorter continues from the checkpoint of a shorter run, if there is one. That saves
+// time and changes no result, so one that cannot be used is only mentioned.
+func (f *trainer) continueShorter() {
+	from := f.options.Shorter
+	if from.Run == "" {
+		return
+	}
+	file, err := safetensors.Read(from.Checkpoint)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = f.restore(file, from.Run)
+	}
+	if err == nil {
+		f.resumed = true
+	} else if f.options.Notice != nil {
+		f.options.Notice(fmt.Sprintf("the run does not continue from %s, but starts over: %v", from.Run, err))
+	}
+}
+
+// restore loads a checkpoint of a run into the trainer. If a part of it does not fit, nothing
+// is changed.
+func (f *trainer) restore(file *safetensors.File, run string) error {
 	if err := file.CheckSeal(); err != nil {
 		return err
 	}
-	if got, want := file.Metadata[runKey], f.options.Run; got != want {
+	if got, want := file.Metadata[runKey], run; got != want {
 		return fmt.Errorf("it belongs to another run: expected %q, got %q", want, got)
 	}
 	if got, want := file.Metadata[versionsKey], versions(); got != want {

@@ -28,6 +28,14 @@ type Options struct {
 	Curve      string         // file for the learning curve with times, JSON lines; "" for none
 	Progress   func(Progress) // called after every step; nil for none
 	Frozen     []string       // parameters that are not trained
+	Shorter    Shorter        // to continue from if there is no checkpoint of the run itself
+}
+
+// Shorter is a run that differs only in its budget of epochs, which is smaller. It ended at an
+// evaluation that the longer run makes too, so its checkpoint is one of the longer run.
+type Shorter struct {
+	Run        string // id; "": none
+	Checkpoint string
 }
 
 // Result is the outcome of training.

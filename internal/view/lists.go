@@ -16,7 +16,7 @@ func Published(s *aggregate.Suite, checks []aggregate.Check, m Medium) Section {
 	t := Table{Columns: Columns("<data set", "<model", "<metric", "<seen\nitems", "published", "ours", "diff.\n%", "<verdict", "<source", "<loss", "<cold\nitems")}
 	t.Columns[6].Long = "difference, %"
 	t.About = []string{
-		"in brackets: the seen-item rule, the loss or the rule for cold items of the source is unknown or differs from ours (we keep cold items)",
+		"in brackets: the seen-item rule, the loss or the rule for cold items of the source is unknown or differs from ours (we keep cold items), or the version of its data is unknown",
 		"where the seen-item rule is unknown, the nearer of our two numbers is compared",
 		"ours is the row with the published loss, if there is one; among several, the row that is best on validation",
 	}
@@ -142,32 +142,58 @@ func Equality(s *aggregate.Suite) Section {
 	return Section{Title: "Are the results equal?", Tables: filled(t)}
 }
 
-// Trials lists what a search tried. Where every trial was trained to the end there is no
-// column of short runs.
-func Trials(trials []record.Trial) Section {
-	t := Table{Columns: Columns("<data set", "<model", "<tried", "short\nrun", "to the\nend", "epochs", "<choice")}
-	t.Columns[3].Hint, t.Columns[4].Hint = "best validation "+aggregate.Tested+" of a short run", "of the finalists"
-	value := func(v float64, id string) Cell {
-		if id == "" {
-			return Cell{}
+// Trials lists what a search tried, with a column for each rung.
+func Trials(s *aggregate.Suite) Section {
+	limits := Rungs(s.Trials)
+	t := Table{Columns: Columns("<data set", "<model", "<tried")}
+	for _, limit := range limits {
+		title := fmt.Sprintf("%d\nepochs", limit)
+		if limit == 0 {
+			title = "to the\nend"
 		}
-		return Cell{Text: Share(v), Sort: sortable(v, 6), Link: "runs/" + id + ".json"}
+		t.Columns = append(t.Columns, Column{Title: title, Hint: "best validation " + aggregate.Tested})
 	}
-	for i, trial := range trials {
-		row := Row{Index: i, Chosen: trial.Chosen, Cells: append(Texts(trial.Dataset, trial.Model, cmp.Or(trial.At, "as configured")),
-			value(trial.Short, trial.ShortID), value(trial.Full, trial.FullID), Cell{}, Cell{})}
-		if trial.FullID != "" {
-			row.Cells[5] = count(float64(trial.Epochs))
+	t.Columns = append(t.Columns, Columns("epochs", "<choice")...)
+	for i, trial := range s.Trials {
+		row := Row{Index: i, Chosen: trial.Chosen, Cells: Texts(trial.Dataset, trial.Model, cmp.Or(trial.At, "as configured"))}
+		for _, limit := range limits {
+			c := Cell{}
+			if r := trial.Rung(limit); r != nil {
+				c = Cell{Text: Share(r.Valid), Sort: sortable(r.Valid, 6), Link: "runs/" + r.ID + ".json"}
+			}
+			row.Cells = append(row.Cells, c)
+		}
+		epochs, choice := Cell{}, Cell{}
+		if n := len(trial.Rungs); n > 0 {
+			epochs = count(float64(trial.Rungs[n-1].Epochs))
 		}
 		if trial.Chosen {
-			row.Cells[6].Text = "chosen"
+			choice.Text = "chosen"
 		}
+		row.Cells = append(row.Cells, epochs, choice)
 		t.Rows = append(t.Rows, row)
 	}
-	if !slices.ContainsFunc(trials, record.Trial.HasShort) {
-		t.arrange(0, 1, 2, 4, 5, 6)
+	return Section{Title: "Validation " + aggregate.Tested + ", seen items removed; the test items were not ranked", Tables: filled(t), Notes: s.Notes}
+}
+
+// Rungs lists the limits of the rungs that trials reached, in epochs, ascending; 0, to the end,
+// is the last one.
+func Rungs(trials []record.Trial) []int {
+	var limits []int
+	for _, t := range trials {
+		for _, r := range t.Rungs {
+			if !slices.Contains(limits, r.Limit) {
+				limits = append(limits, r.Limit)
+			}
+		}
 	}
-	return Section{Title: "Validation " + aggregate.Tested + ", seen items removed; the test items were not ranked", Tables: filled(t)}
+	slices.SortFunc(limits, func(a, b int) int {
+		if (a == 0) != (b == 0) {
+			return cmp.Compare(b, a)
+		}
+		return cmp.Compare(a, b)
+	})
+	return limits
 }
 
 // Costs shows what was measured on this machine.

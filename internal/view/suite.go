@@ -67,7 +67,7 @@ func Data(stats []datasets.Stats) Section {
 	t.About = []string{
 		"tied: interactions that share their second with another interaction of the same user; tied tests: users whose test item shares its second with the item before it; tie rule: how such interactions are ordered",
 		"leak: share of leave-one-out's training interactions that are later than the median test interaction",
-		"–: the source has no times",
+		"–: the source has no exact times",
 	}
 	return Section{Title: "Data", Tables: filled(t)}
 }

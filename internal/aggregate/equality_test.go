@@ -1,0 +1,61 @@
+package aggregate
+
+import (
+	"encoding/json"
+	"testing"
+
+	"famebench/internal/record"
+)
+
+// By hand, validation NDCG@10 of two seeds: .04 and .06 (mean .05), and on the other place of
+// the axis .0401 and .0603. The differences are .2 % and .6 % of the mean: mean .4, standard
+// deviation √.08, half width 12.7062·√.08/√2 = 2.54124.
+func TestEquality(t *testing.T) {
+	make := func(within float64, other ...float64) *Suite {
+		f := newFixture(t)
+		f.Axes, f.EqualWithin = []string{"train.precision"}, within
+		at := func(v string) func(*record.Record) {
+			return func(r *record.Record) {
+				r.Result.Spec.Train = record.Settings{"precision": json.RawMessage(`"` + v + `"`)}
+				r.Resolved["train"]["precision"] = json.RawMessage(`"` + v + `"`)
+			}
+		}
+		for seed, valid := range []float64{.04, .06, .9} {
+			if seed == 2 && len(other) < 3 { // a seed that the other place does not have
+				f.add("sasrec", 7, valid, .5, same(3), at("float32"))
+				break
+			}
+			f.add("sasrec", int64(seed), valid, .5, same(3), at("float32"))
+		}
+		for seed, valid := range other {
+			f.add("sasrec", int64(seed), valid, .51, same(3), at("bfloat16"))
+		}
+		return f.make()
+	}
+	s := make(3, .0401, .0603)
+	if len(s.Equality) != 1 {
+		t.Fatalf("%+v", s.Equality)
+	}
+	e := s.Equality[0]
+	near(t, "difference", e.Difference, .4)
+	near(t, "test", e.Removed, 2)
+	if d := e.High - .4 - 2.541241; d > 1e-5 || d < -1e-5 || e.Verdict != EqualResults || e.Seeds != 2 || e.Label != "sasrec train.precision=bfloat16" || e.Than != "sasrec train.precision=float32" {
+		t.Errorf("%+v", e)
+	}
+	for _, c := range []struct {
+		within float64
+		other  []float64
+		want   string
+	}{
+		{2, []float64{.0401, .0603}, UndecidedEqual},
+		{2, []float64{.05, .07}, UnequalResults}, // 20 % each
+		{50, []float64{.05}, UndecidedEqual},     // one seed
+	} {
+		if got := make(c.within, c.other...).Equality[0].Verdict; got != c.want {
+			t.Errorf("%v within %v %%: %s, expected %s", c.other, c.within, got, c.want)
+		}
+	}
+	if s := make(0, .04, .06); s.Equality != nil {
+		t.Errorf("a suite that does not ask: %+v", s.Equality)
+	}
+}
