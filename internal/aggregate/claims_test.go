@@ -104,6 +104,17 @@ func TestClaimInterval(t *testing.T) {
 			}
 		}
 	}
+	// Each rule has its own ranks.
+	f := newFixture(t)
+	f.publish(nil)
+	f.kept = same(90)
+	for seed := range int64(3) {
+		f.add("sasrec", seed, .1, .10, same(90), nil)
+		f.add("fame", seed, .2, .11, hit4(), nil)
+	}
+	if c := f.make().Claims[0]; c.Found[0].Ahead != "fame" || *c.Found[1].GainLow != 0 || *c.Found[1].GainHigh != 0 || c.Found[1].Verdict != Excluded {
+		t.Errorf("removed %+v, kept %+v", c.Found[0], c.Found[1])
+	}
 }
 
 // For a claim about the tested metric, the interval is that of the table's test.

@@ -50,12 +50,11 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 			if base != nil {
 				s = styleOf(k - 1)
 			}
-			points, begin := validated(r), 0.
-			for _, source := range sources(t, r) {
-				line := shifted(validated(source), begin)
+			before, begin := lineage(t, r)
+			for _, line := range before {
 				p.Add(&plotter.Line{XYs: line, LineStyle: draw.LineStyle{Color: s.line.Color, Width: .9, Dashes: []vg.Length{1.5, 1.5}}})
-				begin += source.Cost.Epochs
 			}
+			points := validated(r)
 			line := shifted(points, begin)
 			if points[0].Valid.N > 1 {
 				spreadSeeds = true
@@ -108,14 +107,16 @@ func curvesCaption(seeds, after, unknown bool) string {
 	return text
 }
 
-// sources lists the rows that were trained before a row, the first one first.
-func sources(t *aggregate.Table, r *aggregate.Row) []*aggregate.Row {
+// lineage gives the lines of the rows that were trained before a row, the first one first,
+// and the number of their epochs, after which the row's own line begins.
+func lineage(t *aggregate.Table, r *aggregate.Row) (before []plotter.XYs, begin float64) {
 	for i := range t.Rows {
-		if s := &t.Rows[i]; r.Source != "" && s.Label == r.Source {
-			return append(sources(t, s), s)
+		if source := &t.Rows[i]; r.Source != "" && source.Label == r.Source {
+			before, begin = lineage(t, source)
+			return append(before, shifted(validated(source), begin)), begin + source.Cost.Epochs
 		}
 	}
-	return nil
+	return nil, 0
 }
 
 // shifted puts points on a line that begins after so many epochs.

@@ -353,16 +353,16 @@ func TestCurvesAfterTheirSources(t *testing.T) {
 		return &table
 	}
 	cold, warm := table(false), table(true)
-	var names []string
-	for _, r := range sources(warm, &warm.Rows[2]) {
-		names = append(names, r.Label)
-	}
-	if !slices.Equal(names, []string{"sasrec", "core"}) || sources(warm, &warm.Rows[0]) != nil {
-		t.Errorf("sources of fame: %q", names)
-	}
 	points := validated(&warm.Rows[2])
-	if line := shifted(points, 30); len(line) != len(points) || line[0].X != 31 || line[0].Y != points[0].Valid.Mean {
-		t.Errorf("the first point is %v, want epoch 31 and %v", line[0], points[0].Valid.Mean)
+	sources, begin := lineage(warm, &warm.Rows[2])
+	if none, zero := lineage(warm, &warm.Rows[0]); none != nil || zero != 0 || len(sources) != 2 || begin != 30 {
+		t.Fatalf("%d lines before sasrec, %d before fame, which begins after epoch %v", len(none), len(sources), begin)
+	}
+	for i, line := range append(sources, shifted(points, begin)) {
+		want := validated(&warm.Rows[i])
+		if first := line[0]; len(line) != len(want) || first.X != []float64{1, 11, 31}[i] || first.Y != want[0].Valid.Mean {
+			t.Errorf("line %d begins with %v, want %v of %s", i, first, want[0].Valid.Mean, warm.Rows[i].Label)
+		}
 	}
 	before, after := curves(nil, cold)[0], curves(nil, warm)[0]
 	last := 0
