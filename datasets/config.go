@@ -46,6 +46,9 @@ type Config struct {
 	// more. It changes no result, so it is part of no id.
 	UnpackLimit int `toml:"unpack_limit" json:"-"`
 
+	// World has the parameters of format "facets", which generates its data.
+	World WorldConfig `toml:"world" json:"world,omitzero"`
+
 	// MinRating leaves out interactions with a lower rating. Default 0: no
 	// threshold.
 	MinRating float64 `toml:"min_rating" json:"min_rating,omitempty"`
@@ -105,7 +108,7 @@ func (c Config) Resolve() (Config, error) {
 	if c.Name == "" {
 		return c, fmt.Errorf("datasets: a data set needs a name")
 	}
-	for _, step := range []func() error{c.resolveFormat, c.checkKeys, c.columnDefaults, c.resolveChoices, c.checkNumbers} {
+	for _, step := range []func() error{c.resolveFormat, c.checkKeys, c.resolveWorld, c.columnDefaults, c.resolveChoices, c.checkNumbers} {
 		if err := step(); err != nil {
 			return c, fmt.Errorf("datasets: %s: %w", c.Name, err)
 		}
@@ -155,7 +158,7 @@ func (c *Config) checkKeys() error {
 	if c.Format == "embedded" && !slices.Contains(Embedded(), c.Name) {
 		return fmt.Errorf("not embedded; expected one of %s", strings.Join(Embedded(), ", "))
 	}
-	if c.Path == "" && c.Format != "embedded" && knownSets[c.Name].format != c.Format {
+	if c.Path == "" && c.Format != "embedded" && c.Format != worldFormat && knownSets[c.Name].format != c.Format {
 		return fmt.Errorf("path is missing: the file of the interactions, or the folder that holds it")
 	}
 	return nil
@@ -281,6 +284,7 @@ var optionalKeys = []struct {
 	{"item_columns", func(c *Config) bool { return c.ItemColumns != ItemColumns{} }},
 	{"separator", func(c *Config) bool { return c.Separator != "" }},
 	{"header", func(c *Config) bool { return c.Header != nil }},
+	{"world", func(c *Config) bool { return c.World != WorldConfig{} }},
 	{"min_rating", func(c *Config) bool { return c.MinRating != 0 }},
 	{"ties", func(c *Config) bool { return c.Ties != "" }},
 }

@@ -32,7 +32,7 @@ func FacetNames() []string {
 func categoryFacet(k int) string { return "category " + strconv.Itoa(k+1) }
 
 // Facets returns those of [FacetNames], in that order, that have at least two
-// labels in the metadata.
+// labels in the metadata. Generated data has "facet 1", "facet 2", and so on instead.
 //
 // S3-Rec's attribute ids have no names and no kinds. An id that only ever
 // occurs as the first attribute of an item is taken for a brand; the attributes
@@ -83,6 +83,11 @@ func (m *Metadata) Facets() []Facet {
 	}
 	add("genre", len(m.Genres), func(i int) []string { return m.Genres[i] })
 	add("decade", len(m.Year), func(i int) []string { return []string{decade(m.Year[i])} })
+	if len(m.Generated) > 1 {
+		for f := range m.Generated[1] {
+			add(worldFacet(f), len(m.Generated), func(i int) []string { return level(m.Generated[i], f) })
+		}
+	}
 	return out
 }
 

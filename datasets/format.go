@@ -50,6 +50,9 @@ func init() {
 		"csv": {
 			keys: append(rated, "columns", "item_columns", "separator", "header"), ties: "file", read: readDelimited, items: delimitedItems,
 		},
+		worldFormat: {
+			keys: []string{"world"}, read: readWorld, items: worldItems,
+		},
 	}
 }
 
@@ -65,6 +68,8 @@ func locate(c Config, root string) (*source, error) {
 			return nil, fmt.Errorf("datasets: %s: %w", c.Name, err)
 		}
 		src.fsys, src.dir, src.main = sub, "embedded "+c.Name, "sequences.txt.gz"
+	} else if c.Format == worldFormat {
+		src.main = "generated data"
 	} else if err := src.locateMain(c, root); err != nil {
 		return nil, err
 	} else {

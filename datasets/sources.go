@@ -8,3 +8,9 @@ import "embed"
 //
 //go:embed split.go
 var Sources embed.FS
+
+// WorldSources are the files that decide the results of models that know a World. For other
+// models the fingerprint covers what they generate.
+//
+//go:embed world.go generate.go
+var WorldSources embed.FS

@@ -60,7 +60,7 @@ func (s InitConfig) validate() error {
 		return fmt.Errorf("heads = %d, expected at least 1, or 0 for as many as the model has", s.Heads)
 	}
 	for i, name := range s.Facets {
-		if !slices.Contains(datasets.FacetNames(), name) {
+		if !datasets.IsFacetName(name) {
 			return fmt.Errorf("facets: no facet %q%s", name, conf.Hint(name, datasets.FacetNames()))
 		}
 		if slices.Contains(s.Facets[:i], name) {

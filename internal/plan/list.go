@@ -108,6 +108,8 @@ func (d ListedDataset) text() string {
 			text += ", texts read from " + escape.Line(d.Texts)
 		}
 		return text
+	case d.Format == "facets":
+		return "facets, generated"
 	case d.Path != "":
 		return fmt.Sprintf("%s, read from %s", d.Format, escape.Line(d.Path))
 	}
