@@ -47,7 +47,7 @@ func TestResolveErrors(t *testing.T) {
 	}{
 		{Config{}, "needs a name"},
 		{Config{Name: "amazon-beuty"}, `did you mean "amazon-beauty"?`},
-		{Config{Name: "mine"}, "format is missing; expected one of amazon, csv, embedded, movielens-100k, movielens-1m, movielens-20m, recbole, s3rec"},
+		{Config{Name: "mine"}, "format is missing; expected one of amazon, csv, embedded, facets, movielens-100k, movielens-1m, movielens-20m, recbole, s3rec"},
 		{Config{Name: "amazon-beauty", Path: "x"}, "format is missing"},
 		{Config{Name: "mine", Format: "recbol", Path: "x"}, `unknown format "recbol" (did you mean "recbole"?); expected one of amazon`},
 		{Config{Name: "mine", Format: "parquet-lake", Path: "x"}, `unknown format "parquet-lake"; expected one of`},

@@ -23,7 +23,7 @@ func TestDocs(t *testing.T) {
 	doc := string(text)
 
 	examples := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllStringSubmatch(doc, -1)
-	if len(examples) != 2 {
+	if len(examples) != 3 {
 		t.Fatalf("%d examples", len(examples))
 	}
 	for _, example := range examples {
@@ -50,6 +50,11 @@ func TestDocs(t *testing.T) {
 	for i := range fields.NumField() {
 		if key := fields.Field(i).Tag.Get("toml"); key != "name" && !strings.Contains(doc, "\n| `"+key+"` | ") {
 			t.Errorf("key %s is not in the table", key)
+		}
+	}
+	for _, key := range conf.Names(&WorldConfig{}) {
+		if !regexp.MustCompile("(?m)^\\| .*`" + key + "`.* \\| .* \\| ").MatchString(doc) {
+			t.Errorf("key %s of world is not in the table", key)
 		}
 	}
 	for _, f := range Formats() {

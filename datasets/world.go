@@ -66,8 +66,8 @@ func (c *WorldConfig) resolve() error {
 		{"users", &c.Users, 10_000, 1, 10_000_000},
 		{"items", &c.Items, 2_000, 2, 10_000_000},
 		{"facets", &c.Facets, 4, 1, maxFacets},
-		{"labels", &c.Labels, 20, 1, 1_000_000},
-		{"preferred", &c.Preferred, min(2, c.Labels), 1, 1_000_000},
+		{"labels", &c.Labels, 20, 1, 100_000},
+		{"preferred", &c.Preferred, min(2, c.Labels), 1, 100_000},
 		{"length", &c.Length, 20, minSplit, 100_000},
 		{"min_length", &c.MinLength, min(5, c.Length), 1, 100_000},
 	} {
@@ -120,11 +120,11 @@ func (c *WorldConfig) check() error {
 	case !c.Repeats && c.Length > c.Items:
 		return fmt.Errorf("world.length = %d is more than world.items = %d, and items do not repeat; set world.repeats = true, or more items", c.Length, c.Items)
 	case c.Users*c.Length > most:
-		return fmt.Errorf("world.users = %d of world.length = %d have %d interactions; expected at most %d", c.Users, c.Length, c.Users*c.Length, most)
+		return fmt.Errorf("world.users = %d with world.length = %d have %d interactions; expected at most %d", c.Users, c.Length, c.Users*c.Length, most)
 	case c.Items*c.Facets > most:
 		return fmt.Errorf("world.items = %d with world.facets = %d have %d labels; expected at most %d", c.Items, c.Facets, c.Items*c.Facets, most)
-	case c.Facets*c.Labels > most || c.Users*c.Facets > most/c.Preferred:
-		return fmt.Errorf("world.preferred = %d of world.labels = %d is too much for %d users and %d facets; expected at most %d preferred labels in all", c.Preferred, c.Labels, c.Users, c.Facets, most)
+	case c.Users*c.Facets > most/c.Preferred:
+		return fmt.Errorf("world.preferred = %d is too much for %d users and %d facets; expected at most %d preferred labels in all", c.Preferred, c.Users, c.Facets, most)
 	}
 	return nil
 }
