@@ -32,6 +32,7 @@ const FewSeeds = 3
 // Input is what a suite is made from.
 type Input struct {
 	Name, Summary string
+	Hypothesis    string           // as Suite.Hypothesis
 	Axes          []string         // as Suite.Axes
 	EqualWithin   float64          // as Suite.EqualWithin
 	Proposals     []string         // models that are no baselines: FAME and its variants
@@ -77,7 +78,7 @@ func (g *group) ranks(rule string) [][]int32 {
 // the seed, device included, and keep the order in which their first record comes. A
 // run that its time limit stopped is named and left out.
 func Make(in Input) (*Suite, error) {
-	s := &Suite{Name: in.Name, Summary: in.Summary, Axes: in.Axes, Datasets: []datasets.Stats{}, Tables: []Table{}}
+	s := &Suite{Name: in.Name, Summary: in.Summary, Hypothesis: in.Hypothesis, Axes: in.Axes, Datasets: []datasets.Stats{}, Tables: []Table{}}
 	var order []string
 	byData := map[string][]*record.Record{}
 	for _, r := range in.Records {

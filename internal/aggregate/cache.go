@@ -61,7 +61,8 @@ func (in Input) Key() (string, error) {
 		Published       string
 		Code            map[string][]string
 		EqualWithin     float64 `json:",omitempty"`
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin})
+		Hypothesis      string  `json:",omitempty"`
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis})
 	if err != nil {
 		return "", err
 	}

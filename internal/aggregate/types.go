@@ -13,13 +13,15 @@ import (
 
 // Suite is all that is shown of a suite.
 type Suite struct {
-	Name     string           `json:"name"`
-	Summary  string           `json:"summary"`
-	Axes     []string         `json:"axes,omitempty"` // settings that a sweep varies, as "heads" or "train.learning_rate"
-	Datasets []datasets.Stats `json:"datasets"`
-	Tables   []Table          `json:"tables"` // one per data set, in the suite's order
-	Checks   []Check          `json:"checks,omitempty"`
-	Claims   []Claim          `json:"claims,omitempty"`
+	Name    string `json:"name"`
+	Summary string `json:"summary"`
+	// Hypothesis was written before the runs; "": there is none.
+	Hypothesis string           `json:"hypothesis,omitempty"`
+	Axes       []string         `json:"axes,omitempty"` // settings that a sweep varies, as "heads" or "train.learning_rate"
+	Datasets   []datasets.Stats `json:"datasets"`
+	Tables     []Table          `json:"tables"` // one per data set, in the suite's order
+	Checks     []Check          `json:"checks,omitempty"`
+	Claims     []Claim          `json:"claims,omitempty"`
 	// EqualWithin is the margin of Equality in percent; 0: the suite does not ask.
 	EqualWithin float64    `json:"equal_within,omitempty"`
 	Equality    []Equality `json:"equality,omitempty"`

@@ -123,6 +123,7 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 			ps.Equality = place(view.Equality(s), 0)
 		}
 		ps.Published.Title = "" // the heading says it
+		ps.Trials.Notes = nil   // they are above
 		drawn, err := drawAll(s)
 		if err != nil {
 			return nil, err

@@ -12,12 +12,15 @@ import (
 
 // Suite is a named selection of runs.
 type Suite struct {
-	Name     string   `toml:"-" json:"name"`
-	Kind     string   `toml:"kind" json:"kind"`
-	Summary  string   `toml:"summary" json:"summary"`
-	Models   []string `toml:"models" json:"models"`
-	Datasets []string `toml:"datasets" json:"datasets"`
-	Seeds    []int64  `toml:"seeds" json:"seeds"`
+	Name    string `toml:"-" json:"name"`
+	Kind    string `toml:"kind" json:"kind"`
+	Summary string `toml:"summary" json:"summary"`
+	// Hypothesis says, before the runs, what is expected, which number decides and how many
+	// seeds there will be.
+	Hypothesis string   `toml:"hypothesis" json:"hypothesis,omitempty"`
+	Models     []string `toml:"models" json:"models"`
+	Datasets   []string `toml:"datasets" json:"datasets"`
+	Seeds      []int64  `toml:"seeds" json:"seeds"`
 	// SeedsOf are the seeds of some data sets, in place of Seeds.
 	SeedsOf map[string][]int64 `toml:"-" json:"seeds_of,omitempty"`
 	Axes    []Axis             `toml:"-" json:"axes,omitempty"`

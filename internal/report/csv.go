@@ -176,6 +176,16 @@ func CostsCSV(costs []record.Cost) []byte {
 	return csvText([]string{"model", "dataset", "batch_targets", "targets_per_s", "loss_gflops", "loss_share", "product_gflops", "eval_users_per_s", "p50_ms", "p95_ms", "p99_ms", "parameters", "peak_rss_mb"}, lines)
 }
 
+// EqualityCSV has a line for each row that is compared with the first one of its model; nil
+// if none is.
+func EqualityCSV(all []aggregate.Equality) []byte {
+	var lines [][]any
+	for _, e := range all {
+		lines = append(lines, []any{e.Dataset, e.Label, e.Than, e.Seeds, e.Difference, e.Low, e.High, e.Verdict, e.Removed, e.Kept})
+	}
+	return unlessEmpty([]string{"dataset", "row", "compared_with", "seeds", "difference", "low", "high", "verdict", "test_removed", "test_kept"}, lines)
+}
+
 // TrialsCSV has a line for each trial, with a column for each rung.
 func TrialsCSV(trials []record.Trial) []byte {
 	limits := view.Rungs(trials)

@@ -165,6 +165,24 @@ func TestTrialsToTheEnd(t *testing.T) {
 	}
 }
 
+// An equality is rendered as text, Markdown and CSV; a suite that does not ask has none.
+func TestEquality(t *testing.T) {
+	s := &aggregate.Suite{Name: "precision", EqualWithin: 2, Equality: []aggregate.Equality{{Dataset: "beauty", Label: "sasrec train.precision=bfloat16", Than: "sasrec train.precision=float32",
+		Seeds: 5, Difference: -.31, Low: -1.2, High: .58, Verdict: aggregate.EqualResults, Removed: .4, Kept: -.5}}}
+	var md bytes.Buffer
+	MarkdownSuite(&md, s)
+	if want := "| beauty | sasrec train.precision=bfloat16 | sasrec train.precision=float32 | 5 | -0.31 | -1.20 to 0.58 | equal | 0.40 | -0.50 |"; !strings.Contains(strings.ReplaceAll(md.String(), "−", "-"), want) {
+		t.Errorf("expected %q, got\n%s", want, md.String())
+	}
+	want := "dataset,row,compared_with,seeds,difference,low,high,verdict,test_removed,test_kept\nbeauty,sasrec train.precision=bfloat16,sasrec train.precision=float32,5,-0.31,-1.2,0.58,equal,0.4,-0.5\n"
+	if got := string(EqualityCSV(s.Equality)); got != want {
+		t.Errorf("expected %q, got %q", want, got)
+	}
+	if got := EqualityCSV(nil); got != nil {
+		t.Errorf("expected no file, got %q", got)
+	}
+}
+
 func TestGolden(t *testing.T) {
 	s := example()
 	for _, tt := range []struct {

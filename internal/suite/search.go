@@ -47,7 +47,7 @@ func (e Env) Search(p Place, s Search, do func(*plan.Plan) error) (tried *aggreg
 	if len(trials) == 0 {
 		return nil, nil, fmt.Errorf("no trial of suite %s has a record in %s: run it first, without -report", s.Suite.Name, e.Store.Dir)
 	}
-	tried = &aggregate.Suite{Name: p.Name, Summary: p.Summary}
+	tried = &aggregate.Suite{Name: p.Name, Summary: p.Summary, Hypothesis: s.Suite.Hypothesis}
 	notes := older.Notes()
 	for _, dataset := range slices.Sorted(maps.Keys(notes)) {
 		tried.Notes = append(tried.Notes, dataset+": "+notes[dataset])

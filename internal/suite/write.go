@@ -25,6 +25,7 @@ func (e Env) Write(p Place, s *aggregate.Suite) error {
 		{".datasets.csv", report.DatasetsCSV(s.Datasets)},
 		{".published.csv", report.PublishedCSV(s.Checks)},
 		{".claims.csv", report.ClaimsCSV(s.Claims)},
+		{".equality.csv", report.EqualityCSV(s.Equality)},
 		{".breakdown.csv", report.BreakdownCSV(s)},
 		{".pretrain.csv", report.PretrainCSV(s)},
 	}), e.writePage(p, s))

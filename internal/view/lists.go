@@ -133,7 +133,7 @@ func Equality(s *aggregate.Suite) Section {
 	t := Table{Columns: Columns("<data set", "<row", "<compared with", "seeds", "difference\n%", "<95 % interval\n%", "<verdict", "test, removed\n%", "test, kept\n%")}
 	for i, e := range s.Equality {
 		t.Rows = append(t.Rows, Row{Index: i, Cells: append(Texts(e.Dataset, e.Label, e.Than, strconv.Itoa(e.Seeds)),
-			fixed(e.Difference, 2), Cell{Text: fmt.Sprintf("[%.2f, %.2f]", e.Low, e.High)}, Cell{Text: e.Verdict}, fixed(e.Removed, 2), fixed(e.Kept, 2))})
+			fixed(e.Difference, 2), Cell{Text: fmt.Sprintf("%.2f to %.2f", e.Low, e.High)}, Cell{Text: e.Verdict}, fixed(e.Removed, 2), fixed(e.Kept, 2))})
 	}
 	t.About = []string{
 		fmt.Sprintf("difference: of validation %s, paired by seed, in percent; equal: its 95 %% interval (Student's t over the seeds) lies within ±%g %%; different: it lies outside; undecided: neither", aggregate.Tested, s.EqualWithin),

@@ -15,6 +15,9 @@ import (
 // Suite lists the sections of a suite for a terminal or a document.
 func Suite(s *aggregate.Suite, m Medium) []Section {
 	var out []Section
+	if s.Hypothesis != "" {
+		out = append(out, Section{Title: "Hypothesis, before the runs", Notes: []string{s.Hypothesis}})
+	}
 	if len(s.Datasets) > 0 {
 		out = append(out, Data(s.Datasets))
 	}
