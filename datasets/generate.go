@@ -160,7 +160,8 @@ type way struct {
 // ways lists all ways to the item at a position of a user, the noise first.
 func (w *World) ways(p *Preferences, last []int32) []way {
 	noise, sticky := *w.Config.Noise, *w.Config.Stickiness
-	out := []way{{noise, -1, -1, &w.all}}
+	out := make([]way, 0, 1+w.Config.Facets*w.Config.Preferred)
+	out = append(out, way{noise, -1, -1, &w.all})
 	for f, importance := range p.Importances {
 		for _, l := range p.Preferred[f] {
 			share := 1 / float64(len(p.Preferred[f]))
@@ -184,6 +185,7 @@ func (w *World) ways(p *Preferences, last []int32) []way {
 func (w *World) walk(p *Preferences, steps int, rng *rand.Rand) {
 	last := w.noLabels()
 	seen := make(map[int32]bool, steps)
+	p.Steps = make([]Step, 0, steps)
 	for range steps {
 		step := w.step(w.ways(p, last), seen, rng)
 		p.Steps = append(p.Steps, step)

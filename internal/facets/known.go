@@ -33,6 +33,10 @@ func NewEstimator(s *datasets.Split) (*Estimator, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newEstimator(w, s), nil
+}
+
+func newEstimator(w *datasets.World, s *datasets.Split) *Estimator {
 	n := s.Data.NumItems
 	e := &Estimator{config: w.Config, labels: w.Labels[:n+1], popularity: make([]float64, n+1), mass: table(w.Config.Facets, w.Config.Labels, 0)}
 	const unseen = 0.5 // interactions more than were counted: every item is possible
@@ -46,7 +50,7 @@ func NewEstimator(s *datasets.Split) (*Estimator, error) {
 			e.mass[f][l] += e.popularity[v]
 		}
 	}
-	return e, nil
+	return e
 }
 
 // noise is the probability that popularity alone decided. It is never 0: where no item with
@@ -212,11 +216,7 @@ func NewLabelsKnown(s *datasets.Split) (rank.Scorer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("labels-known: %w", err)
 	}
-	e, err := NewEstimator(s)
-	if err != nil {
-		return nil, fmt.Errorf("labels-known: %w", err)
-	}
-	return &labelsKnown{data, e}, nil
+	return &labelsKnown{data, newEstimator(data.world, s)}, nil
 }
 
 func (k *labelsKnown) Score(cases []datasets.Case, visit rank.Visit) error {
