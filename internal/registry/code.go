@@ -21,6 +21,7 @@ import (
 	"famebench/internal"
 	"famebench/internal/bert"
 	"famebench/internal/code"
+	"famebench/internal/facets"
 	"famebench/internal/rank"
 	"famebench/internal/torch"
 	"famebench/internal/train"
@@ -56,6 +57,9 @@ func (e Entry) Code() (code.Version, error) {
 	var libraries []string
 	if e.NonNeural != nil {
 		roots = []string{functionName(e.NonNeural)}
+		if strings.Contains(roots[0], "/internal/facets.") {
+			shared = append(shared, code.Package{Dir: "datasets", Sources: datasets.WorldSources})
+		}
 	} else {
 		shared = append(shared, code.Package{Dir: "internal/train", Sources: train.Sources}, code.Package{Dir: "internal/torch", Sources: torch.Sources})
 		libraries = append(libraries, "github.com/sugarme/gotch")
@@ -64,7 +68,7 @@ func (e Entry) Code() (code.Version, error) {
 		shared = append(shared, code.Package{Dir: "pretrain", Sources: pretrain.Sources}, code.Package{Dir: "internal/bert", Sources: bert.Sources})
 		libraries = append(libraries, "github.com/sugarme/tokenizer")
 	}
-	v, err := code.Of(roots, []code.Package{{Dir: "baselines", Sources: baselines.Sources}, {Dir: "models", Sources: models.Sources}}, shared, versionsOf(libraries)...)
+	v, err := code.Of(roots, []code.Package{{Dir: "baselines", Sources: baselines.Sources}, {Dir: "models", Sources: models.Sources}, {Dir: "internal/facets", Sources: facets.Sources}}, shared, versionsOf(libraries)...)
 	if err != nil || len(roots) == 0 {
 		// A model of another package, whose sources are not embedded: any change of
 		// the program counts.

@@ -19,7 +19,8 @@ func TestCodeOfModels(t *testing.T) {
 		model    string
 		has, not []string
 	}{
-		{"popularity", append([]string{"baselines/popularity.go"}, shared...), []string{"baselines/sasrec.go", "internal/train/fit.go", "models/fame.go"}},
+		{"popularity", append([]string{"baselines/popularity.go"}, shared...), []string{"baselines/sasrec.go", "internal/train/fit.go", "models/fame.go", "datasets/world.go", "internal/facets/oracle.go"}},
+		{"oracle", append([]string{"internal/facets/oracle.go", "datasets/world.go"}, shared...), []string{"baselines/popularity.go", "internal/train/fit.go"}},
 		{"sasrec", append([]string{"baselines/sasrec.go", "models/transformer.go", "models/loss.go"}, trained...), []string{"baselines/duorec.go", "baselines/bert4rec.go", "models/fame.go", "pretrain/train.go"}},
 		{"duorec", append([]string{"baselines/duorec.go", "baselines/sasrec.go", "models/transformer.go"}, trained...), []string{"baselines/core.go", "models/fame.go"}},
 		{"fame-plain", append([]string{"models/fame.go", "models/transformer.go"}, trained...), []string{"baselines/sasrec.go", "pretrain/train.go"}},

@@ -11,6 +11,7 @@ import (
 	"famebench/baselines"
 	"famebench/datasets"
 	"famebench/internal/conf"
+	"famebench/internal/facets"
 	"famebench/internal/rank"
 	"famebench/internal/record"
 	"famebench/internal/torch"
@@ -62,6 +63,8 @@ var (
 var Models = []Entry{
 	{Name: "popularity", Summary: "non-neural baseline: how often the item occurs in the training data", Version: 1, NonNeural: baselines.NewPopularity},
 	{Name: "markov", Summary: "non-neural baseline: how often the item followed the user's last one, then popularity", Version: 1, NonNeural: baselines.NewMarkov},
+	{Name: "oracle", Summary: "non-neural baseline: the true probabilities of generated data, the best attainable ranking", Version: 1, NonNeural: facets.NewOracle},
+	{Name: "labels-known", Summary: "non-neural baseline: estimates a user's preferences in generated data from the labels in the history", Version: 1, NonNeural: facets.NewLabelsKnown},
 	sasrecEntry,
 	{Name: "bert4rec", Summary: "bidirectional transformer that fills in masked items (Sun et al. 2019)", Version: 1,
 		Defaults: baselines.BERT4RecDefaults(), Objectives: []string{train.Cloze}, Neural: Constructor(baselines.NewBERT4Rec)},
