@@ -21,7 +21,7 @@ setup: ## fetch libtorch, check it, build .bin/bench (safe to repeat)
 build: ## the same, without the closing line
 	@scripts/setup.sh --if-needed
 
-bench: build ## train and compare the models of the quick suite (about 6 minutes on two cores)
+bench: build ## train and compare the models of the quick suite (about 4 minutes on two cores)
 	@$(ENV) go run ./bench -suite quick $(BENCHFLAGS)
 
 test: lint ## all checks and tests
