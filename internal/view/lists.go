@@ -130,14 +130,14 @@ func ref(s *aggregate.Suite, data, rule, metric string, from func(*aggregate.Row
 
 // Equality shows which rows have the same results as the first row of their model.
 func Equality(s *aggregate.Suite) Section {
-	t := Table{Columns: Columns("<data set", "<row", "<compared with", "seeds", "difference\n%", "<95 % interval\n%", "<verdict", "test, removed\n%", "test, kept\n%")}
+	t := Table{Columns: Columns("<row", "<data set", "seeds", "diff.\n%", "<95 % interval", "<verdict", "test\nremoved", "test\nkept")}
 	for i, e := range s.Equality {
-		t.Rows = append(t.Rows, Row{Index: i, Cells: append(Texts(e.Dataset, e.Label, e.Than, strconv.Itoa(e.Seeds)),
+		t.Rows = append(t.Rows, Row{Index: i, Cells: append(Texts(e.Label, e.Dataset, strconv.Itoa(e.Seeds)),
 			fixed(e.Difference, 2), Cell{Text: fmt.Sprintf("%.2f to %.2f", e.Low, e.High)}, Cell{Text: e.Verdict}, fixed(e.Removed, 2), fixed(e.Kept, 2))})
 	}
 	t.About = []string{
-		fmt.Sprintf("difference: of validation %s, paired by seed, in percent; equal: its 95 %% interval (Student's t over the seeds) lies within ±%g %%; different: it lies outside; undecided: neither", aggregate.Tested, s.EqualWithin),
-		fmt.Sprintf("test: the difference of test %s under each seen-item rule, which decides nothing", aggregate.Tested),
+		fmt.Sprintf("diff.: how much more validation %s has than with the first value of the axis, paired by seed, in percent; equal: the 95 %% interval (Student's t over the seeds) lies within ±%g %%; different: it lies outside; undecided: neither", aggregate.Tested, s.EqualWithin),
+		fmt.Sprintf("test: the same of test %s with seen items removed and kept, which decides nothing", aggregate.Tested),
 	}
 	return Section{Title: "Are the results equal?", Tables: filled(t)}
 }
