@@ -128,15 +128,14 @@ func (t *turns) left() (n int) {
 // so a source that has a record may have no weights; then it is trained again, in a folder of
 // its own, and its record stays as it is. The outcome has a status if the run cannot begin.
 func (r *Runner) provide(ctx context.Context, index int, one plan.Run, source *Outcome) (o Outcome, busy bool) {
-	r.providing.Lock()
-	defer r.providing.Unlock()
 	o.Run = one
-	o.Status, o.Reason, busy = r.weights(ctx, index, one, source)
+	o.Status, o.Reason, busy = r.weights(ctx, index, one, source, false)
 	return o, busy
 }
 
-// weights does the work of provide, with the lock held.
-func (r *Runner) weights(ctx context.Context, index int, one plan.Run, source *Outcome) (status, reason string, busy bool) {
+// weights does the work of provide. locked says whether the caller holds the lock under which
+// weights are trained again, once.
+func (r *Runner) weights(ctx context.Context, index int, one plan.Run, source *Outcome, locked bool) (status, reason string, busy bool) {
 	job := one.Job.SourceJob()
 	if job == nil {
 		return "", "", false
@@ -160,12 +159,19 @@ func (r *Runner) weights(ctx context.Context, index int, one plan.Run, source *O
 	if run.HasWeights(store, from.ID) {
 		return "", "", false
 	}
+	if !locked { // another run with the same source may be training it
+		r.providing.Lock()
+		defer r.providing.Unlock()
+		if run.HasWeights(store, from.ID) {
+			return "", "", false
+		}
+	}
 	again := record.Store{Dir: filepath.Join(store.Dir, "state", "sources")}
 	if err := again.Make(); err != nil {
 		return OutcomeEnvironment, err.Error(), false
 	}
 	from.Job.Out, from.Job.WeightsIn = again.Dir, store.Dir
-	if status, reason, busy = r.weights(ctx, index, from, nil); status != "" || busy { // its own source
+	if status, reason, busy = r.weights(ctx, index, from, nil, true); status != "" || busy { // its own source
 		return status, reason, busy
 	}
 	r.observe(index, one, run.Event{Kind: run.EventWarning, Message: fmt.Sprintf("the weights of %s, with which it begins, are not here: they are trained again", from.ID)})
