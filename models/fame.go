@@ -363,10 +363,8 @@ func (l *MoELayer) Forward(x, all, spans torch.Tensor) (torch.Tensor, MoETrace) 
 	trace := MoETrace{Queries: l.queries.Forward(x), KeysValues: l.keysValues.Forward(all)} // [n, N·d], eq. 14; [M, 2d]
 	o := trace.Queries.Attend(trace.KeysValues, spans, H, c.AttnDropout)                    // [n, N·d], eq. 15
 	o, trace.Routing = l.mix(o.Reshape(n, N, H, e))                                         // [n, H, e], eq. 17
-	if c.Residual {
+	if c.Residual {                                                                         // without it there is no dropout either: nothing else carries what is dropped
 		o = l.attnNorm.AfterResidual(x.Reshape(n, H, e), o, c.Dropout) // [n, H, e]
-	} else {
-		o = o.Dropout(c.Dropout)
 	}
 	return l.ffNorm.AfterResidual(o, l.feedForward(o), c.Dropout).Reshape(n, d), trace // [n, H, e] → [n, d], eq. 7
 }

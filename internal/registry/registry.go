@@ -72,8 +72,8 @@ var Models = []Entry{
 		Defaults: baselines.COREDefaults(), Objectives: []string{train.AllPositions, train.Prefix}, Neural: Constructor(baselines.NewCORE)},
 	duorecEntry,
 	fameEntry,
-	fame("fame-plain", "FAME as the paper writes it: no residual around the experts, facets initialised from N(0, .02)",
-		func(c *models.FAMEConfig) { c.Residual, c.FacetStart = false, models.FacetsNormal }),
+	atVersion(2, fame("fame-plain", "FAME as the paper writes it: no residual around the experts, facets initialised from N(0, .02)",
+		func(c *models.FAMEConfig) { c.Residual, c.FacetStart = false, models.FacetsNormal })), // 2: no dropout without a residual
 	fame("fame-no-moe", "FAME with one expert per head", func(c *models.FAMEConfig) { c.Experts = 1 }),
 	fame("fame-average-gate", "FAME with equal weights of the heads", func(c *models.FAMEConfig) { c.Gate = models.GateAverage }),
 	fame("fame-static-gate", "FAME with learned weights of the heads that are the same for every user", func(c *models.FAMEConfig) { c.Gate = models.GateStatic }),
@@ -97,8 +97,8 @@ var Models = []Entry{
 	from("sasrec", variant(duorecEntry, "duorec-warm", "control: DuoRec that begins with a trained SASRec")),
 }
 
-// noResidual is the form of FAME's last layer that is better on validation when it begins with
-// a trained SASRec.
+// noResidual is the paper's form of the last layer. It learns slowly from random weights, but
+// not after a trained SASRec.
 func noResidual(c *models.FAMEConfig) { c.Residual = false }
 
 // variant returns a variant of a model that differs in its configured settings only.
