@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -167,7 +168,7 @@ func (r *Runner) weights(ctx context.Context, index int, one plan.Run, source *O
 		}
 	}
 	again := record.Store{Dir: filepath.Join(store.Dir, "state", "sources")}
-	if err := again.Make(); err != nil {
+	if err := errors.Join(again.Make(), again.RemoveRecord(from.ID)); err != nil { // a record is one of weights that are gone
 		return OutcomeEnvironment, err.Error(), false
 	}
 	from.Job.Out, from.Job.WeightsIn = again.Dir, store.Dir
