@@ -16,7 +16,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: summaries of suites are then made again.
-const Version = 9
+const Version = 11
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -110,7 +110,7 @@ func Make(in Input) (*Suite, error) {
 	if in.Published != nil {
 		s.Checks = in.Published.checks(in.Planned, s.Tables, all)
 		var err error
-		if s.Claims, err = in.Published.claims(in.Planned, s.Tables, all); err != nil {
+		if s.Claims, err = in.Published.claims(in.Planned, in.Proposals, s.Tables, all); err != nil {
 			return nil, err
 		}
 	}

@@ -71,7 +71,7 @@ const (
 // claims judges the papers' claims whose model the suite has. Each data set on which the
 // model is planned has a part for each seen-item rule, whether it was run or not. Splits
 // with items taken out of training say nothing about the papers.
-func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group) ([]Claim, error) {
+func (p *Published) claims(planned []Planned, proposals []string, tables []Table, groups [][]*group) ([]Claim, error) {
 	var out []Claim
 	for _, c := range p.claimed {
 		asked := false
@@ -95,6 +95,9 @@ func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group)
 						return nil, err
 					}
 				}
+				if part.Verdict == Reproduced && lacksBaseline(planned, proposals, key, groups[i]) {
+					part.Verdict = Undecided
+				}
 				part.Dataset, part.Rule = r.Spec.Dataset.Name, rule
 				c.Found = append(c.Found, part)
 			}
@@ -105,6 +108,15 @@ func (p *Published) claims(planned []Planned, tables []Table, groups [][]*group)
 		}
 	}
 	return out, nil
+}
+
+// lacksBaseline reports whether a planned baseline has no record on a data set. It may be the
+// best one, so nothing that is better than the others reproduces a claim.
+func lacksBaseline(planned []Planned, proposals []string, key string, rows []*group) bool {
+	return slices.ContainsFunc(planned, func(p Planned) bool {
+		s := p.Spec
+		return dataKey(s) == key && !s.NonNeural && !slices.Contains(proposals, s.Model) && rowFor(rows, s.Model, "") == nil
+	})
 }
 
 // part compares the claim's model, on one data set and under one seen-item rule, with the

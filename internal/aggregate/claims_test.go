@@ -170,6 +170,25 @@ func TestClaimsNeedSeeds(t *testing.T) {
 	}
 }
 
+// Nothing is reproduced while a planned baseline has no record: it may be the best one.
+func TestClaimsNeedEveryBaseline(t *testing.T) {
+	f := newFixture(t)
+	f.publish(nil)
+	for seed := range int64(3) {
+		f.add("sasrec", seed, .1, .10, same(3), nil)
+		f.add("fame", seed, .2, .11, same(2), nil)
+	}
+	missing := f.Planned[0]
+	for model, want := range map[string]string{"duorec": Undecided, "fame-plain": Reproduced} { // the latter is no baseline
+		missing.Spec.Model = model
+		g := *f
+		g.Planned = append(slices.Clone(f.Planned), missing)
+		if c := g.make().Claims[0]; c.Verdict != want {
+			t.Errorf("without records of %s: %s, expected %s", model, c.Verdict, want)
+		}
+	}
+}
+
 // What was not run has parts too, so that a claim is not reproduced on some data sets only.
 // A suite without the model has no claim.
 func TestClaimsNotRun(t *testing.T) {

@@ -146,6 +146,14 @@ func (in Input) notes() []string {
 			notes = append(notes, r.ID+" is left out: its time limit stopped it")
 		}
 	}
+	several := map[string]map[string]bool{} // by model and data set: the settings of its rows
+	for _, p := range in.Planned {
+		what, text := rowName(p.Spec), settingsText(p.Spec, nil)
+		if several[what] == nil {
+			several[what] = map[string]bool{}
+		}
+		several[what][text] = true
+	}
 	var missing, failed, order []string
 	seeds := map[string][]string{} // by what lacks them
 	for _, p := range in.Planned {
@@ -153,8 +161,8 @@ func (in Input) notes() []string {
 		if err != nil || has[key] {
 			continue
 		}
-		what := fmt.Sprintf("%s on %s", p.Spec.Model, p.Spec.Dataset.Name)
-		if text := settingsText(p.Spec, nil); text != "" && len(in.Axes) > 0 {
+		what := rowName(p.Spec)
+		if text := settingsText(p.Spec, nil); text != "" && len(several[what]) > 1 {
 			what += " with " + text
 		}
 		if seeds[what] == nil {
@@ -192,6 +200,8 @@ func (in Input) notes() []string {
 	}
 	return notes
 }
+
+func rowName(s record.Spec) string { return fmt.Sprintf("%s on %s", s.Model, s.Dataset.Name) }
 
 func list(names []string) string {
 	if more := len(names) - mostNamed; more > 0 {

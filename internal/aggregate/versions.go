@@ -210,7 +210,7 @@ func (c *coverage) choose(planned map[int]record.Spec) (o older, ok bool) {
 		o.versions[model], _ = widest(byVersion)
 	}
 	o.note = c.note(planned, o.versions)
-	return o, true
+	return o, o.note != ""
 }
 
 // widest returns the versions of a model that cover most runs, the newest of several.
@@ -223,7 +223,8 @@ func widest(byVersion map[versions]map[int]bool) (best versions, runs map[int]bo
 	return best, runs
 }
 
-// note names the versions that differ from the plan's.
+// note names the versions that differ from the plan's; "" if none does: the plan's cover most
+// runs, though not all that older ones cover.
 func (c *coverage) note(planned map[int]record.Spec, shown map[string]versions) string {
 	var differ []string
 	runs, again := 0, 0
@@ -246,6 +247,9 @@ func (c *coverage) note(planned map[int]record.Spec, shown map[string]versions) 
 				differ = appendNew(differ, fmt.Sprintf("%s version %d, now %d", part.of, part.was, part.is))
 			}
 		}
+	}
+	if differ == nil {
+		return ""
 	}
 	return fmt.Sprintf("made by older code (%s); the table stays as it is until its suite has been run again: %d of %d runs so far",
 		strings.Join(differ, "; "), again, runs)

@@ -12,7 +12,7 @@ import (
 
 // VerdictsMean explains the verdicts on claims.
 var VerdictsMean = []string{
-	"reproduced: the gain over the baseline that is best on validation is at least the lowest claimed gain, and the model is significantly better in " + aggregate.Tested,
+	"reproduced: the gain over the baseline that is best on validation is at least the lowest claimed gain, and the model is significantly better in " + aggregate.Tested + "; every planned baseline has records",
 	"excluded: the upper end of the gain's 95 % interval (bootstrap over users and seeds) lies below the lowest claimed gain",
 	fmt.Sprintf("undecided: neither, or fewer than %d seeds of the model or the baseline", aggregate.FewSeeds),
 	"a claim has the verdict that all data sets and both seen-item rules share, and is otherwise undecided",
