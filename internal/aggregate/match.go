@@ -80,24 +80,13 @@ func preferred(r, other *record.Record) bool {
 
 func unversioned(s record.Spec) record.Spec {
 	s.Dataset.Fingerprint, s.Dataset.Split, s.Versions = "", "", record.Versions{}
-	s.Start, s.Source = unversionedStart(s.Start), unversionedSource(s.Source)
+	if s.Start != nil {
+		s.Start = &record.Start{Settings: s.Start.Settings}
+	}
+	if source, ok := s.OfSource(); ok {
+		s.Source = unversioned(source).AsSource()
+	}
 	return s
-}
-
-func unversionedStart(s *record.Start) *record.Start {
-	if s == nil {
-		return nil
-	}
-	return &record.Start{Settings: s.Settings}
-}
-
-func unversionedSource(s *record.Source) *record.Source {
-	if s == nil {
-		return nil
-	}
-	c := *s
-	c.Start, c.Source, c.Versions = unversionedStart(s.Start), unversionedSource(s.Source), record.Versions{}
-	return &c
 }
 
 // difference says why a record is stale.

@@ -82,12 +82,19 @@ func sourceText(s *record.Source) string {
 	return text
 }
 
+// OtherCode reports whether a record names code that is neither the running program's nor code
+// with the same numbers.
+func (in Input) OtherCode(r *record.Record) bool {
+	made := r.Measured.Code
+	return made != "" && !slices.Contains(in.Code[r.Result.Spec.Model], made)
+}
+
 // codeNotes says which records of a row were not made by the running program's code, or by
 // code with the same numbers.
 func (in Input) codeNotes(g *group) []string {
 	other := 0
 	for _, r := range g.records {
-		if made := r.Measured.Code; made != "" && !slices.Contains(in.Code[r.Result.Spec.Model], made) {
+		if in.OtherCode(r) {
 			other++
 		}
 	}

@@ -68,21 +68,11 @@ func (t *turns) next() (i int, ok bool) {
 			}
 			later = true
 		}
-		if !later || !t.running() {
+		if !later || !slices.Contains(t.states, turnRunning) {
 			return 0, false
 		}
 		t.ended.Wait()
 	}
-}
-
-// running reports whether any run is running.
-func (t *turns) running() bool {
-	for _, state := range t.states {
-		if state == turnRunning {
-			return true
-		}
-	}
-	return false
 }
 
 // source is the outcome of a run's source, nil if that is not among the runs.

@@ -190,6 +190,7 @@ func (j Job) moreTime(than float64) (bool, error) {
 // Sources is the results folder with the weights that the run begins with.
 func (j Job) Sources() string { return cmp.Or(j.WeightsIn, j.Out) }
 
+// TimeLimit is the time limit in seconds of training; 0 for none.
 func (j Job) TimeLimit() (float64, error) {
 	t := train.Defaults()
 	err := j.Local.Apply(&t)

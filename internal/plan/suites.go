@@ -59,11 +59,14 @@ var kinds = []string{KindCompare, KindCost, KindTune, KindCI}
 func (s *Suite) kindDefaults() {
 	switch s.Kind {
 	case KindTune:
-		s.Grid, s.Trials, s.Rungs = true, 8, []int{20, 50, 0}
+		s.Grid, s.Trials, s.Rungs = true, 8, DefaultRungs()
 	case KindCI:
 		s.Expected = "results/expected-" + s.Name + ".json"
 	}
 }
+
+// DefaultRungs are the rungs of a search that sets none.
+func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
 var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare}

@@ -231,9 +231,8 @@ func bestValid(find Finder, r Run) (valid float64, rec *record.Record, err error
 	return -1, nil, fmt.Errorf("record %s has no validation result of its best epoch", rec.ID)
 }
 
-// survivors are the better half, rounded up, of the trials of a model on a data set that
-// reached the rung before this one, best first, and the configured settings. Of equal trials
-// the earlier one is better.
+// survivors are the trials of a model on a data set that go on to a rung, of those that
+// reached the one before.
 func survivors(trials []Trial, dataset, model string, rung int) []*Trial {
 	var of []*Trial
 	for i := range trials {
@@ -241,15 +240,16 @@ func survivors(trials []Trial, dataset, model string, rung int) []*Trial {
 			of = append(of, t)
 		}
 	}
-	slices.SortStableFunc(of, func(a, b *Trial) int { return cmp.Compare(b.Rungs[rung-1].Valid, a.Rungs[rung-1].Valid) })
-	half := (len(of) + 1) / 2
-	out := slices.Clone(of[:half])
-	for _, t := range of[half:] {
-		if len(t.point.axes) == 0 {
-			out = append(out, t)
-		}
-	}
-	return out
+	return Halve(of, func(t *Trial) float64 { return t.Rungs[rung-1].Valid }, func(t *Trial) bool { return len(t.point.axes) == 0 })
+}
+
+// Halve returns the better half, rounded up, of trials by their validation results, best
+// first, and then the configured settings if they are not among them. Of equal trials the
+// earlier one is better.
+func Halve[T any](trials []T, valid func(T) float64, configured func(T) bool) []T {
+	best := slices.SortedStableFunc(slices.Values(trials), func(a, b T) int { return cmp.Compare(valid(b), valid(a)) })
+	half := (len(best) + 1) / 2
+	return append(best[:half:half], slices.DeleteFunc(best[half:], func(t T) bool { return !configured(t) })...)
 }
 
 // Choose marks the best trial of the last rung, of each model on each data set.

@@ -131,7 +131,7 @@ type Measured struct {
 type Inherited struct {
 	ID      string   `json:"id"`             // of the source's run
 	Weights string   `json:"weights_sha256"` // that the run began with
-	New     []string `json:"new,omitempty"`  // parameters that the source does not have, which were initialised anew
+	New     []string `json:"new,omitempty"`  // parameters that the source does not have, which were newly initialised
 	Unused  []string `json:"unused,omitempty"`
 	// Differ: the weights had been trained again and are not those of the source's record, as
 	// on another processor.

@@ -51,6 +51,11 @@ type Versions struct {
 	Rank  int `json:"rank"`
 }
 
+// String names the versions.
+func (v Versions) String() string {
+	return fmt.Sprintf("model %d, train %d, rank %d", v.Model, v.Train, v.Rank)
+}
+
 // Start says how the item table is initialised from the items' texts; nil: at
 // random.
 type Start struct {

@@ -144,7 +144,7 @@ func CodesOf(entries []Entry, model string) ([]string, error) {
 	if err := json.Unmarshal(codesFile, &known); err != nil {
 		return nil, fmt.Errorf("internal/registry/codes.json: %w", err)
 	}
-	if k := known[model]; k.Versions == e.VersionsText() && slices.Contains(k.Hashes, v.Hash) {
+	if k := known[model]; k.Versions == e.Versions().String() && slices.Contains(k.Hashes, v.Hash) {
 		return k.Hashes, nil
 	}
 	return []string{v.Hash}, nil

@@ -156,7 +156,7 @@ func unlistedCode(t *testing.T) (names []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := known[e.Name]; c.Versions != e.VersionsText() || !slices.Contains(c.Hashes, v.Hash) {
+		if c := known[e.Name]; c.Versions != e.Versions().String() || !slices.Contains(c.Hashes, v.Hash) {
 			names = append(names, e.Name)
 		}
 	}
@@ -178,8 +178,8 @@ func updateCodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := known[e.Name]
-		if c.Versions != e.VersionsText() {
-			c = Codes{Versions: e.VersionsText()}
+		if c.Versions != e.Versions().String() {
+			c = Codes{Versions: e.Versions().String()}
 		}
 		if !slices.Contains(c.Hashes, v.Hash) {
 			c.Hashes = append(c.Hashes, v.Hash)
@@ -203,8 +203,8 @@ func TestCodesOf(t *testing.T) {
 		hashes   []string
 		want     int
 	}{
-		{e.VersionsText(), []string{"old", v.Hash, "new"}, 3},
-		{e.VersionsText(), []string{"old"}, 1}, // nothing says that the present code computes the same
+		{e.Versions().String(), []string{"old", v.Hash, "new"}, 3},
+		{e.Versions().String(), []string{"old"}, 1}, // nothing says that the present code computes the same
 		{"model 1, train 1, rank 1", []string{"old", v.Hash}, 1},
 	} {
 		codesFile, err = json.Marshal(map[string]Codes{"sasrec": {c.versions, c.hashes}})
@@ -224,7 +224,7 @@ func shortRun(t *testing.T, e Entry, s *datasets.Split, objective, loss string) 
 	c := shortTraining(e)
 	c.Objective, c.Loss, c.Negatives = objective, loss, 8
 	n := numbers{
-		Versions: e.VersionsText(),
+		Versions: e.Versions().String(),
 		CPU:      runtime.GOARCH + " " + cpuModel(),
 	}
 	err := torch.RunTeam(torch.Config{Threads: 2, Seed: 5}, func(team *torch.Team) error {

@@ -240,11 +240,6 @@ func (e Entry) InitDefaults() pretrain.InitConfig {
 	return s
 }
 
-// VersionsText names the versions of this build.
-func (e Entry) VersionsText() string {
-	return fmt.Sprintf("model %d, train %d, rank %d", e.Version, train.Version, rank.Version)
-}
-
 // Versions returns the versions of this build.
 func (e Entry) Versions() record.Versions {
 	if e.NonNeural != nil {

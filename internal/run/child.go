@@ -176,11 +176,7 @@ func entryOf(j plan.Job, entries []registry.Entry) (registry.Entry, error) {
 	}
 	if have := e.Versions(); have != j.Spec.Versions {
 		return e, fmt.Errorf("the run is of versions %s, this build has %s: check out the commit that the record names to repeat it",
-			versionText(j.Spec.Versions), versionText(have))
+			j.Spec.Versions, have)
 	}
 	return e, nil
-}
-
-func versionText(v record.Versions) string {
-	return fmt.Sprintf("model %d, train %d, rank %d", v.Model, v.Train, v.Rank)
 }

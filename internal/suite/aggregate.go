@@ -79,7 +79,7 @@ func (e Env) announceCode(in aggregate.Input) {
 	var made []string
 	models := map[string]bool{}
 	for _, r := range in.Records {
-		if c := r.Measured.Code; c != "" && !slices.Contains(in.Code[r.Result.Spec.Model], c) {
+		if in.OtherCode(r) {
 			made = append(made, r.ID)
 			models[r.Result.Spec.Model] = true
 		}

@@ -1,7 +1,6 @@
 package suite
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -113,10 +112,6 @@ func (e Env) removeCheckpoints(trials []plan.Trial) {
 	}
 }
 
-// Rungs by which a search that trained every trial to the end says what halving would have
-// done: those of plan's default.
-var checkedRungs = [...]int{20, 50}
-
 // fewestChecked is the number of trials from which a rank correlation says something.
 const fewestChecked = 4
 
@@ -139,7 +134,9 @@ func (e Env) checkHalving(trials []record.Trial) (notes []string, err error) {
 		if len(g) < fewestChecked || slices.ContainsFunc(g, func(t record.Trial) bool { return t.Rungs[0].Limit != 0 }) {
 			continue
 		}
-		after, err := e.bestAfter(g)
+		rungs := plan.DefaultRungs()
+		rungs = rungs[:len(rungs)-1] // the last one is the end
+		after, err := e.bestAfter(g, rungs)
 		if err != nil {
 			return nil, err
 		}
@@ -151,11 +148,12 @@ func (e Env) checkHalving(trials []record.Trial) (notes []string, err error) {
 				best = i
 			}
 		}
-		text := fmt.Sprintf("of %d trials of %s, the best would have survived rungs of %d and %d epochs", len(g), key, checkedRungs[0], checkedRungs[1])
+		would := "would have"
 		if !survives(g, after, best) {
-			text = strings.Replace(text, "would have", "would not have", 1)
+			would = "would not have"
 		}
-		for k, epochs := range checkedRungs {
+		text := fmt.Sprintf("of %d trials of %s, the best %s survived rungs of %s epochs", len(g), key, would, strings.Trim(strings.ReplaceAll(fmt.Sprint(rungs), " ", " and "), "[]"))
+		for k, epochs := range rungs {
 			if rho, ok := stats.Spearman(after[k], end); ok {
 				text += fmt.Sprintf("; rank correlation of %d epochs with the end: %.2f", epochs, rho)
 			}
@@ -165,15 +163,16 @@ func (e Env) checkHalving(trials []record.Trial) (notes []string, err error) {
 	return notes, nil
 }
 
-// bestAfter gives the best validation result of each trial after each of checkedRungs.
-func (e Env) bestAfter(trials []record.Trial) ([][]float64, error) {
-	after := make([][]float64, len(checkedRungs))
-	for k, epochs := range checkedRungs {
-		for _, t := range trials {
-			r, err := e.Store.Read(t.Rungs[0].ID)
-			if err != nil {
-				return nil, err
-			}
+// bestAfter gives the best validation result of each trial after so many epochs, by rung and
+// trial.
+func (e Env) bestAfter(trials []record.Trial, rungs []int) ([][]float64, error) {
+	after := make([][]float64, len(rungs))
+	for _, t := range trials {
+		r, err := e.Store.Read(t.Rungs[0].ID)
+		if err != nil {
+			return nil, err
+		}
+		for k, epochs := range rungs {
 			best := 0.
 			for _, p := range r.Result.Curve {
 				if p.Epoch <= epochs {
@@ -186,24 +185,15 @@ func (e Env) bestAfter(trials []record.Trial) ([][]float64, error) {
 	return after, nil
 }
 
-// survives reports whether a trial survives all rungs, by results after each of them. The
-// configured settings always do.
+// survives reports whether a trial survives all rungs, by the results after each of them.
 func survives(trials []record.Trial, after [][]float64, trial int) bool {
 	var in []int
 	for i := range trials {
 		in = append(in, i)
 	}
 	for _, valid := range after {
-		slices.SortStableFunc(in, func(a, b int) int { return cmp.Compare(valid[b], valid[a]) })
-		half := (len(in) + 1) / 2
-		kept := slices.Clone(in[:half])
-		for _, i := range in[half:] {
-			if trials[i].At == "" {
-				kept = append(kept, i)
-			}
-		}
-		slices.Sort(kept) // equal trials keep their order
-		in = kept
+		in = plan.Halve(in, func(i int) float64 { return valid[i] }, func(i int) bool { return trials[i].At == "" })
+		slices.Sort(in) // equal trials keep their order
 	}
 	return slices.Contains(in, trial)
 }
