@@ -119,8 +119,8 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 		place := func(sec view.Section, table int) section { return section{sec, i, table} }
 		ps := suite{Suite: s, ID: fmt.Sprintf("suite-%d", i), Place: i,
 			Data: place(view.Data(s.Datasets), 0), Trials: place(view.Trials(s), 0), Published: place(view.Published(s, s.Checks, view.Page), 0), Equality: place(view.Equality(s), 0)}
-		ps.Published.Title = "" // the heading says it
-		ps.Trials.Notes = nil   // they are above
+		ps.Published.Title, ps.Equality.Title = "", "" // the headings say it
+		ps.Trials.Notes = nil                          // they are above
 		drawn, err := drawAll(s)
 		if err != nil {
 			return nil, err

@@ -126,6 +126,7 @@
       "If it was made by an older version of the code, check out its commit first.");
     body.append(facts);
     panel.showModal();
+    body.focus({ preventScroll: true }); // not the attribute autofocus, which Chrome also looks at while the page loads
     panel.scrollTop = 0;
   }
 

@@ -130,13 +130,13 @@ func ref(s *aggregate.Suite, data, rule, metric string, from func(*aggregate.Row
 
 // Equality shows which rows have the same results as the first row of their model.
 func Equality(s *aggregate.Suite) Section {
-	t := Table{Columns: Columns("<row", "<data set", "seeds", "diff.\n%", "<95 % interval", "<verdict", "test\nremoved", "test\nkept")}
+	t := Table{Columns: Columns("<row", "<data set", "seeds", "diff.\n%", "95 % interval", "<verdict", "test\nremoved", "test\nkept")}
 	for i, e := range s.Equality {
 		t.Rows = append(t.Rows, Row{Index: i, Cells: append(Texts(e.Label, e.Dataset, strconv.Itoa(e.Seeds)),
 			fixed(e.Difference, 2), Cell{Text: fmt.Sprintf("%.2f to %.2f", e.Low, e.High)}, Cell{Text: e.Verdict}, fixed(e.Removed, 2), fixed(e.Kept, 2))})
 	}
 	t.About = []string{
-		fmt.Sprintf("diff.: how much more validation %s has than with the first value of the axis, paired by seed, in percent; equal: the 95 %% interval (Student's t over the seeds) lies within ±%g %%; different: it lies outside; undecided: neither", aggregate.Tested, s.EqualWithin),
+		fmt.Sprintf("diff.: how much higher validation %s is than with the first value of the axis, paired by seed, in percent; equal: the 95 %% interval (Student's t over the seeds) lies within ±%g %%; different: it lies outside; undecided: neither", aggregate.Tested, s.EqualWithin),
 		fmt.Sprintf("test: the same of test %s with seen items removed and kept, which decides nothing", aggregate.Tested),
 	}
 	return Section{Title: "Are the results equal?", Tables: filled(t)}
