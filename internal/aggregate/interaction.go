@@ -35,7 +35,7 @@ func newInteraction(axis, model, rule string, tables []Table) Interaction {
 		for _, r := range t.Rows {
 			if r.Model == model && r.At[axis] != nil {
 				has = true
-				if !slices.Contains(in.Places, r.At[axis]) {
+				if in.place(&r) < 0 {
 					in.Places = append(in.Places, r.At[axis])
 				}
 			}
@@ -62,6 +62,12 @@ func newInteraction(axis, model, rule string, tables []Table) Interaction {
 	return in
 }
 
+// place is the index of a row's place on the axis; -1 if it is not among those known. The
+// value of a setting may be a list, which cannot be compared as it is.
+func (in *Interaction) place(r *Row) int {
+	return slices.IndexFunc(in.Places, func(v any) bool { return fmt.Sprint(v) == fmt.Sprint(r.At[in.Axis]) })
+}
+
 // bySeed has a value for each seed.
 type bySeed map[int64]float64
 
@@ -74,7 +80,7 @@ func (in *Interaction) row(t *Table) (InteractionRow, []bySeed) {
 	}
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		place := slices.Index(in.Places, r.At[in.Axis])
+		place := in.place(r)
 		if r.Model != in.Model || place < 0 {
 			continue
 		}

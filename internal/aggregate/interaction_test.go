@@ -259,6 +259,26 @@ func TestInteractionOfCommonSeeds(t *testing.T) {
 	}
 }
 
+// The values of an axis may be lists, which have no order but that of the axis.
+func TestInteractionOfLists(t *testing.T) {
+	f := newFixture(t)
+	f.Axes, f.Interaction = []string{"pretrain.facets"}, "pretrain.facets"
+	for i, data := range []string{"beauty", "toys"} {
+		for k, facets := range []string{`["brand"]`, `["brand","category 1"]`} {
+			for seed := range int64(2) {
+				f.add("fame-plus", seed, .1, .1+float64(i+k)/100+float64(seed)/1000, same(3), func(r *record.Record) {
+					r.Result.Spec.Dataset.Name, r.Result.Spec.Dataset.Fingerprint = data, fmt.Sprintf("%x", data)
+					r.Result.Spec.Start = &record.Start{Settings: record.Settings{"facets": json.RawMessage(facets)}}
+				})
+			}
+		}
+	}
+	in := f.make().Interactions[0]
+	if fmt.Sprint(in.Places) != "[[brand] [brand category 1]]" || fmt.Sprint(in.Rows[0].Best, in.Rows[1].Low) != "[brand category 1] [brand category 1]" || in.Untested != "" {
+		t.Errorf("%+v", in)
+	}
+}
+
 // The key changes with what the suite asks, so that its summary is made again.
 func TestInteractionKey(t *testing.T) {
 	f := newFixture(t)

@@ -90,8 +90,8 @@ func cells(in *aggregate.Interaction) Table {
 		seeds := none
 		if row.Low != nil {
 			seeds = fmt.Sprint(row.Low)
-			if row.High != row.Low {
-				seeds += fmt.Sprintf(" to %v", row.High)
+			if high := fmt.Sprint(row.High); high != seeds {
+				seeds += " to " + high
 			}
 		}
 		best := none
