@@ -142,11 +142,14 @@ func (c *Config) resolveWorld() error {
 
 const worldFormat = "facets"
 
+// Generated reports whether the data have a [World].
+func (d *Dataset) Generated() bool { return d.Config.Format == worldFormat }
+
 // World returns the world that a data set was generated from, with the item ids and the
 // users of the data set. Items that no user of the data set has interacted with have the
 // ids after d.NumItems. It generates the world again, from the configuration alone.
 func (d *Dataset) World() (*World, error) {
-	if d.Config.Format != worldFormat {
+	if !d.Generated() {
 		return nil, fmt.Errorf("datasets: %s: the true preferences are known only for generated data; expected format %q, got %q", d.Name, worldFormat, d.Config.Format)
 	}
 	w := generate(d.Config.World)
