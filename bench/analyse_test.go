@@ -61,6 +61,8 @@ func TestAnalyse(t *testing.T) {
 // Analyses of generated data compare each model with the truth, and all models in one table.
 func TestAnalyseGenerated(t *testing.T) {
 	dir := tinytest.Folder(t, tinyConfig+`
+[models.fame]
+hidden = 8
 [datasets.world]
 format = "facets"
 world = { users = 60, items = 30, facets = 3, labels = 4, length = 8 }
@@ -69,7 +71,7 @@ max_users = 50
 models = ["fame", "fame-static-gate"]
 datasets = ["world"]
 `)
-	stdout, stderr, err := runBench(t, dir, "-suite", "heads", "-analyse", "-set", "fame.hidden=8")
+	stdout, stderr, err := runBench(t, dir, "-suite", "heads", "-analyse")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
@@ -82,6 +84,12 @@ datasets = ["world"]
 		if len([]rune(line)) > 100 {
 			t.Errorf("line %d is wider than a terminal: %s", i+1, line)
 		}
+	}
+	if table := read(t, filepath.Join(dir, "results", "analysis", "heads.csv")); !strings.Contains(table, "world,fame,,specialised,1,false,") || !strings.Contains(table, "world,fame-static-gate,,gate,1,true,,,,") {
+		t.Errorf("the table of all analyses is\n%s", table)
+	}
+	if table := read(t, filepath.Join(dir, "results", "analysis", "heads.md")); !strings.Contains(table, "| world, fame, 1 seed |") {
+		t.Errorf("the table of all analyses is\n%s", table)
 	}
 	var a analysis.Analysis
 	text := read(t, filepath.Join(dir, "results", "analysis", idsOf(t, dir)["fame"]+".json"))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -37,11 +38,12 @@ func analysisSections(a analysis.RunDigest) []view.Section {
 		return []view.Section{heads}
 	}
 	lists := listSection(a)
+	sections := []view.Section{heads, lists}
 	if len(a.Facets) == 0 {
-		lists.Below = append(lists.Below, "The data set has no facets of its items.")
-		return []view.Section{heads, lists}
+		sections[1].Below = append(lists.Below, "The data set has no facets of its items.")
+	} else {
+		sections = append(sections, facetSection(a))
 	}
-	sections := []view.Section{heads, lists, facetSection(a)}
 	if a.Truth != nil {
 		sections = append(sections, truthSection(a))
 	}
@@ -152,11 +154,14 @@ func facetSection(a analysis.RunDigest) view.Section {
 func summarySection(all []analysis.Summary) view.Section {
 	t := view.Table{Broken: true, Columns: view.Columns("runs", "gate\nentropy", "most\nchosen", "router\nentropy", "least,\nmost\nload", "dead", "overlap", "<beyond chance, mbit\n(seeds with p < .05)")}
 	for _, s := range all {
-		var facets []string
+		var label, facets []string
+		for _, text := range summaryLabel(s) {
+			label = append(label, wrap(escape.Line(text), labelWidth, "")...)
+		}
 		for _, f := range s.Facets {
 			facets = append(facets, fmt.Sprintf("%-10s %6s (%d/%d)", clip(f.Name, 10), millibits(f.Excess), f.Significant, s.Seeds))
 		}
-		t.Add(view.Texts(summaryLabel(s), view.Short(s.GateEntropy), view.Short(s.MostChosen), view.Short(s.RouterEntropy),
+		t.Add(view.Texts(strings.Join(label, "\n"), view.Short(s.GateEntropy), view.Short(s.MostChosen), view.Short(s.RouterEntropy),
 			view.Short(s.LeastLoad)+"\n"+view.Short(s.MostLoad), fmt.Sprintf("%.1f", s.Dead), view.Short(s.Overlap), strings.Join(facets, "\n"))...)
 	}
 	return view.Section{
@@ -167,19 +172,13 @@ func summarySection(all []analysis.Summary) view.Section {
 	}
 }
 
-// summaryLabel names the runs of a summary.
-func summaryLabel(s analysis.Summary) string {
-	seeds := fmt.Sprintf("%d seeds", s.Seeds)
+// summaryLabel says which runs a summary is of.
+func summaryLabel(s analysis.Summary) []string {
+	label := []string{s.Dataset, s.Model, s.At, fmt.Sprintf("%d seeds", s.Seeds)}
 	if s.Seeds == 1 {
-		seeds = "1 seed"
+		label[3] = "1 seed"
 	}
-	var label []string
-	for _, text := range []string{s.Dataset, s.Model, s.At, seeds} {
-		if text != "" {
-			label = append(label, wrap(escape.Line(text), labelWidth, "")...)
-		}
-	}
-	return strings.Join(label, "\n")
+	return slices.DeleteFunc(label, func(text string) bool { return text == "" })
 }
 
 // WriteExplanation renders an explanation for a terminal.

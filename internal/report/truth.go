@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -117,17 +118,17 @@ func gateNote(g *analysis.GateTruth) string {
 
 // truthSummarySection is a table of all analyses of generated data; not ok if there is none.
 func truthSummarySection(all []analysis.Summary) (s view.Section, ok bool) {
-	t := view.Table{Broken: true, Columns: view.Columns("runs", "lists,\nbits", "specialised,\nbits", "gate,\ncorrelation", "labels-known", "router,\nbits")}
+	t := view.Table{Columns: view.Columns("runs", "lists,\nbits", "specialised,\nbits", "gate,\ncorrelation", "labels-known", "router,\nbits")}
 	for _, s := range all {
 		if s.Truth == nil {
 			continue
 		}
 		ok = true
-		known := "–"
+		known := view.Cell{Text: "–"}
 		if s.Truth.Gate != nil {
-			known = signed(s.Truth.Known)
+			known.Text = signed(s.Truth.Known)
 		}
-		t.Add(view.Texts(summaryLabel(s), summaryCell(s.Truth.Lists), summaryCell(s.Truth.Specialised), summaryCell(s.Truth.Gate), known, summaryCell(s.Truth.Router))...)
+		t.Add(view.Cell{Text: strings.Join(summaryLabel(s), ", ")}, summaryCell(s.Truth.Lists), summaryCell(s.Truth.Specialised), summaryCell(s.Truth.Gate), known, summaryCell(s.Truth.Router))
 	}
 	return view.Section{
 		Title:  "Do heads find the true facets, and does the gate weigh them? Means over seeds",
@@ -141,18 +142,54 @@ func truthSummarySection(all []analysis.Summary) (s view.Section, ok bool) {
 }
 
 // summaryCell is a comparison over seeds.
-func summaryCell(c *analysis.ComparisonSummary) string {
+func summaryCell(c *analysis.ComparisonSummary) view.Cell {
 	switch {
 	case c == nil:
-		return "–"
+		return view.Cell{Text: "–"}
 	case c.Constant:
-		return constant
+		return view.Cell{Text: constant}
 	}
-	text := fmt.Sprintf("%s (%d/%d)", signed(c.Mean), c.Significant, c.Seeds)
+	cell := view.Cell{Text: signed(c.Mean), After: fmt.Sprintf("(%d/%d)", c.Significant, c.Seeds)}
 	if c.Seeds > 1 {
-		text += "\n±" + view.Short(c.SD)
+		cell.SD = view.Short(c.SD)
 	}
-	return text
+	return cell
+}
+
+// MarkdownTruth writes the table of all analyses of generated data.
+func MarkdownTruth(w io.Writer, suite, summary string, d analysis.Digest) {
+	if s, ok := truthSummarySection(d.Summaries); ok {
+		markdown(w, suite, summary, s)
+	}
+}
+
+// TruthCSV has a line for each model of generated data and each number about it; nil if
+// there is none. Means are beyond chance.
+func TruthCSV(d analysis.Digest) []byte {
+	var lines [][]any
+	for _, s := range d.Summaries {
+		if s.Truth == nil {
+			continue
+		}
+		for _, part := range []struct {
+			number string
+			*analysis.ComparisonSummary
+		}{{"lists", s.Truth.Lists}, {"specialised", s.Truth.Specialised}, {"gate", s.Truth.Gate}, {"router", s.Truth.Router}} {
+			c := part.ComparisonSummary
+			if c == nil {
+				continue
+			}
+			line := []any{s.Dataset, s.Model, s.At, part.number, c.Seeds, c.Constant, nil, nil, nil, nil}
+			if !c.Constant {
+				line[6], line[7], line[8] = c.Mean, c.SD, c.Significant
+			}
+			if part.number == "gate" {
+				line[9] = s.Truth.Known
+			}
+			lines = append(lines, line)
+		}
+	}
+	return unlessEmpty([]string{"dataset", "model", "at", "number", "seeds", "constant", "mean", "sd", "significant", "labels_known"}, lines)
 }
 
 // signed writes a number that may be negative with three decimals: .055, -.055, 4.322.

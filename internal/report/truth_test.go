@@ -47,14 +47,28 @@ func TestTruthGolden(t *testing.T) {
 	for h := range static.Truth.Heads {
 		static.Truth.Heads[h].Router = nil
 	}
-	var b bytes.Buffer
-	if err := WriteAnalyses(&b, analysis.NewDigest([]*analysis.Analysis{plain, other, static, exampleAnalysis("beauty-8core-fame-s0-00000004", "fame", 2, 1)})); err != nil {
+	var b, markdown bytes.Buffer
+	d := analysis.NewDigest([]*analysis.Analysis{plain, other, static, exampleAnalysis("beauty-8core-fame-s0-00000004", "fame", 2, 1)})
+	if err := WriteAnalyses(&b, d); err != nil {
 		t.Fatal(err)
 	}
+	MarkdownTruth(&markdown, "heads", "Do heads find facets?", d)
+	checkGolden(t, "truth.md", markdown.String())
+	checkGolden(t, "truth.csv", string(TruthCSV(d)))
 	text := b.String()
 	text = text[:strings.Index(text, "two-labels-fame-s1")] + text[strings.Index(text, "two-labels-fame-static-gate-s0"):]
 	checkGolden(t, "truth.txt", text)
 	checkWidth(t, "truth.txt", b.String())
+}
+
+// Without generated data there is no table.
+func TestNoTruth(t *testing.T) {
+	a := exampleAnalysis("beauty-8core-fame-s0-00000004", "fame", 2, 1)
+	var b bytes.Buffer
+	d := analysis.NewDigest([]*analysis.Analysis{a, a})
+	if MarkdownTruth(&b, "main", "", d); b.Len() > 0 || TruthCSV(d) != nil || TruthCSV(analysis.NewDigest(nil)) != nil {
+		t.Errorf("%s%s", &b, TruthCSV(d))
+	}
 }
 
 // Whatever the numbers of heads and facets, lines fit.
