@@ -27,6 +27,7 @@ func (e Env) Write(p Place, s *aggregate.Suite) error {
 		{".published.csv", report.PublishedCSV(s.Checks)},
 		{".claims.csv", report.ClaimsCSV(s.Claims)},
 		{".equality.csv", report.EqualityCSV(s.Equality)},
+		{".interaction.csv", report.InteractionCSV(s.Interactions)},
 		{".breakdown.csv", report.BreakdownCSV(s)},
 		{".pretrain.csv", report.PretrainCSV(s)},
 	}), e.writePage(p, s))
