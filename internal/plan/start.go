@@ -107,6 +107,16 @@ func (c *Config) fillStartSettings(spec *record.Spec, e registry.Entry, suite st
 	if err != nil {
 		return s, err
 	}
+	if s.Untrained == pretrain.Ridge {
+		dc, err := c.Dataset(spec.Dataset.Name)
+		if err != nil {
+			return s, err
+		}
+		if dc.ColdValidation == 0 {
+			return s, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, spec.Dataset.Name),
+				fmt.Errorf("untrained_items = %q chooses its penalty by the cases of cold_validation: set datasets.%s.cold_validation, or another rule", s.Untrained, spec.Dataset.Name)}
+		}
+	}
 	settings, err := s.Settings()
 	spec.Start = &record.Start{Settings: settings, Version: pretrain.Version}
 	return s, err

@@ -197,6 +197,10 @@ func TrialsCSV(trials []record.Trial) []byte {
 			names = append(names, fmt.Sprintf("after_%d", limit))
 		}
 	}
+	cold := slices.ContainsFunc(trials, view.HasUsual)
+	if cold {
+		names = append(names, "usual")
+	}
 	var lines [][]any
 	for _, t := range trials {
 		line := []any{t.Dataset, t.Model, t.At}
@@ -208,8 +212,12 @@ func TrialsCSV(trials []record.Trial) []byte {
 			}
 		}
 		var epochs any
+		var usual any
 		if n := len(t.Rungs); n > 0 {
-			epochs = t.Rungs[n-1].Epochs
+			epochs, usual = t.Rungs[n-1].Epochs, t.Rungs[n-1].Usual
+		}
+		if cold {
+			line = append(line, usual)
 		}
 		lines = append(lines, append(line, epochs, t.Chosen))
 	}

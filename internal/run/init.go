@@ -24,7 +24,8 @@ const itemTable = "item_emb.weight"
 type initial struct {
 	config pretrain.InitConfig
 	*pretrain.Result
-	warnings []string // about the metadata
+	vectors  []float32 // [V+1, s] of the items' texts; nil if they were not read
+	warnings []string  // about the metadata
 }
 
 // initialise makes the initial item table of a job's spec, before anything else uses
@@ -54,7 +55,7 @@ func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Data
 	r, err := pretrain.Train(ctx, torch.Config{Threads: 1, Seed: uint64(j.Spec.Seed)}, in, s.Config, func(p pretrain.Progress) {
 		out.progress(Progress{Step: (p.Epoch-1)*p.Steps + p.Step, Steps: p.Epochs * p.Steps, Loss: p.Loss})
 	})
-	return &initial{s, r, warnings}, err
+	return &initial{s, r, in.Vectors, warnings}, err
 }
 
 // warnOfMetadata warns of doubtful metadata, and of items without text or label. It

@@ -54,11 +54,15 @@ func (e Env) Search(p Place, s Search, do func(*plan.Plan) error) (tried *aggreg
 	for _, t := range trials {
 		tried.Trials = append(tried.Trials, t.Trial)
 	}
-	check, err := e.checkHalving(tried.Trials)
-	if err != nil {
-		return nil, nil, err
+	if s.Suite.ByCold() {
+		tried.Notes = append(tried.Notes, "decided by the cold validation cases, whose items no model was trained on; usual: the usual validation cases, with the same item table")
+	} else {
+		check, err := e.checkHalving(tried.Trials)
+		if err != nil {
+			return nil, nil, err
+		}
+		tried.Notes = append(tried.Notes, check...)
 	}
-	tried.Notes = append(tried.Notes, check...)
 	if unwritten = e.keep(p, tried, ""); unwritten == nil {
 		unwritten = e.Config.WriteTuned(plan.TunedPath(p.Store.Dir, p.Name), s.Suite, trials)
 	}
