@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -136,5 +137,45 @@ func TestColdValidationOfARun(t *testing.T) {
 		if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", args, err)
 		}
+	}
+}
+
+// text-knn is ranked from the texts, its record can be repeated and exported, and without an
+// encoder it is skipped.
+func TestTextKNN(t *testing.T) {
+	dir, encoder := textFolder(t)
+	store := record.Store{Dir: filepath.Join(dir, "results")}
+	set := []string{"-set", "pretrain.encoder=" + encoder}
+	args := append(set, "-suite", "text", "-models", "text-knn,fame", "-seeds", "0,1")
+	if _, stderr, err := runBench(t, dir, args...); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	paths, err := filepath.Glob(filepath.Join(store.Dir, "runs", "texts-text-knn-*.json"))
+	if err != nil || len(paths) != 1 {
+		t.Fatalf("%q, %v: expected one run, whatever the seeds", paths, err)
+	}
+	id := strings.TrimSuffix(filepath.Base(paths[0]), ".json")
+	r, err := store.Read(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.Result.Spec
+	if s.Start == nil || s.Start.Texts == "" || s.Start.Encoder == "" || s.Start.Facets != "" || !s.NonNeural || len(s.Params)+len(s.Train) > 0 {
+		t.Errorf("%+v, %+v", s, s.Start)
+	}
+	if got := fmt.Sprint(slices.Sorted(maps.Keys(s.Start.Settings))); got != "[start template]" {
+		t.Errorf("settings %s: expected those of the texts only", got)
+	}
+	if out, stderr, err := runBench(t, dir, append(set, "-verify", id)...); err != nil || !strings.Contains(out, ": equal") {
+		t.Errorf("%v\n%s%s", err, out, stderr)
+	}
+	if out, stderr, err := runBench(t, dir, append(set, "-trec", id)...); err != nil {
+		t.Errorf("%v\n%s%s", err, out, stderr)
+	}
+	if _, stderr, err := runBench(t, dir, append(args, "-set", "pretrain.encoder=nothing", "-dry-run")...); err != nil || !strings.Contains(stderr, "skipped: text-knn on texts: text-knn needs a text encoder") {
+		t.Errorf("%v\n%s", err, stderr)
+	}
+	if _, _, err := runBench(t, dir, append(args, "-set", "pretrain.start=texts", "-dry-run")...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "pretrain.start = texts") {
+		t.Errorf("a table cannot be initialised so: %v", err)
 	}
 }

@@ -119,6 +119,8 @@ func (s InitConfig) Learns() bool {
 // Ignores reports whether a setting makes no difference to the initialisation.
 func (s InitConfig) Ignores(key string) bool {
 	switch {
+	case s.Config.Start == StartTexts:
+		return !slices.Contains([]string{"start", "template", "unescape", "max_words", "pooling", "normalise", "max_tokens"}, key)
 	case !s.Reads():
 		return !slices.Contains([]string{"start", "scale", "frozen"}, key)
 	case !s.Learns():

@@ -217,7 +217,7 @@ func TestRepositoryConfig(t *testing.T) {
 				t.Errorf("%s in suite %s: %v", e.Name, s.Name, err)
 			}
 		}
-		if (e.Neural == nil) == (e.NonNeural == nil) || (e.Neural == nil) != (e.Defaults == nil) || e.Version < 1 || e.Summary == "" {
+		if (e.Neural == nil) == (e.NonNeural == nil && e.FromTexts == nil) || (e.Neural == nil) != (e.Defaults == nil) || e.Version < 1 || e.Summary == "" {
 			t.Errorf("registry entry %+v is not complete", e)
 		}
 	}

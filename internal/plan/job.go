@@ -83,7 +83,7 @@ func (s Source) changedFiles(v code.Version) []string {
 // every default filled in.
 func (j Job) Settings(e registry.Entry) (params any, t train.Config, err error) {
 	t = e.TrainDefaults()
-	if e.NonNeural != nil {
+	if e.Neural == nil {
 		return nil, t, nil
 	}
 	params = clone(e.Defaults)

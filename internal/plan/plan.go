@@ -255,7 +255,7 @@ func (c *Config) runsAt(p *Plan, e registry.Entry, base Job, data *datasets.Data
 			}
 			runs = append(runs, r)
 		}
-		if e.NonNeural != nil || s.Kind == KindCost {
+		if e.Neural == nil || s.Kind == KindCost {
 			break
 		}
 	}
@@ -296,7 +296,7 @@ func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 	spec := &job.Spec
 	spec.Versions = e.Versions()
 	spec.ValidationOnly = job.Kind == KindTune
-	if e.NonNeural != nil {
+	if e.Neural == nil {
 		spec.NonNeural = true
 		return nil
 	}

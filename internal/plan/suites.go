@@ -324,7 +324,7 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 				points += float64(len(a.Values))
 			}
 		}
-		if e.NonNeural == nil {
+		if e.Neural != nil {
 			points *= float64(seeds)
 		}
 		runs += points * float64(len(s.Datasets))

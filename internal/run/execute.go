@@ -55,11 +55,12 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	m.LoadSeconds = time.Since(began).Seconds()
 
 	k := &task{job, e, store, out, params, t, split, r}
-	if e.NonNeural != nil {
-		s, err := e.NonNeural(split)
+	if e.Neural == nil {
+		s, warnings, err := nonNeural(ctx, job, e, split, out)
 		if err != nil {
 			return nil, err
 		}
+		m.Warnings = slices.Concat(m.Warnings, warnings)
 		if err := errors.Join(k.validateCold(ctx, s, 0), k.rank(ctx, s)); err != nil {
 			return nil, err
 		}

@@ -10,7 +10,9 @@ import (
 	"famebench/datasets"
 	"famebench/internal/bert"
 	"famebench/internal/plan"
+	"famebench/internal/rank"
 	"famebench/internal/record"
+	"famebench/internal/registry"
 	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
 	"famebench/internal/train"
@@ -31,12 +33,9 @@ type initial struct {
 // initialise makes the initial item table of a job's spec, before anything else uses
 // the tensor layer. params are the model's settings.
 func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Dataset, out *emitter) (*initial, error) {
-	s, err := pretrain.FromSpec(j.Spec.Start.Settings)
+	s, err := initSettings(j)
 	if err != nil {
 		return nil, err
-	}
-	if have := pretrain.Version; have != j.Spec.Start.Version {
-		return nil, fmt.Errorf("the run has pre-training version %d, this build has %d", j.Spec.Start.Version, have)
 	}
 	in := pretrain.Input{HasText: make([]bool, data.NumItems+1)}
 	var warnings []string
@@ -56,6 +55,42 @@ func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Data
 		out.progress(Progress{Step: (p.Epoch-1)*p.Steps + p.Step, Steps: p.Epochs * p.Steps, Loss: p.Loss})
 	})
 	return &initial{s, r, in.Vectors, warnings}, err
+}
+
+// initSettings are the settings of the initialisation of a job's spec.
+func initSettings(j plan.Job) (pretrain.InitConfig, error) {
+	if have := pretrain.Version; have != j.Spec.Start.Version {
+		return pretrain.InitConfig{}, fmt.Errorf("the run has pre-training version %d, this build has %d", j.Spec.Start.Version, have)
+	}
+	return pretrain.FromSpec(j.Spec.Start.Settings)
+}
+
+// nonNeural makes the scorer of a non-neural baseline. The warnings are about the metadata, for
+// the record.
+func nonNeural(ctx context.Context, j plan.Job, e registry.Entry, split *datasets.Split, out *emitter) (rank.Scorer, []string, error) {
+	if e.FromTexts == nil {
+		s, err := e.NonNeural(split)
+		return s, nil, err
+	}
+	settings, err := initSettings(j)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := encode(ctx, j, settings, split.Data, out)
+	if err != nil {
+		return nil, nil, err
+	}
+	warnings, err := warnOfMetadata(settings, split.Data, in, out)
+	if err != nil {
+		return nil, nil, err
+	}
+	for v, has := range in.HasText {
+		if !has {
+			clear(in.Vectors[v*in.Size : (v+1)*in.Size])
+		}
+	}
+	s, err := e.FromTexts(split, in.Vectors)
+	return s, warnings, err
 }
 
 // warnOfMetadata warns of doubtful metadata, and of items without text or label. It
