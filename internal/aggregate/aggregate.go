@@ -35,6 +35,7 @@ type Input struct {
 	Hypothesis    string           // as Suite.Hypothesis
 	Axes          []string         // as Suite.Axes
 	EqualWithin   float64          // as Suite.EqualWithin
+	ByEntropy     bool             // tables have a Complexity
 	Proposals     []string         // models that are no baselines: FAME and its variants
 	Planned       []Planned        // the suite's runs
 	Records       []*record.Record // of these runs, in the order of tables; Match finds them
@@ -100,6 +101,9 @@ func Make(in Input) (*Suite, error) {
 		if t.Breakdowns == nil {
 			in.Skipped = append(in.Skipped, in.noBreakdown(byData[key][0]))
 		}
+		if in.ByEntropy && t.Complexity == nil {
+			in.Skipped = append(in.Skipped, in.noEntropy(byData[key][0]))
+		}
 		s.Tables, all = append(s.Tables, t), append(all, groups)
 	}
 	for _, d := range in.Datasets {
@@ -164,6 +168,11 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	}
 	if t.Breakdowns, err = in.breakdowns(t, groups); err != nil {
 		return t, nil, err
+	}
+	if in.ByEntropy {
+		if t.Complexity, err = in.complexity(t, groups); err != nil {
+			return t, nil, err
+		}
 	}
 	for _, g := range groups {
 		t.Rows = append(t.Rows, g.Row)

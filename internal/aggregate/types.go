@@ -42,6 +42,7 @@ type Table struct {
 	Notes    []string `json:"notes"`
 
 	Breakdowns []Breakdown `json:"breakdowns,omitempty"`
+	Complexity *Complexity `json:"complexity,omitempty"`
 
 	// Pictures show held-out items before and after the heads that were initialised from
 	// texts, in the first seed of the row PicturesOf.
@@ -150,6 +151,56 @@ type Estimate struct {
 	N    int     `json:"n"`    // seeds; 0: nobody is in the group
 	Low  float64 `json:"low"`  // 95 % bootstrap interval over users and seeds;
 	High float64 `json:"high"` // Mean itself where a group is one user
+}
+
+// Complexity shows how much more a model gains from a higher value of an axis, such as more
+// experts, for users with varied histories than for others.
+type Complexity struct {
+	Facet   string          `json:"facet"`             // of the labels
+	Groups  []UserGroup     `json:"groups"`            // thirds of the users, by the entropy of the labels in their histories
+	Without int             `json:"without,omitempty"` // users without a labelled item in their history, who are in no group
+	Rows    []ComplexityRow `json:"rows"`
+}
+
+// ComplexityRow compares a row with the one of its model at the lowest value of the axis.
+type ComplexityRow struct {
+	Model   string     `json:"model"`
+	Label   string     `json:"label"` // as Row.Label
+	Than    string     `json:"than"`  // label of the row that it is compared with
+	Removed GroupGains `json:"removed"`
+	Kept    GroupGains `json:"kept"`
+}
+
+// Under returns the row's gains under a seen-item rule.
+func (r *ComplexityRow) Under(rule string) *GroupGains {
+	if rule == "kept" {
+		return &r.Kept
+	}
+	return &r.Removed
+}
+
+// GroupGains are differences in NDCG@10.
+type GroupGains struct {
+	Groups []*GroupGain `json:"groups"` // as Complexity.Groups; nil for fewer than two users
+	// Trend is the difference in the last group minus that in the first one.
+	Trend SeedMean `json:"trend"`
+}
+
+// GroupGain is the difference in a group of users.
+type GroupGain struct {
+	Than       float64 `json:"than"` // of the other row
+	Difference float64 `json:"difference"`
+	Low        float64 `json:"low"` // 95 % bootstrap interval over users and seeds, users paired
+	High       float64 `json:"high"`
+}
+
+// SeedMean is a mean over seeds with its 95 % interval by Student's t; Low and High are Mean
+// itself for fewer than two seeds.
+type SeedMean struct {
+	Seeds int     `json:"seeds"`
+	Mean  float64 `json:"mean"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
 }
 
 // CurvePoint is an epoch of a row's training, over the seeds that reached it.

@@ -42,7 +42,8 @@ type Data struct {
 	Warnings []string
 	Recorded bool // known from records only
 
-	cases *record.Cases // nil: known from records only
+	cases   *record.Cases   // nil: known from records only
+	entropy *record.Entropy // nil: not asked for, or the data have no labels
 }
 
 // Plan lists the runs of a suite on this machine.
@@ -137,6 +138,14 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 		}
 		if err != nil {
 			return nil, err
+		}
+		if s.ByEntropy && data != nil {
+			if info.entropy, err = newEntropy(data); err != nil {
+				return nil, err
+			}
+			if info.entropy == nil {
+				p.Skipped = append(p.Skipped, Skip{What: name, Reason: noEntropy(name)})
+			}
 		}
 		p.Data = append(p.Data, info)
 		for _, model := range s.Models {
@@ -334,6 +343,11 @@ func (p *Plan) WriteData(s record.Store) error {
 		}
 		if err := s.WriteCases(d.cases); err != nil {
 			return err
+		}
+		if d.entropy != nil {
+			if err := s.WriteEntropy(d.cases.Dataset, d.cases.Protocol, d.entropy); err != nil {
+				return err
+			}
 		}
 		path := s.DatasetPath(d.Name, d.Stats.Fingerprint)
 		if stored, err := ReadStats(path, d.Name, d.Stats.Fingerprint); err == nil && reflect.DeepEqual(stored, d.Stats) {

@@ -34,6 +34,10 @@ type Suite struct {
 	// axes gives the same results as the first one; 0: the suite does not ask. Kind "compare".
 	EqualWithin float64 `toml:"equal_within" json:"equal_within,omitempty"`
 
+	// ByEntropy asks for tables of the users in three groups, by the entropy of their histories.
+	// Kind "compare".
+	ByEntropy bool `toml:"by_entropy" json:"by_entropy,omitempty"`
+
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 }
 
@@ -69,7 +73,7 @@ func (s *Suite) kindDefaults() {
 func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "by_entropy": KindCompare}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -117,6 +121,9 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	s.Axes, err = c.readAxes(s)
 	if err == nil && s.EqualWithin > 0 && len(s.Axes) == 0 {
 		err = at.of("equal_within").Errorf("expected an axis whose values are compared: [suites.%s.axes]", name)
+	}
+	if err == nil && s.ByEntropy && len(s.Axes) == 0 {
+		err = at.of("by_entropy").Errorf("expected an axis with numbers, whose lowest one the others are compared with: [suites.%s.axes]", name)
 	}
 	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
 		err = at.suite.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)

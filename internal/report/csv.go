@@ -80,6 +80,34 @@ func BreakdownCSV(s *aggregate.Suite) []byte {
 	return unlessEmpty([]string{"dataset", "protocol", "by", "rule", "model", "label", "group", "users", "metric", "mean", "sd", "n", "low", "high"}, lines)
 }
 
+// ComplexityCSV has a line for each data set, seen-item rule, row and group of users by entropy,
+// and one for the last group minus the first one; nil if no table is grouped by entropy.
+func ComplexityCSV(s *aggregate.Suite) []byte {
+	var lines [][]any
+	for _, t := range s.Tables {
+		if t.Complexity == nil {
+			continue
+		}
+		for _, rule := range aggregate.SeenItemRules {
+			for _, row := range t.Complexity.Rows {
+				gains := row.Under(rule)
+				begin := []any{t.Dataset, t.Complexity.Facet, rule, row.Model, row.Label, row.Than}
+				for k, g := range gains.Groups {
+					line := slices.Concat(begin, []any{t.Complexity.Groups[k].Label, t.Complexity.Groups[k].Users})
+					if g != nil {
+						line = append(line, g.Than, g.Difference, g.Low, g.High)
+					}
+					lines = append(lines, line)
+				}
+				if m := gains.Trend; m.Seeds > 0 {
+					lines = append(lines, slices.Concat(begin, []any{"last minus first", nil, nil, m.Mean, m.Low, m.High}))
+				}
+			}
+		}
+	}
+	return unlessEmpty([]string{"dataset", "facet", "rule", "model", "row", "over", "group", "users", "ndcg_of_over", "gain", "low", "high"}, lines)
+}
+
 // PretrainCSV has a line for each head of each row that is initialised from texts; nil if
 // none is.
 func PretrainCSV(s *aggregate.Suite) []byte {

@@ -27,6 +27,7 @@ func (e Env) Write(p Place, s *aggregate.Suite) error {
 		{".claims.csv", report.ClaimsCSV(s.Claims)},
 		{".equality.csv", report.EqualityCSV(s.Equality)},
 		{".breakdown.csv", report.BreakdownCSV(s)},
+		{".complexity.csv", report.ComplexityCSV(s)},
 		{".pretrain.csv", report.PretrainCSV(s)},
 	}), e.writePage(p, s))
 }

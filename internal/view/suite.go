@@ -27,7 +27,7 @@ func Suite(s *aggregate.Suite, m Medium) []Section {
 		if m == Terminal {
 			continue
 		}
-		for _, sec := range []Section{Heads(t), Groups(t, m)} {
+		for _, sec := range []Section{Heads(t), Groups(t, m), Complexity(t)} {
 			if len(sec.Tables) > 0 {
 				out = append(out, sec)
 			}
