@@ -102,6 +102,45 @@ func TestTuneUntrainedItems(t *testing.T) {
 	}
 }
 
+// Runs that differ after training only share one, to the same results as without.
+func TestSharedTraining(t *testing.T) {
+	dir, encoder := textFolder(t)
+	write(t, filepath.Join(dir, plan.FileName), coldConfig+`
+[suites.shared]
+models = ["fame-plus"]
+datasets = ["texts-cold"]
+[suites.shared.axes]
+pretrain.untrained_items = ["nearest"]
+`)
+	set := []string{"-set", "pretrain.encoder=" + encoder}
+	if _, stderr, err := runBench(t, dir, append(set, "-suite", "shared")...); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	alone := record.Store{Dir: filepath.Join(dir, "alone")}
+	if _, stderr, err := runBench(t, dir, append(set, "-suite", "text", "-models", "fame-plus", "-datasets", "texts-cold", "-set", "pretrain.untrained_items=nearest", "-out", alone.Dir)...); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	ids, err := alone.IDs()
+	if err != nil || len(ids) != 1 {
+		t.Fatalf("%q, %v", ids, err)
+	}
+	want, err := alone.Read(ids[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := record.Store{Dir: filepath.Join(dir, "results")}
+	got, err := store.Read(ids[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ResultSHA256 != want.ResultSHA256 || !got.Measured.Resumed || want.Measured.Resumed {
+		t.Errorf("shared (%v): %s, alone (%v): %s", got.Measured.Resumed, got.ResultSHA256, want.Measured.Resumed, want.ResultSHA256)
+	}
+	if left, _ := filepath.Glob(filepath.Join(store.Dir, "state", "*.checkpoint*")); len(left) > 0 {
+		t.Errorf("checkpoints are left: %q", left)
+	}
+}
+
 // Every model says what it does with cold validation cases; without them there is nothing to
 // choose by.
 func TestColdValidationOfARun(t *testing.T) {
@@ -177,5 +216,25 @@ func TestTextKNN(t *testing.T) {
 	}
 	if _, _, err := runBench(t, dir, append(args, "-set", "pretrain.start=texts", "-dry-run")...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "pretrain.start = texts") {
 		t.Errorf("a table cannot be initialised so: %v", err)
+	}
+}
+
+// An axis can have lists as its values, such as the facets that the heads learn.
+func TestFacetsAxis(t *testing.T) {
+	dir, encoder := textFolder(t)
+	write(t, filepath.Join(dir, plan.FileName), tinyConfig+textConfig+`
+[suites.facets]
+models = ["fame-plus"]
+datasets = ["texts"]
+[suites.facets.axes]
+fame-plus.pretrain.facets = [["brand"]]
+`)
+	if _, stderr, err := runBench(t, dir, "-suite", "facets", "-set", "pretrain.encoder="+encoder); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	rows := strings.Split(strings.TrimSpace(read(t, filepath.Join(dir, "results", "tables", "facets.datasets.csv"))), "\n")
+	table := read(t, filepath.Join(dir, "results", "tables", "facets.md"))
+	if len(rows) != 2 || strings.Count(table, "brand") < 2 {
+		t.Errorf("%q\n%s", rows, table)
 	}
 }

@@ -44,9 +44,10 @@ type Job struct {
 	// WeightsIn is the results folder with the weights that the run begins with; "" is Out.
 	WeightsIn string `json:"weights_in,omitempty"`
 
-	// KeepCheckpoint: the checkpoint stays at the end, since a longer run continues from it.
-	// ContinueFrom is the id of a shorter run with the same settings, whose checkpoint the run
-	// continues from if it is there. Neither changes a result.
+	// KeepCheckpoint: the checkpoint stays at the end, since another run continues from it.
+	// ContinueFrom is the id of a run whose checkpoint the run continues from if it is there: a
+	// shorter one with the same settings, or one that differs after training only. Neither
+	// changes a result.
 	KeepCheckpoint bool   `json:"keep_checkpoint,omitempty"`
 	ContinueFrom   string `json:"continue_from,omitempty"`
 

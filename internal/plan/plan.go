@@ -107,7 +107,11 @@ type Options struct {
 // cannot be run: missing data sets, and settings that a model refuses, such as
 // heads that do not divide the hidden size.
 func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
-	return c.plan(s, o, func(e registry.Entry, _ string) []point { return c.points(s, e) })
+	p, err := c.plan(s, o, func(e registry.Entry, _ string) []point { return c.points(s, e) })
+	if err != nil || s.Kind == KindCost {
+		return p, err
+	}
+	return p, p.shareTraining()
 }
 
 // plan lists the runs at the points that a function returns for a model on a

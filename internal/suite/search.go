@@ -116,6 +116,15 @@ func (e Env) removeCheckpoints(trials []plan.Trial) {
 	}
 }
 
+// RemoveShared removes the checkpoints that runs of a plan kept for others.
+func (e Env) RemoveShared(todo *plan.Plan) {
+	for _, r := range todo.Runs {
+		if r.Job.KeepCheckpoint {
+			_ = os.Remove(e.Store.CheckpointPath(r.ID)) // a run with a record already has none
+		}
+	}
+}
+
 // fewestChecked is the number of trials from which a rank correlation says something.
 const fewestChecked = 4
 
