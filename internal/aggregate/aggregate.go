@@ -117,6 +117,7 @@ func Make(in Input) (*Suite, error) {
 		if s.Claims, err = in.Published.claims(in.Planned, in.Proposals, s.Tables, all); err != nil {
 			return nil, err
 		}
+		s.Contrasts = in.Published.contrasts(in.Planned, all)
 	}
 	if in.EqualWithin > 0 {
 		s.EqualWithin = in.EqualWithin

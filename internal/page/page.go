@@ -89,6 +89,7 @@ type suite struct {
 	Tables    []table
 	Published section
 	Equality  section
+	Contrasts section
 }
 
 type table struct {
@@ -118,9 +119,9 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 	for i, s := range suites {
 		place := func(sec view.Section, table int) section { return section{sec, i, table} }
 		ps := suite{Suite: s, ID: fmt.Sprintf("suite-%d", i), Place: i,
-			Data: place(view.Data(s.Datasets), 0), Trials: place(view.Trials(s), 0), Published: place(view.Published(s, s.Checks, view.Page), 0), Equality: place(view.Equality(s), 0)}
-		ps.Published.Title, ps.Equality.Title = "", "" // the headings say it
-		ps.Trials.Notes = nil                          // they are above
+			Data: place(view.Data(s.Datasets), 0), Trials: place(view.Trials(s), 0), Published: place(view.Published(s, s.Checks, view.Page), 0), Equality: place(view.Equality(s), 0), Contrasts: place(view.Contrasts(s), 0)}
+		ps.Published.Title, ps.Equality.Title, ps.Contrasts.Title = "", "", "" // the headings say it
+		ps.Trials.Notes = nil                                                  // they are above
 		drawn, err := drawAll(s)
 		if err != nil {
 			return nil, err

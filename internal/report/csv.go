@@ -188,6 +188,22 @@ func ClaimsCSV(claims []aggregate.Claim) []byte {
 		"gain", "gain_low", "gain_high", "seeds", "significantly_better", "ahead"}, lines)
 }
 
+// ContrastsCSV has a line for each part of a contrast; nil if there are none.
+func ContrastsCSV(all []aggregate.Contrast) []byte {
+	var lines [][]any
+	for _, c := range all {
+		for _, e := range c.Found {
+			line := []any{c.Paper, c.Model, c.Over, c.Metric, c.Axis, c.At, c.Verdict, e.Dataset, e.Rule, e.Verdict, e.Label, e.Than}
+			if d := e.Difference; d.Seeds > 0 {
+				line = append(line, e.Gain, e.GainAtZero, d.Mean, d.Low, d.High, d.Seeds)
+			}
+			lines = append(lines, line)
+		}
+	}
+	return unlessEmpty([]string{"paper", "model", "over", "metric", "axis", "at", "verdict", "dataset", "rule", "part_verdict", "label", "label_at_zero",
+		"gain", "gain_at_zero", "difference", "low", "high", "seeds"}, lines)
+}
+
 // CostsCSV has a line for each measurement.
 func CostsCSV(costs []record.Cost) []byte {
 	var lines [][]any

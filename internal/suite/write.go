@@ -25,6 +25,7 @@ func (e Env) Write(p Place, s *aggregate.Suite) error {
 		{".datasets.csv", report.DatasetsCSV(s.Datasets)},
 		{".published.csv", report.PublishedCSV(s.Checks)},
 		{".claims.csv", report.ClaimsCSV(s.Claims)},
+		{".contrasts.csv", report.ContrastsCSV(s.Contrasts)},
 		{".equality.csv", report.EqualityCSV(s.Equality)},
 		{".breakdown.csv", report.BreakdownCSV(s)},
 		{".complexity.csv", report.ComplexityCSV(s)},

@@ -40,6 +40,9 @@ func Suite(s *aggregate.Suite, m Medium) []Section {
 	if len(s.Claims) > 0 {
 		out = append(out, claims(s.Claims)...)
 	}
+	if len(s.Contrasts) > 0 {
+		out = append(out, Contrasts(s))
+	}
 	if len(s.Notes) > 0 {
 		out = append(out, Section{Title: "Runs that are in no table", Notes: s.Notes})
 	}
