@@ -14,6 +14,18 @@ import (
 // Beauty), the third so many that most items of a short history differ.
 var entropyFacets = []string{"genre", "category 2"}
 
+// addEntropy adds what a suite with by_entropy groups the users of a data set by. data is nil if it
+// is known from records only.
+func (p *Plan) addEntropy(info *Data, data *datasets.Dataset) (err error) {
+	if !p.Suite.ByEntropy || data == nil {
+		return nil
+	}
+	if info.entropy, err = newEntropy(data); err == nil && info.entropy == nil {
+		p.Skipped = append(p.Skipped, Skip{What: info.Name, Reason: noEntropy(info.Name)})
+	}
+	return err
+}
+
 // newEntropy computes the entropy of the labels in each test user's training history. It is nil
 // for data without such labels.
 func newEntropy(data *datasets.Dataset) (*record.Entropy, error) {

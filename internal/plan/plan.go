@@ -143,13 +143,8 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 		if err != nil {
 			return nil, err
 		}
-		if s.ByEntropy && data != nil {
-			if info.entropy, err = newEntropy(data); err != nil {
-				return nil, err
-			}
-			if info.entropy == nil {
-				p.Skipped = append(p.Skipped, Skip{What: name, Reason: noEntropy(name)})
-			}
+		if err := p.addEntropy(&info, data); err != nil {
+			return nil, err
 		}
 		p.Data = append(p.Data, info)
 		for _, model := range s.Models {

@@ -116,11 +116,15 @@ func (e Env) removeCheckpoints(trials []plan.Trial) {
 	}
 }
 
-// RemoveShared removes the checkpoints that runs of a plan kept for others.
+// RemoveShared removes the checkpoints that finished runs of a plan kept for others. A run that
+// did not finish continues from its own.
 func (e Env) RemoveShared(todo *plan.Plan) {
 	for _, r := range todo.Runs {
-		if r.Job.KeepCheckpoint {
-			_ = os.Remove(e.Store.CheckpointPath(r.ID)) // a run with a record already has none
+		if !r.Job.KeepCheckpoint {
+			continue
+		}
+		if done, err := r.Job.Record(e.Store, r.ID); err == nil && done != nil && done.Result.Status != record.Time {
+			_ = os.Remove(e.Store.CheckpointPath(r.ID)) // an older record has none
 		}
 	}
 }
