@@ -250,6 +250,12 @@ func (b *bench) trec(ctx context.Context) error {
 			fmt.Fprintf(b.stderr, "  %s\n", d)
 		}
 	}
+	for _, text := range e.Warnings {
+		fmt.Fprintf(b.stderr, "warning: %s\n", text)
+	}
+	if e.Beyond != "" {
+		fmt.Fprintf(b.stderr, "metrics beyond accuracy, which the record did not have: %s\n", e.Beyond)
+	}
 	if b.json {
 		return b.writeJSON(e)
 	}

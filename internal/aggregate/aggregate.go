@@ -35,7 +35,9 @@ type Input struct {
 	Hypothesis    string           // as Suite.Hypothesis
 	Axes          []string         // as Suite.Axes
 	EqualWithin   float64          // as Suite.EqualWithin
-	Proposals     []string         // models that are no baselines: FAME and its variants
+	Proposals     []string         // models that are no baselines: FAME and its variants, or those that the suite names
+	Baseline      string           // model that the suite names as the baseline; "": the one that is best on validation
+	Own           bool             // the suite names its proposals or its baseline
 	Planned       []Planned        // the suite's runs
 	Records       []*record.Record // of these runs, in the order of tables; Match finds them
 	Stale         []Stale
@@ -110,8 +112,10 @@ func Make(in Input) (*Suite, error) {
 	if in.Published != nil {
 		s.Checks = in.Published.checks(in.Planned, s.Tables, all)
 		var err error
-		if s.Claims, err = in.Published.claims(in.Planned, in.Proposals, s.Tables, all); err != nil {
-			return nil, err
+		if !in.Own { // the papers claim something about their proposals and the best of the others
+			if s.Claims, err = in.Published.claims(in.Planned, in.Proposals, s.Tables, all); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if in.EqualWithin > 0 {
@@ -154,6 +158,9 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		}
 	}
 	t.Proposed, t.Baseline = bestOnValidation(groups, false), bestOnValidation(groups, true)
+	if in.Baseline != "" {
+		t.Baseline, t.BaselineNamed = labelOf(groups, in.Baseline), true
+	}
 	if err := in.readRanks(groups); err != nil {
 		return t, nil, err
 	}
@@ -165,10 +172,13 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	if t.Breakdowns, err = in.breakdowns(t, groups); err != nil {
 		return t, nil, err
 	}
+	if err := in.beyond(groups); err != nil {
+		return t, nil, err
+	}
 	for _, g := range groups {
 		t.Rows = append(t.Rows, g.Row)
 	}
-	t.Notes = tableNotes(records)
+	t.Notes = append(tableNotes(records), in.noBaseline(t)...)
 	if older := in.Older[t.Dataset]; older != "" {
 		t.Notes = append([]string{older}, t.Notes...)
 	}

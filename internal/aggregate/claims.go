@@ -68,9 +68,9 @@ const (
 	NotRun     = "not run"
 )
 
-// claims judges the papers' claims whose model the suite has. Each data set on which the
-// model is planned has a part for each seen-item rule, whether it was run or not. Splits
-// with items taken out of training say nothing about the papers.
+// claims judges the papers' claims whose model the suite has. Each of the papers' data sets
+// on which the model is planned has a part for each seen-item rule, whether it was run or
+// not. Splits with items taken out of training say nothing about the papers.
 func (p *Published) claims(planned []Planned, proposals []string, tables []Table, groups [][]*group) ([]Claim, error) {
 	var out []Claim
 	for _, c := range p.claimed {
@@ -80,13 +80,16 @@ func (p *Published) claims(planned []Planned, proposals []string, tables []Table
 			if r.Spec.Model != c.Model {
 				continue
 			}
-			asked = true
 			key := dataKey(r.Spec)
+			i := slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
+			if !cold(r.Spec) && !p.knows(r.Spec.Dataset.Name, i, tables) {
+				continue
+			}
+			asked = true
 			if cold(r.Spec) || slices.Contains(seen, key) {
 				continue
 			}
 			seen = append(seen, key)
-			i := slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
 			for _, rule := range SeenItemRules {
 				part := ClaimEvidence{Verdict: NotRun}
 				if i >= 0 {
@@ -108,6 +111,13 @@ func (p *Published) claims(planned []Planned, proposals []string, tables []Table
 		}
 	}
 	return out, nil
+}
+
+// knows reports whether a data set is our version of one that papers use. table is its place
+// among tables, -1 if nothing was run: then the name decides.
+func (p *Published) knows(name string, table int, tables []Table) bool {
+	s, ok := p.sizes[name]
+	return ok && (table < 0 || s == size{tables[table].Users, tables[table].Items})
 }
 
 // lacksBaseline reports whether a planned baseline has no record on a data set. It may be the

@@ -96,8 +96,8 @@ func Comparison(t *aggregate.Table, axes []string, m Medium) Section {
 		return s
 	}
 	if t.Baseline != "" {
-		s.Marks = fmt.Sprintf("gain: of %s over %s, the baseline that is best on validation; †: significant (p < .05 after Holm's correction, the interval excludes 0, and both have %d seeds or more)",
-			aggregate.Tested, t.Baseline, aggregate.FewSeeds)
+		s.Marks = fmt.Sprintf("gain: of %s over %s, %s; †: significant (p < .05 after Holm's correction, the interval excludes 0, and both have %d seeds or more)",
+			aggregate.Tested, t.Baseline, t.WhyBaseline(), aggregate.FewSeeds)
 	}
 	s.Tables = append(s.Tables, filled(tests(t))...)
 	return s
