@@ -23,9 +23,9 @@ const (
 
 // uses lists the flags of each mode.
 var uses = map[mode]string{
-	"":        chooseRuns + carryOut + "out analyse",
+	"":        chooseRuns + carryOut + "out analyse format metrics",
 	"dry-run": chooseRuns + carryOut + "out", // the plan of the command without -dry-run
-	"report":  chooseRuns + "out",
+	"report":  chooseRuns + "out format metrics",
 	"list":    "",
 	"verify":  "out",
 	"explain": "out run",
@@ -36,8 +36,8 @@ var uses = map[mode]string{
 var unusedBy = map[string]string{
 	plan.KindCompare: "expect",
 	plan.KindCI:      "",
-	plan.KindTune:    "expect analyse",
-	plan.KindCost:    "expect analyse jobs retry-failed again yes report",
+	plan.KindTune:    "expect analyse metrics",
+	plan.KindCost:    "expect analyse jobs retry-failed again yes report metrics",
 }
 
 // checkMode finds the mode of a command line, and refuses flags that it does not use.

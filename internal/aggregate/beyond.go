@@ -53,6 +53,16 @@ func Shown(names []string) ([]string, error) {
 	return out, nil
 }
 
+// Show chooses the columns of the suite's comparisons, by the names of Shown. A summary does
+// not keep them.
+func (s *Suite) Show(names []string) error {
+	columns, err := Shown(names)
+	for k := range s.Tables {
+		s.Tables[k].Columns = columns
+	}
+	return err
+}
+
 // beyond reads the metrics beyond accuracy of the rows' records, as far as they have any.
 func (in Input) beyond(groups []*group) error {
 	for _, g := range groups {

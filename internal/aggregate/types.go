@@ -46,6 +46,9 @@ type Table struct {
 
 	Breakdowns []Breakdown `json:"breakdowns,omitempty"`
 
+	// Columns are those of the comparison that are shown, see Suite.Show; nil: as Shown(nil).
+	Columns []string `json:"-"`
+
 	// Pictures show held-out items before and after the heads that were initialised from
 	// texts, in the first seed of the row PicturesOf.
 	Pictures   []record.Picture `json:"pictures,omitempty"`
@@ -95,6 +98,14 @@ type Rule struct {
 	Metrics map[string]Cell `json:"metrics"`          // by name, such as "NDCG@10"
 	Beyond  map[string]Cell `json:"beyond,omitempty"` // metrics beyond accuracy, over the seeds whose records have them
 	Test    *Test           `json:"test,omitempty"`   // of NDCG@10 against the baseline; nil for the baseline itself
+}
+
+// Metric is a metric of the row, of accuracy or beyond it; N is 0 if no record has it.
+func (r *Rule) Metric(name string) Cell {
+	if c, ok := r.Metrics[name]; ok {
+		return c
+	}
+	return r.Beyond[name]
 }
 
 // Cell is a metric over the seeds of a row.

@@ -19,17 +19,20 @@ import (
 // does not apply is empty. Text that a spreadsheet would take for a formula begins with
 // an apostrophe (escape.CSV).
 
-// ComparisonCSV has a line for each data set, seen-item rule, row and metric. Tests
-// are in the lines of the metric that is tested; "significant" is empty where there are too
-// few seeds for a verdict.
-func ComparisonCSV(s *aggregate.Suite) []byte {
+// ComparisonCSV has a line for each data set, seen-item rule, row and metric, nil if there is
+// none: records may lack metrics beyond accuracy. Tests are in the lines of the metric that is
+// tested; "significant" is empty where there are too few seeds for a verdict.
+func ComparisonCSV(s *aggregate.Suite, metrics []string) []byte {
 	var lines [][]any
 	for _, t := range s.Tables {
 		for _, rule := range aggregate.SeenItemRules {
 			for i := range t.Rows {
 				row, of := &t.Rows[i], t.Rows[i].Under(rule)
-				for _, metric := range aggregate.Columns {
-					c := of.Metrics[metric]
+				for _, metric := range metrics {
+					c := of.Metric(metric)
+					if c.N == 0 && slices.Contains(aggregate.Beyond, metric) {
+						continue
+					}
 					line := []any{t.Dataset, t.Protocol, rule, row.Model, row.Label}
 					for _, axis := range s.Axes {
 						line = append(line, row.At[axis])
@@ -52,7 +55,7 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 	}
 	names := slices.Concat([]string{"dataset", "protocol", "rule", "model", "label"}, s.Axes,
 		[]string{"metric", "mean", "sd", "n", "baseline", "gain", "diff", "low", "high", "p", "p_holm", "significant"})
-	return csvText(names, lines)
+	return unlessEmpty(names, lines)
 }
 
 // BreakdownCSV has a line for each data set, breakdown, seen-item rule, row, group of
