@@ -20,7 +20,8 @@ type options struct {
 	explain, run, trec                 string
 	top                                int
 	models, datasets, metrics          []string
-	format                             string
+	format, history, histories         string
+	recommend, keepSeen                bool
 	seeds                              []int64
 	threads                            int
 	sets                               []string
@@ -66,10 +67,14 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	fs.BoolVar(&o.report, "report", false, "render the suite's tables from records and run nothing")
 	fs.BoolVar(&o.analyse, "analyse", false, "also analyse the suite's runs of FAME: gate, experts, attention, preferences of each head")
 	fs.StringVar(&o.explain, "explain", "", "explain the recommendations for `USER` (an id of the data set) by the run given with -run")
-	fs.StringVar(&o.run, "run", "", "`ID` of the recorded run that -explain uses")
+	fs.StringVar(&o.run, "run", "", "`ID` of the recorded run that -explain and -recommend use")
+	fs.BoolVar(&o.recommend, "recommend", false, "print what the run given with -run recommends for -history or -histories")
+	fs.StringVar(&o.history, "history", "", "comma-separated `ITEMS` (ids of the data set), oldest first, for -recommend")
+	fs.StringVar(&o.histories, "histories", "", "`FILE` for -recommend with a history in each line, as in -history")
+	fs.BoolVar(&o.keepSeen, "keep-seen", false, "-recommend may also recommend items of the history")
 	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same; restores missing weights")
 	fs.StringVar(&o.trec, "trec", "", "write the recommendations of the recorded run `ID` for all test users as TREC run and qrels files")
-	fs.IntVar(&o.top, "top", defaultTop, fmt.Sprintf("`NUMBER` of items per user that -trec writes, 1 to %d", maxTop))
+	fs.IntVar(&o.top, "top", defaultTop, fmt.Sprintf("`NUMBER` of items per user that -trec writes, or per history that -recommend prints, 1 to %d", maxTop))
 	given, err := conf.ParseFlags(fs, args, "set")
 	o.given = given
 	if errors.Is(err, flag.ErrHelp) {

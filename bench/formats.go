@@ -30,7 +30,7 @@ func (o *options) checkFormat(metrics string) error {
 	if o.json {
 		return fmt.Errorf("-metrics: JSON has all metrics: leave it out")
 	}
-	o.metrics = append([]string{}, splitList(metrics)...) // not nil, which are all
+	o.metrics = splitList(metrics)
 	if _, err := aggregate.Shown(o.metrics); err != nil {
 		return fmt.Errorf("-metrics: %w", err)
 	}

@@ -30,6 +30,8 @@ var uses = map[mode]string{
 	"verify":  "out",
 	"explain": "out run",
 	"trec":    "out top",
+
+	"recommend": "out run history histories keep-seen top",
 }
 
 // unusedBy lists the flags of running a suite that suites of a kind do not use.
@@ -43,7 +45,7 @@ var unusedBy = map[string]string{
 // checkMode finds the mode of a command line, and refuses flags that it does not use.
 func (o *options) checkMode() error {
 	var modes []string
-	for _, m := range []mode{"dry-run", "list", "report", "verify", "explain", "trec"} {
+	for _, m := range []mode{"dry-run", "list", "report", "verify", "explain", "trec", "recommend"} {
 		if o.given[string(m)] {
 			modes = append(modes, "-"+string(m))
 		}
@@ -67,6 +69,9 @@ func (o *options) checkMode() error {
 	}
 	if m == "explain" && !o.given["run"] {
 		return fmt.Errorf("-explain USER and -run ID go together")
+	}
+	if m == "recommend" && (!o.given["run"] || o.given["history"] == o.given["histories"]) {
+		return fmt.Errorf("-recommend goes with -run ID, and with -history ITEMS or -histories FILE")
 	}
 	if strings.Contains(uses[m], "suite") {
 		return nil

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +92,45 @@ func TestClaimsKnowTheirData(t *testing.T) {
 	f.publish(replace("users = 12", "users = 13"))
 	if s := f.make(); s.Claims != nil {
 		t.Errorf("claims on other data: %+v", s.Claims)
+	}
+}
+
+// Metrics beyond accuracy are means over the seeds whose records have them. The lift is of each
+// record: 30 over 20 and 10 over 20 are +50 and -50 %, so 0 on average.
+func TestBeyond(t *testing.T) {
+	f := newFixture(t)
+	write := func(r *record.Record, popularity float64, ranks string) {
+		m := record.Metrics{"Popularity@10": popularity, "Gini@10": popularity / 100}
+		if err := f.Store.WriteBeyond(&record.Beyond{ID: r.ID, RanksSHA256: ranks, HistoryPopularity: 20, Kept: m, Removed: m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.add("fame", 0, .1, .1, same(3), nil)
+	plain := f.make()
+	before, err := f.Key()
+	if err != nil || plain.Tables[0].Rows[0].Removed.Beyond != nil {
+		t.Errorf("%+v, %v", plain.Tables[0].Rows[0].Removed.Beyond, err)
+	}
+	for seed, popularity := range map[int64]float64{1: 30, 2: 10} {
+		r := f.add("fame", seed, .1, .1, same(3), nil)
+		write(r, popularity, r.Result.RanksSHA256)
+	}
+	got := f.make().Tables[0].Rows[0].Kept
+	if c := got.Metric("Popularity@10"); c.Mean != 20 || c.N != 2 || math.Abs(c.SD-math.Sqrt(200)) > 1e-12 {
+		t.Errorf("popularity: %+v", c)
+	}
+	if c := got.Metric(Lift); math.Abs(c.Mean) > 1e-12 || c.N != 2 || math.Abs(c.SD-math.Sqrt(5000)) > 1e-9 {
+		t.Errorf("lift: %+v", c)
+	}
+	if c := got.Metric("Diversity@10"); c.N != 0 {
+		t.Errorf("a diversity without labels: %+v", c)
+	}
+	if after, err := f.Key(); err != nil || after == before {
+		t.Errorf("the key of the summary is the same with the files and without: %v", err)
+	}
+	write(f.Records[0], 10, "of other ranks")
+	if _, err := Make(f.Input); err == nil || !strings.Contains(err.Error(), f.Store.BeyondPath(f.Records[0].ID)) {
+		t.Errorf("metrics of other lists: %v", err)
 	}
 }
 
