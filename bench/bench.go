@@ -59,6 +59,9 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 	b.store.Notice = func(text string) { fmt.Fprintf(stderr, "notice: %s\n", text) }
 	// The numbers of others are next to experiments.toml, wherever ours go.
 	published, err := aggregate.ReadPublished(filepath.Join(b.config.Root, "results", "published.toml"))
+	if err == nil {
+		err = published.CheckControls(registry.Names(registry.Models))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -85,18 +85,19 @@ func (o *options) checkMode() error {
 	return nil
 }
 
-// goesWith names the one mode that uses a flag; "" if there are several.
+// goesWith names the one or two modes that use a flag; "" if there are more, or if running a
+// suite is one of them.
 func goesWith(name string) string {
-	var with []mode
-	for m, flags := range uses {
-		if slices.Contains(strings.Fields(flags), name) {
-			with = append(with, m)
+	var with []string
+	for _, m := range slices.Sorted(maps.Keys(uses)) {
+		if slices.Contains(strings.Fields(uses[m]), name) {
+			with = append(with, "-"+string(m))
 		}
 	}
-	if len(with) != 1 || with[0] == "" {
+	if n := len(with); n == 0 || n > 2 || with[0] == "-" {
 		return ""
 	}
-	return fmt.Sprintf(" (it goes with -%s)", with[0])
+	return fmt.Sprintf(" (it goes with %s)", strings.Join(with, " or "))
 }
 
 // checkKind refuses flags that suites of a kind do not use.

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ type claim struct {
 type claimed struct {
 	Claim
 	controls []Control
+	at       *conf.Node // its controls in the file
 }
 
 func (p *Published) addClaim(n *conf.Node) error {
@@ -45,7 +47,7 @@ func (p *Published) addClaim(n *conf.Node) error {
 	if !(c.Low > 0 && c.Low <= c.High) || math.IsInf(c.High, 0) {
 		return n.Errorf("low = %v, high = %v: expected gains in percent above 0, low not above high", c.Low, c.High)
 	}
-	out := claimed{Claim: Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High}}
+	out := claimed{at: n.Table["controls"], Claim: Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High}}
 	for _, model := range n.Table["controls"].Keys() {
 		at, shares := n.Table["controls"].Table[model], c.Controls[model]
 		if model == c.Model {
@@ -58,6 +60,23 @@ func (p *Published) addClaim(n *conf.Node) error {
 	}
 	p.claimed = append(p.claimed, out)
 	return nil
+}
+
+// CheckControls makes sure that every control of a claim is a model: with a misspelt name it
+// would be shown as not run for ever.
+func (p *Published) CheckControls(models []string) error {
+	if p == nil {
+		return nil
+	}
+	var errs []error
+	for _, c := range p.claimed {
+		for _, k := range c.controls {
+			if !slices.Contains(models, k.Model) {
+				errs = append(errs, c.at.Table[k.Model].Errorf("unknown model %q%s", k.Model, conf.Hint(k.Model, models)))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Verdicts on a claim and on its parts.

@@ -134,6 +134,20 @@ func TestBeyond(t *testing.T) {
 	}
 }
 
+func TestCheckControls(t *testing.T) {
+	f := newFixture(t)
+	f.publish(replace(`"core" = "no facets"`, `"cora" = "no facets", "sasrec" = "a"`))
+	if err := f.Published.CheckControls([]string{"sasrec", "core"}); err == nil || err.Error() != `p.toml:19: claims.c.controls.cora: unknown model "cora"; did you mean "core"?` {
+		t.Errorf("got %v", err)
+	}
+	if err := f.Published.CheckControls([]string{"sasrec", "cora"}); err != nil {
+		t.Error(err)
+	}
+	if err := (*Published)(nil).CheckControls(nil); err != nil { // there is no file
+		t.Error(err)
+	}
+}
+
 func TestShown(t *testing.T) {
 	for _, tt := range []struct {
 		names     []string
