@@ -331,8 +331,7 @@ func TestTopListsOfEachRow(t *testing.T) {
 			list []int32
 			want []int
 		}{"kept": {w.topKept, r.TenKept[0], topKept}, "removed": {w.topRemoved, r.TenRemoved[0], topRemoved}} {
-			want := newItemSet(80)
-			var list []int32
+			want, list := newItemSet(80), []int32{}
 			for _, v := range pair.want {
 				want[v], list = true, append(list, int32(v))
 			}
