@@ -59,6 +59,9 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 	b.store.Notice = func(text string) { fmt.Fprintf(stderr, "notice: %s\n", text) }
 	// The numbers of others are next to experiments.toml, wherever ours go.
 	published, err := aggregate.ReadPublished(filepath.Join(b.config.Root, "results", "published.toml"))
+	if err == nil {
+		err = published.CheckControls(registry.Names(registry.Models))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -249,6 +252,12 @@ func (b *bench) trec(ctx context.Context) error {
 		for _, d := range e.Differences {
 			fmt.Fprintf(b.stderr, "  %s\n", d)
 		}
+	}
+	for _, text := range e.Warnings {
+		fmt.Fprintf(b.stderr, "warning: %s\n", text)
+	}
+	if e.Beyond != "" {
+		fmt.Fprintf(b.stderr, "metrics beyond accuracy, which the record did not have: %s\n", e.Beyond)
 	}
 	if b.json {
 		return b.writeJSON(e)

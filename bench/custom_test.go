@@ -42,7 +42,7 @@ func committed(t *testing.T, results string) tree {
 		rel, _ := filepath.Rel(results, path)
 		dir, _, _ := strings.Cut(rel, string(filepath.Separator))
 		switch dir {
-		case "custom", "aggregates", "state", "weights", "runs", "curves", "datasets":
+		case "custom", "aggregates", "state", "weights", "runs", "curves", "beyond", "datasets":
 		default:
 			files[rel] = text
 		}

@@ -19,7 +19,9 @@ type options struct {
 	suite, config, out, device, verify string
 	explain, run, trec                 string
 	top                                int
-	models, datasets                   []string
+	models, datasets, metrics          []string
+	format, history, histories         string
+	recommend, keepSeen                bool
 	seeds                              []int64
 	threads                            int
 	sets                               []string
@@ -36,7 +38,7 @@ var helpText string
 // parseFlags reads the command line. With -help it prints the help to w.
 func parseFlags(args []string, w io.Writer) (options, error) {
 	var o options
-	var models, data, seeds string
+	var models, data, seeds, metrics string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // the error is printed once, by main
 	fs.StringVar(&o.suite, "suite", "quick", "`NAME` of a suite in experiments.toml")
@@ -60,13 +62,19 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	fs.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
 	fs.BoolVar(&o.list, "list", false, "print suites, models and data sets")
 	fs.BoolVar(&o.json, "json", false, "print the plan, list, tables or verdict as JSON")
+	fs.StringVar(&o.format, "format", "text", "`FORMAT` of standard output: text, markdown, latex (tables for a paper), csv, or json, which is -json")
+	fs.StringVar(&metrics, "metrics", "", "comma-separated `NAMES` of the columns on standard output, such as NDCG@10,HR@20,gain; beyond: metrics beyond accuracy")
 	fs.BoolVar(&o.report, "report", false, "render the suite's tables from records and run nothing")
 	fs.BoolVar(&o.analyse, "analyse", false, "also analyse the suite's runs of FAME: gate, experts, attention, preferences of each head")
 	fs.StringVar(&o.explain, "explain", "", "explain the recommendations for `USER` (an id of the data set) by the run given with -run")
-	fs.StringVar(&o.run, "run", "", "`ID` of the recorded run that -explain uses")
+	fs.StringVar(&o.run, "run", "", "`ID` of the recorded run that -explain and -recommend use")
+	fs.BoolVar(&o.recommend, "recommend", false, "print what the run given with -run recommends for -history or -histories")
+	fs.StringVar(&o.history, "history", "", "comma-separated `ITEMS` (ids of the data set), oldest first, for -recommend")
+	fs.StringVar(&o.histories, "histories", "", "`FILE` for -recommend with a history in each line, as in -history")
+	fs.BoolVar(&o.keepSeen, "keep-seen", false, "-recommend may also recommend items of the history")
 	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same; restores missing weights")
 	fs.StringVar(&o.trec, "trec", "", "write the recommendations of the recorded run `ID` for all test users as TREC run and qrels files")
-	fs.IntVar(&o.top, "top", defaultTop, fmt.Sprintf("`NUMBER` of items per user that -trec writes, 1 to %d", maxTop))
+	fs.IntVar(&o.top, "top", defaultTop, fmt.Sprintf("`NUMBER` of items per user that -trec writes, or per history that -recommend prints, 1 to %d", maxTop))
 	given, err := conf.ParseFlags(fs, args, "set")
 	o.given = given
 	if errors.Is(err, flag.ErrHelp) {
@@ -76,6 +84,9 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 		fs.PrintDefaults()
 		io.WriteString(w, after)
 		return options{help: true}, nil
+	}
+	if err == nil {
+		err = o.checkFormat(metrics)
 	}
 	if err == nil {
 		err = o.check(fs, models, data, seeds)

@@ -101,6 +101,8 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 		return b.explain()
 	case o.trec != "":
 		return b.trec(ctx)
+	case o.recommend:
+		return b.recommend()
 	}
 	s, err := b.config.Suite(o.suite)
 	if err != nil {

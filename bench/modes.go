@@ -23,27 +23,29 @@ const (
 
 // uses lists the flags of each mode.
 var uses = map[mode]string{
-	"":        chooseRuns + carryOut + "out analyse",
+	"":        chooseRuns + carryOut + "out analyse format metrics",
 	"dry-run": chooseRuns + carryOut + "out", // the plan of the command without -dry-run
-	"report":  chooseRuns + "out",
+	"report":  chooseRuns + "out format metrics",
 	"list":    "",
 	"verify":  "out",
 	"explain": "out run",
 	"trec":    "out top",
+
+	"recommend": "out run history histories keep-seen top",
 }
 
 // unusedBy lists the flags of running a suite that suites of a kind do not use.
 var unusedBy = map[string]string{
 	plan.KindCompare: "expect",
 	plan.KindCI:      "",
-	plan.KindTune:    "expect analyse",
-	plan.KindCost:    "expect analyse jobs retry-failed again yes report",
+	plan.KindTune:    "expect analyse metrics",
+	plan.KindCost:    "expect analyse jobs retry-failed again yes report metrics",
 }
 
 // checkMode finds the mode of a command line, and refuses flags that it does not use.
 func (o *options) checkMode() error {
 	var modes []string
-	for _, m := range []mode{"dry-run", "list", "report", "verify", "explain", "trec"} {
+	for _, m := range []mode{"dry-run", "list", "report", "verify", "explain", "trec", "recommend"} {
 		if o.given[string(m)] {
 			modes = append(modes, "-"+string(m))
 		}
@@ -68,6 +70,9 @@ func (o *options) checkMode() error {
 	if m == "explain" && !o.given["run"] {
 		return fmt.Errorf("-explain USER and -run ID go together")
 	}
+	if m == "recommend" && (!o.given["run"] || o.given["history"] == o.given["histories"]) {
+		return fmt.Errorf("-recommend goes with -run ID, and with -history ITEMS or -histories FILE")
+	}
 	if strings.Contains(uses[m], "suite") {
 		return nil
 	}
@@ -80,18 +85,19 @@ func (o *options) checkMode() error {
 	return nil
 }
 
-// goesWith names the one mode that uses a flag; "" if there are several.
+// goesWith names the one or two modes that use a flag; "" if there are more, or if running a
+// suite is one of them.
 func goesWith(name string) string {
-	var with []mode
-	for m, flags := range uses {
-		if slices.Contains(strings.Fields(flags), name) {
-			with = append(with, m)
+	var with []string
+	for _, m := range slices.Sorted(maps.Keys(uses)) {
+		if slices.Contains(strings.Fields(uses[m]), name) {
+			with = append(with, "-"+string(m))
 		}
 	}
-	if len(with) != 1 || with[0] == "" {
+	if n := len(with); n == 0 || n > 2 || with[0] == "-" {
 		return ""
 	}
-	return fmt.Sprintf(" (it goes with -%s)", with[0])
+	return fmt.Sprintf(" (it goes with %s)", strings.Join(with, " or "))
 }
 
 // checkKind refuses flags that suites of a kind do not use.

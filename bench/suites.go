@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -162,10 +163,29 @@ func (b *bench) render(p suite.Place, todo *plan.Plan, found suite.Found, outcom
 	if len(s.Tables) == 0 {
 		return nil // nothing finished
 	}
-	if err := errors.Join(report.WriteSuite(b.stdout, s), unwritten); err != nil {
+	if err := errors.Join(b.writeSuite(todo.Suite.Columns, s), unwritten); err != nil {
 		return err
 	}
 	return errors.Join(b.env.Write(p, s), report.WriteAnalyses(b.stdout, analysis.NewDigest(analyses)))
+}
+
+// writeSuite writes the tables of a suite to stdout, with the columns of -metrics, and leaves
+// the suite with its own, which its files have.
+func (b *bench) writeSuite(own []string, s *aggregate.Suite) error {
+	columns := own
+	if b.metrics != nil {
+		columns = b.metrics
+	}
+	if err := s.Show(columns); err != nil {
+		return err
+	}
+	err := b.writeTables(tables{
+		text:     func(w io.Writer) error { return report.WriteSuite(w, s) },
+		markdown: func(w io.Writer) { report.MarkdownSuite(w, s) },
+		latex:    func(w io.Writer) { report.LatexPaper(w, s) },
+		csv:      func() []byte { return report.ComparisonCSV(s, csvMetrics(columns)) },
+	})
+	return errors.Join(err, s.Show(own))
 }
 
 // cost measures the models of a suite and writes cost.json and a table.
@@ -193,7 +213,13 @@ func (b *bench) cost(ctx context.Context, todo *plan.Plan) error {
 	if b.json {
 		err = b.writeJSON(costs)
 	} else {
-		err = report.WriteCosts(b.stdout, costs)
+		name, summary := place.Name, place.Summary
+		err = b.writeTables(tables{
+			text:     func(w io.Writer) error { return report.WriteCosts(w, costs) },
+			markdown: func(w io.Writer) { report.MarkdownCosts(w, name, summary, costs) },
+			latex:    func(w io.Writer) { report.LatexCosts(w, name, costs) },
+			csv:      func() []byte { return report.CostsCSV(costs) },
+		})
 	}
 	return errors.Join(b.env.WriteCosts(place, costs), err)
 }
@@ -233,7 +259,13 @@ func (b *bench) tune(ctx context.Context, s plan.Suite, o plan.Options) error {
 	if b.json {
 		return errors.Join(b.writeJSON(result.Trials), failed, unwritten)
 	}
-	if err := errors.Join(report.WriteTrials(b.stdout, result), failed); err != nil {
+	err = b.writeTables(tables{
+		text:     func(w io.Writer) error { return report.WriteTrials(w, result) },
+		markdown: func(w io.Writer) { report.MarkdownTrials(w, result) },
+		latex:    func(w io.Writer) { report.LatexTrials(w, result) },
+		csv:      func() []byte { return report.TrialsCSV(result.Trials) },
+	})
+	if err := errors.Join(err, failed); err != nil {
 		return errors.Join(err, unwritten)
 	}
 	return errors.Join(b.env.WriteSearch(p, result), unwritten)

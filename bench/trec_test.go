@@ -335,7 +335,7 @@ func TestTRECRefuses(t *testing.T) {
 		{[]string{"-trec", id, "-analyse"}, "-trec does not use -analyse"},
 		{[]string{"-trec", id, "-top", "0"}, "-top: expected 1 to 1000 items, got 0"},
 		{[]string{"-trec", id, "-top", "1001"}, "-top: expected 1 to 1000 items, got 1001"},
-		{[]string{"-top", "5"}, "-top (it goes with -trec)"},
+		{[]string{"-top", "5"}, "-top (it goes with -recommend or -trec)"},
 	} {
 		if _, _, err := runBench(t, dir, tt.args...); exitCode(err) != exitUsage || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v: %v, want %q and exit code 2", tt.args, err, tt.want)

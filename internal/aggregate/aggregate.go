@@ -37,7 +37,9 @@ type Input struct {
 	EqualWithin   float64          // as Suite.EqualWithin
 	Interaction   string           // axis whose effect may depend on the data set; "": the suite does not ask
 	ByEntropy     bool             // tables have a Complexity
-	Proposals     []string         // models that are no baselines: FAME and its variants
+	Proposals     []string         // models that are no baselines: FAME and its variants, or those that the suite names
+	Baseline      string           // model that the suite names as the baseline; "": the one that is best on validation
+	Own           bool             // the suite names its proposals or its baseline
 	Planned       []Planned        // the suite's runs
 	Records       []*record.Record // of these runs, in the order of tables; Match finds them
 	Stale         []Stale
@@ -115,8 +117,10 @@ func Make(in Input) (*Suite, error) {
 	if in.Published != nil {
 		s.Checks = in.Published.checks(in.Planned, s.Tables, all)
 		var err error
-		if s.Claims, err = in.Published.claims(in.Planned, in.Proposals, s.Tables, all); err != nil {
-			return nil, err
+		if !in.Own { // the papers claim something about their proposals and the best of the others
+			if s.Claims, err = in.Published.claims(in.Planned, in.Proposals, s.Tables, all); err != nil {
+				return nil, err
+			}
 		}
 		s.Contrasts = in.Published.contrasts(in.Planned, all)
 	}
@@ -164,6 +168,9 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		}
 	}
 	t.Proposed, t.Baseline = bestOnValidation(groups, false), bestOnValidation(groups, true)
+	if in.Baseline != "" {
+		t.Baseline, t.BaselineNamed = labelOf(groups, in.Baseline), true
+	}
 	if err := in.readRanks(groups); err != nil {
 		return t, nil, err
 	}
@@ -180,11 +187,14 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 			return t, nil, err
 		}
 	}
+	if err := in.beyond(groups); err != nil {
+		return t, nil, err
+	}
 	for _, g := range groups {
 		t.Rows = append(t.Rows, g.Row)
 	}
 	t.shareOfOracle()
-	t.Notes = tableNotes(records)
+	t.Notes = append(tableNotes(records), in.noBaseline(t)...)
 	if older := in.Older[t.Dataset]; older != "" {
 		t.Notes = append([]string{older}, t.Notes...)
 	}

@@ -71,7 +71,9 @@ func (in Input) Key() (string, error) {
 		Hypothesis      string  `json:",omitempty"`
 		Interaction     string  `json:",omitempty"`
 		ByEntropy       bool    `json:",omitempty"`
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Interaction, in.ByEntropy})
+		Baseline        string  `json:",omitempty"`
+		Own             bool    `json:",omitempty"`
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Interaction, in.ByEntropy, in.Baseline, in.Own})
 	if err != nil {
 		return "", err
 	}
@@ -92,6 +94,7 @@ type Source struct {
 	Record   string `json:"record"`
 	Ranks    string `json:"ranks,omitempty"`    // "": there is none
 	Pictures string `json:"pictures,omitempty"` // "": there is none
+	Beyond   string `json:"beyond,omitempty"`   // "": there is none
 }
 
 func newSource(store record.Store, id string) (s Source, err error) {
@@ -99,7 +102,7 @@ func newSource(store record.Store, id string) (s Source, err error) {
 	for _, f := range []struct {
 		path string
 		sum  *string
-	}{{store.RecordPath(id), &s.Record}, {store.RanksPath(id), &s.Ranks}, {store.PicturesPath(id), &s.Pictures}} {
+	}{{store.RecordPath(id), &s.Record}, {store.RanksPath(id), &s.Ranks}, {store.PicturesPath(id), &s.Pictures}, {store.BeyondPath(id), &s.Beyond}} {
 		if *f.sum, err = fileSum(f.path); err != nil {
 			return s, err
 		}

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ type claim struct {
 type claimed struct {
 	Claim
 	controls []Control
+	at       *conf.Node // its controls in the file
 }
 
 func (p *Published) addClaim(n *conf.Node) error {
@@ -45,7 +47,7 @@ func (p *Published) addClaim(n *conf.Node) error {
 	if !(c.Low > 0 && c.Low <= c.High) || math.IsInf(c.High, 0) {
 		return n.Errorf("low = %v, high = %v: expected gains in percent above 0, low not above high", c.Low, c.High)
 	}
-	out := claimed{Claim: Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High}}
+	out := claimed{at: n.Table["controls"], Claim: Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High}}
 	for _, model := range n.Table["controls"].Keys() {
 		at, shares := n.Table["controls"].Table[model], c.Controls[model]
 		if model == c.Model {
@@ -60,6 +62,23 @@ func (p *Published) addClaim(n *conf.Node) error {
 	return nil
 }
 
+// CheckControls makes sure that every control of a claim is a model: with a misspelt name it
+// would be shown as not run for ever.
+func (p *Published) CheckControls(models []string) error {
+	if p == nil {
+		return nil
+	}
+	var errs []error
+	for _, c := range p.claimed {
+		for _, k := range c.controls {
+			if !slices.Contains(models, k.Model) {
+				errs = append(errs, c.at.Table[k.Model].Errorf("unknown model %q%s", k.Model, conf.Hint(k.Model, models)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Verdicts on a claim and on its parts.
 const (
 	Reproduced = "reproduced"
@@ -68,9 +87,10 @@ const (
 	NotRun     = "not run"
 )
 
-// claims judges the papers' claims whose model the suite has. Each data set on which the
-// model is planned has a part for each seen-item rule, whether it was run or not. Splits
-// with items taken out of training, and generated data, say nothing about the papers.
+// claims judges the papers' claims whose model the suite has. Each of the papers' data sets
+// on which the model is planned has a part for each seen-item rule, whether it was run or
+// not. Splits with
+// items taken out of training, and generated data, say nothing about the papers.
 func (p *Published) claims(planned []Planned, proposals []string, tables []Table, groups [][]*group) ([]Claim, error) {
 	var out []Claim
 	for _, c := range p.claimed {
@@ -80,13 +100,16 @@ func (p *Published) claims(planned []Planned, proposals []string, tables []Table
 			if r.Spec.Model != c.Model || generated(r.Spec) {
 				continue
 			}
-			asked = true
 			key := dataKey(r.Spec)
+			i := slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
+			if !cold(r.Spec) && !p.knows(r.Spec.Dataset.Name, i, tables) {
+				continue
+			}
+			asked = true
 			if cold(r.Spec) || slices.Contains(seen, key) {
 				continue
 			}
 			seen = append(seen, key)
-			i := slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
 			for _, rule := range SeenItemRules {
 				part := ClaimEvidence{Verdict: NotRun}
 				if i >= 0 {
@@ -108,6 +131,13 @@ func (p *Published) claims(planned []Planned, proposals []string, tables []Table
 		}
 	}
 	return out, nil
+}
+
+// knows reports whether a data set is our version of one that papers use. table is its place
+// among tables, -1 if nothing was run: then the name decides.
+func (p *Published) knows(name string, table int, tables []Table) bool {
+	s, ok := p.sizes[name]
+	return ok && (table < 0 || s == size{tables[table].Users, tables[table].Items})
 }
 
 // lacksBaseline reports whether a planned baseline has no record on a data set. It may be the

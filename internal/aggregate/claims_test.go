@@ -199,9 +199,12 @@ func TestClaimsNotRun(t *testing.T) {
 		f.add("sasrec", seed, .1, .10, same(3), nil)
 		f.add("fame", seed, .2, .11, same(2), nil)
 	}
+	f.publish(replace("[numbers.a]", "[data.toys]\nusers = 9\nitems = 99\n[numbers.a]"))
 	spec := f.Planned[1].Spec
-	spec.Dataset = record.Dataset{Name: "toys", Fingerprint: "44"}
-	f.Planned = append(f.Planned, Planned{Spec: spec})
+	for _, name := range []string{"toys", "mine"} { // the papers know nothing of the latter
+		spec.Dataset = record.Dataset{Name: name, Fingerprint: "44"}
+		f.Planned = append(f.Planned, Planned{Spec: spec})
+	}
 	c := f.make().Claims[0]
 	var got []string
 	for _, e := range c.Found {

@@ -92,6 +92,14 @@ func seedNotes(groups []*group, baseline string) []string {
 	return []string{fmt.Sprintf("no † for rows with fewer than %d seeds: %s", FewSeeds, why)}
 }
 
+// noBaseline says that the baseline that the suite names has no records.
+func (in Input) noBaseline(t Table) []string {
+	if in.Baseline == "" || t.Baseline != "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("no gains and no tests: %s, the baseline that the suite names, has no records here", in.Baseline)}
+}
+
 // gainNotes say why rows have no gain: the baseline has a metric of 0.
 func gainNotes(groups []*group, baseline string) []string {
 	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })

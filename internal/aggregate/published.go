@@ -239,6 +239,15 @@ func rowFor(groups []*group, model, loss string) *group {
 	return best
 }
 
+// labelOf gives the label of a model's row, of several the one that is best on validation;
+// "" if there is none.
+func labelOf(groups []*group, model string) string {
+	if g := rowFor(groups, model, ""); g != nil {
+		return g.Label
+	}
+	return ""
+}
+
 // cold reports whether items are taken out of a run's training, which no published
 // numbers do.
 func cold(s record.Spec) bool {

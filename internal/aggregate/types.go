@@ -39,18 +39,32 @@ type Table struct {
 	Protocol string   `json:"protocol"`
 	Users    int      `json:"users"`
 	Items    int      `json:"items"`
-	Baseline string   `json:"baseline,omitempty"` // label of the row that the others are tested against: the baseline that is best on validation
+	Baseline string   `json:"baseline,omitempty"` // label of the row that the others are tested against: the baseline that is best on validation, unless BaselineNamed
 	Proposed string   `json:"proposed,omitempty"` // label of the proposal (no baseline) that is best on validation
 	Rows     []Row    `json:"rows"`
 	Notes    []string `json:"notes"`
 
+	// BaselineNamed says that the suite names the model of the baseline.
+	BaselineNamed bool `json:"baseline_named,omitempty"`
+
 	Breakdowns []Breakdown `json:"breakdowns,omitempty"`
 	Complexity *Complexity `json:"complexity,omitempty"`
+
+	// Columns are those of the comparison that are shown, see Suite.Show; nil: as Shown(nil).
+	Columns []string `json:"-"`
 
 	// Pictures show held-out items before and after the heads that were initialised from
 	// texts, in the first seed of the row PicturesOf.
 	Pictures   []record.Picture `json:"pictures,omitempty"`
 	PicturesOf string           `json:"pictures_of,omitempty"`
+}
+
+// WhyBaseline says, after its name, why the baseline is the baseline.
+func (t *Table) WhyBaseline() string {
+	if t.BaselineNamed {
+		return "the baseline that the suite names"
+	}
+	return "the baseline that is best on validation"
 }
 
 // Row is a model with one setting of everything but the seed.
@@ -88,11 +102,20 @@ func (r *Row) Under(rule string) *Rule {
 
 // Rule holds a row's test metrics under one seen-item rule.
 type Rule struct {
-	Metrics map[string]Cell `json:"metrics"`        // by name, such as "NDCG@10"
-	Test    *Test           `json:"test,omitempty"` // of NDCG@10 against the baseline; nil for the baseline itself
+	Metrics map[string]Cell `json:"metrics"`          // by name, such as "NDCG@10"
+	Beyond  map[string]Cell `json:"beyond,omitempty"` // metrics beyond accuracy, over the seeds whose records have them
+	Test    *Test           `json:"test,omitempty"`   // of NDCG@10 against the baseline; nil for the baseline itself
 	// OfOracle is NDCG@10 in percent of the oracle's, the best attainable; nil if the table has
 	// no oracle.
 	OfOracle *Cell `json:"of_oracle,omitempty"`
+}
+
+// Metric is a metric of the row, of accuracy or beyond it; N is 0 if no record has it.
+func (r *Rule) Metric(name string) Cell {
+	if c, ok := r.Metrics[name]; ok {
+		return c
+	}
+	return r.Beyond[name]
 }
 
 // Cell is a metric over the seeds of a row.

@@ -23,8 +23,12 @@ type Files struct {
 	Qrels   string `json:"qrels"`
 	// AsRecorded: ranking again gave every user's rank as recorded.
 	AsRecorded bool `json:"as_recorded"`
+	// Beyond is the path of the metrics beyond accuracy, if the record, which is older than
+	// they are, had none.
+	Beyond string `json:"beyond,omitempty"`
 	// Differences are the metrics that are not as recorded.
 	Differences []string `json:"-"`
+	Warnings    []string `json:"-"` // about Beyond
 }
 
 // TREC ranks with a recorded run again and writes the top items of every test user
@@ -38,9 +42,13 @@ func TREC(ctx context.Context, r *record.Record, job plan.Job, entries []registr
 	}
 	phase("load")
 	var got *rank.Result
-	err := run.WithScorer(r, job, entries, func(s rank.Scorer, split *datasets.Split) (err error) {
+	old, err := store.ReadBeyond(r)
+	if err != nil {
+		return e, err
+	}
+	err = run.WithScorer(r, job, entries, func(s rank.Scorer, split *datasets.Split) (err error) {
 		data, cases := split.Data, split.Test
-		got, err = rank.Evaluate(ctx, s, cases, data.NumItems, rank.Options{Top: top, Progress: phase("rank")})
+		got, err = rank.Evaluate(ctx, s, cases, data.NumItems, rank.Options{Top: top, Coverage: old == nil, Progress: phase("rank")})
 		if err != nil {
 			return err
 		}
@@ -55,12 +63,19 @@ func TREC(ctx context.Context, r *record.Record, job plan.Job, entries []registr
 		if err := list.Write(ctx, e.Removed, phase("write")); err != nil {
 			return err
 		}
-		return rank.WriteQrels(e.Qrels, data, cases)
+		if err := rank.WriteQrels(e.Qrels, data, cases); err != nil {
+			return err
+		}
+		e.AsRecorded = rank.RanksSum(got.RanksKept, got.RanksRemoved) == r.Result.RanksSHA256
+		if old != nil || !e.AsRecorded || got.Kept[rank.Coverage] != r.Result.Test.Kept[rank.Coverage] || got.Removed[rank.Coverage] != r.Result.Test.Removed[rank.Coverage] {
+			return nil // the lists are not known to be those of the record
+		}
+		e.Beyond = store.BeyondPath(r.ID)
+		return run.WriteBeyond(store, r, split, got, func(text string) { e.Warnings = append(e.Warnings, text) })
 	})
 	if err != nil {
 		return e, err
 	}
-	e.AsRecorded = rank.RanksSum(got.RanksKept, got.RanksRemoved) == r.Result.RanksSHA256
 	if e.AsRecorded {
 		return e, run.SealWeights(store, r.ID)
 	}

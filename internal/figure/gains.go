@@ -78,7 +78,7 @@ func gains(t *aggregate.Table) []*Figure {
 		}
 		pic.height = 42 + vg.Length(len(some))*(6+9*vg.Length(lines))
 		f := &Figure{Name: part("gains", i, n), Title: "Gain over the baseline", picture: pic,
-			Caption: fmt.Sprintf("Gain of every trained model in %s over %s, the baseline that is best on validation.", metric, base.Label)}
+			Caption: fmt.Sprintf("Gain of every trained model in %s over %s, %s.", metric, base.Label, t.WhyBaseline())}
 		f.picture.legend = []entry{{"over " + base.Label + ":", func(draw.Canvas) {}, 0}}
 		if tested {
 			f.picture.legend = append(f.picture.legend, gain{tested: true, sure: true}.entry("significant"), gain{tested: true}.entry("not significant"))

@@ -140,7 +140,7 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 		for k := range s.Tables {
 			t := &s.Tables[k]
 			pt := table{Table: t, ID: fmt.Sprintf("table-%d.%d", i, k), Main: place(view.Comparison(t, s.Axes, view.Page), k), Heads: place(view.Heads(t), k),
-				Details: []section{place(view.Complexity(t), k), place(view.Groups(t, view.Page), k), place(view.Curves(t), k)}}
+				Details: []section{place(view.Complexity(t), k), place(view.Groups(t, view.Page), k), place(view.Beyond(t), k), place(view.Curves(t), k)}}
 			for _, f := range drawn {
 				if f.Table == k {
 					pt.Figures = append(pt.Figures, f)

@@ -201,3 +201,22 @@ func TestPageShows(t *testing.T) {
 		t.Errorf("%v: machine %q", err, d.Runs[row.Runs[0].ID].Machine)
 	}
 }
+
+// Metrics beyond accuracy have a part of their own where records have them.
+func TestPageBeyondAccuracy(t *testing.T) {
+	s := aggregatetest.Suites()[0]
+	s.Tables = s.Tables[:1]
+	const part = "<details><summary>Beyond accuracy</summary>"
+	if page := html(t, []*aggregate.Suite{s}); strings.Contains(page, part) {
+		t.Error("the part is there without such metrics")
+	}
+	s.Tables[0].Rows[6].Kept.Beyond = map[string]aggregate.Cell{"Novelty@10": {Mean: 9.8765, N: 1}}
+	s.Tables[0].Rows[6].Removed.Beyond = s.Tables[0].Rows[6].Kept.Beyond
+	s.Tables[0].BaselineNamed = true
+	page := html(t, []*aggregate.Suite{s})
+	for what, n := range map[string]int{part: 1, ">9.88<": 2, "the baseline that the suite names": 2} { // the latter also below the figure of gains
+		if got := strings.Count(page, what); got != n {
+			t.Errorf("%q is there %d times, expected %d", what, got, n)
+		}
+	}
+}

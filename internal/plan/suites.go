@@ -45,6 +45,8 @@ type Suite struct {
 	ByEntropy bool `toml:"by_entropy" json:"by_entropy,omitempty"`
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
+
+	Comparison
 }
 
 // seeds are the seeds of a data set.
@@ -258,7 +260,7 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 	if at.has("equal_within") && !(s.EqualWithin > 0 && s.EqualWithin <= 100) {
 		errs = append(errs, at.of("equal_within").Errorf("%v: expected a share of validation NDCG@10 in percent, more than 0 and at most 100", s.EqualWithin))
 	}
-	errs = append(errs,
+	errs = append(errs, c.checkComparison(s, at),
 		checkNames(at.of("models"), "model", s.Models, registry.Names(c.registry)),
 		checkNames(at.of("datasets"), "data set", s.Datasets, c.Datasets()),
 		checkSeeds(at.of("seeds"), s.Seeds))

@@ -31,7 +31,7 @@ func Check(recorded Metrics, ranks []int32, items int, rule string, exact bool) 
 		}
 	}
 	for name := range recorded {
-		if _, ok := want[name]; !ok && name != coverageName {
+		if _, ok := want[name]; !ok && name != Coverage {
 			return fmt.Errorf("seen items %s: unknown metric %.40q", rule, name)
 		}
 	}
@@ -41,10 +41,10 @@ func Check(recorded Metrics, ranks []int32, items int, rule string, exact bool) 
 // checkCoverage bounds Coverage@10, which is not in the ranks: whole items, at least
 // one, and at most ten for each user.
 func checkCoverage(recorded Metrics, users, items int, rule string) error {
-	got, ok := recorded[coverageName]
+	got, ok := recorded[Coverage]
 	n := math.Round(got * float64(items))
 	if !ok || n/float64(items) != got || n < 1 || n > float64(min(items, topK*users)) {
-		return fmt.Errorf("seen items %s: %s is %v, expected the share of 1 to %d of %d items", rule, coverageName, got, min(items, topK*users), items)
+		return fmt.Errorf("seen items %s: %s is %v, expected the share of 1 to %d of %d items", rule, Coverage, got, min(items, topK*users), items)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func MetricNames() []string {
 		hr = append(hr, hrName(k))
 		ndcg = append(ndcg, ndcgName(k))
 	}
-	return append(append(hr, ndcg...), "MRR", coverageName)
+	return append(append(hr, ndcg...), "MRR", Coverage)
 }
 
 func hrName(k int32) string   { return fmt.Sprintf("HR@%d", k) }

@@ -61,6 +61,9 @@ type Result struct {
 	// below it, so its place in the list, if it is in it, is its rank. Other items with
 	// equal scores are ordered by their ids; a NaN counts as the highest score.
 	TopKept, TopRemoved [][]int32
+	// TenKept and TenRemoved are the lists of which Options.Coverage counts the items: the ten
+	// best candidates of each case, best first, equal scores in the order of the ids.
+	TenKept, TenRemoved [][]int32
 }
 
 // bucketLen is the longest input of the models here: longer histories cost a
@@ -88,6 +91,9 @@ func Evaluate(ctx context.Context, s Scorer, cases []datasets.Case, numItems int
 	if o.Top > 0 {
 		e.result.TopKept, e.result.TopRemoved = make([][]int32, len(cases)), make([][]int32, len(cases))
 	}
+	if o.Coverage {
+		e.result.TenKept, e.result.TenRemoved = make([][]int32, len(cases)), make([][]int32, len(cases))
+	}
 	done := 0
 	for indices := range slices.Chunk(byLength(cases), cmp.Or(o.Block, 4096)) {
 		if err := ctx.Err(); err != nil {
@@ -109,7 +115,7 @@ func Evaluate(ctx context.Context, s Scorer, cases []datasets.Case, numItems int
 			kept.union(w.topKept)
 			removed.union(w.topRemoved)
 		}
-		r.Kept[coverageName], r.Removed[coverageName] = kept.share(), removed.share()
+		r.Kept[Coverage], r.Removed[Coverage] = kept.share(), removed.share()
 	}
 	return r, nil
 }
@@ -264,7 +270,7 @@ func (w *worker) rankRows(r *Result, cases []datasets.Case, indices []int, score
 		r.RanksKept[i] = w.counts[b]
 		r.RanksRemoved[i] = w.counts[b] - w.seenNotBelow(row, c)
 		if w.topKept != nil {
-			w.addTop(row, c)
+			w.addTop(r, i, row, c)
 		}
 		if r.TopKept != nil {
 			r.TopKept[i], r.TopRemoved[i] = w.top(row, c)

@@ -322,19 +322,20 @@ func TestTopListsOfEachRow(t *testing.T) {
 	for i, c := range cases {
 		_, _, topKept, topRemoved := naive(s.rows[c.User], c)
 		w := newWorker(80, Options{Coverage: true})
-		r := &Result{RanksKept: make([]int32, 1), RanksRemoved: make([]int32, 1)}
+		r := &Result{RanksKept: make([]int32, 1), RanksRemoved: make([]int32, 1), TenKept: make([][]int32, 1), TenRemoved: make([][]int32, 1)}
 		if _, err := w.rankRows(r, []datasets.Case{c}, []int{0}, s.rows[c.User]); err != nil {
 			t.Fatal(err)
 		}
 		for name, pair := range map[string]struct {
 			got  itemSet
+			list []int32
 			want []int
-		}{"kept": {w.topKept, topKept}, "removed": {w.topRemoved, topRemoved}} {
-			want := newItemSet(80)
+		}{"kept": {w.topKept, r.TenKept[0], topKept}, "removed": {w.topRemoved, r.TenRemoved[0], topRemoved}} {
+			want, list := newItemSet(80), []int32{}
 			for _, v := range pair.want {
-				want[v] = true
+				want[v], list = true, append(list, int32(v))
 			}
-			if !slices.Equal(pair.got, want) {
+			if !slices.Equal(pair.got, want) || !slices.Equal(pair.list, list) {
 				t.Errorf("case %d, %s: list differs from %v", i, name, pair.want)
 			}
 		}

@@ -22,6 +22,7 @@ import (
 //	pictures/ID.json.gz      held-out items in two dimensions, as the heads of pre-training place them
 //	analysis/ID.json         what -analyse found in a trained FAME
 //	analysis/SUITE.md, .csv  the table of all of a suite's, for generated data
+//	beyond/ID.json           metrics beyond accuracy of a run's lists of ten items
 //	trec/ID.kept.run, ID.removed.run, ID.qrels
 //	                         test users' lists for other evaluators, from -trec (not for git)
 //	datasets/NAME-HASH.json  statistics of the data
@@ -139,7 +140,7 @@ func (s Store) Sweep() {
 	}
 	atomicfile.Sweep(s.Dir, atomicfile.Abandoned, ours) // the store may be any folder, such as a home
 	figures, _ := filepath.Glob(filepath.Join(globQuote(s.Dir), "figures", "*"))
-	for _, dir := range append(figures, s.inside(append([]string{"trec"}, folders...))...) {
+	for _, dir := range append(figures, s.inside(append([]string{"trec", "beyond"}, folders...))...) {
 		atomicfile.Sweep(dir, atomicfile.Abandoned, nil)
 	}
 }
@@ -152,7 +153,7 @@ func (s Store) SweepRun(id string) {
 		// lock.
 		return strings.HasPrefix(name, id+".") && name != filepath.Base(s.FailurePath(id))
 	}
-	for _, dir := range s.inside([]string{"runs", "curves", "pictures", "state", "weights"}) {
+	for _, dir := range s.inside([]string{"runs", "curves", "pictures", "beyond", "state", "weights"}) {
 		atomicfile.Sweep(dir, 0, own)
 	}
 }

@@ -217,6 +217,25 @@ func WriteExplanation(w io.Writer, e *analysis.Explanation) error {
 	return writeSections(w, s)
 }
 
+// WriteRecommendations renders what a run recommends for histories.
+func WriteRecommendations(w io.Writer, run string, all []analysis.Recommended) error {
+	for _, r := range all {
+		s := view.Section{Title: fmt.Sprintf("%s, %d past items, the last ones:", run, len(r.History))}
+		for _, it := range r.History[max(0, len(r.History)-5):] {
+			s.Intro = append(s.Intro, "  "+clip(itemText(it), 96))
+		}
+		t := view.Table{Broken: true, Columns: view.Columns("place", "<item", "<title", "score")}
+		for i, c := range r.Items {
+			t.Add(view.Texts(fmt.Sprint(i+1), clip(c.Item.ID, 30), clip(c.Item.Title, 36), fmt.Sprintf("%.4g", c.Score))...)
+		}
+		s.Tables = []view.Table{t}
+		if err := writeSections(w, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func itemText(it analysis.Item) string {
 	if it.Title != "" {
 		return it.Title

@@ -19,10 +19,11 @@ import (
 // does not apply is empty. Text that a spreadsheet would take for a formula begins with
 // an apostrophe (escape.CSV).
 
-// ComparisonCSV has a line for each data set, seen-item rule, row and metric. Tests
-// are in the lines of the metric that is tested; "significant" is empty where there are too
-// few seeds for a verdict. Where a table has the oracle, shares of it are one more metric.
-func ComparisonCSV(s *aggregate.Suite) []byte {
+// ComparisonCSV has a line for each data set, seen-item rule, row and metric, nil if there is
+// none: records may lack metrics beyond accuracy. Tests are in the lines of the metric that is
+// tested; "significant" is empty where there are too few seeds for a verdict. Where a table has the
+// oracle, shares of it are one more metric.
+func ComparisonCSV(s *aggregate.Suite, metrics []string) []byte {
 	var lines [][]any
 	for _, t := range s.Tables {
 		for _, rule := range aggregate.SeenItemRules {
@@ -32,8 +33,11 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 				for _, axis := range s.Axes {
 					place = append(place, row.At[axis])
 				}
-				for _, metric := range aggregate.Columns {
-					c := of.Metrics[metric]
+				for _, metric := range metrics {
+					c := of.Metric(metric)
+					if c.N == 0 && slices.Contains(aggregate.Beyond, metric) {
+						continue
+					}
 					line := slices.Clone(place)
 					line = append(line, metric, c.Mean, c.SD, c.N, t.Baseline)
 					if t.Baseline == "" || row.Label == t.Baseline {
@@ -48,7 +52,7 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 					}
 					lines = append(lines, line)
 				}
-				if c := of.OfOracle; c != nil {
+				if c := of.OfOracle; c != nil && slices.Contains(metrics, aggregate.Tested) {
 					lines = append(lines, append(place, aggregate.Tested+" in % of oracle", c.Mean, c.SD, c.N))
 				}
 			}
@@ -56,7 +60,7 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 	}
 	names := slices.Concat([]string{"dataset", "protocol", "rule", "model", "label"}, s.Axes,
 		[]string{"metric", "mean", "sd", "n", "baseline", "gain", "diff", "low", "high", "p", "p_holm", "significant"})
-	return csvText(names, lines)
+	return unlessEmpty(names, lines)
 }
 
 // BreakdownCSV has a line for each data set, breakdown, seen-item rule, row, group of

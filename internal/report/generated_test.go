@@ -54,7 +54,7 @@ func TestGeneratedGolden(t *testing.T) {
 	LatexSuite(&latex, s)
 	checkWidth(t, "generated.txt", text.String())
 	for name, got := range map[string]string{"generated.txt": text.String(), "generated.md": markdown.String(), "generated.tex": latex.String(),
-		"generated.csv": string(ComparisonCSV(s)), "generated.interaction.csv": string(InteractionCSV(s.Interactions))} {
+		"generated.csv": string(ComparisonCSV(s, aggregate.Columns)), "generated.interaction.csv": string(InteractionCSV(s.Interactions))} {
 		checkGolden(t, name, got)
 		if strings.HasSuffix(name, ".csv") { // a line with another number of fields is an error
 			if _, err := csv.NewReader(strings.NewReader(got)).ReadAll(); err != nil {

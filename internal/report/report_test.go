@@ -192,7 +192,7 @@ func TestGolden(t *testing.T) {
 		{"suite.txt", func(b *bytes.Buffer) error { return WriteSuite(b, s) }},
 		{"suite.md", func(b *bytes.Buffer) error { MarkdownSuite(b, s); return nil }},
 		{"suite.tex", func(b *bytes.Buffer) error { LatexSuite(b, s); return nil }},
-		{"suite.csv", func(b *bytes.Buffer) error { b.Write(ComparisonCSV(s)); return nil }},
+		{"suite.csv", func(b *bytes.Buffer) error { b.Write(ComparisonCSV(s, aggregate.Columns)); return nil }},
 		{"suite.breakdown.csv", func(b *bytes.Buffer) error { b.Write(BreakdownCSV(s)); return nil }},
 		{"suite.pretrain.csv", func(b *bytes.Buffer) error { b.Write(PretrainCSV(s)); return nil }},
 		{"suite.datasets.csv", func(b *bytes.Buffer) error { b.Write(DatasetsCSV(s.Datasets)); return nil }},
@@ -359,7 +359,7 @@ func TestNoNumber(t *testing.T) {
 	}
 	MarkdownSuite(&b, s)
 	LatexSuite(&b, s)
-	b.Write(ComparisonCSV(s))
+	b.Write(ComparisonCSV(s, aggregate.Columns))
 	for _, bad := range []string{"NaN", "Inf", " 0.0 ", "%!"} {
 		if i := strings.Index(b.String(), bad); i >= 0 {
 			t.Errorf("the report has %s: %q", bad, b.String()[max(0, i-100):i+20])
@@ -371,7 +371,7 @@ func TestNoNumber(t *testing.T) {
 func TestCSVHasNoFormulas(t *testing.T) {
 	s := example()
 	s.Tables[0].Rows[0].Label = `=HYPERLINK("http://example.org","x")`
-	if text := string(ComparisonCSV(s)); strings.Contains(text, ",\"=") || !strings.Contains(text, `,"'=HYPERLINK(""`) {
+	if text := string(ComparisonCSV(s, aggregate.Columns)); strings.Contains(text, ",\"=") || !strings.Contains(text, `,"'=HYPERLINK(""`) {
 		t.Errorf("got\n%s", text)
 	}
 }

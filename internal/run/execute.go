@@ -31,6 +31,7 @@ type task struct {
 	train  train.Config
 	split  *datasets.Split
 	record *record.Record
+	ranked *rank.Result // nil: no test items were ranked
 }
 
 // execute does a run from data to metrics and returns its record. It writes
@@ -54,7 +55,7 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	}
 	m.LoadSeconds = time.Since(began).Seconds()
 
-	k := &task{job, e, store, out, params, t, split, r}
+	k := &task{job: job, entry: e, store: store, out: out, params: params, train: t, split: split, record: r}
 	if e.Neural == nil {
 		s, warnings, err := nonNeural(ctx, job, e, split, out)
 		if err != nil {
@@ -69,7 +70,10 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	}
 	m.Seconds = time.Since(began).Seconds()
 	m.PeakRSSMB = float64(peakRSS()) / (1 << 20)
-	return r, nil
+	if k.ranked != nil { // after the measurements, because it reads the items' labels
+		err = WriteBeyond(store, r, split, k.ranked, func(text string) { out.emit(Event{Kind: EventWarning, Message: text}) })
+	}
+	return r, err
 }
 
 // load opens the data of a job and makes sure that it is what was planned.
@@ -230,6 +234,7 @@ func (k *task) rank(ctx context.Context, s rank.Scorer) error {
 	if err := store.RemoveRecord(r.ID); err != nil {
 		return err
 	}
+	k.ranked = got
 	r.Result.RanksSHA256, err = rank.WriteRanks(store.RanksPath(r.ID), got.RanksKept, got.RanksRemoved)
 	return err
 }

@@ -79,7 +79,7 @@ func KeepWeights(store, again record.Store, id string) error {
 	if err := again.RemoveRecord(id); err != nil {
 		return err
 	}
-	for _, path := range []string{again.RanksPath(id), again.CurvePath(id), again.WeightsPath(id), again.PicturesPath(id)} {
+	for _, path := range []string{again.RanksPath(id), again.CurvePath(id), again.WeightsPath(id), again.PicturesPath(id), again.BeyondPath(id)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -67,10 +67,9 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 		if in.Code[name], err = registry.CodesOf(registry.Models, name); err != nil {
 			return in, err
 		}
-		if registry.Proposed(registry.Models, name) {
-			in.Proposals = append(in.Proposals, name)
-		}
 	}
+	in.Proposals = todo.Suite.Proposals(registry.Models)
+	in.Baseline, in.Own = todo.Suite.Baseline, todo.Suite.Proposed != nil || todo.Suite.Baseline != ""
 	return in, nil
 }
 

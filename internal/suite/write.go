@@ -22,7 +22,8 @@ func (e Env) Write(p Place, s *aggregate.Suite) error {
 	return errors.Join(e.writeTables(p, []tableFile{
 		{".md", markdown.Bytes()},
 		{".tex", latex.Bytes()},
-		{".csv", report.ComparisonCSV(s)},
+		{".csv", report.ComparisonCSV(s, aggregate.Columns)},
+		{".beyond.csv", report.ComparisonCSV(s, aggregate.Beyond)},
 		{".datasets.csv", report.DatasetsCSV(s.Datasets)},
 		{".published.csv", report.PublishedCSV(s.Checks)},
 		{".claims.csv", report.ClaimsCSV(s.Claims)},

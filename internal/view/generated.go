@@ -26,12 +26,9 @@ func share(c *aggregate.Cell) Cell {
 }
 
 // ofOracle shows the rows' shares of the oracle, which have no room in a terminal's table of
-// metrics; no rows if there is no oracle.
+// metrics.
 func ofOracle(t *aggregate.Table) Table {
 	out := Table{Caption: aggregate.Tested + " in % of oracle", Columns: Columns("<model", "removed", "kept")}
-	if !hasOracle(t) {
-		return out
-	}
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		out.Add(Cell{Text: r.Label}, share(r.Removed.OfOracle), share(r.Kept.OfOracle))

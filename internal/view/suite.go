@@ -82,7 +82,7 @@ func Data(stats []datasets.Stats) Section {
 // Comparison shows the test metrics of a table's rows under both seen-item rules, and the
 // tests against the baseline; on the page, also training and cost.
 func Comparison(t *aggregate.Table, axes []string, m Medium) Section {
-	s := Section{Title: t.Dataset, Notes: t.Notes,
+	s := Section{Title: t.Dataset, Notes: slices.Concat(t.Notes, beyondNotes(t)),
 		About: fmt.Sprintf("%s test users, full ranking of %s items, %s split", Thousands(t.Users), Thousands(t.Items), t.Protocol)}
 	for _, r := range t.Rows {
 		for _, run := range r.Runs {
@@ -99,19 +99,17 @@ func Comparison(t *aggregate.Table, axes []string, m Medium) Section {
 		s.training(t, axes)
 		return s
 	}
-	var marks []string
-	if t.Baseline != "" {
-		marks = append(marks, fmt.Sprintf("gain: of %s over %s, the baseline that is best on validation; †: significant (p < .05 after Holm's correction, the interval excludes 0, and both have %d seeds or more)",
-			aggregate.Tested, t.Baseline, aggregate.FewSeeds))
+	tested := marks(t)
+	s.Marks = tested
+	if hasOracle(t) && t.Columns == nil {
+		s.Marks = strings.TrimPrefix(tested+"; "+ofOracleMeans, "; ") + "; " + strings.Join(aggregate.References, " and ") + " are references: not ranked, not tested"
+		if m == Terminal {
+			s.Tables = append(s.Tables, ofOracle(t))
+		}
 	}
-	if hasOracle(t) {
-		marks = append(marks, ofOracleMeans, strings.Join(aggregate.References, " and ")+" are references: not ranked, not tested")
+	if tested != "" || t.Columns == nil {
+		s.Tables = append(s.Tables, filled(tests(t))...)
 	}
-	s.Marks = strings.Join(marks, "; ")
-	if m == Terminal {
-		s.Tables = append(s.Tables, filled(ofOracle(t))...)
-	}
-	s.Tables = append(s.Tables, filled(tests(t))...)
 	return s
 }
 
@@ -149,41 +147,27 @@ func labelColumns(axes []string) []Column {
 
 func (s *Section) metrics(t *aggregate.Table, axes []string, rule string, m Medium) Table {
 	out := Table{Caption: "Test, seen items " + rule, Rule: rule, Columns: labelColumns(axes), Ranked: len(t.Rows) > 1}
-	for _, metric := range aggregate.Columns {
-		title := strings.Replace(metric, "Coverage", "Cov", 1)
-		out.Columns = append(out.Columns, Column{Title: strings.Replace(title, "NDCG@", "NDCG\n@", 1), Key: metric})
+	columns := shown(t, m)
+	for _, name := range columns {
+		out.Columns = append(out.Columns, column(t, name))
 	}
-	if t.Baseline != "" {
-		out.Columns = append(out.Columns, Column{Title: "gain\n%", Long: "over " + t.Baseline + ", %", Key: aggregate.Tested,
-			Hint: "gain in " + aggregate.Tested + " with its 95 % interval"})
-	}
-	oracle := hasOracle(t) && m != Terminal // where it has a table of its own: lines are short
+	// On the terminal the share of the oracle has a table of its own, because lines are short.
+	oracle := hasOracle(t) && (m == Page || m != Terminal && t.Columns == nil)
 	if oracle {
 		out.Columns = append(out.Columns, Column{Title: "of\noracle %", Long: "of oracle, %", Hint: ofOracleMeans})
 	}
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		own, row := r.Under(rule), s.begin(t, i, axes)
-		gain := percent(own.Metrics[aggregate.Tested].Gain)
-		for _, metric := range aggregate.Columns {
-			row.Cells = append(row.Cells, mean(own.Metrics[metric]))
-		}
-		tested := &row.Cells[1+len(axes)+slices.Index(aggregate.Columns, aggregate.Tested)]
-		switch test := own.Test; {
-		case row.Chosen && m == Page:
-			gain = Cell{Text: "baseline", Sort: "0"}
-		case row.Chosen:
-			gain = Cell{Text: none}
-		case test != nil && m == Page: // the mark is at the metric, and the interval has room
-			if test.GainLow != nil && test.GainHigh != nil {
-				gain.Low, gain.High = Percent(*test.GainLow), Percent(*test.GainHigh)
+		for _, name := range columns {
+			cell := metric(name, own)
+			if name == aggregate.GainColumn {
+				cell = gain(own, row.Chosen, m)
 			}
-			tested.Mark = mark(test)
-		case test != nil:
-			gain.Mark = mark(test)
-		}
-		if t.Baseline != "" {
-			row.Cells = append(row.Cells, gain)
+			if name == markedColumn(columns, m) && own.Test != nil && !row.Chosen {
+				cell.Mark = mark(own.Test)
+			}
+			row.Cells = append(row.Cells, cell)
 		}
 		if oracle {
 			row.Cells = append(row.Cells, share(own.OfOracle))
@@ -191,8 +175,12 @@ func (s *Section) metrics(t *aggregate.Table, axes []string, rule string, m Medi
 		out.Rows = append(out.Rows, row)
 		if r.Label == t.Proposed && t.Baseline != "" {
 			out.Foot = append(Texts(fmt.Sprintf("%s over %s, %%", t.Proposed, t.Baseline)), make([]Cell, len(axes))...)
-			for _, metric := range aggregate.Columns {
-				out.Foot = append(out.Foot, percent(own.Metrics[metric].Gain))
+			for _, name := range columns {
+				cell := percent(own.Metric(name).Gain)
+				if name == aggregate.GainColumn {
+					cell = Cell{}
+				}
+				out.Foot = append(out.Foot, cell)
 			}
 			out.Foot = append(out.Foot, make([]Cell, len(out.Columns)-len(out.Foot))...)
 		}

@@ -1,0 +1,104 @@
+package aggregate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"famebench/internal/conf"
+	"famebench/internal/rank"
+	"famebench/internal/record"
+)
+
+// Lift is how much more often the recommended items occur in training than those of the
+// users' histories, in percent.
+const Lift = "Lift@10"
+
+// Beyond are the metrics beyond accuracy that not every record has.
+var Beyond = []string{rank.Gini, rank.Popularity, Lift, rank.Novelty, rank.Diversity}
+
+// Columns of the comparison table that are no metric: the gain over the baseline, and the
+// name of several metrics.
+const (
+	GainColumn  = "gain"
+	beyondGroup = "beyond" // Coverage@10 and Beyond
+)
+
+// Shown gives the columns of the comparison table for the names that a user chose. nil are
+// those that every table has.
+func Shown(names []string) ([]string, error) {
+	if names == nil {
+		return append(slices.Clone(Columns), GainColumn), nil
+	}
+	known := slices.Concat(Columns, Beyond, []string{GainColumn, beyondGroup})
+	var out []string
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("unknown metric %s%s", conf.Quote(name), conf.Hint(name, known))
+		}
+		columns := []string{name}
+		if name == beyondGroup {
+			columns = append([]string{rank.Coverage}, Beyond...)
+		}
+		for _, c := range columns {
+			if slices.Contains(out, c) {
+				return nil, fmt.Errorf("%s is listed twice", c)
+			}
+			out = append(out, c)
+		}
+	}
+	if out == nil {
+		return nil, errors.New("expected at least one metric")
+	}
+	return out, nil
+}
+
+// Show chooses the columns of the suite's comparisons, by the names of Shown. A summary does
+// not keep them.
+func (s *Suite) Show(names []string) error {
+	columns, err := Shown(names)
+	for k := range s.Tables {
+		s.Tables[k].Columns = columns
+	}
+	return err
+}
+
+// beyond reads the metrics beyond accuracy of the rows' records, as far as they have any.
+func (in Input) beyond(groups []*group) error {
+	for _, g := range groups {
+		values := map[string]map[string][]float64{} // [rule][metric], over seeds
+		for _, rule := range SeenItemRules {
+			values[rule] = map[string][]float64{}
+		}
+		for _, r := range g.records {
+			b, err := in.Store.ReadBeyond(r)
+			if err != nil {
+				return err
+			}
+			if b == nil {
+				continue
+			}
+			for rule, of := range map[string]record.Metrics{"removed": b.Removed, "kept": b.Kept} {
+				for _, metric := range Beyond {
+					v, ok := of[metric]
+					if metric == Lift && b.HistoryPopularity > 0 {
+						v, ok = 100*(of[rank.Popularity]/b.HistoryPopularity-1), true
+					}
+					if ok {
+						values[rule][metric] = append(values[rule][metric], v)
+					}
+				}
+			}
+		}
+		for _, rule := range SeenItemRules {
+			for metric, v := range values[rule] {
+				of := g.Under(rule)
+				if of.Beyond == nil {
+					of.Beyond = map[string]Cell{}
+				}
+				of.Beyond[metric] = newCell(v)
+			}
+		}
+	}
+	return nil
+}
