@@ -183,7 +183,19 @@ func (b *bench) list() error {
 
 // dryRun prints what is left to do of a plan.
 func (b *bench) dryRun(todo *plan.Plan) error {
-	p, err := b.runner(nil).Preview(todo)
+	runner := b.runner(nil)
+	if todo.Suite.Steps > 0 {
+		place, err := b.env.Place(todo, b.changes(""))
+		if err != nil {
+			return err
+		}
+		cells, err := b.env.Cells(place, b.machine(todo), false)
+		if err != nil {
+			return err
+		}
+		runner.Measured = b.measured(cells)
+	}
+	p, err := runner.Preview(todo)
 	switch {
 	case err != nil:
 		return err

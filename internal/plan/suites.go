@@ -24,8 +24,11 @@ type Suite struct {
 	// SeedsOf are the seeds of some data sets, in place of Seeds.
 	SeedsOf map[string][]int64 `toml:"-" json:"seeds_of,omitempty"`
 	Axes    []Axis             `toml:"-" json:"axes,omitempty"`
-	Grid    bool               `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
-	Tuned   string             `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
+	Grid    bool               `toml:"grid" json:"grid,omitempty"` // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
+	// Alone are axes that are varied on their own although Grid is set, and data sets on which
+	// no axis is varied. Kind "cost".
+	Alone []string `toml:"alone" json:"alone,omitempty"`
+	Tuned string   `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
 
 	Trials int   `toml:"trials" json:"trials,omitempty"` // kind "tune": settings tried for each model
 	Rungs  []int `toml:"rungs" json:"rungs,omitempty"`   // kind "tune": epochs after which half of the trials survive, ascending; 0, the last one, is to the end
@@ -33,6 +36,8 @@ type Suite struct {
 	// EqualWithin is the margin, in percent of validation NDCG@10, within which a place on the
 	// axes gives the same results as the first one; 0: the suite does not ask. Kind "compare".
 	EqualWithin float64 `toml:"equal_within" json:"equal_within,omitempty"`
+
+	Steps int `toml:"steps" json:"steps,omitempty"` // kind "cost": training steps that are timed, see Job.Steps; 0: a whole epoch is
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 }
@@ -69,7 +74,7 @@ func (s *Suite) kindDefaults() {
 func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "alone": KindCost, "steps": KindCost}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -109,8 +114,11 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		return s, err
 	}
 	for _, model := range s.Models {
-		if e, _ := registry.Find(c.registry, model); s.Kind == KindTune && e.Neural == nil {
+		switch e, _ := registry.Find(c.registry, model); {
+		case s.Kind == KindTune && e.Neural == nil:
 			return s, at.of("models").Errorf("%s has nothing to tune", model)
+		case s.Steps > 0 && e.Neural == nil:
+			return s, at.of("models").Errorf("%s has no training steps to time", model)
 		}
 	}
 	var err error
@@ -122,9 +130,32 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		err = at.suite.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
 	}
 	if err == nil {
+		err = s.checkAlone(at)
+	}
+	if err == nil {
 		err = c.checkSize(at.suite, s)
 	}
 	return s, err
+}
+
+// checkAlone checks the names in Alone.
+func (s Suite) checkAlone(at suitePlaces) error {
+	known := slices.Clone(s.Datasets)
+	for _, a := range s.Axes {
+		known = append(known, a.Name)
+	}
+	for i, name := range s.Alone {
+		if !slices.Contains(known, name) {
+			return at.of("alone").Errorf("the suite has no axis or data set %s%s", conf.Quote(name), conf.Hint(name, known))
+		}
+		if slices.Contains(s.Alone[:i], name) {
+			return at.of("alone").Errorf("%q is listed twice", name)
+		}
+	}
+	if len(s.Alone) > 0 && !s.Grid {
+		return at.of("alone").Errorf("expected grid = true with this key: without it every axis is varied on its own")
+	}
+	return nil
 }
 
 // decodeSuite sets the keys that any layer sets.
@@ -226,6 +257,9 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 	if at.has("equal_within") && !(s.EqualWithin > 0 && s.EqualWithin <= 100) {
 		errs = append(errs, at.of("equal_within").Errorf("%v: expected a share of validation NDCG@10 in percent, more than 0 and at most 100", s.EqualWithin))
 	}
+	if s.Steps < 0 || s.Steps > mostSteps {
+		errs = append(errs, at.of("steps").Errorf("%d: expected 1 to %d training steps, or 0 for an epoch", s.Steps, mostSteps))
+	}
 	errs = append(errs,
 		checkNames(at.of("models"), "model", s.Models, registry.Names(c.registry)),
 		checkNames(at.of("datasets"), "data set", s.Datasets, c.Datasets()),
@@ -237,6 +271,9 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 	}
 	return errors.Join(errs...)
 }
+
+// mostSteps is more than any step needs to be timed.
+const mostSteps = 100_000
 
 // mostRungs is more than any search needs: 2^10 trials would be halved to one.
 const mostRungs = 10
@@ -318,7 +355,7 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 		for _, a := range s.Axes {
 			switch _, ok := c.axisPath(s, e, a); {
 			case !ok:
-			case s.Grid:
+			case s.Grid && !slices.Contains(s.Alone, a.Name):
 				points *= float64(len(a.Values))
 			default:
 				points += float64(len(a.Values))
