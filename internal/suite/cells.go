@@ -31,8 +31,9 @@ func (e Env) Cells(p Place, machine record.Cells, report bool) (*Cells, error) {
 	}
 	if !report && (file == nil || !file.Comparable(&machine)) {
 		if file != nil {
-			fmt.Fprintf(e.Log, "note: %s has measurements on %s, %s, %d threads, %d steps; they are replaced by those of this machine\n",
-				p.Store.CellsPath(p.Name), file.CPU, file.Device, file.Threads, file.Steps)
+			was := aggregate.Cells{CPU: file.CPU, Device: file.Device, Threads: file.Threads}
+			fmt.Fprintf(e.Log, "note: %s has measurements of %d steps on %s, which those of this command cannot be compared with; they are replaced\n",
+				p.Store.CellsPath(p.Name), file.Steps, was.Machine())
 		}
 		machine.Suite, machine.Cells = p.Name, nil
 		file = &machine

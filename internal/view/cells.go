@@ -58,7 +58,7 @@ func cellTraining(c *aggregate.Cells, m Medium) Table {
 			loss = fmt.Sprintf("%s, %d", one.Loss, one.Negatives)
 		}
 		t.Add(append(cellLabels(one, m), Cell{Text: loss}, count(float64(one.Parameters)), fixed(one.Step.P50, 2),
-			Cell{Text: fmt.Sprintf("%.2f–%.2f", one.Step.P25, one.Step.P75)}, fixed(one.Scoring.PeakRSSMB, 0))...)
+			Cell{Text: fmt.Sprintf("%.2f–%.2f", one.Step.P25, one.Step.P75)}, count(one.Scoring.PeakRSSMB))...)
 	}
 	t.About = []string{
 		fmt.Sprintf("step: median of %d training steps of %s targets; middle half: between the quartiles; peak: highest memory use of the process in training and folded scoring", c.Steps, targetsOf(c.Cells)),
@@ -80,8 +80,12 @@ func targetsOf(cells []record.Cell) string {
 
 // cellScoring shows scoring, folded and with separate heads.
 func cellScoring(c *aggregate.Cells, m Medium) Table {
-	t := Table{Caption: "scoring: heads folded into one user vector, and scored separately",
-		Columns: cellColumns(m, "users/s", "p50\nms", "p95\nms", "p99\nms", "separate\nusers/s", "p50\nms", "p95\nms", "p99\nms", "peak\nMB")}
+	t := Table{Caption: "scoring: heads folded into one user vector, and scored separately", Columns: cellColumns(m, "users/s", "p50\nms", "p95\nms", "p99\nms")}
+	if m == Terminal { // again, after a title that says so once
+		t.Columns = append(t.Columns, Columns("separate\nusers/s", "p50\nms", "p95\nms", "p99\nms")...)
+	} else {
+		t.Columns = append(t.Columns, Columns("separate\nusers/s", "separate\np50 ms", "separate\np95 ms", "separate\np99 ms", "separate\npeak MB")...)
+	}
 	scoring := func(s *record.Scoring) []Cell {
 		if s == nil {
 			return Texts(none, none, none, none)
@@ -89,11 +93,15 @@ func cellScoring(c *aggregate.Cells, m Medium) Table {
 		return Texts(speed(s.UsersPerSecond), milliseconds(s.Latency.P50), milliseconds(s.Latency.P95), milliseconds(s.Latency.P99))
 	}
 	for _, one := range c.Cells {
-		peak := none
-		if one.Separate != nil {
-			peak = formatted("%.0f", one.Separate.PeakRSSMB)
+		cells := slices.Concat(cellLabels(one, m), scoring(&one.Scoring), scoring(one.Separate))
+		if m != Terminal {
+			peak := Cell{Text: none}
+			if one.Separate != nil {
+				peak = count(one.Separate.PeakRSSMB)
+			}
+			cells = append(cells, peak)
 		}
-		t.Add(slices.Concat(cellLabels(one, m), scoring(&one.Scoring), scoring(one.Separate), Texts(peak))...)
+		t.Add(cells...)
 	}
 	t.About = []string{
 		"users/s: full ranking under both seen-item rules; ms: from one user's history to the scores of all items",
