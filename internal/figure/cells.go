@@ -25,9 +25,9 @@ func OfCells(c *aggregate.Cells) []*Figure {
 				"Then: time from one user's history to the scores of all items, median, with the heads folded into one user vector and with one score matrix for each head. "+
 				"All scales are logarithmic. Measured on %s.", g.Model, g.Hidden, g.Items, c.Steps, c.Machine()),
 		}
-		latencies := []timed{{"one user, folded", func(c record.Cell) float64 { return c.Scoring.Latency.P50 }}}
+		latencies := []timed{{"latency, folded", func(c record.Cell) float64 { return c.Scoring.Latency.P50 }}}
 		if !slices.ContainsFunc(g.Cells, func(c record.Cell) bool { return c.Separate == nil }) {
-			latencies = append(latencies, timed{"one user, heads separately", func(c record.Cell) float64 { return c.Separate.Latency.P50 }})
+			latencies = append(latencies, timed{"latency, separate", func(c record.Cell) float64 { return c.Separate.Latency.P50 }})
 		}
 		f.picture.panels = append(againstHeads(g, timed{"training step", func(c record.Cell) float64 { return c.Step.P50 }}), againstHeads(g, latencies...)...)
 		for k, n := range numbers(g.Cells, experts) {
@@ -69,7 +69,7 @@ func againstHeads(g aggregate.Grid, times ...timed) []*plot.Plot {
 	low = max(low, 1e-3) // a clock may be too coarse to measure it
 	var panels []*plot.Plot
 	for _, t := range times {
-		p := newPanel(t.title, "number of heads H (log scale)", "ms (log scale)", horizontal)
+		p := newPanel(t.title, "heads H (log scale)", "ms (log scale)", horizontal)
 		for k, n := range numbers(g.Cells, experts) {
 			var line plotter.XYs
 			for _, c := range g.Cells {

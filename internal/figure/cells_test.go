@@ -30,7 +30,7 @@ func TestCellsFigure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{">training step<", ">one user, folded<", ">one user, heads separately<", ">N = 1<", ">N = 4<", ">64<", ">number of heads H (log scale)<"} {
+	for _, want := range []string{">training step<", ">latency, folded<", ">latency, separate<", ">N = 1<", ">N = 4<", ">64<", ">heads H (log scale)<"} {
 		if !strings.Contains(string(svg), want) {
 			t.Errorf("the figure lacks %s", want)
 		}
@@ -47,7 +47,7 @@ func TestCellsFigure(t *testing.T) {
 	if len(figures) != 2 || figures[0].Name != "cat-12k-heads-1" || figures[1].Name != "cat-12k-heads-2" {
 		t.Fatalf("%+v", figures)
 	}
-	if svg, err = figures[1].SVG(); err != nil || strings.Contains(string(svg), "separately") || strings.Contains(string(svg), "NaN") {
+	if svg, err = figures[1].SVG(); err != nil || strings.Contains(string(svg), "separate<") || strings.Contains(string(svg), "NaN") {
 		t.Errorf("%v\n%s", err, svg)
 	}
 }

@@ -135,6 +135,23 @@ func withReplicas(threads int, seed uint64, build builder, s *datasets.Split, c 
 	})
 }
 
+// firstLoss is the loss of the first epoch of a model that so many threads train.
+func firstLoss(t *testing.T, threads int, build builder, s *datasets.Split, c Config) (loss float64) {
+	t.Helper()
+	c.Epochs = 1
+	err := withReplicas(threads, 1, build, s, c, func(m *Replicas) error {
+		r, err := Fit(context.Background(), m, s, c, Options{Seed: 1})
+		if err == nil {
+			loss = r.Curve[0].Loss
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loss
+}
+
 func weightsSum(m *Replicas) string {
 	var b bytes.Buffer
 	for _, name := range m.Params().Names() {
@@ -261,23 +278,10 @@ func TestTeamSizeChangesRoundingOnly(t *testing.T) {
 	none.Dropout, none.AttnDropout = 0, 0
 	check := func(objective string, build builder) {
 		c := testConfig()
-		c.Epochs, c.Objective = 1, objective
-		loss := func(threads int) (l float64) {
-			err := withReplicas(threads, 1, build, s, c, func(m *Replicas) error {
-				r, err := Fit(context.Background(), m, s, c, Options{Seed: 1})
-				if err == nil {
-					l = r.Curve[0].Loss
-				}
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return l
-		}
-		want := loss(1)
+		c.Objective = objective
+		want := firstLoss(t, 1, build, s, c)
 		for _, threads := range []int{2, 5} {
-			if got := loss(threads); math.Abs(got-want) > 1e-4 {
+			if got := firstLoss(t, threads, build, s, c); math.Abs(got-want) > 1e-4 {
 				t.Errorf("%s, %d members: mean loss %v, one member %v", objective, threads, got, want)
 			}
 		}
