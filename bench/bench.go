@@ -103,6 +103,10 @@ func (b *bench) verdictOn(ctx context.Context, outcomes []launch.Outcome) error 
 	for _, o := range outcomes {
 		count[o.Status]++
 	}
+	again := "-retry-failed tries them again"
+	if len(outcomes) > 0 && outcomes[0].Run.Job.Kind == plan.KindCost { // failures of measurements are not recorded
+		again = "the same command tries them again"
+	}
 	failed, interrupted, kept := count[launch.OutcomeFailed], count[launch.OutcomeInterrupted], count[launch.OutcomeEnvironment]
 	switch {
 	case interrupted > 0:
@@ -110,11 +114,11 @@ func (b *bench) verdictOn(ctx context.Context, outcomes []launch.Outcome) error 
 	case ctx.Err() != nil:
 		return errInterrupted
 	case failed > 0 && kept > 0:
-		return fmt.Errorf("%d of %d runs failed; -retry-failed tries them again. %d could not be done here; the same command tries them again", failed, len(outcomes), kept)
+		return fmt.Errorf("%d of %d runs failed; %s. %d could not be done here; the same command tries them again", failed, len(outcomes), again, kept)
 	case kept > 0:
 		return fmt.Errorf("%d of %d runs could not be done here; the same command tries them again", kept, len(outcomes))
 	case failed > 0:
-		return fmt.Errorf("%d of %d runs failed; -retry-failed tries them again", failed, len(outcomes))
+		return fmt.Errorf("%d of %d runs failed; %s", failed, len(outcomes), again)
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func TestCells(t *testing.T) {
 	if err := store.WriteCells(cells); err != nil {
 		t.Fatal(err)
 	}
-	if stdout, _ := bench("-report"); !strings.Contains(stdout, "not measured: fame on small with heads = 1") {
+	if stdout, _ := bench("-report"); !strings.Contains(stdout, "not measured: fame on small with heads = 4") {
 		t.Errorf("a report does not name what is missing:\n%s", stdout)
 	}
 	if stdout, _ := bench("-dry-run"); !strings.Contains(stdout, "4 runs, 3 done already") {

@@ -177,18 +177,19 @@ func (b *bench) cells(ctx context.Context, todo *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	var outcomes []launch.Outcome
+	var verdict error
 	if !b.options.report {
-		if outcomes, err = b.measure(ctx, todo, cells); err != nil {
+		outcomes, err := b.measure(ctx, todo, cells)
+		if err != nil {
 			return err
 		}
-		if verdict := b.verdictOn(ctx, outcomes); ctx.Err() != nil {
+		if verdict = b.verdictOn(ctx, outcomes); ctx.Err() != nil { // an interrupted command renders nothing
 			return verdict
 		}
 	}
 	shown, err := cells.Of(place, todo)
 	if err != nil {
-		return errors.Join(err, b.verdictOn(ctx, outcomes))
+		return errors.Join(verdict, err)
 	}
 	if b.json {
 		err = b.writeJSON(shown)
@@ -198,7 +199,7 @@ func (b *bench) cells(ctx context.Context, todo *plan.Plan) error {
 	if unwritten == nil {
 		unwritten = b.env.WriteCells(place, shown)
 	}
-	return errors.Join(err, unwritten, b.verdictOn(ctx, outcomes))
+	return errors.Join(err, unwritten, verdict)
 }
 
 // measure measures the cells of a plan that are missing, and stores each at once.
