@@ -51,6 +51,18 @@ func TestAlone(t *testing.T) {
 	}
 }
 
+// The command line cannot choose a model that is not trained, either.
+func TestStepsOfModelsThatAreNotTrained(t *testing.T) {
+	c, err := loadCells(t, "steps = 5\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := c.Suite("s")
+	if _, err := c.Choose(s, []string{"popularity"}, nil, nil); err == nil || err.Error() != "-models: popularity has no training steps to time" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestAloneErrors(t *testing.T) {
 	for more, want := range map[string]string{
 		"grid = true\nalone = [\"hiden\"]\naxes.hidden = [32]\n":            `experiments.toml:12: suites.s.alone: the suite has no axis or data set "hiden"; did you mean "hidden"?`,

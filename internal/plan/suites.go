@@ -113,13 +113,8 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	if err := errors.Join(c.checkSuiteKeys(s, at), s.checkSearch(at)); err != nil {
 		return s, err
 	}
-	for _, model := range s.Models {
-		switch e, _ := registry.Find(c.registry, model); {
-		case s.Kind == KindTune && e.Neural == nil:
-			return s, at.of("models").Errorf("%s has nothing to tune", model)
-		case s.Steps > 0 && e.Neural == nil:
-			return s, at.of("models").Errorf("%s has no training steps to time", model)
-		}
+	if err := c.checkTrained(at.of("models"), s); err != nil {
+		return s, err
 	}
 	var err error
 	s.Axes, err = c.readAxes(s)
@@ -136,6 +131,19 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		err = c.checkSize(at.suite, s)
 	}
 	return s, err
+}
+
+// checkTrained refuses models that are not trained where training is what the suite is about.
+func (c *Config) checkTrained(n *conf.Node, s Suite) error {
+	for _, model := range s.Models {
+		switch e, _ := registry.Find(c.registry, model); {
+		case s.Kind == KindTune && e.Neural == nil:
+			return n.Errorf("%s has nothing to tune", model)
+		case s.Steps > 0 && e.Neural == nil:
+			return n.Errorf("%s has no training steps to time", model)
+		}
+	}
+	return nil
 }
 
 // checkAlone checks the names in Alone.
@@ -404,6 +412,9 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 		checkNames(flag("models"), "model", s.Models, registry.Names(c.registry)),
 		checkNames(flag("datasets"), "data set", s.Datasets, c.Datasets()),
 		checkSeeds(flag("seeds"), s.Seeds)); err != nil {
+		return s, err
+	}
+	if err := c.checkTrained(flag("models"), s); err != nil {
 		return s, err
 	}
 	// An axis of models that were not chosen varies nothing.
