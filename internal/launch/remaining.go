@@ -27,7 +27,8 @@ type Remaining struct {
 func (r *Runner) Remaining(todo *plan.Plan) (Remaining, error) {
 	left := Remaining{Each: make([]time.Duration, len(todo.Runs)), states: make([]plan.State, len(todo.Runs))}
 	if todo.Suite.Kind == plan.KindCost {
-		return left, r.remainingCosts(todo, &left)
+		err := r.remainingCosts(todo, &left)
+		return left, err
 	}
 	e, err := NewEstimator(r.Store, registry.Models)
 	if err != nil {
