@@ -106,6 +106,10 @@ func (b *bench) verdictOn(ctx context.Context, outcomes []launch.Outcome) error 
 	for _, o := range outcomes {
 		count[o.Status]++
 	}
+	again := "-retry-failed tries them again"
+	if len(outcomes) > 0 && outcomes[0].Run.Job.Kind == plan.KindCost { // failures of measurements are not recorded
+		again = "the same command tries them again"
+	}
 	failed, interrupted, kept := count[launch.OutcomeFailed], count[launch.OutcomeInterrupted], count[launch.OutcomeEnvironment]
 	switch {
 	case interrupted > 0:
@@ -113,11 +117,11 @@ func (b *bench) verdictOn(ctx context.Context, outcomes []launch.Outcome) error 
 	case ctx.Err() != nil:
 		return errInterrupted
 	case failed > 0 && kept > 0:
-		return fmt.Errorf("%d of %d runs failed; -retry-failed tries them again. %d could not be done here; the same command tries them again", failed, len(outcomes), kept)
+		return fmt.Errorf("%d of %d runs failed; %s. %d could not be done here; the same command tries them again", failed, len(outcomes), again, kept)
 	case kept > 0:
 		return fmt.Errorf("%d of %d runs could not be done here; the same command tries them again", kept, len(outcomes))
 	case failed > 0:
-		return fmt.Errorf("%d of %d runs failed; -retry-failed tries them again", failed, len(outcomes))
+		return fmt.Errorf("%d of %d runs failed; %s", failed, len(outcomes), again)
 	}
 	return nil
 }
@@ -186,7 +190,19 @@ func (b *bench) list() error {
 
 // dryRun prints what is left to do of a plan.
 func (b *bench) dryRun(todo *plan.Plan) error {
-	p, err := b.runner(nil).Preview(todo)
+	runner := b.runner(nil)
+	if todo.Suite.Steps > 0 {
+		place, err := b.env.Place(todo, b.changes(""))
+		if err != nil {
+			return err
+		}
+		cells, err := b.env.Cells(place, b.machine(todo), false)
+		if err != nil {
+			return err
+		}
+		runner.Measured = b.measured(cells)
+	}
+	p, err := runner.Preview(todo)
 	switch {
 	case err != nil:
 		return err

@@ -129,6 +129,8 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	switch {
 	case o.dryRun:
 		return b.dryRun(todo)
+	case s.Steps > 0:
+		return b.cells(ctx, todo)
 	case s.Kind == plan.KindCost:
 		return b.cost(ctx, todo)
 	case o.report:

@@ -42,6 +42,10 @@ var unusedBy = map[string]string{
 	plan.KindCost:    "expect analyse jobs retry-failed again yes report metrics",
 }
 
+// unusedBySteps are the flags that suites of kind "cost" with steps do not use: their
+// measurements are stored.
+const unusedBySteps = "expect analyse jobs retry-failed yes"
+
 // checkMode finds the mode of a command line, and refuses flags that it does not use.
 func (o *options) checkMode() error {
 	var modes []string
@@ -105,8 +109,12 @@ func (o *options) checkKind(s plan.Suite) error {
 	if s.Kind == plan.KindCost && len(o.seeds) > 1 {
 		return fmt.Errorf("-seeds: suite %s is of kind %q, which measures with one seed, got %d", s.Name, s.Kind, len(o.seeds))
 	}
+	unusedHere := unusedBy[s.Kind]
+	if s.Steps > 0 {
+		unusedHere = unusedBySteps
+	}
 	var unused []string
-	for _, name := range strings.Fields(unusedBy[s.Kind]) {
+	for _, name := range strings.Fields(unusedHere) {
 		if o.given[name] {
 			unused = append(unused, "-"+name)
 		}

@@ -16,6 +16,7 @@ import (
 	"famebench/internal/record"
 	"famebench/internal/registry"
 	"famebench/internal/report"
+	"famebench/internal/run"
 	"famebench/internal/suite"
 )
 
@@ -186,6 +187,90 @@ func (b *bench) writeSuite(own []string, s *aggregate.Suite) error {
 		csv:      func() []byte { return report.ComparisonCSV(s, csvMetrics(columns)) },
 	})
 	return errors.Join(err, s.Show(own))
+}
+
+// cells measures what is missing of a suite of kind "cost" with steps, and renders all that was
+// measured.
+func (b *bench) cells(ctx context.Context, todo *plan.Plan) error {
+	place, unwritten := b.place(todo)
+	if unwritten != nil && (place.Name == "" || !b.options.report) {
+		return unwritten
+	}
+	cells, err := b.env.Cells(place, b.machine(todo), b.options.report)
+	if err != nil {
+		return err
+	}
+	var verdict error
+	if !b.options.report {
+		outcomes, err := b.measure(ctx, todo, cells)
+		if err != nil {
+			return err
+		}
+		if verdict = b.verdictOn(ctx, outcomes); ctx.Err() != nil { // an interrupted command renders nothing
+			return verdict
+		}
+	}
+	shown, err := cells.Of(place, todo)
+	if err != nil {
+		return errors.Join(verdict, err)
+	}
+	if b.json {
+		err = b.writeJSON(shown)
+	} else {
+		err = b.writeTables(tables{
+			text:     func(w io.Writer) error { return report.WriteCells(w, shown) },
+			markdown: func(w io.Writer) { report.MarkdownCells(w, shown) },
+			latex:    func(w io.Writer) { report.LatexCells(w, shown) },
+			csv:      func() []byte { return report.CellsCSV(shown) },
+		})
+	}
+	if unwritten == nil {
+		unwritten = b.env.WriteCells(place, shown)
+	}
+	return errors.Join(err, unwritten, verdict)
+}
+
+// measure measures the cells of a plan that are missing, and stores each at once.
+func (b *bench) measure(ctx context.Context, todo *plan.Plan, cells *suite.Cells) ([]launch.Outcome, error) {
+	runner := b.runner(nil)
+	runner.Jobs = 1 // two at a time would measure each other
+	runner.Measured = b.measured(cells)
+	left, err := runner.Remaining(todo)
+	if err != nil {
+		return nil, err
+	}
+	if left.Runs > 0 {
+		fmt.Fprintln(b.stderr, left)
+	}
+	p := newProgress(b.stderr, b.store, left.Each, 1)
+	defer p.finish()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	runner.Observe = func(index int, one plan.Run, e run.Event) {
+		if e.Kind == run.EventCost && err == nil {
+			if err = cells.Add(*e.Cell); err != nil {
+				stop() // the others could not be stored either
+			}
+		}
+		p.observe(index, one, e)
+	}
+	working.Lock()
+	defer working.Unlock()
+	outcomes := runner.Run(ctx, todo.Runs)
+	return outcomes, err
+}
+
+// measured are the cells that are not measured again: all, unless -again is given.
+func (b *bench) measured(cells *suite.Cells) map[string]float64 {
+	if b.again {
+		return nil
+	}
+	return cells.Seconds()
+}
+
+// machine describes how this command measures cells.
+func (b *bench) machine(todo *plan.Plan) record.Cells {
+	return record.Cells{CPU: run.CPUModel(), Device: b.device, Threads: todo.Threads, Steps: todo.Suite.Steps}
 }
 
 // cost measures the models of a suite and writes cost.json and a table.

@@ -128,9 +128,19 @@ type code struct{ train, rank int }
 // coverage says which planned runs of a data set have records, by version.
 type coverage struct {
 	current map[int]bool // of the plan's versions
-	by      map[code]map[string]map[versions]map[int]bool
+	by      map[cover]runSet
 	floors  []covered // of models that are not trained, which go with any training version
 }
+
+// cover is what may be shown of a model: its records of some versions, in a table of a code.
+type cover struct {
+	code    code
+	model   string
+	version versions
+}
+
+// runSet is a set of planned runs.
+type runSet map[int]bool
 
 // covered is a record of a planned run.
 type covered struct {
@@ -140,7 +150,7 @@ type covered struct {
 }
 
 func newCoverage() *coverage {
-	return &coverage{current: map[int]bool{}, by: map[code]map[string]map[versions]map[int]bool{}}
+	return &coverage{current: map[int]bool{}, by: map[cover]runSet{}}
 }
 
 func (c *coverage) add(i int, planned, recorded record.Spec) {
@@ -156,26 +166,34 @@ func (c *coverage) add(i int, planned, recorded record.Spec) {
 }
 
 func (c *coverage) put(k code, r covered) {
-	if c.by[k] == nil {
-		c.by[k] = map[string]map[versions]map[int]bool{}
+	key := cover{k, r.model, r.version}
+	if c.by[key] == nil {
+		c.by[key] = runSet{}
 	}
-	if c.by[k][r.model] == nil {
-		c.by[k][r.model] = map[versions]map[int]bool{}
+	c.by[key][r.run] = true
+}
+
+// codes lists those that a table may show, the newest first.
+func (c *coverage) codes() []code {
+	all := map[code]bool{}
+	for k := range c.by {
+		all[k.code] = true
 	}
-	if c.by[k][r.model][r.version] == nil {
-		c.by[k][r.model][r.version] = map[int]bool{}
-	}
-	c.by[k][r.model][r.version][r.run] = true
+	return slices.SortedFunc(maps.Keys(all), func(a, b code) int {
+		return cmp.Or(cmp.Compare(b.train, a.train), cmp.Compare(b.rank, a.rank))
+	})
 }
 
 // choose returns the older versions that are shown; not ok if they are the plan's.
 func (c *coverage) choose(planned map[int]record.Spec) (o older, ok bool) {
-	if len(c.by) == 0 { // nothing is trained: the ranking version alone decides
+	codes := c.codes()
+	if codes == nil { // nothing is trained: the ranking version alone decides
 		for _, f := range c.floors {
 			c.put(code{0, f.version.Rank}, f)
 		}
+		codes = c.codes()
 	}
-	for k := range c.by {
+	for _, k := range codes {
 		for _, f := range c.floors {
 			if f.version.Rank == k.rank {
 				c.put(k, f)
@@ -183,44 +201,43 @@ func (c *coverage) choose(planned map[int]record.Spec) (o older, ok bool) {
 		}
 	}
 	most := 0
-	var best code
-	whole := true // the plan's versions cover all that any version covers
-	for _, k := range slices.SortedFunc(maps.Keys(c.by), func(a, b code) int {
-		return cmp.Or(cmp.Compare(b.train, a.train), cmp.Compare(b.rank, a.rank))
-	}) {
-		covered := 0
-		for _, byVersion := range c.by[k] {
-			_, runs := widest(byVersion)
-			covered += len(runs)
-			for _, runs := range byVersion {
-				for i := range runs {
-					whole = whole && c.current[i]
-				}
-			}
+	for _, k := range codes {
+		covered, shown := 0, c.widest(k)
+		for model, v := range shown {
+			covered += len(c.by[cover{k, model, v}])
 		}
 		if covered > most {
-			most, best = covered, k
+			most, o.versions = covered, shown
+		}
+	}
+	whole := true // the plan's versions cover all that any version covers
+	for _, runs := range c.by {
+		for i := range runs {
+			whole = whole && c.current[i]
 		}
 	}
 	if whole {
 		return older{}, false
 	}
-	o.versions = map[string]versions{}
-	for model, byVersion := range c.by[best] {
-		o.versions[model], _ = widest(byVersion)
-	}
 	o.note = c.note(planned, o.versions)
 	return o, o.note != ""
 }
 
-// widest returns the versions of a model that cover most runs, the newest of several.
-func widest(byVersion map[versions]map[int]bool) (best versions, runs map[int]bool) {
-	for v, covered := range byVersion {
-		if len(covered) > len(runs) || len(covered) == len(runs) && v.newer(best) > 0 {
-			best, runs = v, covered
+// widest returns, by model, the versions that cover most runs in a table of a code, the newest
+// of several.
+func (c *coverage) widest(of code) map[string]versions {
+	best := map[string]versions{}
+	for k, runs := range c.by {
+		if k.code != of {
+			continue
+		}
+		v, ok := best[k.model]
+		n := len(c.by[cover{of, k.model, v}])
+		if !ok || len(runs) > n || len(runs) == n && k.version.newer(v) > 0 {
+			best[k.model] = k.version
 		}
 	}
-	return best, runs
+	return best
 }
 
 // note names the versions that differ from the plan's; "" if none does: the plan's cover most

@@ -21,6 +21,7 @@ type Estimator struct {
 type pace struct {
 	fingerprint, model string
 	targets            int // targets of the training data; 0: not known
+	items              int // of the data; 0: not known
 	threads, epochs    int
 	perEpoch, around   float64 // seconds per epoch; seconds of loading and ranking
 }
@@ -32,7 +33,7 @@ func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, err
 		return nil, err
 	}
 	e := &Estimator{registry: entries}
-	sizes := map[string]int{}
+	sizes := map[string]datasets.Stats{}
 	for _, id := range ids {
 		r, err := store.Read(id)
 		if err != nil || r.Result.Epochs == 0 {
@@ -43,10 +44,10 @@ func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, err
 		if _, ok := sizes[path]; !ok {
 			stats, err := plan.ReadStats(path, s.Dataset.Name, s.Dataset.Fingerprint)
 			if err == nil { // otherwise the size is not known
-				sizes[path] = trainTargets(stats)
+				sizes[path] = stats
 			}
 		}
-		e.runs = append(e.runs, pace{s.Dataset.Fingerprint, s.Model, sizes[path], m.Threads, r.Result.Epochs,
+		e.runs = append(e.runs, pace{s.Dataset.Fingerprint, s.Model, trainTargets(sizes[path]), sizes[path].Items, m.Threads, r.Result.Epochs,
 			m.TrainSeconds / float64(r.Result.Epochs), m.LoadSeconds + m.RankSeconds})
 	}
 	return e, nil
@@ -96,4 +97,43 @@ func (e *Estimator) Of(p *plan.Plan, r plan.Run) (d time.Duration, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// scoringTime is about how long a cell takes, its training steps left out: loading the data,
+// and scoring, folded and with each head on its own.
+const scoringTime = 20 * time.Second
+
+// OfSteps estimates how long a cell of a suite of kind "cost" with steps takes, from records of
+// the same model or its base: a step is as long as its targets took there, and with the loss
+// over all items in proportion to these. That is rough, since heads, experts and hidden size
+// differ.
+func (e *Estimator) OfSteps(p *plan.Plan, r plan.Run) (d time.Duration, ok bool) {
+	spec := r.Job.Spec
+	t := train.Defaults()
+	if err := spec.Train.Apply(&t); err != nil {
+		return 0, false
+	}
+	items := 0
+	for _, info := range p.Data {
+		if info.Stats.Fingerprint == spec.Dataset.Fingerprint {
+			items = info.Stats.Items
+		}
+	}
+	var sum float64
+	var n int
+	for _, past := range e.runs {
+		if past.targets <= 0 || past.model != spec.Model && past.model != registry.BaseOf(e.registry, spec.Model) {
+			continue
+		}
+		seconds := past.perEpoch / float64(past.targets) * float64(r.Job.Steps*t.BatchTargets) * float64(past.threads) / float64(r.Job.Threads)
+		if t.Loss == "ce" && past.items > 0 {
+			seconds *= float64(items) / float64(past.items)
+		}
+		sum += seconds
+		n++
+	}
+	if n == 0 {
+		return 0, false
+	}
+	return scoringTime + time.Duration(sum/float64(n)*float64(time.Second)), true
 }

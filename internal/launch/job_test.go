@@ -4,9 +4,11 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"famebench/internal/plan"
 	"famebench/internal/record"
+	"famebench/internal/run"
 	"famebench/internal/tinytest"
 )
 
@@ -32,6 +34,67 @@ func TestCost(t *testing.T) {
 	}
 	if ids, err := r.Store.IDs(); len(ids) != 0 || err != nil {
 		t.Errorf("a cost left records: %v, %v", ids, err)
+	}
+}
+
+// A suite of kind "cost" with steps measures each cell once: with the heads scored separately, too,
+// if the model has any.
+func TestCells(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	p, r := tinyPlan(t, dir, "neural", "suites.neural.kind=cost", "suites.neural.steps=30", "suites.neural.models=[\"sasrec\", \"fame-warm\"]")
+	cells := map[string]record.Cell{}
+	r.Observe = func(_ int, one plan.Run, e run.Event) {
+		if e.Kind == run.EventCost {
+			cells[one.Job.Spec.Model] = *e.Cell
+		}
+	}
+	if got := statuses(r.Run(context.Background(), p.Runs)); got != "sasrec done, fame-warm done" {
+		t.Fatal(got)
+	}
+	sasrec, fame := cells["sasrec"], cells["fame-warm"]
+	if sasrec.Separate != nil || sasrec.Heads != 0 || sasrec.Loss != "ce" || fame.Separate == nil || fame.Heads != 4 || fame.Experts != 4 || fame.Hidden != 8 {
+		t.Errorf("%+v\n%+v", sasrec, fame)
+	}
+	for i, c := range []record.Cell{sasrec, fame} {
+		scorings := []record.Scoring{c.Scoring}
+		if c.Separate != nil {
+			scorings = append(scorings, *c.Separate)
+		}
+		for _, s := range scorings {
+			if s.UsersPerSecond <= 0 || s.Latency.P50 <= 0 || s.Latency.P99 < s.Latency.P50 || s.PeakRSSMB < c.Scoring.PeakRSSMB {
+				t.Errorf("%+v", c)
+			}
+		}
+		if c.ID != p.Runs[i].ID || c.Items != 20 || c.BatchTargets != 16 || c.Step.P25 <= 0 || c.Step.P50 < c.Step.P25 || c.Step.P75 < c.Step.P50 ||
+			c.Parameters < 100 || c.Seconds <= 0 || c.Code == "" {
+			t.Errorf("%+v", c)
+		}
+	}
+	if ids, err := r.Store.IDs(); len(ids) != 0 || err != nil {
+		t.Errorf("cells left records: %v, %v", ids, err)
+	}
+	r.Measured = map[string]float64{fame.ID: 8}
+	left, err := r.Remaining(p)
+	if err != nil || left.Runs != 1 || left.Time != 8*time.Second || left.states[1].Status != plan.StateDone {
+		t.Errorf("%+v, %v", left, err)
+	}
+	r.Measured[sasrec.ID] = 1
+	if got := statuses(r.Run(context.Background(), p.Runs)); got != "sasrec reused, fame-warm reused" {
+		t.Error(got)
+	}
+}
+
+// Before any cell is measured, records of the same model say how long it takes: here a record with
+// 10 seconds for an epoch of 90 targets and 20 items, on twice as many threads.
+func TestOfSteps(t *testing.T) {
+	p, _ := tinyPlan(t, tinytest.Folder(t, tinytest.Config), "neural", "suites.neural.kind=cost", "suites.neural.steps=9", "suites.neural.models=[\"sasrec\", \"fame-warm\"]")
+	e := &Estimator{tinytest.Entries, []pace{{model: "sasrec", targets: 90, items: 10, threads: 2, epochs: 5, perEpoch: 10}, {model: "sasrec", threads: 2, epochs: 5, perEpoch: 1}}}
+	// 9 steps of 16 targets, 20 items.
+	if d, ok := e.OfSteps(p, p.Runs[0]); !ok || (d-scoringTime-64*time.Second).Abs() > time.Millisecond {
+		t.Errorf("%v, %v; want 64 s more than %v", d, ok, scoringTime)
+	}
+	if d, ok := e.OfSteps(p, p.Runs[1]); ok {
+		t.Errorf("without a record: %v", d)
 	}
 }
 

@@ -26,11 +26,9 @@ type Remaining struct {
 // Remaining looks up what is left to do of a plan.
 func (r *Runner) Remaining(todo *plan.Plan) (Remaining, error) {
 	left := Remaining{Each: make([]time.Duration, len(todo.Runs)), states: make([]plan.State, len(todo.Runs))}
-	if todo.Suite.Kind == plan.KindCost { // measured again each time
-		for i := range left.states {
-			left.states[i].Status = plan.StateToRun
-		}
-		return left, nil
+	if todo.Suite.Kind == plan.KindCost {
+		err := r.remainingCosts(todo, &left)
+		return left, err
 	}
 	e, err := NewEstimator(r.Store, registry.Models)
 	if err != nil {
@@ -54,6 +52,43 @@ func (r *Runner) Remaining(todo *plan.Plan) (Remaining, error) {
 		left.Time += d / time.Duration(r.Jobs)
 	}
 	return left, nil
+}
+
+// remainingCosts looks up which measurements of a suite of kind "cost" are left. Without steps,
+// everything is measured again each time, and how long that takes is not known. The time of a
+// cell is the mean of those that are measured, or else estimated from the records of runs.
+func (r *Runner) remainingCosts(todo *plan.Plan, left *Remaining) error {
+	for i := range left.states {
+		left.states[i].Status = plan.StateToRun
+	}
+	if todo.Suite.Steps == 0 {
+		return nil
+	}
+	e, err := NewEstimator(r.Store, registry.Models)
+	if err != nil {
+		return err
+	}
+	mean := 0.
+	for _, seconds := range r.Measured {
+		mean += seconds / float64(len(r.Measured))
+	}
+	for i, one := range todo.Runs {
+		if _, ok := r.Measured[one.ID]; ok {
+			left.states[i].Status = plan.StateDone
+			continue
+		}
+		left.Runs++
+		d, ok := time.Duration(mean*float64(time.Second)), mean > 0
+		if !ok {
+			d, ok = e.OfSteps(todo, one)
+		}
+		if !ok {
+			left.Unknown++
+		}
+		left.Each[i] = d
+		left.Time += d
+	}
+	return nil
 }
 
 func (r Remaining) String() string {

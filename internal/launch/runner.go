@@ -30,6 +30,9 @@ type Runner struct {
 	Jobs  int // child processes at a time; 0 is one
 	// Retry tries failed runs again.
 	Retry bool
+	// Measured are the cells of a suite of kind "cost" with steps that are not measured again:
+	// the seconds that each took, by the run's id.
+	Measured map[string]float64
 	// Command starts a child; nil is this binary with ChildCommand.
 	Command []string
 	// Observe sees every event of every run, one at a time; index counts in the list
@@ -50,7 +53,7 @@ type Outcome struct {
 	Run    plan.Run
 	Status string
 	Reason string       // of OutcomeFailed and OutcomeEnvironment
-	Cost   *record.Cost // of a cost job
+	Cost   *record.Cost // of a cost job that timed a whole epoch
 }
 
 // fail is the outcome of a run that could not begin.
@@ -64,7 +67,7 @@ func (o *Outcome) fail(err error) {
 // The ways a run can end for its parent.
 const (
 	OutcomeDone        = "done"        // a new record
-	OutcomeReused      = "reused"      // there was a record already
+	OutcomeReused      = "reused"      // there was a record, or a measured cell, already
 	OutcomeFailed      = "failed"      // because of the run itself, see Reason
 	OutcomeEnvironment = "environment" // because of the machine, see Reason; the same command tries it again
 	OutcomeInterrupted = "interrupted" // or not begun
@@ -104,6 +107,10 @@ func (r *Runner) one(ctx context.Context, index int, one plan.Run, source *Outco
 	o = Outcome{Run: one}
 	if ctx.Err() != nil {
 		o.Status = OutcomeInterrupted
+		return o, false
+	}
+	if _, ok := r.Measured[one.ID]; ok {
+		o.Status = OutcomeReused
 		return o, false
 	}
 	if one.Job.Kind != plan.KindCost {

@@ -51,7 +51,7 @@ func visit(t *testing.T, suites []*aggregate.Suite) (ctx context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(f, suites); err != nil {
+	if err := Write(f, suites, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {

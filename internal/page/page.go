@@ -51,10 +51,13 @@ var functions = template.FuncMap{
 
 // Write writes one page with all suites: tables that sort, figures, what the
 // numbers mean, and behind every cell the runs that it comes from. The page is
-// complete in itself, but links to records next to it (runs/ID.json), so it belongs
-// in the results folder.
-func Write(w io.Writer, suites []*aggregate.Suite) error {
-	t, err := template.New("page").Funcs(functions).Parse(markup)
+// complete in itself, but links to records and statistics (runs/ID.json) in the results
+// folder. results is the way there from the page's folder, such as "../../"; "" if the page
+// is in it.
+func Write(w io.Writer, suites []*aggregate.Suite, results string) error {
+	t, err := template.New("page").Funcs(functions).Funcs(template.FuncMap{
+		"link": func(file string) string { return results + file },
+	}).Parse(markup)
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
@@ -62,6 +65,7 @@ func Write(w io.Writer, suites []*aggregate.Suite) error {
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
+	p.Data.Results = results
 	var b strings.Builder
 	if err := t.Execute(&b, p); err != nil {
 		return fmt.Errorf("page: %w", err)

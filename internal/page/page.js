@@ -96,7 +96,7 @@
       rows.append(element("tr", { "data-run": run.id },
         element("td", {}, String(run.seed)),
         ...(key ? [element("td", {}, value(rule, key, run[rule]?.[key]))] : []),
-        element("td", { class: "text" }, element("a", { href: `runs/${encodeURIComponent(run.id)}.json` }, run.id)),
+        element("td", { class: "text" }, element("a", { href: `${data.results}runs/${encodeURIComponent(run.id)}.json` }, run.id)),
         element("td", { class: "text" }, run.stopped),
         element("td", { class: "text" }, ...commit)));
     }

@@ -17,10 +17,30 @@ import (
 func html(t testing.TB, suites []*aggregate.Suite) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := Write(&b, suites); err != nil {
+	if err := Write(&b, suites, ""); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// A page in another folder has its records and statistics in the results folder.
+func TestPageElsewhere(t *testing.T) {
+	search := &aggregate.Suite{Name: "search", Trials: []record.Trial{{Dataset: "beauty", Model: "sasrec", Rungs: []record.Rung{{Valid: .05, ID: "a", Epochs: 3}}}}}
+	suites := append(aggregatetest.Suites(), search)
+	var b bytes.Buffer
+	if err := Write(&b, suites, "../../"); err != nil {
+		t.Fatal(err)
+	}
+	here, there := html(t, suites), b.String()
+	for _, folder := range []string{"runs/", "datasets/"} {
+		n := strings.Count(here, `href="`+folder)
+		if n == 0 || strings.Contains(there, `href="`+folder) || strings.Count(there, `href="../../`+folder) != n {
+			t.Errorf("%s: %d links here, %d there", folder, n, strings.Count(there, `href="../../`+folder))
+		}
+	}
+	if !strings.Contains(there, `"results":"../../"`) || !strings.Contains(there, "`${data.results}runs/") {
+		t.Error("the panel of a number does not link to the results folder")
+	}
 }
 
 func TestPageNeedsNothing(t *testing.T) {

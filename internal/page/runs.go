@@ -13,8 +13,9 @@ import (
 
 // data is where the page's numbers come from; page.js shows it.
 type data struct {
-	Suites []dataSuite        `json:"suites"`
-	Runs   map[string]dataRun `json:"runs"`
+	Results string             `json:"results"` // the way to the results folder
+	Suites  []dataSuite        `json:"suites"`
+	Runs    map[string]dataRun `json:"runs"`
 }
 
 type dataSuite struct {

@@ -207,29 +207,32 @@ func (c *Config) at(s Suite, e registry.Entry, p point) (*Config, error) {
 	return &at, nil
 }
 
-// points lists the places on a suite's axes where a model is run: all
-// combinations, or the configured values and each axis on its own.
-func (c *Config) points(s Suite, e registry.Entry) []point {
-	points := []point{{}}
+// points lists the places on a suite's axes where a model is run on a data set: all
+// combinations, or the configured values and each axis on its own. The axes in
+// Suite.Alone come after the combinations of the others.
+func (c *Config) points(s Suite, e registry.Entry, dataset string) []point {
+	points, alone := []point{{}}, []point(nil)
+	if slices.Contains(s.Alone, dataset) {
+		return points
+	}
 	for _, a := range s.Axes {
 		if _, ok := c.axisPath(s, e, a); !ok {
 			continue
 		}
+		single := !s.Grid || slices.Contains(s.Alone, a.Name)
 		var more []point
 		for _, v := range a.Values {
-			if !s.Grid {
-				more = append(more, point{}.with(a, v))
+			if single {
+				alone = append(alone, point{}.with(a, v))
 				continue
 			}
 			for _, p := range points {
 				more = append(more, p.with(a, v))
 			}
 		}
-		if s.Grid {
+		if !single {
 			points = more
-		} else {
-			points = append(points, more...)
 		}
 	}
-	return points
+	return append(points, alone...)
 }

@@ -101,7 +101,7 @@ func TestAxesOfAStart(t *testing.T) {
 	} {
 		e, _ := registry.Find(registry.Models, model)
 		var got []string
-		for _, p := range c.points(s, e) {
+		for _, p := range c.points(s, e, s.Datasets[0]) {
 			got = append(got, p.String())
 		}
 		slices.Sort(got)

@@ -72,7 +72,7 @@ func (c *Config) Asked(s Suite) (string, error) {
 			e, _ := registry.Find(c.registry, model)
 			points := []point{{}}
 			if s.Kind != KindTune { // a search samples its trials; the axes are in the suite
-				points = c.points(s, e)
+				points = c.points(s, e, name)
 			}
 			for _, at := range points {
 				r, err := c.askedRun(s, e, name, at)

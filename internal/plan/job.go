@@ -16,8 +16,11 @@ import (
 
 // Job is what a child process reads from its standard input.
 type Job struct {
-	Kind string      `json:"kind"` // KindCompare or KindCost
-	Spec record.Spec `json:"spec"`
+	Kind string `json:"kind"` // KindCompare or KindCost
+	// Steps of KindCost: so many training steps are timed one by one, and scoring is measured
+	// folded and with each head on its own. 0: a whole epoch is timed.
+	Steps int         `json:"steps,omitempty"`
+	Spec  record.Spec `json:"spec"`
 	// Local are training settings that decide when a run stops or saves, not
 	// what it computes; they are not part of the id.
 	Local  record.Settings `json:"local,omitempty"`

@@ -107,7 +107,7 @@ type Options struct {
 // cannot be run: missing data sets, and settings that a model refuses, such as
 // heads that do not divide the hidden size.
 func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
-	p, err := c.plan(s, o, func(e registry.Entry, _ string) []point { return c.points(s, e) })
+	p, err := c.plan(s, o, func(e registry.Entry, dataset string) []point { return c.points(s, e, dataset) })
 	if err != nil || s.Kind == KindCost {
 		return p, err
 	}
@@ -149,7 +149,7 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 		p.Data = append(p.Data, info)
 		for _, model := range s.Models {
 			e, _ := registry.Find(c.registry, model)
-			job := Job{Kind: s.Kind, Device: o.Device, Threads: o.Threads, Root: c.Root, Out: o.Out, Source: o.Source, UnpackLimit: dc.UnpackLimit, Spec: base}
+			job := Job{Kind: s.Kind, Device: o.Device, Steps: s.Steps, Threads: o.Threads, Root: c.Root, Out: o.Out, Source: o.Source, UnpackLimit: dc.UnpackLimit, Spec: base}
 			job.Spec.Model, job.Spec.Device = model, class
 			if err := p.setCode(&job, e, o); err != nil {
 				return nil, err
@@ -251,7 +251,7 @@ func (c *Config) runsAt(p *Plan, e registry.Entry, base Job, data *datasets.Data
 		job := base
 		job.Spec.Seed = seed
 		jobs := []Job{job}
-		if s.Kind == KindCost && e.Neural != nil {
+		if s.Kind == KindCost && s.Steps == 0 && e.Neural != nil {
 			if jobs, err = c.costJobs(job); err != nil {
 				return nil, err
 			}

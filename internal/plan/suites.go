@@ -27,8 +27,11 @@ type Suite struct {
 	// SeedsOf are the seeds of some data sets, in place of Seeds.
 	SeedsOf map[string][]int64 `toml:"-" json:"seeds_of,omitempty"`
 	Axes    []Axis             `toml:"-" json:"axes,omitempty"`
-	Grid    bool               `toml:"grid" json:"grid,omitempty"`   // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
-	Tuned   string             `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
+	Grid    bool               `toml:"grid" json:"grid,omitempty"` // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
+	// Alone are axes that are varied on their own although Grid is set, and data sets on which
+	// no axis is varied. Kind "cost".
+	Alone []string `toml:"alone" json:"alone,omitempty"`
+	Tuned string   `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
 
 	Trials int   `toml:"trials" json:"trials,omitempty"` // kind "tune": settings tried for each model
 	Rungs  []int `toml:"rungs" json:"rungs,omitempty"`   // kind "tune": epochs after which half of the trials survive, ascending; 0, the last one, is to the end
@@ -43,6 +46,7 @@ type Suite struct {
 	// ByEntropy asks for tables of the users in three groups, by the entropy of their histories.
 	// Kind "compare".
 	ByEntropy bool `toml:"by_entropy" json:"by_entropy,omitempty"`
+	Steps     int  `toml:"steps" json:"steps,omitempty"` // kind "cost": training steps that are timed, see Job.Steps; 0: a whole epoch is
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 
@@ -81,7 +85,7 @@ func (s *Suite) kindDefaults() {
 func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "interaction": KindCompare, "by_entropy": KindCompare}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "interaction": KindCompare, "by_entropy": KindCompare, "alone": KindCost, "steps": KindCost}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -120,10 +124,8 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	if err := errors.Join(c.checkSuiteKeys(s, at), s.checkSearch(at)); err != nil {
 		return s, err
 	}
-	for _, model := range s.Models {
-		if e, _ := registry.Find(c.registry, model); s.Kind == KindTune && e.Neural == nil {
-			return s, at.of("models").Errorf("%s has nothing to tune", model)
-		}
+	if err := c.checkTrained(at.of("models"), s); err != nil {
+		return s, err
 	}
 	var err error
 	s.Axes, err = c.readAxes(s)
@@ -138,6 +140,9 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	}
 	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
 		err = at.suite.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
+	}
+	if err == nil {
+		err = s.checkAlone(at)
 	}
 	if err == nil {
 		err = c.checkSize(at.suite, s)
@@ -157,6 +162,39 @@ func (s Suite) checkInteraction(n *conf.Node) error {
 	}
 	if len(s.Datasets) < 2 {
 		return n.Errorf("expected at least 2 data sets, on which the axis may have other effects, got %d", len(s.Datasets))
+	}
+	return nil
+}
+
+// checkTrained refuses models that are not trained where training is what the suite is about.
+func (c *Config) checkTrained(n *conf.Node, s Suite) error {
+	for _, model := range s.Models {
+		switch e, _ := registry.Find(c.registry, model); {
+		case s.Kind == KindTune && e.Neural == nil:
+			return n.Errorf("%s has nothing to tune", model)
+		case s.Steps > 0 && e.Neural == nil:
+			return n.Errorf("%s has no training steps to time", model)
+		}
+	}
+	return nil
+}
+
+// checkAlone checks the names in Alone.
+func (s Suite) checkAlone(at suitePlaces) error {
+	known := slices.Clone(s.Datasets)
+	for _, a := range s.Axes {
+		known = append(known, a.Name)
+	}
+	for i, name := range s.Alone {
+		if !slices.Contains(known, name) {
+			return at.of("alone").Errorf("the suite has no axis or data set %s%s", conf.Quote(name), conf.Hint(name, known))
+		}
+		if slices.Contains(s.Alone[:i], name) {
+			return at.of("alone").Errorf("%q is listed twice", name)
+		}
+	}
+	if len(s.Alone) > 0 && !s.Grid {
+		return at.of("alone").Errorf("expected grid = true with this key: without it every axis is varied on its own")
 	}
 	return nil
 }
@@ -260,6 +298,9 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 	if at.has("equal_within") && !(s.EqualWithin > 0 && s.EqualWithin <= 100) {
 		errs = append(errs, at.of("equal_within").Errorf("%v: expected a share of validation NDCG@10 in percent, more than 0 and at most 100", s.EqualWithin))
 	}
+	if s.Steps < 0 || s.Steps > mostSteps {
+		errs = append(errs, at.of("steps").Errorf("%d: expected 1 to %d training steps, or 0 for an epoch", s.Steps, mostSteps))
+	}
 	errs = append(errs, c.checkComparison(s, at),
 		checkNames(at.of("models"), "model", s.Models, registry.Names(c.registry)),
 		checkNames(at.of("datasets"), "data set", s.Datasets, c.Datasets()),
@@ -271,6 +312,9 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 	}
 	return errors.Join(errs...)
 }
+
+// mostSteps is more than any step needs to be timed.
+const mostSteps = 100_000
 
 // mostRungs is more than any search needs: 2^10 trials would be halved to one.
 const mostRungs = 10
@@ -352,7 +396,7 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 		for _, a := range s.Axes {
 			switch _, ok := c.axisPath(s, e, a); {
 			case !ok:
-			case s.Grid:
+			case s.Grid && !slices.Contains(s.Alone, a.Name):
 				points *= float64(len(a.Values))
 			default:
 				points += float64(len(a.Values))
@@ -401,6 +445,9 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 		checkNames(flag("models"), "model", s.Models, registry.Names(c.registry)),
 		checkNames(flag("datasets"), "data set", s.Datasets, c.Datasets()),
 		checkSeeds(flag("seeds"), s.Seeds)); err != nil {
+		return s, err
+	}
+	if err := c.checkTrained(flag("models"), s); err != nil {
 		return s, err
 	}
 	// An axis of models that were not chosen varies nothing.

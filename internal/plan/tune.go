@@ -63,7 +63,7 @@ func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, 
 			for _, t := range survivors(trials, dataset, e.Name, rung) {
 				points = append(points, t.point)
 			}
-		} else if points = c.points(s, e); s.Grid {
+		} else if points = c.points(s, e, dataset); s.Grid {
 			points = c.sample(s, e, dataset, points)
 		}
 		if limit > 0 {

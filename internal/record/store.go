@@ -32,6 +32,7 @@ import (
 //	aggregates/SUITE.json    what its summary was made from (not for git)
 //	tables/SUITE.md          what is rendered from the summary; also .tex and .csv
 //	figures/SUITE/DATASET-KIND.svg, .png
+//	costs/SUITE.json         what a suite of kind "cost" with steps has measured
 //	index.html               all suites in one page
 //	custom/NAME/             summary, tables, figures and page of a plan that is no suite's (not for git)
 //	weights/ID.safetensors   best weights (not for git)
@@ -140,7 +141,7 @@ func (s Store) Sweep() {
 	}
 	atomicfile.Sweep(s.Dir, atomicfile.Abandoned, ours) // the store may be any folder, such as a home
 	figures, _ := filepath.Glob(filepath.Join(globQuote(s.Dir), "figures", "*"))
-	for _, dir := range append(figures, s.inside(append([]string{"trec", "beyond"}, folders...))...) {
+	for _, dir := range append(figures, s.inside(append([]string{"trec", "beyond", cellsDir}, folders...))...) {
 		atomicfile.Sweep(dir, atomicfile.Abandoned, nil)
 	}
 }

@@ -228,6 +228,45 @@ func CostsCSV(costs []record.Cost) []byte {
 	return csvText([]string{"model", "dataset", "batch_targets", "targets_per_s", "loss_gflops", "loss_share", "product_gflops", "eval_users_per_s", "p50_ms", "p95_ms", "p99_ms", "parameters", "peak_rss_mb"}, lines)
 }
 
+// CellsCSV has a line for each cell of a suite of kind "cost" with steps.
+func CellsCSV(c *aggregate.Cells) []byte {
+	var lines [][]any
+	for _, one := range c.Cells {
+		line := []any{one.Model, one.Dataset, nil, nil, nil, one.Items, one.Loss, one.Negatives, one.BatchTargets, one.Parameters,
+			one.Step.P50, one.Step.P25, one.Step.P75, one.Scoring.UsersPerSecond, one.Scoring.Latency.P50, one.Scoring.Latency.P95, one.Scoring.Latency.P99, one.Scoring.PeakRSSMB}
+		if one.Heads > 0 {
+			line[2], line[3], line[4] = one.Heads, one.Experts, one.Hidden
+		}
+		if s := one.Separate; s != nil {
+			line = append(line, s.UsersPerSecond, s.Latency.P50, s.Latency.P95, s.Latency.P99, s.PeakRSSMB)
+		}
+		lines = append(lines, line)
+	}
+	return csvText([]string{"model", "dataset", "heads", "experts", "hidden", "items", "loss", "negatives", "batch_targets", "parameters",
+		"step_ms", "step_p25_ms", "step_p75_ms", "users_per_s", "p50_ms", "p95_ms", "p99_ms", "peak_rss_mb",
+		"separate_users_per_s", "separate_p50_ms", "separate_p95_ms", "separate_p99_ms", "separate_peak_rss_mb"}, lines)
+}
+
+// GrowthCSV has a line for each fitted quantity of each grid; nil if there is none.
+func GrowthCSV(c *aggregate.Cells) []byte {
+	var lines [][]any
+	for _, g := range c.Grids {
+		for _, one := range g.Growth {
+			line := []any{g.Model, g.Dataset, g.Hidden, g.Items, one.What, one.Cells}
+			for _, s := range []*aggregate.Slope{one.Heads, one.Experts} {
+				if s == nil {
+					line = append(line, nil, nil, nil)
+				} else {
+					line = append(line, s.Value, s.Low, s.High)
+				}
+			}
+			lines = append(lines, line)
+		}
+	}
+	return unlessEmpty([]string{"model", "dataset", "hidden", "items", "quantity", "cells", "heads_exponent", "heads_low", "heads_high",
+		"experts_exponent", "experts_low", "experts_high"}, lines)
+}
+
 // EqualityCSV has a line for each row that is compared with the first one of its model; nil
 // if none is.
 func EqualityCSV(all []aggregate.Equality) []byte {

@@ -23,6 +23,11 @@ func WriteCosts(w io.Writer, costs []record.Cost) error {
 	return writeSections(w, view.Costs(costs))
 }
 
+// WriteCells renders what a suite of kind "cost" with steps has measured for a terminal.
+func WriteCells(w io.Writer, c *aggregate.Cells) error {
+	return writeSections(w, view.Cells(c, view.Terminal)...)
+}
+
 // WriteTrials renders the trials of a search for a terminal.
 func WriteTrials(w io.Writer, s *aggregate.Suite) error {
 	return writeSections(w, view.Trials(s))
@@ -36,6 +41,11 @@ func MarkdownSuite(w io.Writer, s *aggregate.Suite) {
 // MarkdownCosts renders the cost table of a suite as Markdown.
 func MarkdownCosts(w io.Writer, suite, summary string, costs []record.Cost) {
 	markdown(w, suite, summary, view.Costs(costs))
+}
+
+// MarkdownCells renders what a suite of kind "cost" with steps has measured as Markdown.
+func MarkdownCells(w io.Writer, c *aggregate.Cells) {
+	markdown(w, c.Name, c.Summary, view.Cells(c, view.Document)...)
 }
 
 // MarkdownTrials renders the trials of a search as Markdown.
@@ -52,6 +62,11 @@ func LatexSuite(w io.Writer, s *aggregate.Suite) {
 // LatexCosts renders the cost table of a suite as LaTeX.
 func LatexCosts(w io.Writer, suite string, costs []record.Cost) {
 	latex(w, suite, view.Costs(costs))
+}
+
+// LatexCells renders what a suite of kind "cost" with steps has measured as LaTeX.
+func LatexCells(w io.Writer, c *aggregate.Cells) {
+	latex(w, c.Name, view.Cells(c, view.Document)...)
 }
 
 // LatexTrials renders the trials of a search as LaTeX.

@@ -205,6 +205,11 @@ func TestGolden(t *testing.T) {
 		{"trials.md", func(b *bytes.Buffer) error { MarkdownTrials(b, exampleTrials); return nil }},
 		{"trials.tex", func(b *bytes.Buffer) error { LatexTrials(b, exampleTrials); return nil }},
 		{"trials.csv", func(b *bytes.Buffer) error { b.Write(TrialsCSV(exampleTrials.Trials)); return nil }},
+		{"cells.txt", func(b *bytes.Buffer) error { return WriteCells(b, exampleCells()) }},
+		{"cells.md", func(b *bytes.Buffer) error { MarkdownCells(b, exampleCells()); return nil }},
+		{"cells.tex", func(b *bytes.Buffer) error { LatexCells(b, exampleCells()); return nil }},
+		{"cells.csv", func(b *bytes.Buffer) error { b.Write(CellsCSV(exampleCells())); return nil }},
+		{"cells.growth.csv", func(b *bytes.Buffer) error { b.Write(GrowthCSV(exampleCells())); return nil }},
 		{"cost.csv", func(b *bytes.Buffer) error { b.Write(CostsCSV(exampleCosts)); return nil }},
 	} {
 		var b bytes.Buffer

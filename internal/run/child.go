@@ -124,6 +124,13 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 		return err
 	}
 	job.Code = version.Hash
+	if job.Kind == plan.KindCost && job.Steps > 0 {
+		cell, err := measureSteps(ctx, job, entry, out)
+		if err == nil {
+			out.emit(Event{Kind: EventCost, Cell: cell})
+		}
+		return err
+	}
 	if job.Kind == plan.KindCost {
 		cost, err := measureCost(ctx, job, entry, out)
 		if err == nil {

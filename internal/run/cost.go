@@ -39,7 +39,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 	if err != nil {
 		return nil, err
 	}
-	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Threads, CPU: cpuModel()}
+	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Threads, CPU: CPUModel()}
 	if e.Neural == nil {
 		s, _, err := nonNeural(ctx, job, e, split, out)
 		if err != nil {
@@ -121,22 +121,27 @@ func measureRanking(ctx context.Context, c *record.Cost, s rank.Scorer, split *d
 	c.EvalUsersPerSec = train.PerSecond(int64(len(split.Valid)), time.Since(start).Seconds())
 
 	out.phase("latency")
+	c.Latency, err = measureLatency(ctx, s, split.Test)
+	c.PeakRSSMB = float64(peakRSS()) / (1 << 20)
+	return err
+}
+
+// measureLatency scores single users one after the other.
+func measureLatency(ctx context.Context, s rank.Scorer, cases []datasets.Case) (record.Latency, error) {
 	var ms []float64
 	for i := range latencyWarmUp + latencyUsers {
 		if err := ctx.Err(); err != nil {
-			return err
+			return record.Latency{}, err
 		}
-		n := i % len(split.Test) // small data are used repeatedly
+		n := i % len(cases) // small data are used repeatedly
 		start := time.Now()
-		if err := s.Score(split.Test[n:n+1], func(int, []float32) {}); err != nil {
-			return err
+		if err := s.Score(cases[n:n+1], func(int, []float32) {}); err != nil {
+			return record.Latency{}, err
 		}
 		if i >= latencyWarmUp {
 			ms = append(ms, 1000*time.Since(start).Seconds())
 		}
 	}
 	slices.Sort(ms)
-	c.Latency = record.Latency{P50: stats.NearestRank(ms, 50), P95: stats.NearestRank(ms, 95), P99: stats.NearestRank(ms, 99)}
-	c.PeakRSSMB = float64(peakRSS()) / (1 << 20)
-	return nil
+	return record.Latency{P50: stats.NearestRank(ms, 50), P95: stats.NearestRank(ms, 95), P99: stats.NearestRank(ms, 99)}, nil
 }

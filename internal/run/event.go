@@ -16,7 +16,8 @@ type Event struct {
 	Phase    string       `json:"phase,omitempty"`    // of EventPhase: "load", "train", "rank", "latency"
 	Message  string       `json:"message,omitempty"`  // of EventWarning, EventFailed, EventBusy
 	Progress *Progress    `json:"progress,omitempty"` // of EventProgress
-	Cost     *record.Cost `json:"cost,omitempty"`     // of EventCost
+	Cost     *record.Cost `json:"cost,omitempty"`     // of EventCost, if a whole epoch was timed
+	Cell     *record.Cell `json:"cell,omitempty"`     // of EventCost, if single steps were timed
 	// Environment: EventFailed is not the run's fault, see IsEnvironment.
 	Environment bool `json:"environment,omitempty"`
 }

@@ -40,7 +40,7 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	began := time.Now()
 	r := &record.Record{ID: id, Result: record.Result{Spec: job.Spec, Status: record.Done}}
 	m := &r.Measured
-	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), Hostname(), cpuModel(), system(), runtime.Version()
+	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), Hostname(), CPUModel(), system(), runtime.Version()
 	m.Environment = environment()
 	m.Threads, m.Code, m.Commit, m.Dirty = job.Threads, job.Code, job.Source.Commit, job.Source.Dirty
 

@@ -11,13 +11,13 @@ import (
 	"famebench/internal/torch"
 )
 
-// Hostname, cpuModel and system describe the machine.
+// Hostname, CPUModel and system describe the machine.
 func Hostname() string {
 	name, _ := os.Hostname()
 	return name
 }
 
-func cpuModel() string {
+func CPUModel() string {
 	if name := procValue("/proc/cpuinfo", "model name"); name != "" {
 		return name
 	}
@@ -45,7 +45,7 @@ func environment() []string {
 // processor describes everything about the processor that changes the last bits
 // of results.
 func processor() string {
-	return strings.Join(append([]string{cpuModel(), procValue("/proc/cpuinfo", "flags")}, environment()...), "; ")
+	return strings.Join(append([]string{CPUModel(), procValue("/proc/cpuinfo", "flags")}, environment()...), "; ")
 }
 
 func system() string { return runtime.GOOS + "/" + runtime.GOARCH }

@@ -66,16 +66,19 @@ func (e Env) makePage(p Place, all []summaryFile, key string) error {
 		}
 	}
 	var text bytes.Buffer
-	if err := page.Write(&text, suites); err != nil {
+	results := ""
+	if p.custom { // in custom/NAME
+		results = "../../"
+	}
+	if err := page.Write(&text, suites, results); err != nil {
 		return err
 	}
-	now := p.relink(text.Bytes())
-	if err := atomicfile.Update(p.Store.PagePath(), now); err != nil {
+	if err := atomicfile.Update(p.Store.PagePath(), text.Bytes()); err != nil {
 		return err
 	}
 	if whole && p.Store.MakeFolder("aggregates") == nil {
 		// Without the key, the same page is made again next time.
-		_ = atomicfile.Update(p.keyPath(), []byte(key+hexSum(now)))
+		_ = atomicfile.Update(p.keyPath(), []byte(key+hexSum(text.Bytes())))
 	}
 	return nil
 }
@@ -147,17 +150,4 @@ func (p Place) keyPath() string { return filepath.Join(p.Store.Dir, "aggregates"
 func readKey(p Place) string {
 	b, _ := os.ReadFile(p.keyPath())
 	return string(b)
-}
-
-// relink makes the links of a page lead to records and statistics: a page in custom/NAME
-// has them two folders above it.
-func (p Place) relink(page []byte) []byte {
-	if !p.custom {
-		return page
-	}
-	for _, link := range []string{`href="runs/`, `href="datasets/`, "href: `runs/"} {
-		i := strings.IndexAny(link, "\"`") + 1 // where the path begins
-		page = bytes.ReplaceAll(page, []byte(link), []byte(link[:i]+"../../"+link[i:]))
-	}
-	return page
 }

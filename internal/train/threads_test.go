@@ -55,28 +55,15 @@ func TestThreadsChangeRoundingOnly(t *testing.T) {
 		}, AllPositions, "ce"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			loss := func(threads int) (l float64) {
-				settings := testConfig()
-				settings.Epochs, settings.Objective, settings.Loss, settings.Negatives = 1, c.objective, c.loss, 5
-				err := withReplicas(threads, 1, c.build, s, settings, func(m *Replicas) error {
-					r, err := Fit(context.Background(), m, s, settings, Options{Seed: 1})
-					if err == nil {
-						l = r.Curve[0].Loss
-					}
-					return err
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return l
-			}
-			one := loss(1)
+			settings := testConfig()
+			settings.Objective, settings.Loss, settings.Negatives = c.objective, c.loss, 5
+			one := firstLoss(t, 1, c.build, s, settings)
 			for threads := 2; threads <= 3; threads++ {
-				several := loss(threads)
+				several := firstLoss(t, threads, c.build, s, settings)
 				if math.Abs(several-one) > 1e-6*one {
 					t.Errorf("loss %v with 1 thread, %v with %d", one, several, threads)
 				}
-				if again := loss(threads); again != several {
+				if again := firstLoss(t, threads, c.build, s, settings); again != several {
 					t.Errorf("loss %v and then %v with %d threads", several, again, threads)
 				}
 			}

@@ -16,7 +16,7 @@ import (
 func Suite(s *aggregate.Suite, m Medium) []Section {
 	var out []Section
 	if s.Hypothesis != "" {
-		out = append(out, Section{Title: "Hypothesis, before the runs", Notes: []string{s.Hypothesis}})
+		out = append(out, hypothesis(s.Hypothesis))
 	}
 	if len(s.Datasets) > 0 {
 		out = append(out, Data(s.Datasets))
@@ -56,6 +56,11 @@ func filled(t Table) []Table {
 		return nil
 	}
 	return []Table{t}
+}
+
+// hypothesis shows what was expected before the runs.
+func hypothesis(text string) Section {
+	return Section{Title: "Hypothesis, before the runs", Notes: []string{text}}
 }
 
 // Data shows the statistics of data sets. As in the other sections, there is no table
