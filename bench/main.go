@@ -14,16 +14,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"famebench/internal/escape"
 	"famebench/internal/plan"
 	"famebench/internal/process"
-	"famebench/internal/record"
 	"famebench/internal/registry"
 	"famebench/internal/run"
-	"famebench/internal/suite"
 )
 
 // Exit codes of the built binary ("go run" turns every failure into 1).
@@ -101,6 +98,10 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 		return b.explain()
 	case o.trec != "":
 		return b.trec(ctx)
+	case o.compare != "":
+		return b.compare()
+	case o.imports != "":
+		return b.importLists()
 	}
 	s, err := b.config.Suite(o.suite)
 	if err != nil {
@@ -114,7 +115,7 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	}
 	place := plan.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict, Again: o.again}
 	if o.report {
-		place.Recorded = sync.OnceValues(func() ([]*record.Record, error) { return suite.Recorded(b.store) })
+		place.Recorded = b.recorded()
 	}
 	if s.Kind == plan.KindTune {
 		return b.tune(ctx, s, place)

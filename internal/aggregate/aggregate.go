@@ -32,12 +32,14 @@ const FewSeeds = 3
 // Input is what a suite is made from.
 type Input struct {
 	Name, Summary string
-	Hypothesis    string           // as Suite.Hypothesis
-	Axes          []string         // as Suite.Axes
-	EqualWithin   float64          // as Suite.EqualWithin
-	Proposals     []string         // models that are no baselines: FAME and its variants
-	Planned       []Planned        // the suite's runs
-	Records       []*record.Record // of these runs, in the order of tables; Match finds them
+	Hypothesis    string             // as Suite.Hypothesis
+	Axes          []string           // as Suite.Axes
+	EqualWithin   float64            // as Suite.EqualWithin
+	Proposals     []string           // models that are no baselines: FAME and its variants
+	Planned       []Planned          // the suite's runs
+	Records       []*record.Record   // of these runs, in the order of tables; Match finds them
+	ImportedNames []string           // rows of other programs' lists that the suite shows
+	Imported      []*record.Imported // the lists of these rows
 	Stale         []Stale
 	Older         map[string]string // by data set: its records are of older versions, as this line says; see OlderVersions
 	Skipped       []string          // what of the suite cannot be run, and why
@@ -63,7 +65,8 @@ type group struct {
 	Row
 	key           string // its records' spec but for the seed, see rowKey
 	records       []*record.Record
-	removed, kept [][]int32 // [seed][user] ranks
+	imported      []*record.Imported // in place of records: another program's lists
+	removed, kept [][]int32          // [seed][user] ranks
 }
 
 // ranks are the users' ranks [seed][user] under a seen-item rule.
@@ -120,7 +123,7 @@ func Make(in Input) (*Suite, error) {
 			s.Equality = append(s.Equality, equality(s.Tables[i].Dataset, groups, in.EqualWithin)...)
 		}
 	}
-	s.Notes = in.notes()
+	s.Notes = append(in.notes(), in.importedNotes(s.Tables)...)
 	return s, nil
 }
 
@@ -148,9 +151,20 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	if err := findSources(groups); err != nil {
 		return t, nil, err
 	}
+	var lists []*record.Imported
+	for _, m := range in.Imported {
+		if ofImport(m) == dataKey(first.Spec) {
+			lists = append(lists, m)
+		}
+	}
+	imported, err := importedGroups(lists, first.Users, first.Items)
+	if err != nil {
+		return t, nil, err
+	}
+	rows := slices.Concat(groups, imported)
 	for _, metric := range Columns {
 		for _, rule := range SeenItemRules {
-			markBest(groups, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
+			markBest(rows, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
 		}
 	}
 	t.Proposed, t.Baseline = bestOnValidation(groups, false), bestOnValidation(groups, true)
@@ -158,14 +172,14 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		return t, nil, err
 	}
 	if t.Baseline != "" {
-		if err := compare(groups, t.Baseline); err != nil {
+		if err := compare(rows, t.Baseline); err != nil {
 			return t, nil, err
 		}
 	}
 	if t.Breakdowns, err = in.breakdowns(t, groups); err != nil {
 		return t, nil, err
 	}
-	for _, g := range groups {
+	for _, g := range rows {
 		t.Rows = append(t.Rows, g.Row)
 	}
 	t.Notes = tableNotes(records)
@@ -173,7 +187,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		t.Notes = append([]string{older}, t.Notes...)
 	}
 	if t.Baseline != "" {
-		t.Notes = append(append(t.Notes, gainNotes(groups, t.Baseline)...), seedNotes(groups, t.Baseline)...)
+		t.Notes = append(append(t.Notes, gainNotes(rows, t.Baseline)...), seedNotes(rows, t.Baseline)...)
 	}
 	if err := in.pictures(&t, groups); err != nil {
 		return t, nil, err
@@ -367,7 +381,9 @@ func markBest(groups []*group, cells func(*group) map[string]Cell, metric string
 	}
 	best, second := -1., -1. // below all shares
 	for _, g := range groups {
-		switch mean := cells(g)[metric].Mean; {
+		c, ok := cells(g)[metric]
+		switch mean := c.Mean; {
+		case !ok:
 		case equalMeans(mean, best):
 		case mean > best:
 			best, second = mean, best
@@ -376,7 +392,10 @@ func markBest(groups []*group, cells func(*group) map[string]Cell, metric string
 		}
 	}
 	for _, g := range groups {
-		c := cells(g)[metric]
+		c, ok := cells(g)[metric]
+		if !ok { // the lists of an imported row are too short
+			continue
+		}
 		c.Best, c.Second = equalMeans(c.Mean, best), equalMeans(c.Mean, second) && len(groups) > 2
 		cells(g)[metric] = c
 	}

@@ -63,9 +63,20 @@ type Row struct {
 	Warm      bool           `json:"warm,omitempty"`   // begins with the weights of a trained model
 	Source    string         `json:"source,omitempty"` // label of that model's row; "": it is not in the table
 	Cost      Cost           `json:"cost"`
-	Heads     []Head         `json:"heads,omitempty"` // that were initialised from texts, in their order
-	Notes     []string       `json:"notes"`           // footnotes of the row
+	Heads     []Head         `json:"heads,omitempty"`    // that were initialised from texts, in their order
+	Imported  []ImportedList `json:"imported,omitempty"` // the lists of another program that the row is made from; it then has no runs
+	Notes     []string       `json:"notes"`              // footnotes of the row
 	Runs      []Run          `json:"runs"`
+}
+
+// ImportedList is a file of another program's lists.
+type ImportedList struct {
+	ID     string `json:"id"` // of the imported record
+	File   string `json:"file"`
+	SHA256 string `json:"file_sha256"`
+	Rule   string `json:"rule"`
+	Seed   int64  `json:"seed"`
+	Length int    `json:"length"`
 }
 
 // SeenItemRules are the names of the two seen-item rules, in the order of tables.

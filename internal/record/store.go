@@ -21,6 +21,8 @@ import (
 //	curves/ID.jsonl          training curve with times
 //	pictures/ID.json.gz      held-out items in two dimensions, as the heads of pre-training place them
 //	analysis/ID.json         what -analyse found in a trained FAME
+//	imported/ID.json, ID.ranks.tsv.gz
+//	                         lists of another program, from -import, and the ranks in them
 //	trec/ID.kept.run, ID.removed.run, ID.qrels
 //	                         test users' lists for other evaluators, from -trec (not for git)
 //	datasets/NAME-HASH.json  statistics of the data
@@ -133,7 +135,7 @@ func (s Store) Sweep() {
 	}
 	atomicfile.Sweep(s.Dir, atomicfile.Abandoned, ours) // the store may be any folder, such as a home
 	figures, _ := filepath.Glob(filepath.Join(globQuote(s.Dir), "figures", "*"))
-	for _, dir := range append(figures, s.inside(append([]string{"trec"}, folders...))...) {
+	for _, dir := range append(figures, s.inside(append([]string{"trec", importedDir}, folders...))...) {
 		atomicfile.Sweep(dir, atomicfile.Abandoned, nil)
 	}
 }

@@ -29,7 +29,10 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 			for i := range t.Rows {
 				row, of := &t.Rows[i], t.Rows[i].Under(rule)
 				for _, metric := range aggregate.Columns {
-					c := of.Metrics[metric]
+					c, ok := of.Metrics[metric]
+					if !ok { // the lists of an imported row are too short
+						continue
+					}
 					line := []any{t.Dataset, t.Protocol, rule, row.Model, row.Label}
 					for _, axis := range s.Axes {
 						line = append(line, row.At[axis])
