@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"sync"
 
+	"famebench/internal/audit"
 	"famebench/internal/imported"
 	"famebench/internal/plan"
 	"famebench/internal/record"
@@ -73,3 +74,20 @@ func (b *bench) importLists() error {
 
 // mostTies is how many ties are named one by one.
 const mostTies = 10
+
+// check checks a results folder. Exit code 1 means that something is wrong with it.
+func (b *bench) check() error {
+	r, err := audit.Folder(b.options.check, b.store)
+	if err != nil {
+		return usageError{fmt.Errorf("-check: %w", err)}
+	}
+	if b.json {
+		err = b.writeJSON(r)
+	} else {
+		err = audit.Write(b.stdout, r)
+	}
+	if err == nil && !r.OK {
+		err = fmt.Errorf("-check: %d problems in %s", len(r.Problems), r.Folder)
+	}
+	return err
+}

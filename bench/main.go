@@ -100,6 +100,8 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 		return b.trec(ctx)
 	case o.compare != "":
 		return b.compare()
+	case o.check != "":
+		return b.check()
 	case o.imports != "":
 		return b.importLists()
 	}
