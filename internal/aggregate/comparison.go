@@ -113,6 +113,13 @@ func Compare(a, b Side) (*Comparison, error) {
 			return nil, err
 		}
 		c.Lines = append(c.Lines, lines...)
+		for _, g := range []*group{p.a, p.b} {
+			for _, rule := range SeenItemRules {
+				if len(g.Under(rule).Metrics) == 0 {
+					c.Notes = append(c.Notes, fmt.Sprintf("no lists of %s on %s were imported for seen items %s", g.Label, p.dataset, rule))
+				}
+			}
+		}
 		c.warn(p)
 	}
 	if err := c.correct(); err != nil {
@@ -137,6 +144,9 @@ func untested(g, h *group) string {
 // lines compares a pair of rows in every metric under both rules.
 func (p pair) lines() (out []ComparedMetric, err error) {
 	for _, rule := range SeenItemRules {
+		if len(p.a.Under(rule).Metrics) == 0 || len(p.b.Under(rule).Metrics) == 0 {
+			continue // no lists were imported for it, which a note says
+		}
 		var lines []ComparedMetric
 		for _, metric := range Columns {
 			l := ComparedMetric{Dataset: p.dataset, RowA: p.a.Label, RowB: p.b.Label, Rule: rule, Metric: metric, Untested: p.untested}
@@ -150,7 +160,7 @@ func (p pair) lines() (out []ComparedMetric, err error) {
 			case l.A == nil && l.B == nil:
 				continue
 			case l.A == nil || l.B == nil:
-				l.Untested = "imported lists are too short for it, or were not imported for this rule"
+				l.Untested = "imported lists are too short for it"
 			case l.Untested == "" && userValue(metric) == nil:
 				l.Untested = "single users have no value of it"
 			}

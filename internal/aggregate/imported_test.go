@@ -87,7 +87,10 @@ func TestCompareImported(t *testing.T) {
 	if l := line(t, c, "beauty", "removed", "NDCG@5"); l.Test == nil || *l.Percent != 100 || l.Test.Significant {
 		t.Errorf("%+v", l)
 	}
-	for _, at := range [][2]string{{"removed", "NDCG@10"}, {"removed", "MRR"}, {"kept", "NDCG@5"}} {
+	if slices.ContainsFunc(c.Lines, func(l ComparedMetric) bool { return l.Rule == "kept" }) || !strings.Contains(strings.Join(c.Notes, "\n"), "no lists of recbole-sasrec on beauty were imported for seen items kept") {
+		t.Errorf("lines under a rule without lists, or no note: %q", c.Notes)
+	}
+	for _, at := range [][2]string{{"removed", "NDCG@10"}, {"removed", "MRR"}} {
 		if l := line(t, c, "beauty", at[0], at[1]); l.B != nil || l.Test != nil || l.Percent != nil || l.Untested == "" {
 			t.Errorf("%s: %+v", at, l)
 		}

@@ -130,6 +130,7 @@ func (a *auditor) runs() error {
 				continue
 			}
 			a.records[id] = r
+			a.keys(path, "id", "result", "measured", "resolved", "result_sha256", "measured_sha256")
 			a.ranks(r)
 			a.curve(r)
 			if r.MeasuredSHA256 == "" {
@@ -141,6 +142,28 @@ func (a *auditor) runs() error {
 		a.note("%d of %d records are older than the hash of what was measured: their times, machines and versions of libraries were not checked", unhashed, a.report.Records)
 	}
 	return nil
+}
+
+// keys refuses keys of a JSON object that differ from known ones in upper and lower case alone.
+// A reader takes one for the other, and a hash does not cover the keys of the whole file. It
+// returns the object.
+func (a *auditor) keys(path string, known ...string) map[string]json.RawMessage {
+	var object map[string]json.RawMessage
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &object)
+	}
+	if err != nil {
+		a.problem(path, "%v", err)
+	}
+	for key := range object {
+		for _, name := range known {
+			if strings.EqualFold(key, name) && key != name {
+				a.problem(path, "the key %.40q was changed: expected %q", key, name)
+			}
+		}
+	}
+	return object
 }
 
 func (a *auditor) ranks(r *record.Record) {
@@ -280,6 +303,8 @@ func (a *auditor) data() error {
 			items[stats] = s.Items
 			if err != nil {
 				items[stats] = 0
+			} else if object := a.keys(stats, "sha256"); object["sha256"] == nil {
+				a.note("%s is older than checksums: only the consistency of its numbers was checked", filepath.Base(stats))
 			}
 		}
 		if n := items[stats]; n > 0 && res.Items != n {

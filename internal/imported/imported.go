@@ -272,7 +272,8 @@ func (r *reader) candidates(c datasets.Case) int {
 	return n - len(slices.Compact(history))
 }
 
-// Store keeps an imported record. Lists of the same row, data, rule and seed are not replaced.
+// Store keeps an imported record. Lists of the same row, data, rule and seed are not replaced,
+// and one file counts once: as a second seed it would make differences look certain.
 func Store(s record.Store, m *record.Imported) error {
 	all, err := s.AllImported()
 	if err != nil {
@@ -280,12 +281,15 @@ func Store(s record.Store, m *record.Imported) error {
 	}
 	for _, other := range all {
 		a, b := other.Spec, m.Spec
-		if a.SHA256 == b.SHA256 {
-			continue // the same file again
+		if a.Name != b.Name || a.Protocol != b.Protocol || a.Dataset.Fingerprint != b.Dataset.Fingerprint || a.Dataset.Split != b.Dataset.Split {
+			continue
 		}
-		if a.Name == b.Name && a.Seed == b.Seed && a.Rule == b.Rule && a.Protocol == b.Protocol && a.Dataset.Fingerprint == b.Dataset.Fingerprint && a.Dataset.Split == b.Dataset.Split {
-			return fmt.Errorf("%s has other lists of %s with seed %d and seen items %s: choose another name or -seeds, or delete %s to replace them",
-				s.ImportedPath(other.ID), b.Name, b.Seed, b.Rule, s.ImportedPath(other.ID))
+		path, same := s.ImportedPath(other.ID), a.Seed == b.Seed && a.Rule == b.Rule
+		if same && a.SHA256 != b.SHA256 {
+			return fmt.Errorf("%s has other lists of %s with seed %d and seen items %s: choose another name or -seeds, or delete it to replace them", path, b.Name, b.Seed, b.Rule)
+		}
+		if !same && a.SHA256 == b.SHA256 {
+			return fmt.Errorf("%s has the same lists, with seed %d and seen items %s: expected a file for each seed and rule; delete it if it is the wrong one", path, a.Seed, a.Rule)
 		}
 	}
 	return s.WriteImported(m)

@@ -216,6 +216,11 @@ func TestStore(t *testing.T) {
 	if err := Store(s, other); err != nil {
 		t.Error(err)
 	}
+	copied := *m
+	copied.Spec.Seed = 2
+	if err := Store(s, &copied); err == nil || !strings.Contains(err.Error(), "has the same lists, with seed 0 and seen items removed") {
+		t.Errorf("the same lists as another seed: %v", err)
+	}
 	if ids, err := s.IDs(); err != nil || ids != nil {
 		t.Errorf("imported records among the runs: %q, %v", ids, err)
 	}
