@@ -83,7 +83,10 @@ type SidesError struct{ error }
 
 // Compare sets side B against side A.
 func Compare(a, b Side) (*Comparison, error) {
-	c := &Comparison{A: a.Name, B: b.Name, Lines: []ComparedMetric{}, Notes: slices.Concat(a.Notes, b.Notes)}
+	c := &Comparison{A: a.Name, B: b.Name, Lines: []ComparedMetric{}}
+	for _, text := range slices.Concat(a.Notes, b.Notes) {
+		c.Notes = appendNew(c.Notes, text)
+	}
 	ta, err := a.tables(c)
 	if err != nil {
 		return nil, err

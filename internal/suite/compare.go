@@ -44,6 +44,7 @@ func (e Env) Compare(a, b string, o plan.Options) (*aggregate.Comparison, error)
 	if from.Whole != to.Whole {
 		return nil, argumentError("%s and %s: a whole suite or folder is compared with another one, and a single row (a run, SUITE/ROW or imported/NAME) with a row", a, b)
 	}
+	fmt.Fprintln(e.Log, "comparing: intervals take some seconds for each pair of rows")
 	c, err := aggregate.Compare(from, to)
 	if errors.As(err, &aggregate.SidesError{}) {
 		err = ArgumentError{err}
@@ -136,7 +137,7 @@ func (e Env) ofSuite(name, suite, row string, o plan.Options) (aggregate.Side, e
 	side.Records = found.Records
 	older := found.Older.Notes()
 	for _, dataset := range slices.Sorted(maps.Keys(older)) {
-		side.Notes = append(side.Notes, fmt.Sprintf("%s on %s: %s", name, dataset, older[dataset]))
+		side.Notes = append(side.Notes, fmt.Sprintf("%s on %s: %s", suite, dataset, older[dataset]))
 	}
 	for _, a := range todo.Suite.Axes {
 		side.Axes = append(side.Axes, a.Name)
