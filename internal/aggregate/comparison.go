@@ -133,7 +133,8 @@ func Compare(a, b Side) (*Comparison, error) {
 	return c, nil
 }
 
-// untested says why the users of two rows cannot be paired; "" if they can.
+// untested says why two rows cannot be tested; "" if they can: the users must be the same, and
+// the trainings must not, because the bootstrap takes them to be independent.
 func untested(g, h *group) string {
 	if g.dataset().Fingerprint != h.dataset().Fingerprint {
 		return "the data differ, so the users are not the same"
@@ -141,7 +142,28 @@ func untested(g, h *group) string {
 	if g.protocol() != h.protocol() || g.dataset().Split != h.dataset().Split {
 		return "the splits differ, so the test items are not the same"
 	}
+	if n, m := g.users(), h.users(); n != m {
+		return fmt.Sprintf("A has %d test users, B has %d", n, m)
+	}
+	for _, r := range g.records {
+		if slices.ContainsFunc(h.records, func(s *record.Record) bool { return r.ID == s.ID && r.ResultSHA256 == s.ResultSHA256 }) {
+			return "both sides have the same run, " + r.ID
+		}
+	}
+	for _, m := range g.imported {
+		if slices.ContainsFunc(h.imported, func(o *record.Imported) bool { return m.ID == o.ID }) {
+			return "both sides have the same lists, " + m.ID
+		}
+	}
 	return ""
+}
+
+// users is the number of test users.
+func (g *group) users() int {
+	if g.imported != nil {
+		return g.imported[0].Users
+	}
+	return g.records[0].Result.Users
 }
 
 // lines compares a pair of rows in every metric under both rules.

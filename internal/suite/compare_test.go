@@ -142,7 +142,7 @@ func TestSides(t *testing.T) {
 			t.Errorf("%s: %+v, %v", b, c, err)
 		}
 	}
-	if c, err := local.Compare(dir, dir+"/.", o); err != nil || len(c.Warnings) != 0 || c.Lines[0].RowA != "fame" || *c.Lines[0].Percent != 0 {
+	if c, err := local.Compare(dir, dir+"/.", o); err != nil || len(c.Warnings) != 0 || c.Lines[0].RowA != "fame" || *c.Lines[0].Percent != 0 || c.Lines[0].Test != nil || !strings.HasPrefix(c.Lines[0].Untested, "both sides have the same run") {
 		t.Errorf("two folders: %+v, %v", c, err)
 	}
 	for _, tt := range []struct{ a, b, want string }{
