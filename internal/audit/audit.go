@@ -270,6 +270,12 @@ func (a *auditor) ofRuns() error {
 		for _, name := range names {
 			path := filepath.Join(a.store.Dir, kind.folder, name)
 			id, ok := strings.CutSuffix(name, kind.end)
+			if suite, found := ofSuite(name); found && kind.folder == "analysis" {
+				if _, err := os.Lstat(a.store.SummaryPath(suite)); err != nil {
+					a.problem(path, "there is no summary of suite %s", suite)
+				}
+				continue
+			}
 			if _, err := os.Lstat(a.store.RecordPath(id)); !ok || record.CheckID(id) != nil || err != nil {
 				a.problem(path, "there is no record %s.json of this file", id)
 				continue
@@ -282,6 +288,16 @@ func (a *auditor) ofRuns() error {
 		}
 	}
 	return nil
+}
+
+// ofSuite tells the tables of all analyses of a suite from the analyses of single runs.
+func ofSuite(name string) (suite string, ok bool) {
+	for _, end := range []string{".md", ".csv"} {
+		if suite, ok = strings.CutSuffix(name, end); ok {
+			return suite, true
+		}
+	}
+	return "", false
 }
 
 // data checks statistics and test cases, and that all records of the same data have the sizes

@@ -46,7 +46,7 @@ type folder struct {
 	files map[string][]byte
 }
 
-const ofSuite = "metadata-movies"
+const copiedSuite = "metadata-movies"
 
 // newFolder copies a suite of the committed results. Its records are written again, so that
 // they have all hashes, and imported lists are added.
@@ -57,12 +57,12 @@ func newFolder(t *testing.T) *folder {
 	if err := to.Make(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := suite.ReadSummary(from.SummaryPath(ofSuite))
+	s, err := suite.ReadSummary(from.SummaryPath(copiedSuite))
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied := []string{from.SummaryPath(ofSuite)}
-	tables, err := filepath.Glob(from.TablePath(ofSuite, ".*"))
+	copied := []string{from.SummaryPath(copiedSuite)}
+	tables, err := filepath.Glob(from.TablePath(copiedSuite, ".*"))
 	if err != nil || len(tables) < 5 {
 		t.Fatal(tables, err)
 	}
@@ -234,7 +234,7 @@ func rewrite(change func(*record.Record, *rand.Rand)) func(*folder, *rand.Rand) 
 // resum changes a summary and gives it the checksum of its new content.
 func resum(change func(*aggregate.Row, *rand.Rand)) func(*folder, *rand.Rand) string {
 	return func(f *folder, random *rand.Rand) string {
-		path := record.Store{Dir: f.dir}.SummaryPath(ofSuite)
+		path := record.Store{Dir: f.dir}.SummaryPath(copiedSuite)
 		s, err := suite.ReadSummary(path)
 		f.do(err)
 		row := &s.Tables[0].Rows[2+random.IntN(len(s.Tables[0].Rows)-2)] // not the baseline

@@ -60,12 +60,12 @@ func Spearman(a, b []float64) (rho float64, ok bool) {
 	if len(a) != len(b) || len(a) < 2 {
 		return 0, false
 	}
-	rho = stat.Correlation(meanRanks(a), meanRanks(b), nil)
+	rho = stat.Correlation(Ranks(a), Ranks(b), nil)
 	return rho, !math.IsNaN(rho)
 }
 
-// meanRanks are the ranks of values, from 1.
-func meanRanks(values []float64) []float64 {
+// Ranks are the ranks of values, from 1; equal values share the mean of their ranks.
+func Ranks(values []float64) []float64 {
 	order := make([]int, len(values))
 	for i := range order {
 		order[i] = i

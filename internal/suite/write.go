@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/analysis"
 	"famebench/internal/atomicfile"
 	"famebench/internal/record"
 	"famebench/internal/report"
@@ -69,6 +70,26 @@ func (e Env) WriteCosts(p Place, costs []record.Cost) error {
 	}
 	fmt.Fprintf(e.Log, "written: %s\n", path)
 	return e.writeTables(p, TableFiles(s, costs))
+}
+
+// WriteAnalyses writes the table of all analyses of generated data, if there are several.
+func (e Env) WriteAnalyses(p Place, d analysis.Digest) error {
+	csv := report.TruthCSV(d)
+	if csv == nil {
+		return nil
+	}
+	var markdown bytes.Buffer
+	report.MarkdownTruth(&markdown, p.Name, p.Summary, d)
+	err := p.Store.MakeFolder("analysis")
+	for _, f := range []TableFile{{".md", markdown.Bytes()}, {".csv", csv}} {
+		if err == nil {
+			err = atomicfile.Update(p.Store.AnalysesPath(p.Name, f.Ext), f.Content())
+		}
+	}
+	if err == nil {
+		fmt.Fprintf(e.Log, "the analyses as Markdown and CSV: %s\n", p.Store.AnalysesPath(p.Name, ".*"))
+	}
+	return err
 }
 
 // TableFile is one of the files of a suite's tables; without text there is none.
