@@ -395,6 +395,9 @@ func (a *auditor) seeds() {
 	first := map[string]*record.Record{}
 	for _, r := range a.sorted() {
 		spec := r.Result.Spec
+		if spec.NonNeural {
+			continue // it is deterministic, and suites with other first seeds run it again
+		}
 		key, err := spec.ExperimentKey()
 		if err != nil {
 			a.problem(a.store.RecordPath(r.ID), "%v", err)
