@@ -10,7 +10,8 @@ import (
 // leave-one-out, which depends on the sequences alone. A time split also depends on
 // the times: data sets with equal sequences can be split differently. Its fingerprint
 // is the SHA-256, in hex, of one line for each user's training sequence, validation
-// case and test case; cases are written as user, length of the history and target.
+// case, cold validation case and test case; cases are written as user, length of the history
+// and target.
 func (s *Split) Fingerprint() string {
 	if s.Kind != TimeSplit {
 		return ""
@@ -30,7 +31,7 @@ func (s *Split) Fingerprint() string {
 	for _, part := range []struct {
 		kind  string
 		cases []Case
-	}{{"valid", s.Valid}, {"test", s.Test}} {
+	}{{"valid", s.Valid}, {"cold validation", s.ColdValid}, {"test", s.Test}} {
 		for _, c := range part.cases {
 			write(part.kind, c.User, int32(len(c.History)), c.Target)
 		}

@@ -35,6 +35,8 @@ type Input struct {
 	Hypothesis    string             // as Suite.Hypothesis
 	Axes          []string           // as Suite.Axes
 	EqualWithin   float64            // as Suite.EqualWithin
+	Interaction   string             // axis whose effect may depend on the data set; "": the suite does not ask
+	ByEntropy     bool               // tables have a Complexity
 	Proposals     []string           // models that are no baselines: FAME and its variants
 	Planned       []Planned          // the suite's runs
 	Records       []*record.Record   // of these runs, in the order of tables; Match finds them
@@ -103,6 +105,9 @@ func Make(in Input) (*Suite, error) {
 		if t.Breakdowns == nil {
 			in.Skipped = append(in.Skipped, in.noBreakdown(byData[key][0]))
 		}
+		if in.ByEntropy && t.Complexity == nil {
+			in.Skipped = append(in.Skipped, in.noEntropy(byData[key][0]))
+		}
 		s.Tables, all = append(s.Tables, t), append(all, groups)
 	}
 	for _, d := range in.Datasets {
@@ -116,12 +121,16 @@ func Make(in Input) (*Suite, error) {
 		if s.Claims, err = in.Published.claims(in.Planned, in.Proposals, s.Tables, all); err != nil {
 			return nil, err
 		}
+		s.Contrasts = in.Published.contrasts(in.Planned, all)
 	}
 	if in.EqualWithin > 0 {
 		s.EqualWithin = in.EqualWithin
 		for i, groups := range all {
 			s.Equality = append(s.Equality, equality(s.Tables[i].Dataset, groups, in.EqualWithin)...)
 		}
+	}
+	if in.Interaction != "" {
+		s.Interactions = interactions(in.Interaction, s.Tables)
 	}
 	s.Notes = append(in.notes(), in.importedNotes(s.Tables)...)
 	return s, nil
@@ -162,9 +171,10 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		return t, nil, err
 	}
 	rows := slices.Concat(groups, imported)
+	ranked := slices.DeleteFunc(slices.Clone(rows), func(g *group) bool { return g.Reference })
 	for _, metric := range Columns {
 		for _, rule := range SeenItemRules {
-			markBest(rows, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
+			markBest(ranked, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
 		}
 	}
 	t.Proposed, t.Baseline = bestOnValidation(groups, false), bestOnValidation(groups, true)
@@ -172,16 +182,22 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		return t, nil, err
 	}
 	if t.Baseline != "" {
-		if err := compare(rows, t.Baseline); err != nil {
+		if err := compare(ranked, t.Baseline); err != nil {
 			return t, nil, err
 		}
 	}
 	if t.Breakdowns, err = in.breakdowns(t, groups); err != nil {
 		return t, nil, err
 	}
+	if in.ByEntropy {
+		if t.Complexity, err = in.complexity(t, groups); err != nil {
+			return t, nil, err
+		}
+	}
 	for _, g := range rows {
 		t.Rows = append(t.Rows, g.Row)
 	}
+	t.shareOfOracle()
 	t.Notes = tableNotes(records)
 	if older := in.Older[t.Dataset]; older != "" {
 		t.Notes = append([]string{older}, t.Notes...)
@@ -266,6 +282,7 @@ func findSources(groups []*group) error {
 func (g *group) fill(axes, proposals []string) {
 	spec := g.records[0].Result.Spec
 	g.Model, g.NonNeural, g.Baseline = spec.Model, spec.NonNeural, !slices.Contains(proposals, spec.Model)
+	g.Reference = slices.Contains(References, spec.Model)
 	for _, axis := range axes {
 		name, ok := settingOf(axis, spec.Model)
 		if text := setting(g.records[0], name); ok && text != nil {

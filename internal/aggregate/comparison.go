@@ -272,7 +272,7 @@ func (p pair) rows(rule string) []*group {
 		if g.Label == p.b.Label {
 			g = p.b // made from the same records, and it has their ranks
 		}
-		if _, ok := g.Under(rule).Metrics[Tested]; ok { // otherwise it is not in the table's tests
+		if _, ok := g.Under(rule).Metrics[Tested]; ok && (!g.Reference || g.Label == p.a.Label || g.Label == p.b.Label) { // otherwise it is not in the table's tests
 			out = append(out, g)
 		}
 	}

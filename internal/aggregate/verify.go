@@ -116,6 +116,9 @@ func (t *Table) verifyTests(rows []*group, problem func(string, ...any)) error {
 		of := map[int]stats.Signed{}
 		reference := overSeeds(valuesOf(rows[base], rule))
 		for i, g := range rows {
+			if g.Reference { // it is neither tested nor has gains
+				continue
+			}
 			for metric, c := range g.Under(rule).Metrics {
 				if b := rows[base].Under(rule).Metrics[metric].Mean; b > 0 {
 					c.Gain = new(100 * (c.Mean/b - 1))

@@ -21,22 +21,23 @@ import (
 
 // ComparisonCSV has a line for each data set, seen-item rule, row and metric. Tests
 // are in the lines of the metric that is tested; "significant" is empty where there are too
-// few seeds for a verdict.
+// few seeds for a verdict. Where a table has the oracle, shares of it are one more metric.
 func ComparisonCSV(s *aggregate.Suite) []byte {
 	var lines [][]any
 	for _, t := range s.Tables {
 		for _, rule := range aggregate.SeenItemRules {
 			for i := range t.Rows {
 				row, of := &t.Rows[i], t.Rows[i].Under(rule)
+				place := []any{t.Dataset, t.Protocol, rule, row.Model, row.Label}
+				for _, axis := range s.Axes {
+					place = append(place, row.At[axis])
+				}
 				for _, metric := range aggregate.Columns {
 					c, ok := of.Metrics[metric]
 					if !ok { // the lists of an imported row are too short
 						continue
 					}
-					line := []any{t.Dataset, t.Protocol, rule, row.Model, row.Label}
-					for _, axis := range s.Axes {
-						line = append(line, row.At[axis])
-					}
+					line := slices.Clone(place)
 					line = append(line, metric, c.Mean, c.SD, c.N, t.Baseline)
 					if t.Baseline == "" || row.Label == t.Baseline {
 						c.Gain = nil
@@ -49,6 +50,9 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 						}
 					}
 					lines = append(lines, line)
+				}
+				if c := of.OfOracle; c != nil {
+					lines = append(lines, append(place, aggregate.Tested+" in % of oracle", c.Mean, c.SD, c.N))
 				}
 			}
 		}
@@ -81,6 +85,34 @@ func BreakdownCSV(s *aggregate.Suite) []byte {
 		}
 	}
 	return unlessEmpty([]string{"dataset", "protocol", "by", "rule", "model", "label", "group", "users", "metric", "mean", "sd", "n", "low", "high"}, lines)
+}
+
+// ComplexityCSV has a line for each data set, seen-item rule, row and group of users by entropy,
+// and one for the last group minus the first one; nil if no table is grouped by entropy.
+func ComplexityCSV(s *aggregate.Suite) []byte {
+	var lines [][]any
+	for _, t := range s.Tables {
+		if t.Complexity == nil {
+			continue
+		}
+		for _, rule := range aggregate.SeenItemRules {
+			for _, row := range t.Complexity.Rows {
+				gains := row.Under(rule)
+				begin := []any{t.Dataset, t.Complexity.Facet, rule, row.Model, row.Label, row.Than}
+				for k, g := range gains.Groups {
+					line := slices.Concat(begin, []any{t.Complexity.Groups[k].Label, t.Complexity.Groups[k].Users})
+					if g != nil {
+						line = append(line, g.Than, g.Difference, g.Low, g.High)
+					}
+					lines = append(lines, line)
+				}
+				if m := gains.Trend; m.Seeds > 0 {
+					lines = append(lines, slices.Concat(begin, []any{"last minus first", nil, nil, m.Mean, m.Low, m.High}))
+				}
+			}
+		}
+	}
+	return unlessEmpty([]string{"dataset", "facet", "rule", "model", "row", "over", "group", "users", "ndcg_of_over", "gain", "low", "high"}, lines)
 }
 
 // PretrainCSV has a line for each head of each row that is initialised from texts; nil if
@@ -163,6 +195,22 @@ func ClaimsCSV(claims []aggregate.Claim) []byte {
 		"gain", "gain_low", "gain_high", "seeds", "significantly_better", "ahead"}, lines)
 }
 
+// ContrastsCSV has a line for each part of a contrast; nil if there are none.
+func ContrastsCSV(all []aggregate.Contrast) []byte {
+	var lines [][]any
+	for _, c := range all {
+		for _, e := range c.Found {
+			line := []any{c.Paper, c.Model, c.Over, c.Metric, c.Axis, c.At, c.Verdict, e.Dataset, e.Rule, e.Verdict, e.Label, e.Than}
+			if d := e.Difference; d.Seeds > 0 {
+				line = append(line, e.Gain, e.GainAtZero, d.Mean, d.Low, d.High, d.Seeds)
+			}
+			lines = append(lines, line)
+		}
+	}
+	return unlessEmpty([]string{"paper", "model", "over", "metric", "axis", "at", "verdict", "dataset", "rule", "part_verdict", "label", "label_at_zero",
+		"gain", "gain_at_zero", "difference", "low", "high", "seeds"}, lines)
+}
+
 // CostsCSV has a line for each measurement.
 func CostsCSV(costs []record.Cost) []byte {
 	var lines [][]any
@@ -189,6 +237,33 @@ func EqualityCSV(all []aggregate.Equality) []byte {
 	return unlessEmpty([]string{"dataset", "row", "compared_with", "seeds", "difference", "low", "high", "verdict", "test_removed", "test_kept"}, lines)
 }
 
+// InteractionCSV has a line for each cell of each interaction, by data set and place on the
+// axis, and one for each source of variation; nil if there is no interaction.
+func InteractionCSV(all []aggregate.Interaction) []byte {
+	var lines [][]any
+	for _, in := range all {
+		what := []any{in.Axis, in.Model, in.Rule, view.Measure(in)}
+		for _, row := range in.Rows {
+			for i, c := range row.Cells {
+				cell := []any{row.Dataset, in.Places[i], nil, nil, 0, row.Best, row.Low, row.High}
+				if c.N > 0 {
+					cell[2], cell[3], cell[4] = c.Mean, c.SD, c.N
+				}
+				lines = append(lines, slices.Concat(what, cell))
+			}
+		}
+		for _, s := range in.Sources {
+			line := slices.Concat(what, make([]any, 8), []any{in.Seeds, s.Source, s.DF, s.SS})
+			if s.Source != aggregate.Residual {
+				line = append(line, s.F, s.P)
+			}
+			lines = append(lines, line)
+		}
+	}
+	return unlessEmpty([]string{"axis", "model", "rule", "measure", "dataset", "place", "mean", "sd", "n", "best", "best_low", "best_high",
+		"seeds", "source", "df", "sum_of_squares", "f", "p"}, lines)
+}
+
 // TrialsCSV has a line for each trial, with a column for each rung.
 func TrialsCSV(trials []record.Trial) []byte {
 	limits := view.Rungs(trials)
@@ -199,6 +274,10 @@ func TrialsCSV(trials []record.Trial) []byte {
 		} else {
 			names = append(names, fmt.Sprintf("after_%d", limit))
 		}
+	}
+	cold := slices.ContainsFunc(trials, view.HasUsual)
+	if cold {
+		names = append(names, "usual")
 	}
 	var lines [][]any
 	for _, t := range trials {
@@ -211,8 +290,12 @@ func TrialsCSV(trials []record.Trial) []byte {
 			}
 		}
 		var epochs any
+		var usual any
 		if n := len(t.Rungs); n > 0 {
-			epochs = t.Rungs[n-1].Epochs
+			epochs, usual = t.Rungs[n-1].Epochs, t.Rungs[n-1].Usual
+		}
+		if cold {
+			line = append(line, usual)
 		}
 		lines = append(lines, append(line, epochs, t.Chosen))
 	}

@@ -7,7 +7,8 @@
 // how much does a metric vary from seed to seed? Bootstrap: within which bounds
 // would the mean difference be with other users and other seeds? Wilcoxon: could
 // differences without a direction look like this? A table tests every model against
-// one baseline, so Holm corrects these p-values.
+// one baseline, so Holm corrects these p-values. (AnalyseTwoWay is about runs instead of
+// users: does the effect of a setting depend on the data set?)
 //
 // The interval is about the mean, and Wilcoxon's test about signs and ranks. With
 // skewed differences they can point in opposite directions. So a mark in a table
