@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,8 @@ import (
 type options struct {
 	suite, config, out, device, verify string
 	explain, run, trec                 string
+	compare, imports, check, seen      string
+	second                             string // B of -compare A B, FILE of -import NAME FILE
 	top                                int
 	models, datasets, metrics          []string
 	format, history, histories         string
@@ -75,6 +78,11 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	fs.StringVar(&o.verify, "verify", "", "repeat the recorded run `ID` and say whether the result is the same; restores missing weights")
 	fs.StringVar(&o.trec, "trec", "", "write the recommendations of the recorded run `ID` for all test users as TREC run and qrels files")
 	fs.IntVar(&o.top, "top", defaultTop, fmt.Sprintf("`NUMBER` of items per user that -trec writes, or per history that -recommend prints, 1 to %d", maxTop))
+	fs.StringVar(&o.compare, "compare", "", "compare `A B`: two runs, rows of suites (SUITE/ROW), imported rows (imported/NAME), suites or results folders")
+	fs.StringVar(&o.imports, "import", "", "import `NAME FILE`: another program's lists, a TREC run file, as the row NAME; with -datasets and -seen, and -seeds for a seed other than 0")
+	fs.StringVar(&o.seen, "seen", "", "`RULE` of the lists that -import reads: removed, if items of the user's history are left out, or kept")
+	fs.StringVar(&o.check, "check", "", "check the results folder `FOLDER`: hashes, ids, fingerprints, metrics, tables; compute nothing new")
+	args, o.second = takeSecond(args)
 	given, err := conf.ParseFlags(fs, args, "set")
 	o.given = given
 	if errors.Is(err, flag.ErrHelp) {
@@ -89,7 +97,7 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 		err = o.checkFormat(metrics)
 	}
 	if err == nil {
-		err = o.check(fs, models, data, seeds)
+		err = o.validate(fs, models, data, seeds)
 	}
 	if err != nil {
 		return o, usageError{fmt.Errorf("%w\nTry: bench -help", err)}
@@ -99,7 +107,26 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 
 var devicePattern = regexp.MustCompile(`^(cpu|cuda(:[0-9]+)?)$`)
 
-func (o *options) check(fs *flag.FlagSet, models, data, seeds string) error {
+// takeSecond takes out the second value of the flags that have two, which package flag does
+// not know.
+func takeSecond(args []string) (rest []string, second string) {
+	for i, arg := range args {
+		name, _, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		at := i + 2
+		if joined {
+			at = i + 1
+		}
+		if strings.HasPrefix(arg, "-") && slices.Contains(twoValues, name) && at < len(args) && !strings.HasPrefix(args[at], "-") {
+			return slices.Delete(slices.Clone(args), at, at+1), args[at]
+		}
+	}
+	return args, ""
+}
+
+// twoValues are the flags that have two values.
+var twoValues = []string{"compare", "import"}
+
+func (o *options) validate(fs *flag.FlagSet, models, data, seeds string) error {
 	if fs.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: everything is a flag", fs.Arg(0))
 	}

@@ -14,16 +14,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"famebench/internal/escape"
 	"famebench/internal/plan"
 	"famebench/internal/process"
-	"famebench/internal/record"
 	"famebench/internal/registry"
 	"famebench/internal/run"
-	"famebench/internal/suite"
 )
 
 // Exit codes of the built binary ("go run" turns every failure into 1).
@@ -103,6 +100,12 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 		return b.trec(ctx)
 	case o.recommend:
 		return b.recommend()
+	case o.compare != "":
+		return b.compare()
+	case o.check != "":
+		return b.check()
+	case o.imports != "":
+		return b.importLists()
 	}
 	s, err := b.config.Suite(o.suite)
 	if err != nil {
@@ -116,7 +119,7 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	}
 	place := plan.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict, Again: o.again}
 	if o.report {
-		place.Recorded = sync.OnceValues(func() ([]*record.Record, error) { return suite.Recorded(b.store) })
+		place.Recorded = b.recorded()
 	}
 	if s.Kind == plan.KindTune {
 		return b.tune(ctx, s, place)

@@ -93,7 +93,7 @@ func runBench(t *testing.T, dir string, args ...string) (stdout, stderr string, 
 func inFolder(dir string, args []string) []string {
 	first := []string{"-config", filepath.Join(dir, plan.FileName)}
 	if !slices.ContainsFunc(args, func(a string) bool {
-		return slices.Contains([]string{"-threads", "-list", "-verify", "-explain", "-trec", "-recommend"}, a)
+		return slices.Contains([]string{"-threads", "-list", "-verify", "-explain", "-trec", "-recommend", "-compare", "-import", "-check"}, a)
 	}) {
 		first = append(first, "-threads", "1")
 	}

@@ -30,6 +30,9 @@ var uses = map[mode]string{
 	"verify":  "out",
 	"explain": "out run",
 	"trec":    "out top",
+	"compare": "out",
+	"import":  "out datasets seeds seen",
+	"check":   "",
 
 	"recommend": "out run history histories keep-seen top",
 }
@@ -49,7 +52,7 @@ const unusedBySteps = "expect analyse jobs retry-failed yes"
 // checkMode finds the mode of a command line, and refuses flags that it does not use.
 func (o *options) checkMode() error {
 	var modes []string
-	for _, m := range []mode{"dry-run", "list", "report", "verify", "explain", "trec", "recommend"} {
+	for _, m := range []mode{"dry-run", "list", "report", "verify", "explain", "trec", "recommend", "compare", "import", "check"} {
 		if o.given[string(m)] {
 			modes = append(modes, "-"+string(m))
 		}
@@ -77,6 +80,9 @@ func (o *options) checkMode() error {
 	if m == "recommend" && (!o.given["run"] || o.given["history"] == o.given["histories"]) {
 		return fmt.Errorf("-recommend goes with -run ID, and with -history ITEMS or -histories FILE")
 	}
+	if err := o.checkValues(m); err != nil {
+		return err
+	}
 	if strings.Contains(uses[m], "suite") {
 		return nil
 	}
@@ -85,6 +91,25 @@ func (o *options) checkMode() error {
 		if m != "list" && !strings.HasPrefix(key, "datasets.") && !strings.HasSuffix(key, "pretrain.encoder") {
 			return fmt.Errorf("%s does not use -set %s: it uses the settings of the record; only datasets.NAME.KEY and pretrain.encoder, which say where files are, may be set", what, s)
 		}
+	}
+	return nil
+}
+
+// checkValues checks the values of flags that have two, and of those that go with -import.
+func (o *options) checkValues(m mode) error {
+	switch {
+	case m == "compare" && o.second == "":
+		return fmt.Errorf("-compare: expected two values, as in -compare main/sasrec main/fame, got %q only", o.compare)
+	case m == "import" && o.second == "":
+		return fmt.Errorf("-import: expected a name and a file, as in -import recbole-sasrec lists.run, got %q only", o.imports)
+	case m != "import":
+		return nil
+	case len(o.datasets) != 1:
+		return fmt.Errorf("-import: expected the data set of the lists, as in -datasets beauty, got %d", len(o.datasets))
+	case o.seen != "removed" && o.seen != "kept":
+		return fmt.Errorf("-import: expected the rule for items of the user's history, -seen removed or -seen kept, got %q", o.seen)
+	case len(o.seeds) > 1 || len(o.seeds) == 1 && o.seeds[0] < 0:
+		return fmt.Errorf("-import: expected the seed of the training behind the lists, 0 or more, as in -seeds 1, got %d", o.seeds)
 	}
 	return nil
 }

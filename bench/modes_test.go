@@ -72,6 +72,19 @@ func TestFlagsThatAModeDoesNotUse(t *testing.T) {
 		"-seeds 99999999999999999999":           "-seeds: ",
 		"-json -verify ID -analyse":             "-verify does not use -analyse",
 		"-trec ID -set datasets.a.path -strict": "-trec does not use -strict",
+		"-compare a":                            `-compare: expected two values, as in -compare main/sasrec main/fame, got "a" only`,
+		"-compare a b c":                        `unexpected argument "c"`,
+		"-compare a -json":                      "-compare: expected two values",
+		"-compare a b -suite quick":             "-compare does not use -suite",
+		"-compare a b -check c":                 "-compare and -check exclude each other",
+		"-import a":                             "-import: expected a name and a file",
+		"-import a b":                           "-import: expected the data set of the lists, as in -datasets beauty, got 0",
+		"-import a b -datasets c,d":             "-import: expected the data set of the lists, as in -datasets beauty, got 2",
+		"-import a b -datasets c":               "-import: expected the rule for items of the user's history",
+		"-import a b -datasets c -seen both":    `-seen removed or -seen kept, got "both"`,
+		"-import a b -datasets c -seen kept -seeds 1,2": "-import: expected the seed of the training behind the lists",
+		"-seen kept":              "running a suite does not use -seen (it goes with -import)",
+		"-check a -out b -report": "-report and -check exclude each other",
 	} {
 		if _, err := parseFlags(strings.Fields(args), io.Discard); exitCode(err) != exitUsage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", args, err, want)
@@ -80,7 +93,8 @@ func TestFlagsThatAModeDoesNotUse(t *testing.T) {
 	for _, args := range []string{
 		"-threads 1 -threads 1", "-set a.b=1 -set a.c=2", "-yes -yes", "-analyse=false -list", "-report -threads 7 -device cuda -strict",
 		"-dry-run -jobs 4 -yes -retry-failed -expect", "-verify ID -out x -json -config c -set datasets.mine.path=there", "-trec ID -top 5",
-		"-explain U -run ID -set pretrain.encoder=there", "-list -set train.epochs=2",
+		"-explain U -run ID -set pretrain.encoder=there", "-list -set train.epochs=2", "-compare a b -json -out c", "-json -compare=a b",
+		"-import a b -datasets c -seen kept -seeds 1 -json", "-check a -json",
 	} {
 		if _, err := parseFlags(strings.Fields(args), io.Discard); err != nil {
 			t.Errorf("%s: %v", args, err)

@@ -14,7 +14,7 @@ import (
 // Each package may use those before it, not those after it.
 var layers = []string{
 	"internal/aggregate", "internal/bert", "pretrain", "internal/registry", "internal/plan", "internal/run", "internal/launch",
-	"internal/view", "internal/figure", "internal/report", "internal/page", "internal/suite", "bench",
+	"internal/view", "internal/figure", "internal/report", "internal/page", "internal/suite", "internal/audit", "bench",
 }
 
 // What a package must not use: imports, and names of packages that it does import.

@@ -32,16 +32,18 @@ const FewSeeds = 3
 // Input is what a suite is made from.
 type Input struct {
 	Name, Summary string
-	Hypothesis    string           // as Suite.Hypothesis
-	Axes          []string         // as Suite.Axes
-	EqualWithin   float64          // as Suite.EqualWithin
-	Interaction   string           // axis whose effect may depend on the data set; "": the suite does not ask
-	ByEntropy     bool             // tables have a Complexity
-	Proposals     []string         // models that are no baselines: FAME and its variants, or those that the suite names
-	Baseline      string           // model that the suite names as the baseline; "": the one that is best on validation
-	Own           bool             // the suite names its proposals or its baseline
-	Planned       []Planned        // the suite's runs
-	Records       []*record.Record // of these runs, in the order of tables; Match finds them
+	Hypothesis    string             // as Suite.Hypothesis
+	Axes          []string           // as Suite.Axes
+	EqualWithin   float64            // as Suite.EqualWithin
+	Interaction   string             // axis whose effect may depend on the data set; "": the suite does not ask
+	ByEntropy     bool               // tables have a Complexity
+	Proposals     []string           // models that are no baselines: FAME and its variants, or those that the suite names
+	Baseline      string             // model that the suite names as the baseline; "": the one that is best on validation
+	Own           bool               // the suite names its proposals or its baseline
+	Planned       []Planned          // the suite's runs
+	Records       []*record.Record   // of these runs, in the order of tables; Match finds them
+	ImportedNames []string           // rows of other programs' lists that the suite shows
+	Imported      []*record.Imported // the lists of these rows
 	Stale         []Stale
 	Older         map[string]string // by data set: its records are of older versions, as this line says; see OlderVersions
 	Skipped       []string          // what of the suite cannot be run, and why
@@ -67,7 +69,8 @@ type group struct {
 	Row
 	key           string // its records' spec but for the seed, see rowKey
 	records       []*record.Record
-	removed, kept [][]int32 // [seed][user] ranks
+	imported      []*record.Imported // in place of records: another program's lists
+	removed, kept [][]int32          // [seed][user] ranks
 }
 
 // ranks are the users' ranks [seed][user] under a seen-item rule.
@@ -133,7 +136,7 @@ func Make(in Input) (*Suite, error) {
 	if in.Interaction != "" {
 		s.Interactions = interactions(in.Interaction, s.Tables)
 	}
-	s.Notes = in.notes()
+	s.Notes = append(in.notes(), in.importedNotes(s.Tables)...)
 	return s, nil
 }
 
@@ -161,7 +164,18 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	if err := findSources(groups); err != nil {
 		return t, nil, err
 	}
-	ranked := slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return g.Reference })
+	var lists []*record.Imported
+	for _, m := range in.Imported {
+		if ofImport(m) == dataKey(first.Spec) {
+			lists = append(lists, m)
+		}
+	}
+	imported, err := importedGroups(lists, first.Users, first.Items)
+	if err != nil {
+		return t, nil, err
+	}
+	rows := slices.Concat(groups, imported)
+	ranked := slices.DeleteFunc(slices.Clone(rows), func(g *group) bool { return g.Reference })
 	for _, metric := range Columns {
 		for _, rule := range SeenItemRules {
 			markBest(ranked, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
@@ -190,7 +204,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	if err := in.beyond(groups); err != nil {
 		return t, nil, err
 	}
-	for _, g := range groups {
+	for _, g := range rows {
 		t.Rows = append(t.Rows, g.Row)
 	}
 	t.shareOfOracle()
@@ -199,7 +213,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		t.Notes = append([]string{older}, t.Notes...)
 	}
 	if t.Baseline != "" {
-		t.Notes = append(append(t.Notes, gainNotes(groups, t.Baseline)...), seedNotes(groups, t.Baseline)...)
+		t.Notes = append(append(t.Notes, gainNotes(rows, t.Baseline)...), seedNotes(rows, t.Baseline)...)
 	}
 	if err := in.pictures(&t, groups); err != nil {
 		return t, nil, err
@@ -394,7 +408,9 @@ func markBest(groups []*group, cells func(*group) map[string]Cell, metric string
 	}
 	best, second := -1., -1. // below all shares
 	for _, g := range groups {
-		switch mean := cells(g)[metric].Mean; {
+		c, ok := cells(g)[metric]
+		switch mean := c.Mean; {
+		case !ok:
 		case equalMeans(mean, best):
 		case mean > best:
 			best, second = mean, best
@@ -403,7 +419,10 @@ func markBest(groups []*group, cells func(*group) map[string]Cell, metric string
 		}
 	}
 	for _, g := range groups {
-		c := cells(g)[metric]
+		c, ok := cells(g)[metric]
+		if !ok { // the lists of an imported row are too short
+			continue
+		}
 		c.Best, c.Second = equalMeans(c.Mean, best), equalMeans(c.Mean, second) && len(groups) > 2
 		cells(g)[metric] = c
 	}

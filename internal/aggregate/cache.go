@@ -67,13 +67,15 @@ func (in Input) Key() (string, error) {
 		Datasets        []datasets.Stats
 		Published       string
 		Code            map[string][]string
-		EqualWithin     float64 `json:",omitempty"`
-		Hypothesis      string  `json:",omitempty"`
-		Interaction     string  `json:",omitempty"`
-		ByEntropy       bool    `json:",omitempty"`
-		Baseline        string  `json:",omitempty"`
-		Own             bool    `json:",omitempty"`
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Interaction, in.ByEntropy, in.Baseline, in.Own})
+		EqualWithin     float64            `json:",omitempty"`
+		Hypothesis      string             `json:",omitempty"`
+		Interaction     string             `json:",omitempty"`
+		ByEntropy       bool               `json:",omitempty"`
+		Baseline        string             `json:",omitempty"`
+		Own             bool               `json:",omitempty"`
+		ImportedNames   []string           `json:",omitempty"`
+		Imported        []*record.Imported `json:",omitempty"`
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Interaction, in.ByEntropy, in.Baseline, in.Own, in.ImportedNames, in.Imported})
 	if err != nil {
 		return "", err
 	}

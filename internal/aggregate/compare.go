@@ -27,6 +27,7 @@ const (
 func compare(groups []*group, baseline string) error {
 	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })
 	values := map[string][][][]float64{} // [rule][row][seed][user]
+	tested := map[string][]*group{}      // rows that have values
 	for _, g := range groups {
 		for _, rule := range SeenItemRules {
 			for metric, c := range g.Under(rule).Metrics {
@@ -35,29 +36,35 @@ func compare(groups []*group, baseline string) error {
 				}
 				g.Under(rule).Metrics[metric] = c
 			}
+			if _, ok := g.Under(rule).Metrics[Tested]; !ok {
+				continue // an imported row without lists under this rule, or with short ones
+			}
 			var seeds [][]float64
 			for _, ranks := range g.ranks(rule) {
 				seeds = append(seeds, ofUsers(Tested, ranks))
 			}
-			values[rule] = append(values[rule], seeds)
+			values[rule], tested[rule] = append(values[rule], seeds), append(tested[rule], g)
 		}
 	}
 	if len(groups[base].kept[0]) < 2 || len(groups) < 2 {
 		return nil // too few users or rows for a test
 	}
 	for _, rule := range SeenItemRules {
-		all, err := tests(values[rule], base)
+		if len(tested[rule]) < 2 {
+			continue
+		}
+		all, err := tests(values[rule], base) // imported rows are the last ones, so base is the same
 		if err != nil {
 			return err
 		}
 		b := groups[base].Under(rule).Metrics[Tested].Mean
-		for i, g := range groups {
+		for i, g := range tested[rule] {
 			test := all[i]
 			g.Under(rule).Test = test
 			if test == nil {
 				continue
 			}
-			if test.FewSeeds = g.fewSeeds() || groups[base].fewSeeds(); test.FewSeeds {
+			if test.FewSeeds = g.fewSeeds(rule) || groups[base].fewSeeds(rule); test.FewSeeds {
 				test.Significant = false
 			}
 			if b > 0 {
@@ -70,7 +77,7 @@ func compare(groups []*group, baseline string) error {
 
 // fewSeeds reports whether a row has too few seeds for a significance mark. A non-neural
 // baseline is deterministic, so one run shows all of its trainings.
-func (g *group) fewSeeds() bool { return !g.NonNeural && len(g.records) < FewSeeds }
+func (g *group) fewSeeds(rule string) bool { return !g.NonNeural && len(g.ranks(rule)) < FewSeeds }
 
 // seedNotes say why rows have no significance mark: they or the baseline have too few seeds.
 // Which rows these are is in their own footnotes.
@@ -81,10 +88,10 @@ func seedNotes(groups []*group, baseline string) []string {
 	}
 	some := false
 	for _, g := range groups {
-		if g.Label == baseline && g.fewSeeds() {
+		if g.Label == baseline && g.fewSeeds("removed") {
 			return []string{fmt.Sprintf("no † in this table: it needs %d seeds, and the baseline %s has %d; %s", FewSeeds, baseline, len(g.records), why)}
 		}
-		some = some || g.fewSeeds()
+		some = some || g.fewSeeds("removed") || g.fewSeeds("kept")
 	}
 	if !some {
 		return nil
@@ -131,17 +138,13 @@ func gainNotes(groups []*group, baseline string) []string {
 func (in Input) readRanks(groups []*group) error {
 	for _, g := range groups {
 		for _, r := range g.records {
-			path := in.Store.RanksPath(r.ID)
-			kept, removed, sum, err := rank.ReadRanks(path)
+			check := checkMetrics
+			if in.madeUp {
+				check = func(*record.Record, []int32, []int32) error { return nil }
+			}
+			kept, removed, err := readRanks(in.Store, r, check)
 			if err != nil {
-				return fmt.Errorf("%w; restore the file, or delete the record of %s to run it again", err, r.ID)
-			}
-			if sum != r.Result.RanksSHA256 || len(kept) != r.Result.Users {
-				return fmt.Errorf("%s does not belong to its record (%d users, hash %.8s; the record says %d, %.8s): restore it, or delete the record of %s to run it again",
-					path, len(kept), sum, r.Result.Users, r.Result.RanksSHA256, r.ID)
-			}
-			if err := in.checkMetrics(r, kept, removed); err != nil {
-				return fmt.Errorf("%s and %s contradict each other: %w; restore both, or delete the record to run it again", in.Store.RecordPath(r.ID), path, err)
+				return err
 			}
 			g.kept, g.removed = append(g.kept, kept), append(g.removed, removed)
 		}
@@ -149,10 +152,30 @@ func (in Input) readRanks(groups []*group) error {
 	return nil
 }
 
-func (in Input) checkMetrics(r *record.Record, kept, removed []int32) error {
-	if in.madeUp {
-		return nil
+// CheckRanks compares a record with its ranks: their hash, their number, and every metric that
+// follows from them.
+func CheckRanks(store record.Store, r *record.Record) error {
+	_, _, err := readRanks(store, r, checkMetrics)
+	return err
+}
+
+func readRanks(store record.Store, r *record.Record, check func(r *record.Record, kept, removed []int32) error) (kept, removed []int32, err error) {
+	path := store.RanksPath(r.ID)
+	kept, removed, sum, err := rank.ReadRanks(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w; restore the file, or delete the record of %s to run it again", err, r.ID)
 	}
+	if sum != r.Result.RanksSHA256 || len(kept) != r.Result.Users {
+		return nil, nil, fmt.Errorf("%s does not belong to its record (%d users, hash %.8s; the record says %d, %.8s): restore it, or delete the record of %s to run it again",
+			path, len(kept), sum, r.Result.Users, r.Result.RanksSHA256, r.ID)
+	}
+	if err := check(r, kept, removed); err != nil {
+		return nil, nil, fmt.Errorf("%s and %s contradict each other: %w; restore both, or delete the record to run it again", store.RecordPath(r.ID), path, err)
+	}
+	return kept, removed, nil
+}
+
+func checkMetrics(r *record.Record, kept, removed []int32) error {
 	exact := strings.HasSuffix(r.Measured.OS, "/"+runtime.GOARCH)
 	if err := rank.Check(rank.Metrics(r.Result.Test.Kept), kept, r.Result.Items, "kept", exact); err != nil {
 		return err

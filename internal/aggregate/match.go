@@ -70,6 +70,28 @@ func Match(planned []Planned, stored []*record.Record) (found []*record.Record, 
 	return found, stale, nil
 }
 
+// Newest leaves one record of each run on each device, the one that Match would find.
+func Newest(stored []*record.Record) ([]*record.Record, error) {
+	byRun := map[string]int{}
+	var out []*record.Record
+	for _, r := range stored {
+		key, err := r.Result.Spec.RunKey()
+		if err != nil {
+			return nil, err
+		}
+		key += r.Result.Spec.Device
+		i, ok := byRun[key]
+		switch {
+		case !ok:
+			byRun[key] = len(out)
+			out = append(out, r)
+		case preferred(r, out[i]):
+			out[i] = r
+		}
+	}
+	return out, nil
+}
+
 // preferred says which of two records of a run is used.
 func preferred(r, other *record.Record) bool {
 	if old := other.Result.Spec.Threads > 0; old != (r.Result.Spec.Threads > 0) {

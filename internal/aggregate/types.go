@@ -81,12 +81,23 @@ type Row struct {
 	Warm      bool           `json:"warm,omitempty"`   // begins with the weights of a trained model
 	Source    string         `json:"source,omitempty"` // label of that model's row; "": it is not in the table
 	Cost      Cost           `json:"cost"`
-	Heads     []Head         `json:"heads,omitempty"` // that were initialised from texts, in their order
-	Notes     []string       `json:"notes"`           // footnotes of the row
+	Heads     []Head         `json:"heads,omitempty"`    // that were initialised from texts, in their order
+	Imported  []ImportedList `json:"imported,omitempty"` // the lists of another program that the row is made from; it then has no runs
+	Notes     []string       `json:"notes"`              // footnotes of the row
 	Runs      []Run          `json:"runs"`
 	// Reference says that the model knows how the data were generated. It is not ranked among
 	// the others, nor tested against the baseline.
 	Reference bool `json:"reference,omitempty"`
+}
+
+// ImportedList is a file of another program's lists.
+type ImportedList struct {
+	ID     string `json:"id"` // of the imported record
+	File   string `json:"file"`
+	SHA256 string `json:"file_sha256"`
+	Rule   string `json:"rule"`
+	Seed   int64  `json:"seed"`
+	Length int    `json:"length"`
 }
 
 // SeenItemRules are the names of the two seen-item rules, in the order of tables.

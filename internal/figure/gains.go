@@ -37,7 +37,7 @@ func gains(t *aggregate.Table) []*Figure {
 		switch r := &t.Rows[i]; {
 		case r.Label == t.Baseline:
 			base = r
-		case !r.NonNeural:
+		case !r.NonNeural && r.Imported == nil: // imported rows may have no gain under one rule
 			rows = append(rows, r)
 		}
 	}

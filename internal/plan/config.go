@@ -443,7 +443,7 @@ func (c *Config) withTuned(s Suite) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTuned(path, src); err != nil {
+	if err := CheckTuned(path, src); err != nil {
 		return nil, err
 	}
 	tuned := *c

@@ -42,6 +42,20 @@ func (c *Config) open(name string, dc datasets.Config, o Options) (data *dataset
 	return data, spec, info, nil
 }
 
+// Split opens a data set of the configuration and divides it. The spec describes both.
+func (c *Config) Split(name string) (*datasets.Split, record.Spec, error) {
+	dc, err := c.Dataset(name)
+	if err != nil {
+		return nil, record.Spec{}, err
+	}
+	data, spec, _, err := c.open(name, dc, Options{})
+	if err != nil {
+		return nil, spec, err
+	}
+	split, err := datasets.NewSplit(data, "")
+	return split, spec, err
+}
+
 // lastRecorded returns the spec of the newest record for which is returns true; nil if
 // there is none, or if records are not to be used. If a file was changed, there may be
 // records of several of its states. Without the file, the newest record decides, and

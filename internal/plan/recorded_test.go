@@ -133,7 +133,7 @@ func TestTunedValuesAreChecked(t *testing.T) {
 		body: true, sealed: true, "": true, // an older file, ours, none
 		strings.Replace(sealed, "= 2", "= 4", 1): false, sealed[:len(sealed)-3]: false, tunedSum + "\n" + body: false, tunedSum: false,
 	} {
-		if err := checkTuned("tune.toml", []byte(text)); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "tune.toml") {
+		if err := CheckTuned("tune.toml", []byte(text)); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "tune.toml") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"famebench/internal/conf"
+	"famebench/internal/record"
 	"famebench/internal/registry"
 )
 
@@ -50,6 +51,9 @@ type Suite struct {
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 
+	// Imported are rows of other programs' lists (-import) in the tables. Kind "compare".
+	Imported []string `toml:"imported" json:"imported,omitempty"`
+
 	Comparison
 }
 
@@ -85,7 +89,7 @@ func (s *Suite) kindDefaults() {
 func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "interaction": KindCompare, "by_entropy": KindCompare, "alone": KindCost, "steps": KindCost}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "interaction": KindCompare, "by_entropy": KindCompare, "imported": KindCompare, "alone": KindCost, "steps": KindCost}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -298,6 +302,13 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 	if at.has("equal_within") && !(s.EqualWithin > 0 && s.EqualWithin <= 100) {
 		errs = append(errs, at.of("equal_within").Errorf("%v: expected a share of validation NDCG@10 in percent, more than 0 and at most 100", s.EqualWithin))
 	}
+	for i, name := range s.Imported {
+		if err := CheckImportedName(name, c.registry); err != nil {
+			errs = append(errs, at.of("imported").Errorf("%v", err))
+		} else if slices.Contains(s.Imported[:i], name) {
+			errs = append(errs, at.of("imported").Errorf("%q is listed twice", name))
+		}
+	}
 	if s.Steps < 0 || s.Steps > mostSteps {
 		errs = append(errs, at.of("steps").Errorf("%d: expected 1 to %d training steps, or 0 for an epoch", s.Steps, mostSteps))
 	}
@@ -342,6 +353,15 @@ func (s Suite) checkSearch(at suitePlaces) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// CheckImportedName refuses names of imported rows that are no names of files, or that a
+// reader would take for a model of this program.
+func CheckImportedName(name string, entries []registry.Entry) error {
+	if slices.Contains(registry.Names(entries), name) {
+		return fmt.Errorf("%q is a model of this program: expected another name for imported lists, such as recbole-%s", name, name)
+	}
+	return record.CheckName("imported row", name)
 }
 
 func checkNames(n *conf.Node, what string, given, known []string) error {

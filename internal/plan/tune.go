@@ -396,10 +396,10 @@ func tunedHash(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// checkTuned refuses tuned values that were changed after they were written, because
+// CheckTuned refuses tuned values that were changed after they were written, because
 // a changed digit would be a setting of every run. Files of older versions have no
 // checksum.
-func checkTuned(path string, text []byte) error {
+func CheckTuned(path string, text []byte) error {
 	first, rest, _ := bytes.Cut(text, []byte("\n"))
 	sum, ok := bytes.CutPrefix(first, []byte(tunedSum))
 	if ok && string(sum) != tunedHash(rest) {

@@ -23,6 +23,8 @@ import (
 //	analysis/ID.json         what -analyse found in a trained FAME
 //	analysis/SUITE.md, .csv  the table of all of a suite's, for generated data
 //	beyond/ID.json           metrics beyond accuracy of a run's lists of ten items
+//	imported/ID.json, ID.ranks.tsv.gz
+//	                         lists of another program, from -import, and the ranks in them
 //	trec/ID.kept.run, ID.removed.run, ID.qrels
 //	                         test users' lists for other evaluators, from -trec (not for git)
 //	datasets/NAME-HASH.json  statistics of the data
@@ -141,7 +143,7 @@ func (s Store) Sweep() {
 	}
 	atomicfile.Sweep(s.Dir, atomicfile.Abandoned, ours) // the store may be any folder, such as a home
 	figures, _ := filepath.Glob(filepath.Join(globQuote(s.Dir), "figures", "*"))
-	for _, dir := range append(figures, s.inside(append([]string{"trec", "beyond", cellsDir}, folders...))...) {
+	for _, dir := range append(figures, s.inside(append([]string{"trec", "beyond", cellsDir, importedDir}, folders...))...) {
 		atomicfile.Sweep(dir, atomicfile.Abandoned, nil)
 	}
 }

@@ -33,6 +33,16 @@ func WriteTrials(w io.Writer, s *aggregate.Suite) error {
 	return writeSections(w, view.Trials(s))
 }
 
+// WriteComparison renders a comparison of two sides for a terminal.
+func WriteComparison(w io.Writer, c *aggregate.Comparison) error {
+	return writeSections(w, view.Comparing(c))
+}
+
+// WriteImported says what was imported, for a terminal.
+func WriteImported(w io.Writer, m *record.Imported, path string) error {
+	return writeSections(w, view.Imported(m, path))
+}
+
 // MarkdownSuite renders a suite as Markdown.
 func MarkdownSuite(w io.Writer, s *aggregate.Suite) {
 	markdown(w, s.Name, s.Summary, view.Suite(s, view.Document)...)

@@ -50,6 +50,11 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 		Name: p.Name, Summary: p.Summary, Planned: found.Planned, Records: found.Records, Stale: found.Stale, Older: found.Older.Notes(), EqualWithin: todo.Suite.EqualWithin, Hypothesis: todo.Suite.Hypothesis, Interaction: todo.Suite.Interaction, ByEntropy: todo.Suite.ByEntropy,
 		Published: e.Published, Store: e.Store, Code: map[string][]string{},
 	}
+	var err error
+	in.ImportedNames = todo.Suite.Imported
+	if in.Imported, err = e.importedRows(in.ImportedNames); err != nil {
+		return in, err
+	}
 	for _, d := range todo.Data {
 		in.Datasets = append(in.Datasets, d.Stats)
 	}
@@ -63,7 +68,6 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 		in.Skipped = append(in.Skipped, k.What+": "+k.Reason)
 	}
 	for _, name := range todo.Suite.Models {
-		var err error
 		if in.Code[name], err = registry.CodesOf(registry.Models, name); err != nil {
 			return in, err
 		}

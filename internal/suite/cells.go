@@ -74,19 +74,24 @@ func (c *Cells) Of(p Place, todo *plan.Plan) (*aggregate.Cells, error) {
 	return out, nil
 }
 
+// CellFiles are the files of the tables of measurements.
+func CellFiles(c *aggregate.Cells) []TableFile {
+	var markdown, latex bytes.Buffer
+	report.MarkdownCells(&markdown, c)
+	report.LatexCells(&latex, c)
+	return append(newTableFiles(&markdown, &latex, report.CellsCSV(c)), TableFile{".growth.csv", report.GrowthCSV(c)})
+}
+
 // WriteCells writes the tables and figures of measurements.
 func (e Env) WriteCells(p Place, c *aggregate.Cells) error {
 	// Its summary has nothing for the page, but its plan.
 	if err := e.keep(p, &aggregate.Suite{Name: p.Name, Summary: p.Summary}, ""); err != nil {
 		return err
 	}
-	var markdown, latex bytes.Buffer
-	report.MarkdownCells(&markdown, c)
-	report.LatexCells(&latex, c)
 	if err := errors.Join(p.Store.NoLink("figures"), p.Store.NoLink("figures/"+p.Name)); err != nil {
 		return err
 	}
 	return errors.Join(
-		e.writeTables(p, []tableFile{{".md", markdown.Bytes()}, {".tex", latex.Bytes()}, {".csv", report.CellsCSV(c)}, {".growth.csv", report.GrowthCSV(c)}}),
+		e.writeTables(p, CellFiles(c)),
 		figure.Write(p.Store.FiguresDir(p.Name), figure.OfCells(c)))
 }

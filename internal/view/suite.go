@@ -236,7 +236,7 @@ func (s *Section) training(t *aggregate.Table, axes []string) {
 		Column{Title: "peak memory, MB", Key: "peak_rss_mb", Hint: "highest memory use of the process"},
 		Column{Title: "epochs", Key: "epochs"})}
 	for i := range t.Rows {
-		if t.Rows[i].NonNeural {
+		if t.Rows[i].NonNeural || t.Rows[i].Imported != nil {
 			continue
 		}
 		row, c := s.begin(t, i, axes), t.Rows[i].Cost

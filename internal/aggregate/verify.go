@@ -1,0 +1,178 @@
+package aggregate
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+
+	"famebench/internal/record"
+	"famebench/internal/stats"
+)
+
+// Verify computes a table's numbers again from its records and returns what differs: means,
+// deviations, gains, curves, costs, and of the tests the differences and p-values. It does not
+// draw the bootstrap intervals again, which takes most of the time of a table.
+func (t *Table) Verify(store record.Store, records map[string]*record.Record, imported []*record.Imported) (problems []string) {
+	problem := func(format string, args ...any) {
+		problems = append(problems, t.Dataset+": "+fmt.Sprintf(format, args...))
+	}
+	var groups []*group
+	for i := range t.Rows {
+		row := &t.Rows[i]
+		if row.Imported != nil {
+			continue
+		}
+		g := &group{Row: Row{Label: row.Label}}
+		for _, run := range row.Runs {
+			r := records[run.ID]
+			switch {
+			case r == nil:
+				problem("row %s names the run %s, which has no sound record", row.Label, run.ID)
+				continue
+			case r.ResultSHA256 != run.SHA256:
+				problem("row %s: the record of %s hashes to %.8s, expected %.8s, from which the row was made", row.Label, run.ID, r.ResultSHA256, run.SHA256)
+			}
+			if want := newRun(r); !maps.Equal(want.Removed, run.Removed) || !maps.Equal(want.Kept, run.Kept) || want.Valid != run.Valid || want.Seed != run.Seed || want.Status != run.Status {
+				problem("row %s: the metrics of %s are not those of its record", row.Label, run.ID)
+			}
+			g.records = append(g.records, r)
+		}
+		if len(g.records) == 0 {
+			problem("row %s has no runs", row.Label)
+			return problems
+		}
+		groups = append(groups, g)
+	}
+	if problems != nil || len(groups) == 0 {
+		return problems
+	}
+	var lists []*record.Imported
+	for _, m := range imported {
+		if ofImport(m) == dataKey(groups[0].records[0].Result.Spec) && slices.ContainsFunc(t.Rows, func(r Row) bool { return r.Imported != nil && r.Label == m.Spec.Name }) {
+			lists = append(lists, m)
+		}
+	}
+	rows, err := importedGroups(lists, t.Users, t.Items)
+	for _, g := range groups {
+		g.fill(nil, nil)
+	}
+	if err == nil {
+		err = (Input{Store: store}).readRanks(groups)
+	}
+	rows = slices.Concat(groups, rows)
+	if err == nil && len(rows) != len(t.Rows) {
+		err = fmt.Errorf("expected %d rows of imported lists, found %d", len(t.Rows)-len(groups), len(rows)-len(groups))
+	}
+	if err == nil {
+		err = t.verifyTests(rows, problem)
+	}
+	if err != nil {
+		problem("%v", err)
+		return problems
+	}
+	for i, g := range rows {
+		t.Rows[i].verify(g, problem)
+	}
+	return problems
+}
+
+// verify compares a row with the same row made again.
+func (r *Row) verify(g *group, problem func(string, ...any)) {
+	if r.Label != g.Label || r.Model != g.Model && g.Model != "" {
+		problem("expected row %s, got %s", g.Label, r.Label)
+		return
+	}
+	for _, rule := range SeenItemRules {
+		want, got := g.Under(rule).Metrics, r.Under(rule).Metrics
+		for _, metric := range Columns {
+			w, g := want[metric], got[metric]
+			if w.Mean != g.Mean || w.SD != g.SD || w.N != g.N || !close(w.Gain, g.Gain) {
+				problem("row %s, seen items %s: %s is %v ± %v of %d seeds, expected %v ± %v of %d, and the gain over the baseline", r.Label, rule, metric, g.Mean, g.SD, g.N, w.Mean, w.SD, w.N)
+			}
+		}
+	}
+	if r.Valid != g.Valid || r.Cost != g.Cost || !reflect.DeepEqual(r.Curve, g.Curve) {
+		problem("row %s: validation, curve or cost are not those of its records", r.Label)
+	}
+	if !reflect.DeepEqual(r.Heads, g.Heads) {
+		problem("row %s: what pre-training learned is not that of its records", r.Label)
+	}
+}
+
+// verifyTests fills in the gains of rows and compares the tests, but for their intervals.
+func (t *Table) verifyTests(rows []*group, problem func(string, ...any)) error {
+	base := slices.IndexFunc(rows, func(g *group) bool { return g.Label == t.Baseline })
+	if base < 0 {
+		if t.Baseline != "" {
+			problem("the baseline %s has no row", t.Baseline)
+		}
+		return nil
+	}
+	for _, rule := range SeenItemRules {
+		var p []float64
+		var tested []int
+		of := map[int]stats.Signed{}
+		reference := overSeeds(valuesOf(rows[base], rule))
+		for i, g := range rows {
+			if g.Reference { // it is neither tested nor has gains
+				continue
+			}
+			for metric, c := range g.Under(rule).Metrics {
+				if b := rows[base].Under(rule).Metrics[metric].Mean; b > 0 {
+					c.Gain = new(100 * (c.Mean/b - 1))
+				}
+				g.Under(rule).Metrics[metric] = c
+			}
+			test := t.Rows[i].Under(rule).Test
+			_, has := g.Under(rule).Metrics[Tested]
+			if want := i != base && has && len(reference) > 1; want != (test != nil) {
+				problem("row %s, seen items %s: expected a test: %t, got one: %t", g.Label, rule, want, test != nil)
+				return nil
+			}
+			if test == nil {
+				continue
+			}
+			signed, err := stats.Wilcoxon(overSeeds(valuesOf(g, rule)), reference)
+			if err != nil {
+				return err
+			}
+			p, tested, of[i] = append(p, signed.Exact), append(tested, i), signed
+		}
+		corrected, err := stats.Holm(p)
+		if err != nil {
+			return err
+		}
+		for k, i := range tested {
+			got := *t.Rows[i].Under(rule).Test
+			want := Test{P: p[k], PHolm: corrected[k], Low: got.Low, High: got.High, FewSeeds: rows[i].fewSeeds(rule) || rows[base].fewSeeds(rule)}
+			want.Difference = rows[i].Under(rule).Metrics[Tested].Mean - rows[base].Under(rule).Metrics[Tested].Mean
+			want.Significant = !want.FewSeeds && significant(&want, of[i].Z)
+			if !near1(got.P, want.P) || !near1(got.PHolm, want.PHolm) || math.Abs(got.Difference-want.Difference) > 1e-12 ||
+				got.FewSeeds != want.FewSeeds || got.Significant != want.Significant || !(got.Low <= got.High) {
+				problem("row %s, seen items %s: its test says p = %v, difference %v, significant %t; expected p = %v, difference %v, significant %t",
+					rows[i].Label, rule, got.PHolm, got.Difference, got.Significant, want.PHolm, want.Difference, want.Significant)
+			}
+		}
+	}
+	return nil
+}
+
+// valuesOf are the users' values of the tested metric [seed][user].
+func valuesOf(g *group, rule string) (seeds [][]float64) {
+	for _, ranks := range g.ranks(rule) {
+		seeds = append(seeds, ofUsers(Tested, ranks))
+	}
+	return seeds
+}
+
+// near1 is equality up to the rounding of another kind of processor.
+func near1(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b)) }
+
+func close(a, b *float64) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return math.Abs(*a-*b) <= 1e-9*max(1, math.Abs(*b))
+}

@@ -1,0 +1,368 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"famebench/internal/aggregate"
+	"famebench/internal/plan"
+	"famebench/internal/rank"
+	"famebench/internal/record"
+	"famebench/internal/suite"
+)
+
+const committed = "../../results"
+
+// The committed results are sound.
+func TestCommitted(t *testing.T) {
+	r, err := Folder(committed, record.Store{Dir: committed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.OK || r.Records < 200 || r.Summaries < 10 || r.Tables < 50 {
+		t.Errorf("%d records, %d summaries, %d table files, problems %+v", r.Records, r.Summaries, r.Tables, r.Problems)
+	}
+}
+
+func TestNoResults(t *testing.T) {
+	if _, err := Folder(t.TempDir(), record.Store{}); err == nil || !strings.Contains(err.Error(), "expected a results folder") {
+		t.Error(err)
+	}
+}
+
+// folder is a results folder with one suite, as bytes by path, so that it can be restored.
+type folder struct {
+	t     *testing.T
+	dir   string
+	files map[string][]byte
+}
+
+const copiedSuite = "metadata-movies"
+
+// newFolder copies a suite of the committed results. Its records are written again, so that
+// they have all hashes, and imported lists are added.
+func newFolder(t *testing.T) *folder {
+	t.Helper()
+	f := &folder{t: t, dir: t.TempDir(), files: map[string][]byte{}}
+	from, to := record.Store{Dir: committed}, record.Store{Dir: f.dir}
+	if err := to.Make(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := suite.ReadSummary(from.SummaryPath(copiedSuite))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := []string{from.SummaryPath(copiedSuite)}
+	tables, err := filepath.Glob(from.TablePath(copiedSuite, ".*"))
+	if err != nil || len(tables) < 5 {
+		t.Fatal(tables, err)
+	}
+	copied = append(copied, tables...)
+	var first *record.Record
+	for _, row := range s.Tables[0].Rows {
+		for _, run := range row.Runs {
+			r, err := from.Read(run.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := to.Write(r); err != nil {
+				t.Fatal(err)
+			}
+			copied = append(copied, from.RanksPath(r.ID), from.CurvePath(r.ID))
+			first = r
+		}
+	}
+	spec := first.Result.Spec
+	stats := from.DatasetPath(spec.Dataset.Name, spec.Dataset.Fingerprint)
+	d, err := plan.ReadStats(stats, spec.Dataset.Name, spec.Dataset.Fingerprint)
+	if err == nil { // the committed file is older than checksums
+		err = record.WriteSealed(to.DatasetPath(spec.Dataset.Name, spec.Dataset.Fingerprint), d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied = append(copied, from.CasesPath(spec.Dataset, spec.Protocol), filepath.Join(committed, "tune.toml"))
+	for _, path := range copied {
+		rel, err := filepath.Rel(committed, path)
+		if err == nil {
+			var b []byte
+			if b, err = os.ReadFile(path); err == nil {
+				err = os.WriteFile(filepath.Join(f.dir, rel), b, 0o644)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, _, _, err := rank.ReadRanks(to.RanksPath(first.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range kept {
+		if r > 10 {
+			kept[i] = record.Unlisted
+		}
+	}
+	if err := to.WriteImported(&record.Imported{Spec: record.ImportSpec{Name: "other", Dataset: spec.Dataset, Protocol: spec.Protocol, Rule: "kept", SHA256: "5a"},
+		Users: len(kept), Items: first.Result.Items, Length: 10, Ranks: kept, Test: aggregate.ListMetrics(kept, 10)}); err != nil {
+		t.Fatal(err)
+	}
+	f.files = f.read()
+	return f
+}
+
+func (f *folder) read() map[string][]byte {
+	f.t.Helper()
+	all := map[string][]byte{}
+	err := filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			all[path], err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return all
+}
+
+// restore makes the folder what it was.
+func (f *folder) restore() {
+	f.t.Helper()
+	now := f.read()
+	for path := range now {
+		if _, ok := f.files[path]; !ok {
+			f.do(os.Remove(path))
+		}
+	}
+	for path, b := range f.files {
+		if !bytes.Equal(now[path], b) {
+			f.do(os.WriteFile(path, b, 0o644))
+		}
+	}
+}
+
+func (f *folder) do(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// one chooses a file of a folder that ends in end.
+func (f *folder) one(random *rand.Rand, in, end string) string {
+	var paths []string
+	for _, path := range slices.Sorted(maps.Keys(f.files)) {
+		if filepath.Base(filepath.Dir(path)) == in && strings.HasSuffix(path, end) {
+			paths = append(paths, path)
+		}
+	}
+	if paths == nil {
+		f.t.Fatalf("no file %s/*%s", in, end)
+	}
+	return paths[random.IntN(len(paths))]
+}
+
+// record chooses a record.
+func (f *folder) record(random *rand.Rand) *record.Record {
+	f.t.Helper()
+	r, err := record.Store{Dir: f.dir}.Read(strings.TrimSuffix(filepath.Base(f.one(random, "runs", ".json")), ".json"))
+	f.do(err)
+	return r
+}
+
+// A manipulation changes a folder and says what it did.
+type manipulation struct {
+	name  string
+	times int
+	do    func(f *folder, random *rand.Rand) string
+}
+
+func flip(in, end string) func(*folder, *rand.Rand) string {
+	return func(f *folder, random *rand.Rand) string {
+		path := f.one(random, in, end)
+		b := slices.Clone(f.files[path])
+		at, bit := random.IntN(len(b)), random.IntN(8)
+		b[at] ^= 1 << bit
+		f.do(os.WriteFile(path, b, 0o644))
+		return fmt.Sprintf("%s, bit %d of byte %d", path, bit, at)
+	}
+}
+
+func remove(in, end string) func(*folder, *rand.Rand) string {
+	return func(f *folder, random *rand.Rand) string {
+		path := f.one(random, in, end)
+		f.do(os.Remove(path))
+		return path
+	}
+}
+
+func rename(in, end string) func(*folder, *rand.Rand) string {
+	return func(f *folder, random *rand.Rand) string {
+		path := f.one(random, in, end)
+		to := filepath.Join(filepath.Dir(path), "x-"+filepath.Base(path))
+		f.do(os.Rename(path, to))
+		return to
+	}
+}
+
+// rewrite changes a record and gives it the id and the hashes of its new content.
+func rewrite(change func(*record.Record, *rand.Rand)) func(*folder, *rand.Rand) string {
+	return func(f *folder, random *rand.Rand) string {
+		r := f.record(random)
+		store, was := record.Store{Dir: f.dir}, r.ID
+		change(r, random)
+		f.do(store.Write(r))
+		if r.ID != was { // its other files go with it
+			for _, path := range []func(string) string{store.RanksPath, store.CurvePath} {
+				f.do(os.WriteFile(path(r.ID), f.files[path(was)], 0o644))
+			}
+		}
+		return was + ", now " + r.ID
+	}
+}
+
+// resum changes a summary and gives it the checksum of its new content.
+func resum(change func(*aggregate.Row, *rand.Rand)) func(*folder, *rand.Rand) string {
+	return func(f *folder, random *rand.Rand) string {
+		path := record.Store{Dir: f.dir}.SummaryPath(copiedSuite)
+		s, err := suite.ReadSummary(path)
+		f.do(err)
+		row := &s.Tables[0].Rows[2+random.IntN(len(s.Tables[0].Rows)-2)] // not the baseline
+		change(row, random)
+		f.do(s.Write(path))
+		return row.Label
+	}
+}
+
+func metric(random *rand.Rand) string { return aggregate.Columns[random.IntN(7)] } // all but coverage
+
+var manipulations = []manipulation{
+	{"a bit of a record", 14, flip("runs", ".json")},
+	{"a bit of ranks", 12, flip("runs", ".gz")},
+	{"a bit of a summary", 5, flip("summaries", ".json")},
+	{"a bit of a table", 8, flip("tables", "")},
+	{"a bit of statistics", 4, flip("datasets", ".json")},
+	{"a bit of test cases", 4, flip("datasets", ".gz")},
+	{"a bit of an imported record", 3, flip("imported", "")},
+	{"a record is renamed", 3, rename("runs", ".json")},
+	{"ranks are renamed", 3, rename("runs", ".gz")},
+	{"a curve is renamed", 2, rename("curves", "")},
+	{"statistics are renamed", 1, rename("datasets", ".json")},
+	{"a table is renamed", 2, rename("tables", "")},
+	{"a record is missing", 3, remove("runs", ".json")},
+	{"ranks are missing", 3, remove("runs", ".gz")},
+	{"a curve is missing", 2, remove("curves", "")},
+	{"statistics are missing", 1, remove("datasets", ".json")},
+	{"test cases are missing", 1, remove("datasets", ".gz")},
+	{"a summary is missing", 1, remove("summaries", "")},
+	{"a table is missing", 2, remove("tables", "")},
+	{"a metric, hashes made right", 6, rewrite(func(r *record.Record, random *rand.Rand) { r.Result.Test.Removed[metric(random)] += 1e-5 })},
+	{"the id, in all files", 2, func(f *folder, random *rand.Rand) string {
+		r, store := f.record(random), record.Store{Dir: f.dir}
+		id := aggregate.Stem(r.ID) + fmt.Sprintf("%08x", random.Uint32())
+		for _, path := range []func(string) string{store.RecordPath, store.RanksPath, store.CurvePath} {
+			f.do(os.Remove(path(r.ID)))
+			f.do(os.WriteFile(path(id), bytes.ReplaceAll(f.files[path(r.ID)], []byte(r.ID), []byte(id)), 0o644))
+		}
+		return r.ID + ", now " + id
+	}},
+	{"the fingerprint, id and hashes made right", 3, rewrite(func(r *record.Record, random *rand.Rand) {
+		r.Result.Spec.Dataset.Fingerprint = fmt.Sprintf("%064x", random.Uint64())
+	})},
+	{"a seed is duplicated, id and hashes made right", 4, rewrite(func(r *record.Record, random *rand.Rand) { r.Result.Spec.Seed += 100 + random.Int64N(9) })},
+	{"a loss of the curve", 2, func(f *folder, random *rand.Rand) string {
+		path := f.one(random, "curves", "")
+		f.do(os.WriteFile(path, bytes.Replace(f.files[path], []byte(`"loss":`), []byte(`"loss":1`), 1), 0o644))
+		return path
+	}},
+	{"ranks are swapped", 3, func(f *folder, random *rand.Rand) string {
+		a, b := f.one(random, "runs", ".gz"), f.one(random, "runs", ".gz")
+		for a == b {
+			b = f.one(random, "runs", ".gz")
+		}
+		f.do(os.WriteFile(a, f.files[b], 0o644))
+		f.do(os.WriteFile(b, f.files[a], 0o644))
+		return a + " and " + b
+	}},
+	{"a rank, hashes made right", 2, func(f *folder, random *rand.Rand) string {
+		r, store := f.record(random), record.Store{Dir: f.dir}
+		kept, removed, _, err := rank.ReadRanks(store.RanksPath(r.ID))
+		f.do(err)
+		u := random.IntN(len(kept))
+		kept[u], removed[u] = kept[u]%100+1, 1
+		r.Result.RanksSHA256, err = rank.WriteRanks(store.RanksPath(r.ID), kept, removed)
+		f.do(err)
+		f.do(store.Write(r))
+		return fmt.Sprintf("%s, user %d", r.ID, u)
+	}},
+	{"a mean of a summary, checksum made right", 2, resum(func(r *aggregate.Row, random *rand.Rand) {
+		name := metric(random)
+		c := r.Removed.Metrics[name]
+		c.Mean += 1e-5
+		r.Removed.Metrics[name] = c
+	})},
+	{"a p-value of a summary, checksum made right", 1, resum(func(r *aggregate.Row, _ *rand.Rand) { r.Kept.Test.PHolm /= 2 })},
+	{"an interval of a summary, checksum made right", 1, resum(func(r *aggregate.Row, _ *rand.Rand) { r.Kept.Test.Low += 1e-5 })},
+	{"a number of a table", 2, func(f *folder, random *rand.Rand) string {
+		path := f.one(random, "tables", ".md")
+		b := f.files[path]
+		i := bytes.LastIndexAny(b, "0123456789")
+		f.do(os.WriteFile(path, append(append(slices.Clone(b[:i]), '0'+(b[i]-'0'+1)%10), b[i+1:]...), 0o644))
+		return path
+	}},
+	{"the file of imported lists, checksum made right", 1, func(f *folder, random *rand.Rand) string {
+		path := f.one(random, "imported", ".json")
+		var m record.Imported
+		f.do(json.Unmarshal(f.files[path], &m))
+		m.Spec.SHA256 = "5b"
+		f.do(record.WriteSealed(path, m))
+		return path
+	}},
+	{"an unknown file among the records", 1, func(f *folder, _ *rand.Rand) string {
+		f.do(os.WriteFile(filepath.Join(f.dir, "runs", "notes.txt"), nil, 0o644))
+		return "notes.txt"
+	}},
+}
+
+// Every one of a hundred manipulations is found, and the folder without them is sound. The seed
+// decides which files, bytes and bits.
+func TestManipulations(t *testing.T) {
+	f := newFolder(t)
+	sound := func() *Report {
+		t.Helper()
+		r, err := Folder(f.dir, record.Store{Dir: committed})
+		f.do(err)
+		return r
+	}
+	if r := sound(); !r.OK || r.Records == 0 || r.Imported != 1 || r.Summaries != 1 {
+		t.Fatalf("untouched: %+v", r)
+	}
+	random := rand.New(rand.NewPCG(21, 0))
+	n := 0
+	for _, m := range manipulations {
+		for range m.times {
+			n++
+			what := m.do(f, random)
+			if r := sound(); r.OK {
+				t.Errorf("%s: %s: not found", m.name, what)
+			}
+			f.restore()
+		}
+	}
+	if n < 100 {
+		t.Errorf("%d manipulations, expected 100", n)
+	}
+	if r := sound(); !r.OK {
+		t.Errorf("restored: %+v", r.Problems)
+	}
+}
