@@ -25,6 +25,7 @@ type task struct {
 	job    plan.Job
 	entry  registry.Entry
 	store  record.Store
+	lock   *record.Lock // confirmed before a file is written that belongs to the result
 	out    *emitter
 	params any // hyper-parameters of the model
 	train  train.Config
@@ -34,9 +35,9 @@ type task struct {
 
 // execute does a run from data to metrics and returns its record. It writes
 // ranks, curve and weights; the caller writes the record itself.
-func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.Store, id string, out *emitter) (*record.Record, error) {
+func execute(ctx context.Context, job plan.Job, e registry.Entry, lock *record.Lock, out *emitter) (*record.Record, error) {
 	began := time.Now()
-	r := &record.Record{ID: id, Result: record.Result{Spec: job.Spec, Status: record.Done}}
+	r := &record.Record{ID: lock.ID, Result: record.Result{Spec: job.Spec, Status: record.Done}}
 	m := &r.Measured
 	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), Hostname(), cpuModel(), system(), runtime.Version()
 	m.Environment = environment()
@@ -53,7 +54,7 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	}
 	m.LoadSeconds = time.Since(began).Seconds()
 
-	k := &task{job, e, store, out, params, t, split, r}
+	k := &task{job, e, lock.Store, lock, out, params, t, split, r}
 	if e.NonNeural != nil {
 		s, err := e.NonNeural(split)
 		if err != nil {
@@ -171,6 +172,9 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 			return err
 		}
 	}
+	if err := k.lock.Confirm(); err != nil {
+		return err
+	}
 	if m.Weights, err = writeWeights(store.WeightsPath(id), id, model.Params().View()); err != nil {
 		return err
 	}
@@ -220,6 +224,9 @@ func (k *task) rank(ctx context.Context, s rank.Scorer) error {
 	r.Measured.EvalUsersPerSec = train.PerSecond(int64(len(split.Test)), r.Measured.RankSeconds)
 	r.Result.Users, r.Result.Items = len(split.Test), split.Data.NumItems
 	r.Result.Test = record.Rules{Kept: record.Metrics(got.Kept), Removed: record.Metrics(got.Removed)}
+	if err := k.lock.Confirm(); err != nil {
+		return err
+	}
 	// A record that is replaced must not be found next to the new ranks.
 	if err := store.RemoveRecord(r.ID); err != nil {
 		return err

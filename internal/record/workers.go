@@ -1,0 +1,108 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Worker is the presence of a process that shares a results folder with others on other
+// machines. It holds a lock of its own, on which the others try the file system.
+type Worker struct{ lock *Lock }
+
+// workerPrefix begins the ids of the locks of workers. No run's id begins with it, because those
+// begin with the name of a data set and end in a hash.
+const workerPrefix = "worker-"
+
+// forgotten is the age at which the files of a worker that was killed are removed.
+const forgotten = 24 * time.Hour
+
+// JoinWorkers announces this process to the other workers of the folder, and tries to take the
+// kernel's lock of one of them, if possible of one on another host. It says what it found. A
+// run's lease protects it in any case, so the answer changes only how soon the run of a dead
+// worker is free.
+func (s Store) JoinWorkers(ctx context.Context) (w Worker, found string, err error) {
+	l, _, err := s.Lock(workerPrefix + processName())
+	if err != nil || l == nil {
+		return w, "", fmt.Errorf("record: this process cannot join the workers of %s: %w", s.Dir, err)
+	}
+	w.lock = l
+	found, err = s.probeWorkers(ctx, l.ID, realKernel, 5*time.Second)
+	return w, found, err
+}
+
+// Leave removes the files of the worker. Nobody else ever takes its lock.
+func (w Worker) Leave() error {
+	err := w.lock.Release()
+	w.lock.Store.removeLock(w.lock.ID)
+	return err
+}
+
+func (s Store) removeLock(id string) {
+	_ = os.RemoveAll(s.leaseDir(id))
+	_ = os.Remove(s.lockPath(id))
+}
+
+// probeWorkers tries the locks of other workers and removes the files of those long dead. own is
+// the id of this one. poll is how often a lease is looked at that nobody may renew any more.
+func (s Store) probeWorkers(ctx context.Context, own string, k kernel, poll time.Duration) (found string, err error) {
+	dirs, err := filepath.Glob(filepath.Join(globQuote(s.Dir), "state", workerPrefix+"*.lease"))
+	if err != nil {
+		return "", err
+	}
+	now, err := s.serverTime()
+	if err != nil {
+		return "", err
+	}
+	host := newHolder().Host
+	for _, elsewhere := range []bool{true, false} {
+		for _, dir := range dirs {
+			id := strings.TrimSuffix(filepath.Base(dir), ".lease")
+			l, err := readLease(dir)
+			if err != nil || id == own || (l.holder.Host != host) != elsewhere {
+				continue // it has just left, or its turn comes later
+			}
+			if age := now.Sub(l.renewed); age > leaseExpires || l.holder.Released {
+				if age > forgotten {
+					s.removeLock(id)
+				}
+				continue
+			}
+			held, sure := s.probeWorker(ctx, id, l, k, poll)
+			switch {
+			case !sure:
+				continue
+			case held:
+				return fmt.Sprintf("locks (flock) hold between %s and %s", l.holder.Host, host), nil
+			}
+			return fmt.Sprintf("locks (flock) do not hold between %s and %s: leases keep two workers from doing the same run, and the run of a dead worker is free again after a minute",
+				l.holder.Host, host), nil
+		}
+	}
+	return "", nil
+}
+
+// probeWorker reports whether the kernel's lock of a worker is refused, and whether that says
+// something: a lock that is granted may be that of a worker that has died.
+func (s Store) probeWorker(ctx context.Context, id string, l lease, k kernel, poll time.Duration) (held, sure bool) {
+	file := lockFile(s.lockPath(id))
+	granted, err := k.tryShared(file)
+	_ = file.Close()
+	if err == nil && !granted {
+		return true, true
+	}
+	for waited := time.Duration(0); waited < 2*Heartbeat; waited += poll {
+		select {
+		case <-ctx.Done():
+			return false, false
+		case <-time.After(poll):
+		}
+		if again, err := readLease(s.leaseDir(id)); err == nil && again.number > l.number && !again.holder.Released {
+			return false, true // it lives
+		}
+	}
+	return false, false
+}
