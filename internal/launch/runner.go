@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"runtime"
@@ -40,6 +41,9 @@ type Runner struct {
 	Kill <-chan struct{}
 	// Poll is how often a run that another process holds is checked again.
 	Poll time.Duration
+	// Spread begins anywhere in the list of runs, so that many workers that start at the same
+	// time do not all want the same run.
+	Spread bool
 
 	mu        sync.Mutex // one call of Observe at a time
 	providing sync.Mutex // held while the weights of a source are trained again
@@ -76,6 +80,9 @@ const (
 // outcome per run, in order.
 func (r *Runner) Run(ctx context.Context, runs []plan.Run) []Outcome {
 	t := newTurns(runs)
+	if r.Spread && len(runs) > 0 {
+		t.first = rand.IntN(len(runs))
+	}
 	for round := 0; t.left() > 0; round++ {
 		if round > 0 {
 			select {

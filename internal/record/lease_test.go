@@ -231,10 +231,16 @@ func TestProbeOfWorkers(t *testing.T) {
 	if got := probe(realKernel); !strings.HasPrefix(got, "locks (flock) hold between ") {
 		t.Errorf("next to a worker: %q", got)
 	}
+	host := newHolder().Host
+	takeElsewhere(t, s, workerPrefix+"dead", host) // the kernel grants its lock
+	if got := probe(realKernel); got != "locks (flock) hold between "+host+" and "+host {
+		t.Errorf("next to a dead worker: %q", got)
+	}
+	age(t, s, workerPrefix+"dead", 2*forgotten)
 	// One on another host, with and without a sign of life.
 	const other = workerPrefix + "other-1"
 	takeElsewhere(t, s, other, "other")
-	if got := probe(kernel{granted, refused(nil)}); !strings.HasPrefix(got, "locks (flock) hold between other and ") {
+	if got := probe(kernel{refused(nil), nil}); !strings.HasPrefix(got, "locks (flock) hold between other and ") {
 		t.Errorf("held on another host: %q", got)
 	}
 	alive := make(chan error)

@@ -174,7 +174,7 @@ func (s Store) Write(r *Record) (err error) {
 	if err := WriteJSON(s.RecordPath(r.ID), r); err != nil {
 		return err
 	}
-	return s.clearFailure(r.ID)
+	return s.ClearFailure(r.ID)
 }
 
 // measuredPart is what MeasuredSHA256 hashes; the types are those of a record, or
@@ -296,4 +296,5 @@ func (s Store) ReadFailure(id string) (*Failure, error) {
 	return nil, nil
 }
 
-func (s Store) clearFailure(id string) error { return remove(s.FailurePath(id)) }
+// ClearFailure forgets the failure of a run, if there is one.
+func (s Store) ClearFailure(id string) error { return remove(s.FailurePath(id)) }

@@ -2,11 +2,16 @@ package record
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // Worker is the presence of a process that shares a results folder with others on other
@@ -58,51 +63,70 @@ func (s Store) probeWorkers(ctx context.Context, own string, k kernel, poll time
 		return "", err
 	}
 	host := newHolder().Host
-	for _, elsewhere := range []bool{true, false} {
-		for _, dir := range dirs {
-			id := strings.TrimSuffix(filepath.Base(dir), ".lease")
-			l, err := readLease(dir)
-			if err != nil || id == own || (l.holder.Host != host) != elsewhere {
-				continue // it has just left, or its turn comes later
+	granted := map[string]lease{} // by id
+	for _, dir := range dirs {
+		id := strings.TrimSuffix(filepath.Base(dir), ".lease")
+		l, err := readLease(dir)
+		if err != nil || id == own || l.holder.Released {
+			continue // it has just left
+		}
+		if age := now.Sub(l.renewed); age > leaseExpires {
+			if age > forgotten {
+				s.removeLock(id)
 			}
-			if age := now.Sub(l.renewed); age > leaseExpires || l.holder.Released {
-				if age > forgotten {
-					s.removeLock(id)
-				}
-				continue
+			continue
+		}
+		here := l.holder.Host == host
+		refused, dead := s.probeWorker(id, here, k)
+		switch {
+		case refused && (!here || found == ""):
+			found = fmt.Sprintf("locks (flock) hold between %s and %s", l.holder.Host, host)
+			if !here {
+				return found, nil
 			}
-			held, sure := s.probeWorker(ctx, id, l, k, poll)
-			switch {
-			case !sure:
-				continue
-			case held:
-				return fmt.Sprintf("locks (flock) hold between %s and %s", l.holder.Host, host), nil
-			}
-			return fmt.Sprintf("locks (flock) do not hold between %s and %s: leases keep two workers from doing the same run, and the run of a dead worker is free again after a minute",
-				l.holder.Host, host), nil
+		case !refused && !dead:
+			granted[id] = l
 		}
 	}
-	return "", nil
+	if l, ok := s.alive(ctx, granted, poll); ok {
+		found = fmt.Sprintf("locks (flock) do not hold between %s and %s: leases keep two workers from doing the same run, and the run of a dead worker is free again after a minute",
+			l.holder.Host, host)
+	}
+	return found, nil
 }
 
-// probeWorker reports whether the kernel's lock of a worker is refused, and whether that says
-// something: a lock that is granted may be that of a worker that has died.
-func (s Store) probeWorker(ctx context.Context, id string, l lease, k kernel, poll time.Duration) (held, sure bool) {
-	file := lockFile(s.lockPath(id))
-	granted, err := k.tryShared(file)
-	_ = file.Close()
-	if err == nil && !granted {
-		return true, true
+// probeWorker tries the lock of a worker. If it is granted on the worker's own host, and locks
+// have an effect there, the worker is dead.
+func (s Store) probeWorker(id string, here bool, k kernel) (refused, dead bool) {
+	existing := flock.SetFlag(os.O_RDWR | syscall.O_NOFOLLOW) // the worker may have just left
+	first, second := flock.New(s.lockPath(id), existing), flock.New(s.lockPath(id), existing)
+	defer first.Close()
+	defer second.Close()
+	ok, err := k.try(first)
+	if err != nil || !ok {
+		return err == nil, errors.Is(err, fs.ErrNotExist)
 	}
-	for waited := time.Duration(0); waited < 2*Heartbeat; waited += poll {
+	if here {
+		ok, err = k.try(second)
+		dead = err == nil && !ok
+	}
+	return false, dead
+}
+
+// alive returns a lease that its holder renews, among those of workers whose lock was granted: a
+// worker that has just died has such a lock, too.
+func (s Store) alive(ctx context.Context, granted map[string]lease, poll time.Duration) (lease, bool) {
+	for waited := time.Duration(0); len(granted) > 0 && waited < 2*Heartbeat; waited += poll {
 		select {
 		case <-ctx.Done():
-			return false, false
+			return lease{}, false
 		case <-time.After(poll):
 		}
-		if again, err := readLease(s.leaseDir(id)); err == nil && again.number > l.number && !again.holder.Released {
-			return false, true // it lives
+		for id, l := range granted {
+			if again, err := readLease(s.leaseDir(id)); err == nil && again.number > l.number && !again.holder.Released {
+				return l, true
+			}
 		}
 	}
-	return false, false
+	return lease{}, false
 }
