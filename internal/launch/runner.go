@@ -131,6 +131,9 @@ func (r *Runner) one(ctx context.Context, index int, one plan.Run, source *Outco
 	switch {
 	case e.reason == "" && e.last.Kind == run.EventBusy:
 		return o, true
+	case e.reason == "" && e.last.Kind == run.EventReused:
+		o.Status = OutcomeReused
+		return o, false
 	case e.reason == "":
 		o.Status, o.Cost = OutcomeDone, e.last.Cost
 		return o, false

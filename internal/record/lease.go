@@ -144,6 +144,16 @@ func older(dir string, number int) (paths []string) {
 	return paths
 }
 
+// lookAgain makes NFS forget that records were missing when it last looked, up to a minute ago:
+// the run may be done meanwhile. A change of the folder has that effect.
+func (s Store) lookAgain() error {
+	f, err := os.CreateTemp(filepath.Join(s.Dir, "runs"), ".look.tmp*") // swept if this process is killed here
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // makeLeaseDir creates the folder of a lease, which must not be a symbolic link.
 func makeLeaseDir(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {

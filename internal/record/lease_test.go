@@ -74,6 +74,9 @@ func TestHolderOnAnotherHost(t *testing.T) {
 		if l == nil {
 			continue
 		}
+		if l.From.Host != tt.host || l.From.PID != 17 {
+			t.Errorf("%s: taken over from %v", tt.name, l.From)
+		}
 		if err := l.Release(); err != nil {
 			t.Error(err)
 		}

@@ -57,6 +57,7 @@ func processName() string {
 type Lock struct {
 	Store Store
 	ID    string
+	From  Holder // the process that ended without finishing the run; zero: none did
 
 	file   *flock.Flock
 	lost   chan struct{} // closed when another process has taken over
@@ -101,6 +102,9 @@ func (s Store) lock(id string, k kernel, heartbeat time.Duration) (*Lock, Holder
 	if err == nil && ok {
 		ok, err = follow(dir, old.number, l.holder)
 	}
+	if err == nil && ok && old.number > 0 {
+		err = s.lookAgain()
+	}
 	if err != nil || !ok {
 		if err != nil {
 			err = lockError(path, err)
@@ -108,6 +112,9 @@ func (s Store) lock(id string, k kernel, heartbeat time.Duration) (*Lock, Holder
 		return nil, old.holder, errors.Join(err, l.file.Close())
 	}
 	l.number = old.number + 1
+	if !old.holder.Released {
+		l.From = old.holder
+	}
 	go l.beat(heartbeat)
 	return l, Holder{}, nil
 }

@@ -152,9 +152,12 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 	// Another process may have finished it between the plan and the lock.
 	if done, err := job.Record(store, id); err != nil || done != nil {
 		if err == nil {
-			out.emit(Event{Kind: EventDone})
+			out.emit(Event{Kind: EventReused})
 		}
 		return err
+	}
+	if lock.From.PID != 0 {
+		out.emit(Event{Kind: EventWarning, Message: fmt.Sprintf("begun by %v, which ended without finishing it", lock.From)})
 	}
 	store.SweepRun(id)
 	r, err := execute(ctx, job, entry, lock, out)
