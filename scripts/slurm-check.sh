@@ -83,23 +83,23 @@ array=$(printf '%s\n' "$out" | sed -n 's/.* as job \([0-9]*\); logs.*/\1/p')
 [ -n "$array" ] || die "nothing was submitted: $out"
 [[ $(submit) == *'nothing to submit'* ]] || die 'the second call submitted a second copy'
 
-await 30 'both workers have a run' eval 'works 0 && works 1'
+await 120 'both workers have a run' eval 'works 0 && works 1'
 scontrol update "JobId=${array}_1" TimeLimit=2 # less than two minutes are left of it
 kill -9 "$(cut -d ' ' -f 4 "/proc/$(holder 0)/stat")" # the parent of the process that trains
-await 20 'worker 0 was killed' logged 0 'killed by signal 9'
-await 60 'worker 1 has reached its time limit' logged 1 'the time limit is near: the job is queued again'
+await 120 'worker 0 was killed' logged 0 'killed by signal 9'
+await 120 'worker 1 has reached its time limit' logged 1 'the time limit is near: the job is queued again'
 "${root[@]}" scontrol update "JobId=${array}_1" TimeLimit=30
-await 40 'worker 1 is back' eval 'restarted 1 && works 1'
+await 120 'worker 1 is back' eval 'restarted 1 && works 1'
 node=$(field NodeList)
 "${root[@]}" scontrol update "NodeName=$node" State=DOWN Reason=check
-await 20 "$node is down and the job of worker 1 is queued again" restarted 2
+await 120 "$node is down and the job of worker 1 is queued again" restarted 2
 [[ $(submit) == *'submitted 1 worker '* ]] || die 'the third call did not add the missing worker'
 "${root[@]}" scontrol update "NodeName=$node" State=RESUME 2>/dev/null || true # it may have come back by itself
 
 # Meanwhile the same runs here.
 "${bench[@]}" -out "$work/local" >/dev/null 2>"$work/local.log" || die "$(cat "$work/local.log")"
 say 'the local run is done'
-await 120 'all jobs have ended' empty
+await $((30 * runs)) 'all jobs have ended' empty
 
 results() { (cd "$work/$1/runs" && grep -h '"id"\|"result_sha256"' ./*[0-9a-f].json); }
 [ "$(results local | grep -c '"id"')" = "$runs" ] || die "expected $runs local records"
