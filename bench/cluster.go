@@ -66,9 +66,6 @@ func (b *bench) onSlurm(s plan.Suite) (cluster.Slurm, error) {
 	if err != nil {
 		return none, err
 	}
-	if goRun.MatchString(program) {
-		return none, usageError{errors.New(`a cluster needs a program that stays where it is, not one that "go run" made: build it with "make build" and use .bin/bench`)}
-	}
 	file := b.options.config
 	if file == "" {
 		if file, err = plan.Find("."); err != nil {
@@ -146,6 +143,9 @@ func (b *bench) submit(ctx context.Context, todo *plan.Plan) error {
 	s, err := b.onSlurm(todo.Suite)
 	if err != nil {
 		return err
+	}
+	if goRun.MatchString(s.Worker[0]) {
+		return usageError{errors.New(`-engine: a cluster needs a program that stays where it is, not one that "go run" made: build it with "make build" and use .bin/bench`)}
 	}
 	left, err := b.runner(nil).Remaining(todo)
 	if err != nil {

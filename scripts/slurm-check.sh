@@ -88,13 +88,13 @@ scontrol update "JobId=${array}_1" TimeLimit=2 # less than two minutes are left 
 kill -9 "$(cut -d ' ' -f 4 "/proc/$(holder 0)/stat")" # the parent of the process that trains
 await 120 'worker 0 was killed' logged 0 'killed by signal 9'
 await 120 'worker 1 has reached its time limit' logged 1 'the time limit is near: the job is queued again'
-"${root[@]}" scontrol update "JobId=${array}_1" TimeLimit=30
+"${root[@]}" env "SLURM_CONF=$SLURM_CONF" scontrol update "JobId=${array}_1" TimeLimit=30
 await 120 'worker 1 is back' eval 'restarted 1 && works 1'
 node=$(field NodeList)
-"${root[@]}" scontrol update "NodeName=$node" State=DOWN Reason=check
+"${root[@]}" env "SLURM_CONF=$SLURM_CONF" scontrol update "NodeName=$node" State=DOWN Reason=check
 await 120 "$node is down and the job of worker 1 is queued again" restarted 2
 [[ $(submit) == *'submitted 1 worker '* ]] || die 'the third call did not add the missing worker'
-"${root[@]}" scontrol update "NodeName=$node" State=RESUME 2>/dev/null || true # it may have come back by itself
+"${root[@]}" env "SLURM_CONF=$SLURM_CONF" scontrol update "NodeName=$node" State=RESUME 2>/dev/null || true # it may have come back by itself
 
 # Meanwhile the same runs here.
 "${bench[@]}" -out "$work/local" >/dev/null 2>"$work/local.log" || die "$(cat "$work/local.log")"

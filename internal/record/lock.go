@@ -103,7 +103,9 @@ func (s Store) lock(id string, k kernel, heartbeat time.Duration) (*Lock, Holder
 		ok, err = follow(dir, old.number, l.holder)
 	}
 	if err == nil && ok && old.number > 0 {
-		err = s.lookAgain()
+		if err = s.lookAgain(); err != nil {
+			_, _ = follow(dir, old.number+1, Holder{Released: true})
+		}
 	}
 	if err != nil || !ok {
 		if err != nil {
