@@ -33,7 +33,7 @@ import (
 //	index.html               all suites in one page
 //	custom/NAME/             summary, tables, figures and page of a plan that is no suite's (not for git)
 //	weights/ID.safetensors   best weights (not for git)
-//	state/                   checkpoints and locks (not for git)
+//	state/                   checkpoints, locks, logs of workers (not for git)
 type Store struct {
 	Dir string
 	// Notice is called with a message about an unusable file that nothing depends on;

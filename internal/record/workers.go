@@ -30,9 +30,12 @@ const forgotten = 24 * time.Hour
 // run's lease protects it in any case, so the answer changes only how soon the run of a dead
 // worker is free.
 func (s Store) JoinWorkers(ctx context.Context) (w Worker, found string, err error) {
-	l, _, err := s.Lock(workerPrefix + processName())
-	if err != nil || l == nil {
-		return w, "", fmt.Errorf("record: this process cannot join the workers of %s: %w", s.Dir, err)
+	l, holder, err := s.Lock(workerPrefix + processName())
+	if err != nil {
+		return w, "", err
+	}
+	if l == nil {
+		return w, "", fmt.Errorf("record: %v is a worker of %s with the name of this process: two machines have the same host name", holder, s.Dir)
 	}
 	w.lock = l
 	found, err = s.probeWorkers(ctx, l.ID, realKernel, 5*time.Second)
