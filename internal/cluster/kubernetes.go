@@ -10,7 +10,7 @@ import (
 	"text/template"
 )
 
-//go:embed job.yaml
+//go:embed job.yaml.tmpl
 var jobText string
 
 // noLabel is what a name in Kubernetes cannot contain.

@@ -30,10 +30,10 @@ type Slurm struct {
 // ErrRefused is about a submission that Slurm does not accept.
 var ErrRefused = errors.New("change -slurm or -workers")
 
-//go:embed worker.sh
+//go:embed worker.sh.tmpl
 var workerText string
 
-//go:embed report.sh
+//go:embed report.sh.tmpl
 var reportText string
 
 // ours are the options of sbatch that the scripts set.
