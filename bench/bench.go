@@ -71,7 +71,7 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 }
 
 func (b *bench) runner(p *progress) *launch.Runner {
-	return &launch.Runner{Store: b.store, Jobs: b.jobs, Retry: b.retryFailed, Observe: p.observe, Kill: b.kill, Poll: 2 * time.Second}
+	return &launch.Runner{Store: b.store, Jobs: b.jobs, Retry: b.retryFailed, Observe: p.observe, Kill: b.kill, Poll: 5 * time.Second, Spread: b.worker}
 }
 
 // longest is how long a plan may take before it must be asked for with -yes.
@@ -89,7 +89,17 @@ func (b *bench) runs(ctx context.Context, todo *plan.Plan) ([]launch.Outcome, er
 		}
 		fmt.Fprintln(b.stderr, left)
 	}
-	if left.Time > longest && !b.yes {
+	if b.worker {
+		w, found, err := b.store.JoinWorkers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer w.Leave()
+		if found != "" {
+			fmt.Fprintln(b.stderr, found)
+		}
+	}
+	if left.Time > longest && !b.yes && !b.worker {
 		return nil, usageError{fmt.Errorf("suite %s takes more than %v here; add -yes to start it (it can be stopped and goes on where it was), or choose with -datasets, -models and -seeds", todo.Suite.Name, longest)}
 	}
 	p := newProgress(b.stderr, b.store, left.Each, b.jobs)

@@ -32,6 +32,9 @@ type options struct {
 	dryRun, list, json, report, help   bool
 	analyse, strict, yes, again        bool
 	retryFailed, expect                bool
+	engine, slurm                      string
+	workers                            int
+	worker, status, cancel             bool
 	given                              map[string]bool // the flags on the command line
 }
 
@@ -62,9 +65,15 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	fs.BoolVar(&o.strict, "strict", false, "a missing data set is an error; otherwise it is skipped if the suite has others")
 	fs.BoolVar(&o.yes, "yes", false, "run even if it will take more than 12 hours")
 	fs.BoolVar(&o.expect, "expect", false, "suites of kind ci: write the results of the runs as their expectation")
-	fs.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
+	fs.BoolVar(&o.dryRun, "dry-run", false, "print the plan, or with -engine the batch script, and do nothing")
+	fs.StringVar(&o.engine, "engine", "", "submit workers to a `CLUSTER` instead of running here: slurm, or k8s with -dry-run, which prints a Job for kubectl")
+	fs.IntVar(&o.workers, "workers", 0, "`NUMBER` of workers that -engine submits; each takes the next run until none is left")
+	fs.StringVar(&o.slurm, "slurm", "", "`OPTIONS` of sbatch for the workers, as in \"--partition=cpu --cpus-per-task=2 --time=04:00:00\"")
+	fs.BoolVar(&o.worker, "worker", false, "be one of several workers on a shared results folder: do runs until none is left, ask for no -yes and render nothing")
+	fs.BoolVar(&o.status, "status", false, "print which runs of the suite are queued, running, done and failed, and its jobs on Slurm")
+	fs.BoolVar(&o.cancel, "cancel", false, "end all jobs of the suite on Slurm, and nothing else")
 	fs.BoolVar(&o.list, "list", false, "print suites, models and data sets")
-	fs.BoolVar(&o.json, "json", false, "print the plan, list, tables or verdict as JSON")
+	fs.BoolVar(&o.json, "json", false, "print the plan, list, tables, status or verdict as JSON")
 	fs.StringVar(&o.format, "format", "text", "`FORMAT` of standard output: text, markdown, latex (tables for a paper), csv, or json, which is -json")
 	fs.StringVar(&metrics, "metrics", "", "comma-separated `NAMES` of the columns on standard output, such as NDCG@10,HR@20,gain; beyond: metrics beyond accuracy")
 	fs.BoolVar(&o.report, "report", false, "render the suite's tables from records and run nothing")
@@ -151,6 +160,9 @@ func (o *options) validate(fs *flag.FlagSet, models, data, seeds string) error {
 		return fmt.Errorf("-top: expected 1 to %d items, got %d", maxTop, o.top)
 	}
 	if err := torch.ChooseProducts(); err != nil {
+		return err
+	}
+	if err := o.checkEngine(); err != nil {
 		return err
 	}
 	return o.checkMode()

@@ -27,20 +27,20 @@ epochs = 2
 checkpoint_every = 0.01
 `
 
-// unfinished reports whether a run that was begun since has no record: its lock says when.
+// unfinished reports whether a run that was begun since has no record: its lease says when.
 func unfinished(t *testing.T, out string, since time.Time) bool {
 	t.Helper()
-	locks, err := filepath.Glob(filepath.Join(out, "state", "*.lock"))
+	leases, err := filepath.Glob(filepath.Join(out, "state", "*.lease", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range locks {
+	for _, path := range leases {
 		var h record.Holder
 		b, err := os.ReadFile(path)
 		if err != nil || json.Unmarshal(b, &h) != nil || h.Started.Before(since) {
 			continue
 		}
-		id := strings.TrimSuffix(filepath.Base(path), ".lock")
+		id := strings.TrimSuffix(filepath.Base(filepath.Dir(path)), ".lease")
 		if _, err := os.Stat(record.Store{Dir: out}.RecordPath(id)); err != nil {
 			return true
 		}

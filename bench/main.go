@@ -117,9 +117,18 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	if err := o.checkKind(s); err != nil {
 		return usageError{err}
 	}
+	switch {
+	case o.cancel:
+		return b.cancel(ctx, s)
+	case o.engine == engineKubernetes:
+		return b.printKubernetes(s)
+	}
 	place := plan.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict, Again: o.again}
 	if o.report {
 		place.Recorded = b.recorded()
+	}
+	if o.status {
+		return b.status(ctx, s, place)
 	}
 	if s.Kind == plan.KindTune {
 		return b.tune(ctx, s, place)
@@ -130,6 +139,8 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	}
 	todo.Announce(b.stderr, o.report)
 	switch {
+	case o.engine != "":
+		return b.submit(ctx, todo)
 	case o.dryRun:
 		return b.dryRun(todo)
 	case s.Steps > 0:

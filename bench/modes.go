@@ -19,13 +19,16 @@ type mode string
 const (
 	chooseRuns = "suite datasets models seeds device threads strict "
 	carryOut   = "jobs retry-failed again yes expect "
+	onCluster  = "engine workers slurm "
 )
 
 // uses lists the flags of each mode.
 var uses = map[mode]string{
-	"":        chooseRuns + carryOut + "out analyse format metrics",
-	"dry-run": chooseRuns + carryOut + "out", // the plan of the command without -dry-run
+	"":        chooseRuns + carryOut + "out analyse format metrics worker " + onCluster,
+	"dry-run": chooseRuns + carryOut + "out " + onCluster, // the plan of the command without -dry-run
 	"report":  chooseRuns + "out format metrics",
+	"status":  chooseRuns + "out engine",
+	"cancel":  "suite out engine",
 	"list":    "",
 	"verify":  "out",
 	"explain": "out run",
@@ -40,19 +43,19 @@ var uses = map[mode]string{
 // unusedBy lists the flags of running a suite that suites of a kind do not use.
 var unusedBy = map[string]string{
 	plan.KindCompare: "expect",
-	plan.KindCI:      "",
+	plan.KindCI:      "engine worker", // the check of the results needs a command that waits for them
 	plan.KindTune:    "expect analyse metrics",
-	plan.KindCost:    "expect analyse jobs retry-failed again yes report metrics",
+	plan.KindCost:    "expect analyse jobs retry-failed again yes report metrics worker engine status",
 }
 
 // unusedBySteps are the flags that suites of kind "cost" with steps do not use: their
 // measurements are stored.
-const unusedBySteps = "expect analyse jobs retry-failed yes"
+const unusedBySteps = "expect analyse jobs retry-failed yes metrics worker engine status"
 
 // checkMode finds the mode of a command line, and refuses flags that it does not use.
 func (o *options) checkMode() error {
 	var modes []string
-	for _, m := range []mode{"dry-run", "list", "report", "verify", "explain", "trec", "recommend", "compare", "import", "check"} {
+	for _, m := range []mode{"dry-run", "status", "cancel", "list", "report", "verify", "explain", "trec", "recommend", "compare", "import", "check"} {
 		if o.given[string(m)] {
 			modes = append(modes, "-"+string(m))
 		}
@@ -131,6 +134,9 @@ func goesWith(name string) string {
 
 // checkKind refuses flags that suites of a kind do not use.
 func (o *options) checkKind(s plan.Suite) error {
+	if s.Kind == plan.KindTune && o.engine != "" && o.retryFailed {
+		return fmt.Errorf("suite %s is of kind %q, which does not use -retry-failed with -engine: retry the failed runs here first", s.Name, s.Kind)
+	}
 	if s.Kind == plan.KindCost && len(o.seeds) > 1 {
 		return fmt.Errorf("-seeds: suite %s is of kind %q, which measures with one seed, got %d", s.Name, s.Kind, len(o.seeds))
 	}

@@ -83,7 +83,7 @@ func (b *bench) suite(ctx context.Context, todo *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	if ctx.Err() != nil { // an interrupted command renders nothing
+	if ctx.Err() != nil || b.worker { // an interrupted command renders nothing; a report follows the workers
 		return b.verdictOn(ctx, outcomes)
 	}
 	b.env.RemoveShared(todo)
@@ -317,6 +317,9 @@ func (b *bench) tune(ctx context.Context, s plan.Suite, o plan.Options) error {
 		return usageError{err}
 	}
 	first.Announce(b.stderr, b.options.report)
+	if b.engine != "" {
+		return b.submit(ctx, first)
+	}
 	if b.options.dryRun {
 		if err := b.dryRun(first); err != nil {
 			return err

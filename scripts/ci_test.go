@@ -25,7 +25,9 @@ func TestCIForbidsSkips(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
 			m.tool("chromium", "#!/bin/sh\n")
-			must(t, os.WriteFile(filepath.Join(m.clone, "scripts/fetch-encoder.sh"), []byte("#!/bin/sh\n"), 0o755))
+			for _, script := range []string{"fetch-encoder.sh", "slurm-check.sh"} {
+				must(t, os.WriteFile(filepath.Join(m.clone, "scripts", script), []byte("#!/bin/sh\n"), 0o755))
+			}
 			m.tool("make", "#!/bin/sh\n[ \"$REQUIRE_ALL\" = 1 ] || exit 7\n"+
 				"[ \"$1\" = test ] || { mkdir -p .bin; echo '#!/bin/sh' >.bin/bench; chmod +x .bin/bench; exit 0; }\n"+
 				"cat <<'END'\n"+

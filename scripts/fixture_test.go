@@ -114,7 +114,7 @@ func (m *machine) newClone(dir string) {
 	must(m.t, os.MkdirAll(filepath.Join(dir, "scripts"), 0o755))
 	must(m.t, os.MkdirAll(filepath.Join(dir, ".ci"), 0o755))
 	for from, to := range map[string]string{
-		"setup.sh": "scripts/setup.sh", "env.sh": "scripts/env.sh", "../.ci/run": ".ci/run",
+		"setup.sh": "scripts/setup.sh", "env.sh": "scripts/env.sh", "offline.sh": "scripts/offline.sh", "../.ci/run": ".ci/run",
 		"libtorch/c++": "scripts/libtorch/c++", "libtorch/compat.h": "scripts/libtorch/compat.h",
 		"libtorch/wheels.sha256": "scripts/libtorch/wheels.sha256",
 	} {

@@ -76,6 +76,7 @@ check_prerequisites() {
 	else
 		# In the clone, so that a toolchain switch that go.mod asks for has happened.
 		found=$(go env GOVERSION 2>&1) || true
+		found=${found##*$'\n'} # after "go: downloading go1.26.0"
 		case $found in
 		go[0-9]*)
 			found=${found#go} found=${found%%[!0-9.]*}

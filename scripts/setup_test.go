@@ -111,6 +111,7 @@ func TestSetupNamesAllThatIsMissing(t *testing.T) {
 	}
 	t.Run("new enough", func(t *testing.T) {
 		newMachine(t).mustSetup("FAKE_GOVERSION=go1.27rc1")
+		newMachine(t).mustSetup("FAKE_GOVERSION=go: downloading go1.26.0 (linux/amd64)\ngo1.26.0") // by an older go
 	})
 }
 

@@ -29,7 +29,7 @@ func notStarted(what string, err error) ending {
 func (e *ending) explain(state *os.ProcessState, waitErr error) {
 	if waitErr == nil {
 		switch e.last.Kind {
-		case run.EventDone, run.EventBusy, run.EventCost:
+		case run.EventDone, run.EventReused, run.EventBusy, run.EventCost:
 		default:
 			e.reason = "the child process ended without a result"
 		}

@@ -51,7 +51,7 @@ func (p *Progress) Observe(index int, e run.Event) (text string, news bool) {
 		news = !r.waiting
 		r.waiting = true
 		return "", news
-	case run.EventDone, run.EventCost, run.EventFailed:
+	case run.EventDone, run.EventReused, run.EventCost, run.EventFailed:
 		r.over = true
 	}
 	return "", true

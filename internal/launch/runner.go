@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"runtime"
@@ -43,6 +44,9 @@ type Runner struct {
 	Kill <-chan struct{}
 	// Poll is how often a run that another process holds is checked again.
 	Poll time.Duration
+	// Spread begins anywhere in the list of runs, so that many workers that start at the same
+	// time do not all want the same run.
+	Spread bool
 
 	mu        sync.Mutex // one call of Observe at a time
 	providing sync.Mutex // held while the weights of a source are trained again
@@ -79,6 +83,9 @@ const (
 // outcome per run, in order.
 func (r *Runner) Run(ctx context.Context, runs []plan.Run) []Outcome {
 	t := newTurns(runs)
+	if r.Spread && len(runs) > 0 {
+		t.first = rand.IntN(len(runs))
+	}
 	for round := 0; t.left() > 0; round++ {
 		if round > 0 {
 			select {
@@ -131,6 +138,9 @@ func (r *Runner) one(ctx context.Context, index int, one plan.Run, source *Outco
 	switch {
 	case e.reason == "" && e.last.Kind == run.EventBusy:
 		return o, true
+	case e.reason == "" && e.last.Kind == run.EventReused:
+		o.Status = OutcomeReused
+		return o, false
 	case e.reason == "":
 		o.Status, o.Cost = OutcomeDone, e.last.Cost
 		return o, false

@@ -19,6 +19,7 @@ type turns struct {
 	mu       sync.Mutex
 	ended    *sync.Cond // signals the end of a run
 	sources  []int      // of each run; -1: not among the runs
+	first    int        // run that is looked at first
 	states   []turn
 	outcomes []Outcome
 }
@@ -58,8 +59,9 @@ func (t *turns) next() (i int, ok bool) {
 	defer t.mu.Unlock()
 	for {
 		later := false
-		for i, state := range t.states {
-			if state != turnWaiting {
+		for n := range t.states {
+			i := (t.first + n) % len(t.states)
+			if t.states[i] != turnWaiting {
 				continue
 			}
 			if from := t.sources[i]; from < 0 || t.states[from] == turnEnded {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"famebench/internal/plan"
@@ -103,6 +104,31 @@ func TestSources(t *testing.T) {
 	v, o, err := r.Verify(context.Background(), again, plan.RecordedJob(again, dir, r.Store.Dir, plan.Source{}))
 	if err != nil || o.Status != OutcomeDone || v.Result != run.Equal {
 		t.Errorf("verify: %v, %s %s, %s %q", err, o.Status, o.Reason, v.Result, v.Differences)
+	}
+}
+
+// Two workers share the runs: each is done once, and a run whose source the other worker trains
+// waits for it.
+func TestSourcesOnTwoWorkers(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	p, first := tinyPlan(t, dir, "warm", "warm.models=[\"fame-warm\"]", "warm.seeds=[0, 1]")
+	second := &Runner{Store: first.Store, Poll: first.Poll}
+	var all sync.WaitGroup
+	outcomes := make([][]Outcome, 2)
+	for i, r := range []*Runner{first, second} {
+		r.Spread = true
+		all.Go(func() { outcomes[i] = r.Run(context.Background(), p.Runs) })
+	}
+	all.Wait()
+	for i, a := range outcomes[0] {
+		b := outcomes[1][i]
+		got := []string{a.Status, b.Status}
+		if slices.Sort(got); !slices.Equal(got, []string{OutcomeDone, OutcomeReused}) {
+			t.Errorf("%s: %q (%s, %s), expected it to be done once", a.Run.ID, got, a.Reason, b.Reason)
+		}
+		if rec, err := first.Store.Read(a.Run.ID); err != nil || a.Run.Source != nil && rec.Measured.Source.Differ {
+			t.Errorf("%s: %v", a.Run.ID, err)
+		}
 	}
 }
 

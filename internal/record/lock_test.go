@@ -2,7 +2,7 @@ package record
 
 import (
 	"bufio"
-	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,10 +56,11 @@ func TestLockBetweenProcesses(t *testing.T) {
 	if l != nil || err != nil {
 		t.Fatalf("took a lock that another process holds: %v", err)
 	}
-	// The first heartbeat may not be written yet; then the holder is empty.
-	if holder.PID != 0 && holder.PID != cmd.Process.Pid {
+	if holder.PID != cmd.Process.Pid {
 		t.Errorf("holder %v, want process %d", holder, cmd.Process.Pid)
 	}
+	// The lease of a process that is alive but was paused for long does not count, as the kernel's lock does.
+	age(t, s, "run", time.Hour)
 	if busy, _, err := s.Busy("run"); !busy || err != nil {
 		t.Errorf("busy %v, %v while held", busy, err)
 	}
@@ -85,15 +86,29 @@ func TestLockBetweenProcesses(t *testing.T) {
 	}
 }
 
-// TestLocksThatDoNotHold simulates file systems, because the kernel's own locks
-// work.
+// Locks of other file systems, because the kernel's own work.
+var (
+	alwaysGranted = kernel{granted, granted}
+	missing       = kernel{refused(syscall.ENOSYS), refused(syscall.ENOSYS)}
+)
+
+func granted(f *flock.Flock) (bool, error) { return true, os.WriteFile(f.Path(), nil, 0o644) }
+
+func refused(err error) func(*flock.Flock) (bool, error) {
+	return func(f *flock.Flock) (bool, error) {
+		return false, errors.Join(err, os.WriteFile(f.Path(), nil, 0o644))
+	}
+}
+
+// Where locks do not work, the user is told that leases are used.
 func TestLocksThatDoNotHold(t *testing.T) {
 	s := makeStore(t)
-	if err := s.CheckLocks(); err != nil {
-		t.Fatal(err)
+	var notices []string
+	s.Notice = func(text string) { notices = append(notices, text) }
+	if err := s.CheckLocks(); err != nil || len(notices) > 0 {
+		t.Fatalf("%v, %q", err, notices)
 	}
-	path := filepath.Join(s.Dir, "state", "probe.lock")
-	held, err := os.OpenFile(path, os.O_RDWR, 0)
+	held, err := os.OpenFile(filepath.Join(s.Dir, "state", "probe.lock"), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,72 +116,25 @@ func TestLocksThatDoNotHold(t *testing.T) {
 	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CheckLocks(); err != nil { // another process checks at the same time
-		t.Errorf("while another process checks: %v", err)
+	if err := s.CheckLocks(); err != nil || len(notices) > 0 { // another process checks at the same time
+		t.Errorf("while another process checks: %v, %q", err, notices)
 	}
-	for _, tt := range []struct {
-		name string
-		ok   bool
-		err  error
-		want string
-	}{
-		{"no such call", false, syscall.ENOSYS, "function not implemented: the file system of the results folder has no working locks"},
-		{"no server", false, syscall.ENOLCK, "no locks available: the file system"},
-		{"not supported", false, syscall.EOPNOTSUPP, "name a folder on a local disk with -out"},
-		{"always granted", true, nil, "taken twice at the same time: the file system"},
-		{"another error", false, syscall.EIO, "input/output error"},
+	for name, k := range map[string]kernel{
+		"no such call":   missing,
+		"no server":      {refused(syscall.ENOLCK), nil},
+		"not supported":  {refused(syscall.EOPNOTSUPP), nil},
+		"always granted": alwaysGranted,
 	} {
-		err := checkLocks(path, func(*flock.Flock) (bool, error) { return tt.ok, tt.err })
-		if err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		notices = nil
+		if err := s.checkLocks(k); err != nil || len(notices) != 1 || !strings.Contains(notices[0], "no working locks (flock): leases") {
+			t.Errorf("%s: %v, notices %q", name, err, notices)
 		}
 	}
-}
-
-// A holder on another host counts while its heartbeat is fresh, although the lock is free
-// here: some file systems keep locks to one host.
-func TestHolderOnAnotherHost(t *testing.T) {
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
+	if err := s.checkLocks(kernel{refused(syscall.EIO), nil}); err == nil || !strings.Contains(err.Error(), "input/output error") {
+		t.Errorf("another error: %v", err)
 	}
-	for _, tt := range []struct {
-		name string
-		host string
-		age  time.Duration
-		busy bool
-	}{
-		{"alive elsewhere", "other", 5 * time.Second, true},
-		{"its clock is ahead", "other", -5 * time.Second, true},
-		{"dead elsewhere", "other", time.Minute, false},
-		{"killed here", host, time.Second, false}, // the kernel has freed its lock
-	} {
-		s := makeStore(t)
-		b, err := json.Marshal(Holder{Host: tt.host, PID: 17, Heartbeat: time.Now().Add(-tt.age)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(s.lockPath("run"), b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		busy, holder, err := s.Busy("run")
-		if busy != tt.busy || err != nil || busy && holder.Host != tt.host {
-			t.Errorf("%s: busy %v, %v, %v", tt.name, busy, holder, err)
-		}
-		l, holder, err := s.Lock("run")
-		if (l == nil) != tt.busy || err != nil || l == nil && holder.PID != 17 {
-			t.Errorf("%s: lock %v, %v, %v", tt.name, l, holder, err)
-		}
-		if l == nil {
-			continue
-		}
-		if err := l.Release(); err != nil {
-			t.Error(err)
-		}
-		// The next process, on any host, need not wait.
-		if b, err := os.ReadFile(s.lockPath("run")); err != nil || len(b) > 0 {
-			t.Errorf("%s: a released lock says %q, %v", tt.name, b, err)
-		}
+	if entries, err := filepath.Glob(filepath.Join(globQuote(s.Dir), "state", "probe-*")); len(entries) > 0 || err != nil {
+		t.Errorf("left behind: %q, %v", entries, err)
 	}
 }
 

@@ -38,7 +38,7 @@ import (
 //	index.html               all suites in one page
 //	custom/NAME/             summary, tables, figures and page of a plan that is no suite's (not for git)
 //	weights/ID.safetensors   best weights (not for git)
-//	state/                   checkpoints and locks (not for git)
+//	state/                   checkpoints, locks, logs of workers (not for git)
 type Store struct {
 	Dir string
 	// Notice is called with a message about an unusable file that nothing depends on;
@@ -184,7 +184,7 @@ func (s Store) Write(r *Record) (err error) {
 	if err := WriteJSON(s.RecordPath(r.ID), r); err != nil {
 		return err
 	}
-	return s.clearFailure(r.ID)
+	return s.ClearFailure(r.ID)
 }
 
 // measuredPart is what MeasuredSHA256 hashes; the types are those of a record, or
@@ -306,4 +306,5 @@ func (s Store) ReadFailure(id string) (*Failure, error) {
 	return nil, nil
 }
 
-func (s Store) clearFailure(id string) error { return remove(s.FailurePath(id)) }
+// ClearFailure forgets the failure of a run, if there is one.
+func (s Store) ClearFailure(id string) error { return remove(s.FailurePath(id)) }

@@ -104,6 +104,9 @@ func runJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *em
 		return 0
 	case errors.Is(err, errBusy):
 		return 0 // the event says so
+	case errors.Is(err, record.ErrLost):
+		out.emit(Event{Kind: EventBusy, Message: err.Error()})
+		return 0
 	case errors.Is(err, context.Canceled):
 		out.emit(Event{Kind: EventInterrupted})
 		return exitInterrupted
@@ -152,16 +155,23 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 		return errBusy
 	}
 	defer lock.Release()
+	go giveUpWhenLost(lock, out)
 	// Another process may have finished it between the plan and the lock.
 	if done, err := job.Record(store, id); err != nil || done != nil {
 		if err == nil {
-			out.emit(Event{Kind: EventDone})
+			out.emit(Event{Kind: EventReused})
 		}
 		return err
 	}
+	if lock.From.PID != 0 {
+		out.emit(Event{Kind: EventWarning, Message: fmt.Sprintf("begun by %v, which ended without finishing it", lock.From)})
+	}
 	store.SweepRun(id)
-	r, err := execute(ctx, job, entry, store, id, out)
+	r, err := execute(ctx, job, entry, lock, out)
 	if err != nil {
+		return err
+	}
+	if err := lock.Confirm(); err != nil {
 		return err
 	}
 	if err := store.Write(r); err != nil {
@@ -172,6 +182,15 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 	}
 	out.emit(Event{Kind: EventDone})
 	return nil
+}
+
+// giveUpWhenLost ends the process when another one has taken over its run. Its work is
+// discarded: no file that it is writing is completed.
+func giveUpWhenLost(lock *record.Lock, out *emitter) {
+	<-lock.Lost()
+	atomicfile.Abandon()
+	out.emit(Event{Kind: EventBusy, Message: record.ErrLost.Error()})
+	os.Exit(0)
 }
 
 // entryOf finds the model of a job and makes sure that this build has the

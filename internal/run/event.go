@@ -22,13 +22,14 @@ type Event struct {
 	Environment bool `json:"environment,omitempty"`
 }
 
-// Kinds of event. A child's last event is one of the last five; a child that
+// Kinds of event. A child's last event is one of the last six; a child that
 // ends without one has died.
 const (
 	EventPhase       = "phase"
 	EventProgress    = "progress"
 	EventWarning     = "warning"
 	EventDone        = "done"        // the record is written
+	EventReused      = "reused"      // another process has just written the record
 	EventCost        = "cost"        // the measurement of a cost job
 	EventBusy        = "busy"        // another process holds the run's lock
 	EventFailed      = "failed"      // with a reason

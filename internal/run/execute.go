@@ -26,6 +26,7 @@ type task struct {
 	job    plan.Job
 	entry  registry.Entry
 	store  record.Store
+	lock   *record.Lock // confirmed before a file is written that belongs to the result
 	out    *emitter
 	params any // hyper-parameters of the model
 	train  train.Config
@@ -36,9 +37,9 @@ type task struct {
 
 // execute does a run from data to metrics and returns its record. It writes
 // ranks, curve and weights; the caller writes the record itself.
-func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.Store, id string, out *emitter) (*record.Record, error) {
+func execute(ctx context.Context, job plan.Job, e registry.Entry, lock *record.Lock, out *emitter) (*record.Record, error) {
 	began := time.Now()
-	r := &record.Record{ID: id, Result: record.Result{Spec: job.Spec, Status: record.Done}}
+	r := &record.Record{ID: lock.ID, Result: record.Result{Spec: job.Spec, Status: record.Done}}
 	m := &r.Measured
 	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), Hostname(), CPUModel(), system(), runtime.Version()
 	m.Environment = environment()
@@ -55,7 +56,7 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	}
 	m.LoadSeconds = time.Since(began).Seconds()
 
-	k := &task{job: job, entry: e, store: store, out: out, params: params, train: t, split: split, record: r}
+	k := &task{job: job, entry: e, store: lock.Store, lock: lock, out: out, params: params, train: t, split: split, record: r}
 	if e.Neural == nil {
 		s, warnings, err := nonNeural(ctx, job, e, split, out)
 		if err != nil {
@@ -71,7 +72,10 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	m.Seconds = time.Since(began).Seconds()
 	m.PeakRSSMB = float64(peakRSS()) / (1 << 20)
 	if k.ranked != nil { // after the measurements, because it reads the items' labels
-		err = WriteBeyond(store, r, split, k.ranked, func(text string) { out.emit(Event{Kind: EventWarning, Message: text}) })
+		if err := lock.Confirm(); err != nil {
+			return nil, err
+		}
+		err = WriteBeyond(lock.Store, r, split, k.ranked, func(text string) { out.emit(Event{Kind: EventWarning, Message: text}) })
 	}
 	return r, err
 }
@@ -178,6 +182,9 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 			return err
 		}
 	}
+	if err := k.lock.Confirm(); err != nil {
+		return err
+	}
 	if m.Weights, err = writeWeights(store.WeightsPath(id), id, model.Params().View()); err != nil {
 		return err
 	}
@@ -230,6 +237,9 @@ func (k *task) rank(ctx context.Context, s rank.Scorer) error {
 	r.Measured.EvalUsersPerSec = train.PerSecond(int64(len(split.Test)), r.Measured.RankSeconds)
 	r.Result.Users, r.Result.Items = len(split.Test), split.Data.NumItems
 	r.Result.Test = record.Rules{Kept: record.Metrics(got.Kept), Removed: record.Metrics(got.Removed)}
+	if err := k.lock.Confirm(); err != nil {
+		return err
+	}
 	// A record that is replaced must not be found next to the new ranks.
 	if err := store.RemoveRecord(r.ID); err != nil {
 		return err
