@@ -62,7 +62,8 @@ func (in Input) Key() (string, error) {
 		Code            map[string][]string
 		EqualWithin     float64 `json:",omitempty"`
 		Hypothesis      string  `json:",omitempty"`
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis})
+		Average         string  `json:",omitempty"`
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average})
 	if err != nil {
 		return "", err
 	}

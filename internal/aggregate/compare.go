@@ -37,12 +37,12 @@ func compare(groups []*group, baseline string) error {
 			}
 			var seeds [][]float64
 			for _, ranks := range g.ranks(rule) {
-				seeds = append(seeds, ofUsers(Tested, ranks))
+				seeds = append(seeds, g.units.values(Tested, ranks))
 			}
 			values[rule] = append(values[rule], seeds)
 		}
 	}
-	if len(groups[base].kept[0]) < 2 || len(groups) < 2 {
+	if len(values["kept"][base][0]) < 2 || len(groups) < 2 || groups[base].units.unknown {
 		return nil // too few users or rows for a test
 	}
 	for _, rule := range SeenItemRules {
@@ -194,9 +194,9 @@ func significant(t *Test, z float64) bool {
 	return t.PHolm < level && (t.Low > 0 && z > 0 || t.High < 0 && z < 0)
 }
 
-// userValue gives a user's value of a metric from the rank of the one relevant item, so the
-// ideal DCG is 1. It is nil for metrics that single users do not have.
-func userValue(metric string) func(rank int32) float64 {
+// caseValue gives a test case's value of a metric from the rank of the one relevant item, so
+// the ideal DCG is 1. It is nil for metrics that single cases do not have.
+func caseValue(metric string) func(rank int32) float64 {
 	if metric == "MRR" {
 		return func(rank int32) float64 { return 1 / float64(rank) }
 	}
@@ -217,9 +217,9 @@ func userValue(metric string) func(rank int32) float64 {
 	}
 }
 
-// ofUsers is every user's value of a metric that single users have.
-func ofUsers(metric string, ranks []int32) []float64 {
-	value, out := userValue(metric), make([]float64, len(ranks))
+// ofCases is every test case's value of a metric that single cases have.
+func ofCases(metric string, ranks []int32) []float64 {
+	value, out := caseValue(metric), make([]float64, len(ranks))
 	for u, r := range ranks {
 		out[u] = value(r)
 	}

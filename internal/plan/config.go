@@ -340,9 +340,31 @@ func (c *Config) Dataset(name string) (datasets.Config, error) {
 		d.Name = name
 	}
 	if _, err := d.Resolve(); err != nil {
+		var key *datasets.KeyError
+		if errors.As(err, &key) {
+			where = c.datasetKey(name, key.Key, where)
+		}
 		return d, where.Errorf("%w", err)
 	}
 	return d, nil
+}
+
+// datasetKey is the strongest place that sets a key of a data set, such as "columns.part";
+// without one, it is otherwise.
+func (c *Config) datasetKey(name, key string, otherwise *conf.Node) *conf.Node {
+	table, key, nested := strings.Cut(key, ".")
+	path := []string{"datasets", name}
+	if nested {
+		path = append(path, table)
+	} else {
+		key = table
+	}
+	for _, layer := range c.layers() {
+		if n, err := layer.Sub(path...); err == nil && n != nil && n.Table[key] != nil {
+			otherwise = n.Table[key]
+		}
+	}
+	return otherwise
 }
 
 // Params returns a model's hyper-parameters on a data set, as a pointer to its

@@ -140,7 +140,7 @@ func TestTunedValuesAreChecked(t *testing.T) {
 }
 
 func TestCasesByHand(t *testing.T) {
-	s := &datasets.Split{Data: &datasets.Dataset{NumItems: 3}, Kind: datasets.LeaveOneOut, Train: [][]int32{{1, 2, 1}, {1}},
+	s := &datasets.Split{Data: &datasets.Dataset{NumItems: 3, UserIDs: []string{"a", "b"}}, Kind: datasets.LeaveOneOut, Train: [][]int32{{1, 2, 1}, {1}},
 		Valid: []datasets.Case{{User: 0, History: []int32{1, 2, 1}, Target: 3}},
 		Test:  []datasets.Case{{User: 0, History: []int32{1, 2, 1, 3}, Target: 1}, {User: 1, History: []int32{1}, Target: 3}}}
 	d := record.Dataset{Name: "hand", Fingerprint: "ab"}

@@ -34,6 +34,10 @@ type Suite struct {
 	// axes gives the same results as the first one; 0: the suite does not ask. Kind "compare".
 	EqualWithin float64 `toml:"equal_within" json:"equal_within,omitempty"`
 
+	// Average is "user" for metrics that are averaged over each user's test cases first, where
+	// a split has several of a user; "": over all test cases. Kind "compare".
+	Average string `toml:"average" json:"average,omitempty"`
+
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 }
 
@@ -69,7 +73,7 @@ func (s *Suite) kindDefaults() {
 func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "average": KindCompare}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -225,6 +229,9 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 	}
 	if at.has("equal_within") && !(s.EqualWithin > 0 && s.EqualWithin <= 100) {
 		errs = append(errs, at.of("equal_within").Errorf("%v: expected a share of validation NDCG@10 in percent, more than 0 and at most 100", s.EqualWithin))
+	}
+	if at.has("average") && s.Average != "user" {
+		errs = append(errs, at.of("average").Errorf("%s: expected \"user\", or no such key for averages over test cases", conf.Quote(s.Average)))
 	}
 	errs = append(errs,
 		checkNames(at.of("models"), "model", s.Models, registry.Names(c.registry)),

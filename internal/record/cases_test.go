@@ -145,12 +145,12 @@ func TestDamagedCasesAreRefused(t *testing.T) {
 	gzipTo(t, path, rest)
 	refused("no checksum", "expected a checksum in line 1")
 	gzipTo(t, path, text+strings.Repeat("1\t1\n", 1000))
-	refused("many users", "or is of more than 3 test users")
+	refused("many users", "or is of more than 3 test cases")
 
 	for what, change := range map[string]func(*Cases){
 		"it is of other data: ":                            func(c *Cases) { c.Dataset.Fingerprint = "0011223355" },
 		"it is of other data: expected \"# fingerprint 00": func(c *Cases) { c.Protocol = "time" },
-		"expected 3 test users as in the records, got 2":   func(c *Cases) { c.Training, c.History = c.Training[1:], c.History[1:] },
+		"expected 3 test cases as in the records, got 2":   func(c *Cases) { c.Training, c.History = c.Training[1:], c.History[1:] },
 		"expected a count from 0 and a length from 1":      func(c *Cases) { c.History[1] = 0 },
 	} {
 		other := someCases()

@@ -42,7 +42,7 @@ type Result struct {
 	// Pretrain is the outcome of pre-training, for runs that are initialised
 	// from texts.
 	Pretrain    *Pretrain `json:"pretrain,omitempty"`
-	Users       int       `json:"users"` // ranked test users
+	Users       int       `json:"users"` // ranked test cases; where a user has several, more than users
 	Items       int       `json:"items"` // candidates, before seen ones are removed
 	Test        Rules     `json:"test"`
 	RanksSHA256 string    `json:"ranks_sha256"` // of the file of per-user test ranks
