@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The counts are those of RecBole's _calcu_split_ids, which was run for these numbers.
+// The counts are those of RecBole's _calcu_split_ids (version 1.2.1), which was run for these numbers.
 func TestRatioCounts(t *testing.T) {
 	for n, want := range map[int]string{1: "1 0 0", 2: "1 0 1", 3: "1 1 1", 5: "3 1 1", 9: "7 1 1", 10: "8 1 1", 19: "17 1 1", 20: "16 2 2", 105: "85 10 10"} {
 		c := ratioCounts(n, .1, .1)

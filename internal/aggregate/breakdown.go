@@ -114,7 +114,7 @@ func estimates(cases [][]int, rows []*group, ranks func(*group) [][]int32) ([][]
 				for i, c := range members {
 					own[i] = all[c]
 				}
-				ndcg[seed], hits[seed] = among.values(Tested, own), among.values("HR@10", own)
+				ndcg[seed], hits[seed] = among.drawn(Tested, own), among.drawn("HR@10", own)
 			}
 			series = append(series, ndcg, hits) // in the order of BreakdownColumns
 		}

@@ -195,7 +195,7 @@ func gainsOver(rows []*group, own *group, rule, metric string) ([]gainOver, erro
 	values := make([][][]float64, len(rows))
 	for i, g := range rows {
 		for _, ranks := range g.ranks(rule) {
-			values[i] = append(values[i], g.units.values(metric, ranks))
+			values[i] = append(values[i], g.units.drawn(metric, ranks))
 		}
 	}
 	var intervals []stats.Interval // of the other row minus this one

@@ -26,7 +26,7 @@ const (
 // under one seen-item rule.
 func compare(groups []*group, baseline string) error {
 	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })
-	values := map[string][][][]float64{} // [rule][row][seed][user]
+	values, drawn := map[string][][][]float64{}, map[string][][][]float64{} // [rule][row][seed][user]
 	for _, g := range groups {
 		for _, rule := range SeenItemRules {
 			for metric, c := range g.Under(rule).Metrics {
@@ -35,18 +35,18 @@ func compare(groups []*group, baseline string) error {
 				}
 				g.Under(rule).Metrics[metric] = c
 			}
-			var seeds [][]float64
+			var paired, draws [][]float64
 			for _, ranks := range g.ranks(rule) {
-				seeds = append(seeds, g.units.values(Tested, ranks))
+				paired, draws = append(paired, g.units.values(Tested, ranks)), append(draws, g.units.drawn(Tested, ranks))
 			}
-			values[rule] = append(values[rule], seeds)
+			values[rule], drawn[rule] = append(values[rule], paired), append(drawn[rule], draws)
 		}
 	}
 	if len(values["kept"][base][0]) < 2 || len(groups) < 2 || groups[base].units.unknown {
 		return nil // too few users or rows for a test
 	}
 	for _, rule := range SeenItemRules {
-		all, err := tests(values[rule], base)
+		all, err := tests(values[rule], drawn[rule], base)
 		if err != nil {
 			return err
 		}
@@ -153,9 +153,10 @@ func (in Input) checkMetrics(r *record.Record, kept, removed []int32) error {
 }
 
 // tests compares the rows' values [row][seed][user] with those of the baseline, which
-// itself has no test (nil).
-func tests(values [][][]float64, base int) ([]*Test, error) {
-	intervals, err := stats.Bootstrap(values, base, draws, drawSeed)
+// itself has no test (nil). The intervals are of other values of the same means, see
+// units.drawn.
+func tests(values, drawn [][][]float64, base int) ([]*Test, error) {
+	intervals, err := stats.Bootstrap(drawn, base, draws, drawSeed)
 	if err != nil {
 		return nil, err
 	}

@@ -44,24 +44,48 @@ func (in Input) newUnits(first *record.Record, c *record.Cases) (units, error) {
 	return u, nil
 }
 
-// values gives each user a value of a metric whose mean over users is the table's: by
-// default the mean over cases, to which users contribute as many parts as they have cases.
+// values gives each user a value of a metric, whose mean over users is the table's: the sum
+// over the user's cases, scaled, or per user the mean over them. Tests pair them.
 func (u units) values(metric string, ranks []int32) []float64 {
 	cases := ofCases(metric, ranks)
 	if u.of == nil {
 		return cases
 	}
-	out, count := make([]float64, u.users), make([]float64, u.users)
+	sums, count := make([]float64, u.users), u.counts()
 	for i, v := range cases {
-		out[u.of[i]] += v
-		count[u.of[i]]++
+		sums[u.of[i]] += v
 	}
-	for k := range out {
+	for k := range sums {
 		if u.perUser {
-			out[k] /= count[k]
+			sums[k] /= count[k]
 		} else {
-			out[k] *= float64(u.users) / float64(len(cases))
+			sums[k] *= float64(u.users) / float64(len(cases))
 		}
+	}
+	return sums
+}
+
+// drawn gives each user the value that the bootstrap draws. A mean over cases is the ratio
+// of two sums over users, of values and of numbers of cases, and a draw of users changes
+// both. So the values are those of the ratio's first-order approximation: the mean, plus how
+// far the user's cases are from it. Their mean over users is the ratio itself.
+func (u units) drawn(metric string, ranks []int32) []float64 {
+	out := u.values(metric, ranks)
+	if u.of == nil || u.perUser {
+		return out
+	}
+	ratio := mean(out)
+	for k, n := range u.counts() {
+		out[k] += ratio * (1 - n*float64(u.users)/float64(len(u.of)))
+	}
+	return out
+}
+
+// counts are the numbers of cases of each user.
+func (u units) counts() []float64 {
+	out := make([]float64, u.users)
+	for _, user := range u.of {
+		out[user]++
 	}
 	return out
 }
