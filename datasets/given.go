@@ -177,11 +177,11 @@ func givenWarnings(d *Dataset, lg *interactions) []string {
 	var repeats []string
 	for _, p := range []struct{ later, earlier part }{{validPart, trainPart}, {testPart, trainPart}, {testPart, validPart}} {
 		if n := overlap[[2]part{p.later, p.earlier}]; n > 0 {
-			repeats = append(repeats, fmt.Sprintf("%d of %s are in %s", n, p.later, p.earlier))
+			repeats = append(repeats, fmt.Sprintf("%d interactions for %s are also in %s", n, p.later, p.earlier))
 		}
 	}
 	if repeats != nil {
-		warn("the parts of the given split overlap: of the interactions, %s too (same %s)", strings.Join(repeats, ", "), same)
+		warn("the parts of the given split overlap: %s (same %s)", strings.Join(repeats, ", "), same)
 	}
 	if lone := d.inOnePart(); lone != "" {
 		warn("in one part of the given split only: %s", lone)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 // sequenceText writes training sequences and cases with the ids of the source.
@@ -108,7 +109,7 @@ func TestThreeFiles(t *testing.T) {
 func TestGivenSplitReports(t *testing.T) {
 	for _, tc := range []struct{ name, train, valid, test, want string }{
 		{"overlap", "u,a,1\nu,b,2\nv,a,1\n", "u,b,2\nv,b,3\n", "u,b,2\nv,a,1\n",
-			"the parts of the given split overlap: of the interactions, 1 of validation are in training, 2 of testing are in training too (same user, item and time)"},
+			"the parts of the given split overlap: 1 interactions for validation are also in training, 2 interactions for testing are also in training (same user, item and time)"},
 		{"leak", "u,a,1\nu,b,9\nv,a,1\n", "u,c,2\nv,b,3\n", "u,d,3\nv,c,4\n",
 			"leak: 1 of 2 test cases are earlier than a training interaction of the same user, which is in their history"},
 	} {
@@ -124,7 +125,7 @@ func TestGivenSplitReports(t *testing.T) {
 	c := threeFiles
 	c.Columns.Time = ""
 	d, err := Open(c, writeFiles(t, map[string]string{"train.csv": "user,item\nu,a\nu,b\n", "valid.csv": "user,item\nu,c\n", "test.csv": "user,item\nu,c\n"}))
-	want := "test: the parts of the given split overlap: of the interactions, 1 of testing are in validation too (same user and item; without times, a repeat looks the same)"
+	want := "test: the parts of the given split overlap: 1 interactions for testing are also in validation (same user and item; without times, a repeat looks the same)"
 	if err != nil || !slices.Contains(d.Warnings, want) {
 		t.Errorf("%v, %q\nexpected %q", err, d.Warnings, want)
 	}
@@ -275,4 +276,45 @@ func TestGivenSplitFiles(t *testing.T) {
 	if _, err := Open(c, writeFiles(t, map[string]string{"log.csv": trainCSV})); err == nil || !strings.Contains(err.Error(), `log.csv:2: part "2" is unknown; expected train, valid or test`) {
 		t.Error(err)
 	}
+}
+
+// Files of a given split, as a fuzzer changes them, are refused or give valid cases.
+func FuzzGivenSplit(f *testing.F) {
+	const head = "user_id:token\titem_id:token\ttimestamp:float\n"
+	f.Add(head+"u\ta\t1\nu\tb\t2\n", head+"u\tc\t3\n", head+"u\ta\t2\nv\tb\t4\n")
+	f.Add(sequenceHead+"u\ta b\tc\nu\ta\tb\n", sequenceHead+"u\ta b c\td\n", sequenceHead+"u\tb c\td\nu\ta b c d\ta\nv\t\ta\n")
+	f.Fuzz(func(t *testing.T, train, valid, test string) {
+		src := &source{fsys: fstest.MapFS{}, main: "s.train.inter"}
+		for i, text := range []string{train, valid, test} {
+			name := []string{"s.train.inter", "s.valid.inter", "s.test.inter"}[i]
+			src.fsys.(fstest.MapFS)[name] = &fstest.MapFile{Data: []byte(text)}
+			src.parts = append(src.parts, src.file(name))
+		}
+		c, err := Config{Name: "fuzz", Format: "recbole", Path: ".", Split: GivenSplit}.Resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := load(c, src)
+		if err != nil {
+			return
+		}
+		s := &Split{Data: d, Kind: GivenSplit, Train: make([][]int32, len(d.Seqs))}
+		s.asGiven()
+		cases, trained := 0, 0
+		for u, n := range d.parts {
+			if all := n.train + n.valid + n.test; all == 0 || all > len(d.Seqs[u]) {
+				t.Fatalf("%d of %d interactions are in a part", all, len(d.Seqs[u]))
+			}
+			cases, trained = cases+n.valid+n.test, trained+n.train
+		}
+		st := s.Stats()
+		if st.Train != trained || st.Valid+st.Test > cases || st.Test < st.TestUsers || st.Tied > st.Test {
+			t.Fatalf("%+v of %d cases and %d in training", st, cases, trained)
+		}
+		for _, c := range slices.Concat(s.Valid, s.Test) {
+			if len(c.History) == 0 || c.Target < 1 || int(c.Target) > d.NumItems {
+				t.Fatalf("case %+v", c)
+			}
+		}
+	})
 }

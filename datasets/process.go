@@ -143,7 +143,11 @@ func (s *sequences) repeatWarning(name string, numItems int) []string {
 	if repeats*100 < len(s.items) || repeats < 2 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: %d of %d interactions repeat another one: same user, item and time; if the file holds copies, set duplicates = \"first\" or remove them", name, repeats, len(s.items))}
+	advice := "set duplicates = \"first\" or remove them"
+	if s.parts != nil {
+		advice = "remove them"
+	}
+	return []string{fmt.Sprintf("%s: %d of %d interactions repeat another one: same user, item and time; if the file holds copies, %s", name, repeats, len(s.items), advice)}
 }
 
 // retain keeps the interactions for which keep returns true, in place, and

@@ -39,7 +39,7 @@ func TestSequencesWithTargets(t *testing.T) {
 			"u:ab u:cd v:ac w: x: | w:a>b | x:b>a", "1 lines do not continue the sequences of their user"},
 		{"the same lines", "u1 a b c d; u2 b c a", "u1 a b c d; u2 b c a", "u1 a b c d; u2 b c a",
 			"u1:abcd u2:bca u1: u2: u1: u2: | u1:abc>d u2:bc>a | u1:abc>d u2:bc>a",
-			"of the interactions, 2 of validation are in training, 2 of testing are in training too (same user, history and item)"},
+			"2 interactions for validation are also in training, 2 interactions for testing are also in training (same user, history and item)"},
 		{"no history", "u a b", "u a b c", "u a b c d; v e",
 			"u:ab v: | u:ab>c | u:abc>d", "1 interactions for validation or testing have no earlier one"},
 		{"users of augmentation", "1 a b c d; 2 a b c; 3 a b; 4 d c", "5 a b", "6 c d",

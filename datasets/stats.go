@@ -126,6 +126,15 @@ func lateShare(train [][]int64, tests []int64) float64 {
 	return float64(late) / float64(all)
 }
 
+// TestCases returns how many test cases are tied and the leak: those of Split, if there is
+// one, else of leave-one-out.
+func (s Stats) TestCases() (tied int, leak float64) {
+	if s.Split != nil {
+		return s.Split.Tied, s.Split.Leak
+	}
+	return s.TiedTestUsers, s.Leak
+}
+
 // SplitStats describes the test cases of a split.
 type SplitStats struct {
 	Kind        string  `json:"kind"`

@@ -25,7 +25,7 @@ func (c *Config) open(name string, dc datasets.Config, o Options) (data *dataset
 		return nil, spec, info, err
 	}
 	if err != nil {
-		return nil, spec, info, err
+		return nil, spec, info, c.atKey(name, err)
 	}
 	info = Data{Name: name, Stats: data.Stats(), Warnings: data.Warnings}
 	info.Stats.Name = name
@@ -35,7 +35,7 @@ func (c *Config) open(name string, dc datasets.Config, o Options) (data *dataset
 	}
 	split, err := datasets.NewSplit(data, "") // an impossible split is an error of the plan
 	if err != nil {
-		return data, spec, info, err
+		return data, spec, info, c.atKey(name, err)
 	}
 	spec.Dataset.Split = split.Fingerprint()
 	if split.Kind != datasets.LeaveOneOut { // which the statistics of the data are about

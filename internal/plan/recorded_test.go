@@ -148,6 +148,13 @@ func TestCasesByHand(t *testing.T) {
 	if got := newCases(d, s); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+	// Sequences 1 and 2 are of one user.
+	s.Data.UserIDs = []string{"a", "b", "b"}
+	s.Test = append(s.Test, datasets.Case{User: 2, History: []int32{2}, Target: 1})
+	want = &record.Cases{Dataset: d, Protocol: "leave-one-out", Training: []int32{3, 0, 3}, History: []int32{4, 1, 1}, Users: []int32{0, 1, 1}}
+	if got := newCases(d, s); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
 }
 
 // The committed test cases are those of the data that are here. Those of all data fit the

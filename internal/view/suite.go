@@ -62,10 +62,7 @@ func Data(stats []datasets.Stats) Section {
 	for _, d := range stats {
 		timed := Texts(none, none, none, none)
 		if d.Timed {
-			tied, leak := d.TiedTestUsers, d.Leak
-			if d.Split != nil {
-				tied, leak = d.Split.Tied, d.Split.Leak
-			}
+			tied, leak := d.TestCases()
 			timed = []Cell{{Text: d.Ties}, fixed(100*d.TiedShare, 1), count(float64(tied)), fixed(100*leak, 1)}
 		}
 		t.Add(append([]Cell{{Text: d.Name, Link: fmt.Sprintf("datasets/%s-%.8s.json", d.Name, d.Fingerprint)},
