@@ -117,8 +117,9 @@ func (s *sequenceLines) add(user int32, isNew bool, line []int32) {
 		shortest = 1
 	}
 	for k := n - 1; k >= max(shortest, 1); k-- {
-		if c := s.find(user, line, k); c != nil && len(c.items) == k {
-			s.extend(s.prefixes[prefix{user, int32(k), s.hashes[k]}], user, line[k:], p, p)
+		i, ok := s.prefixes[prefix{user, int32(k), s.hashes[k]}]
+		if ok && slices.Equal(s.chains[i].items, line[:k]) {
+			s.extend(i, user, line[k:], p, p)
 			return
 		}
 	}
