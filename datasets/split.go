@@ -41,11 +41,11 @@ type Split struct {
 // ratioCounts). Each interaction for validation or testing is a case.
 //
 // "time": one timeline for all users. The boundaries are those of the configuration, or the
-// times of the interactions at 80 % and 90 % in the order of time. Interactions before the first boundary are for
-// training: 80 % of them, or fewer if several have the time of the boundary. A user's case
-// is the first interaction in the validation or test period, with everything before it as
-// its history; a user without history has none. No model is trained on anything later than
-// its targets.
+// times of the interactions at 80 % and 90 % in the order of time. Interactions before the
+// first boundary are for training: with the default, 80 % of them, or fewer if several have
+// the time of the boundary. A user's case is the first interaction in the validation or test
+// period, with everything before it as its history; a user without history has none. No
+// model is trained on anything later than its targets.
 //
 // "given": the files or a column of them say which interactions are for training,
 // validation and testing. A user's sequence is the training part, then the validation part,
