@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"famebench/internal/analysis"
+	"famebench/internal/tinytest"
 )
 
 var analysed = []string{"-models", "markov,sasrec,fame,fame-concat", "-analyse", "-set", "fame.hidden=16"}
@@ -54,6 +55,49 @@ func TestAnalyse(t *testing.T) {
 		if _, _, err := runBench(t, dir, args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", args, err, want)
 		}
+	}
+}
+
+// Analyses of generated data compare each model with the truth, and all models in one table.
+func TestAnalyseGenerated(t *testing.T) {
+	dir := tinytest.Folder(t, tinyConfig+`
+[models.fame]
+hidden = 8
+[datasets.world]
+format = "facets"
+world = { users = 60, items = 30, facets = 3, labels = 4, length = 8 }
+max_users = 50
+[suites.heads]
+models = ["fame", "fame-static-gate"]
+datasets = ["world"]
+`)
+	stdout, stderr, err := runBench(t, dir, "-suite", "heads", "-analyse")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	for _, want := range []string{"What the heads know of the true facets", "Gate: rank correlation", "Gate: constant.", "Do heads find the true facets", "labels-known"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the analysis has no %q:\n%s", want, stdout)
+		}
+	}
+	for i, line := range strings.Split(stdout, "\n") {
+		if len([]rune(line)) > 100 {
+			t.Errorf("line %d is wider than a terminal: %s", i+1, line)
+		}
+	}
+	if table := read(t, filepath.Join(dir, "results", "analysis", "heads.csv")); !strings.Contains(table, "world,fame,,specialised,1,false,") || !strings.Contains(table, "world,fame-static-gate,,gate,1,true,,,,") {
+		t.Errorf("the table of all analyses is\n%s", table)
+	}
+	if table := read(t, filepath.Join(dir, "results", "analysis", "heads.md")); !strings.Contains(table, "| world, fame, 1 seed |") {
+		t.Errorf("the table of all analyses is\n%s", table)
+	}
+	var a analysis.Analysis
+	text := read(t, filepath.Join(dir, "results", "analysis", idsOf(t, dir)["fame"]+".json"))
+	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Truth == nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	if got := a.Truth; strings.Join(got.Facets, " ") != "colour shape material" || len(got.Heads) != 4 || got.Gate == nil || got.Gate.Users != 50 || got.Router == nil || got.Specialised == nil {
+		t.Errorf("%s", text)
 	}
 }
 

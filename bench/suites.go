@@ -91,12 +91,14 @@ func (b *bench) suite(ctx context.Context, todo *plan.Plan) error {
 	found, err := suite.Find(b.store, todo)
 	found.Keep(at) // without those of other machines
 	var analyses []*analysis.Analysis
+	var failed error
 	if b.options.analyse {
-		var failed error
 		analyses, failed = analysis.OfRuns(found.Records, at, b.recordedJob, registry.Models, b.stderr)
-		err = errors.Join(err, failed)
 	}
-	err = errors.Join(err, b.render(p, todo, found, outcomes, analyses))
+	err = errors.Join(err, failed, b.render(p, todo, found, outcomes, analyses))
+	if failed == nil && !b.json { // a table that lacks some runs must not replace a complete one
+		err = errors.Join(err, b.env.WriteAnalyses(p, analysis.NewDigest(analyses)))
+	}
 	if verdict := b.verdictOn(ctx, outcomes); err != nil || verdict != nil {
 		return errors.Join(err, verdict)
 	}

@@ -3,11 +3,12 @@ package datasets
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Facet is one way to group items: by brand, by category, by genre, by decade.
 type Facet struct {
-	Name string // "brand", "category 1", …, "genre", "decade"
+	Name string // one of FacetNames, or "facet 9" and so on
 	// Labels has the labels of each item, by item id, as indices into Values; an
 	// item without labels has none.
 	Labels [][]int32
@@ -19,20 +20,20 @@ type Facet struct {
 const facetLevels = 3
 
 // FacetNames are the facets that metadata can have: brand, the levels of the category
-// path, genre, and the decade of the year.
+// path, genre, and the decade of the year; and the first facets of generated data.
 func FacetNames() []string {
 	names := []string{"brand"}
 	for k := range facetLevels {
 		names = append(names, categoryFacet(k))
 	}
-	return append(names, "genre", "decade")
+	return slices.Concat(names, []string{"genre", "decade"}, facetNouns)
 }
 
 // categoryFacet names level k of the category path, from 0.
 func categoryFacet(k int) string { return "category " + strconv.Itoa(k+1) }
 
 // Facets returns those of [FacetNames], in that order, that have at least two
-// labels in the metadata. Generated data has "facet 1", "facet 2", and so on instead.
+// labels in the metadata. Generated data can have more facets, named "facet 9" and so on.
 //
 // S3-Rec's attribute ids have no names and no kinds. An id that only ever
 // occurs as the first attribute of an item is taken for a brand; the attributes
@@ -119,6 +120,15 @@ func splitAttributes(attributes [][]int32) (brands []string, paths [][]string) {
 		}
 	}
 	return brands, paths
+}
+
+// Named reports whether the labels have names. Attribute ids such as "#12" are none.
+func (f Facet) Named() bool {
+	return slices.ContainsFunc(f.Values, func(label string) bool {
+		id, hasID := strings.CutPrefix(label, "#")
+		n, err := strconv.ParseInt(id, 10, 32)
+		return !hasID || err != nil || label != attributeName(int32(n))
+	})
 }
 
 // attributeName names an attribute that has only a number.

@@ -119,6 +119,18 @@ func TestToysFacets(t *testing.T) {
 	}
 }
 
+// Attribute ids are not names, whether of brands or categories.
+func TestNamed(t *testing.T) {
+	for _, c := range []struct {
+		values []string
+		want   bool
+	}{{[]string{"#5", "#12"}, false}, {[]string{"#5", "Dolls"}, true}, {[]string{"#", "#x"}, true}, {[]string{"#05"}, true}, {[]string{"7"}, true}} {
+		if got := (Facet{Values: c.values}).Named(); got != c.want {
+			t.Errorf("%q: %v, expected %v", c.values, got, c.want)
+		}
+	}
+}
+
 func TestFacets(t *testing.T) {
 	for name, c := range map[string]struct {
 		m    Metadata

@@ -18,7 +18,7 @@ type Metadata struct {
 	Genres      [][]string
 	Year        []int32    // of publication, 0 unknown
 	Attributes  [][]int32  // S3-Rec attribute ids in the order of the file: the brand (if it is a frequent one), then categories, broad to narrow
-	Generated   [][]string // the label in each facet, of data of format "facets"
+	Generated   [][]string // the number of the label in each facet, of data of format "facets"
 
 	Missing  int      // items that are not in the metadata file
 	Warnings []string // for the user, one sentence each; e.g. dates without a year

@@ -417,6 +417,9 @@ func describeWanted(all []facts, format string) string {
 			}
 			return nil
 		}
+		if !strings.HasPrefix(name, "category ") { // of generated data
+			return nil
+		}
 		level := int(name[len("category ")] - '1')
 		return f.path[min(level, len(f.path)):min(level+1, len(f.path))]
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 )
 
@@ -143,11 +142,14 @@ func (c *Config) resolveWorld() error {
 
 const worldFormat = "facets"
 
+// Generated reports whether the data have a [World].
+func (d *Dataset) Generated() bool { return d.Config.Format == worldFormat }
+
 // World returns the world that a data set was generated from, with the item ids and the
 // users of the data set. Items that no user of the data set has interacted with have the
 // ids after d.NumItems. It generates the world again, from the configuration alone.
 func (d *Dataset) World() (*World, error) {
-	if d.Config.Format != worldFormat {
+	if !d.Generated() {
 		return nil, fmt.Errorf("datasets: %s: the true preferences are known only for generated data; expected format %q, got %q", d.Name, worldFormat, d.Config.Format)
 	}
 	w := generate(d.Config.World)
@@ -173,64 +175,9 @@ func readWorld(c Config, _ *source, lg *interactions) error {
 	return nil
 }
 
-// worldItems describes the items by their labels.
-func worldItems(c Config, _ *source, m *metadataBuilder) error {
-	w := newWorld(c.World)
-	names := make([][]string, c.World.Facets)
-	for f := range names {
-		names[f] = make([]string, c.World.Labels)
-		for l := range names[f] {
-			names[f][l] = labelName(f, l)
-		}
-	}
-	m.out.Generated = make([][]string, len(m.known))
-	for v := 1; v <= c.World.Items; v++ {
-		id, ok := m.find([]byte(strconv.Itoa(v)))
-		if !ok {
-			continue // no user has it
-		}
-		labels, text := make([]string, c.World.Facets), ""
-		for f, l := range w.Labels[v] {
-			labels[f] = names[f][l]
-			if f > 0 {
-				text += ", "
-			}
-			text += labels[f]
-		}
-		m.out.Generated[id] = labels
-		m.title(id, text)
-	}
-	return nil
-}
-
-// facetNouns name the first facets in the texts of items.
-var facetNouns = []string{"colour", "shape", "material", "size", "style", "pattern", "origin", "season"}
-
-// labelName names label l of facet f, both from 0: "colour 7", or "facet 12 label 7"
-// where there is no noun for the facet.
-func labelName(f, l int) string {
-	if f < len(facetNouns) {
-		return fmt.Sprintf("%s %d", facetNouns[f], l+1)
-	}
-	return fmt.Sprintf("%s label %d", worldFacet(f), l+1)
-}
-
-// worldFacet names a facet of a world, from 0: "facet 1", ….
-func worldFacet(f int) string { return "facet " + strconv.Itoa(f+1) }
-
-// IsFacetName reports whether there can be a facet of that name: one of [FacetNames], or
-// of generated data "facet 1", "facet 2", and so on.
-func IsFacetName(name string) bool {
-	for f := range maxFacets {
-		if name == worldFacet(f) {
-			return true
-		}
-	}
-	return slices.Contains(FacetNames(), name)
-}
-
-// renumber gives the items the ids that they have in a data set of this world, and leaves
-// out the users that the data set does not have.
+// renumber gives the items and the users the numbers that they have in a data set of this
+// world, found by their original ids, and leaves out the users that the data set does not
+// have. It compares every sequence, so no truth is about anybody else.
 func (w *World) renumber(d *Dataset) error {
 	id := make([]int32, w.Config.Items+1) // of the data set, by item of the world
 	for v, name := range d.ItemIDs[1:] {
@@ -247,20 +194,24 @@ func (w *World) renumber(d *Dataset) error {
 			next++
 		}
 	}
-	if len(d.Seqs) > len(w.Users) {
-		return fmt.Errorf("the data are not those of world: %d users, expected %d", len(d.Seqs), len(w.Users))
-	}
-	w.Users = w.Users[:len(d.Seqs)]
-	for u, p := range w.Users {
+	users := make([]Preferences, len(d.Seqs))
+	for u := range users {
+		of, err := strconv.Atoi(d.UserIDs[u])
+		if err != nil || of < 1 || of > len(w.Users) {
+			return fmt.Errorf("the data are not those of world: user %q, expected 1 to %d", d.UserIDs[u], len(w.Users))
+		}
+		p := w.Users[of-1]
+		users[u] = p
 		same := len(p.Steps) == len(d.Seqs[u])
 		for i := range p.Steps {
 			p.Steps[i].Item = id[p.Steps[i].Item]
 			same = same && p.Steps[i].Item == d.Seqs[u][i]
 		}
 		if !same {
-			return fmt.Errorf("the data are not those of world: the sequence of user %d differs", u)
+			return fmt.Errorf("the data are not those of world: the sequence of user %s differs", d.UserIDs[u])
 		}
 	}
+	w.Users = users
 	labels, popularity := make([][]int32, len(id)), make([]float64, len(id))
 	for of, v := range id {
 		labels[v], popularity[v] = w.Labels[of], w.Popularity[of]

@@ -138,7 +138,8 @@ func TestBadWorlds(t *testing.T) {
 	}
 }
 
-// Labels are texts and facets of the items, as in other formats.
+// Labels are texts and facets of the items, as in other formats. The names of facets and
+// labels are known, so that tables and settings can name them.
 func TestWorldMetadata(t *testing.T) {
 	d, w := smallWorld(t, func(c *Config) { c.World.Facets = 9 })
 	m, err := d.Metadata()
@@ -146,27 +147,29 @@ func TestWorldMetadata(t *testing.T) {
 		t.Fatalf("%d missing, warnings %q, %v", m.Missing, m.Warnings, err)
 	}
 	facets := m.Facets()
-	if len(facets) != 9 {
+	names := []string{"colour", "shape", "material", "size", "style", "pattern", "origin", "season", "facet 9"}
+	if len(facets) != len(names) {
 		t.Fatalf("%d facets", len(facets))
 	}
 	for f, facet := range facets {
-		if want := fmt.Sprintf("facet %d", f+1); facet.Name != want || !IsFacetName(want) {
-			t.Errorf("facet %q, expected %q", facet.Name, want)
+		if facet.Name != names[f] || w.FacetName(f) != names[f] || !IsFacetName(names[f]) || !facet.Named() {
+			t.Errorf("facet %q, in the world %q, expected %q", facet.Name, w.FacetName(f), names[f])
 		}
 	}
-	if IsFacetName("facet 0") || IsFacetName("facet 65") || !IsFacetName("brand") {
+	if IsFacetName("facet 8") || IsFacetName("facet 65") || !IsFacetName("facet 64") || !IsFacetName("brand") {
 		t.Error("IsFacetName is wrong")
 	}
 	for v := 1; v <= d.NumItems; v++ {
-		var names []string
+		var texts []string
 		for f, l := range w.Labels[v] {
-			name := labelName(f, int(l))
-			if got := facets[f].Labels[v]; len(got) != 1 || facets[f].Values[got[0]] != name {
-				t.Fatalf("item %d has labels %v of facet %d, expected %s", v, got, f+1, name)
+			number := fmt.Sprint(l + 1)
+			if got := facets[f].Labels[v]; len(got) != 1 || facets[f].Values[got[0]] != number {
+				t.Fatalf("item %d has labels %v of facet %d, expected the one named %s", v, got, f+1, number)
 			}
-			names = append(names, name)
+			texts = append(texts, names[f]+" "+number)
 		}
-		if want := strings.Join(names, ", "); m.Title[v] != want || !strings.HasPrefix(want, "colour ") || !strings.Contains(want, "facet 9 label ") {
+		texts[8] = strings.Replace(texts[8], "facet 9 ", "facet 9 label ", 1)
+		if want := strings.Join(texts, ", "); m.Title[v] != want {
 			t.Fatalf("item %d has the text %q, expected %q", v, m.Title[v], want)
 		}
 	}
@@ -198,8 +201,21 @@ func TestWorldOfDataset(t *testing.T) {
 		}
 	}
 	d.Seqs[3][0], d.Seqs[3][1] = d.Seqs[3][1], d.Seqs[3][0]
-	if _, err := d.World(); err == nil || !strings.Contains(err.Error(), "the sequence of user 3 differs") {
+	if _, err := d.World(); err == nil || !strings.Contains(err.Error(), "the sequence of user 4 differs") {
 		t.Errorf("other data: %v", err)
+	}
+	d.Seqs[3][0], d.Seqs[3][1] = d.Seqs[3][1], d.Seqs[3][0]
+	// Users are found by their ids, wherever they are in the data.
+	d.Seqs[3], d.Seqs[8], d.UserIDs[3], d.UserIDs[8] = d.Seqs[8], d.Seqs[3], d.UserIDs[8], d.UserIDs[3]
+	again, err := d.World()
+	if err != nil || !slices.Equal(again.Users[3].Importances, w.Users[8].Importances) || !slices.Equal(again.Users[8].Importances, w.Users[3].Importances) {
+		t.Errorf("users in another order: %v", err)
+	}
+	for _, id := range []string{"0", "301", "u1"} {
+		d.UserIDs[3] = id
+		if _, err := d.World(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("user %q, expected 1 to 300", id)) {
+			t.Errorf("user %q: %v", id, err)
+		}
 	}
 	other := &Dataset{Name: "shop", Config: Config{Format: "csv"}}
 	if _, err := other.World(); err == nil || !strings.Contains(err.Error(), `shop: the true preferences are known only for generated data; expected format "facets", got "csv"`) {

@@ -36,6 +36,7 @@ type Input struct {
 	Axes          []string         // as Suite.Axes
 	EqualWithin   float64          // as Suite.EqualWithin
 	Average       string           // as Table.Average
+	Interaction   string           // axis whose effect may depend on the data set; "": the suite does not ask
 	Proposals     []string         // models that are no baselines: FAME and its variants
 	Planned       []Planned        // the suite's runs
 	Records       []*record.Record // of these runs, in the order of tables; Match finds them
@@ -122,6 +123,9 @@ func Make(in Input) (*Suite, error) {
 			s.Equality = append(s.Equality, equality(s.Tables[i].Dataset, groups, in.EqualWithin)...)
 		}
 	}
+	if in.Interaction != "" {
+		s.Interactions = interactions(in.Interaction, s.Tables)
+	}
 	s.Notes = in.notes()
 	return s, nil
 }
@@ -157,14 +161,15 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	if err != nil {
 		return t, nil, err
 	}
+	ranked := slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return g.Reference })
 	for _, metric := range Columns {
 		for _, rule := range SeenItemRules {
-			markBest(groups, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
+			markBest(ranked, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
 		}
 	}
 	t.Proposed, t.Baseline = bestOnValidation(groups, false), bestOnValidation(groups, true)
 	if t.Baseline != "" {
-		if err := compare(groups, t.Baseline); err != nil {
+		if err := compare(ranked, t.Baseline); err != nil {
 			return t, nil, err
 		}
 	}
@@ -174,6 +179,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	for _, g := range groups {
 		t.Rows = append(t.Rows, g.Row)
 	}
+	t.shareOfOracle()
 	t.Notes = tableNotes(records)
 	in.tableSplit(&t, records[0], users)
 	if older := in.Older[t.Dataset]; older != "" {
@@ -259,6 +265,7 @@ func findSources(groups []*group) error {
 func (g *group) fill(axes, proposals []string) {
 	spec := g.records[0].Result.Spec
 	g.Model, g.NonNeural, g.Baseline = spec.Model, spec.NonNeural, !slices.Contains(proposals, spec.Model)
+	g.Reference = slices.Contains(References, spec.Model)
 	for _, axis := range axes {
 		name, ok := settingOf(axis, spec.Model)
 		if text := setting(g.records[0], name); ok && text != nil {

@@ -63,7 +63,8 @@ func (in Input) Key() (string, error) {
 		EqualWithin     float64 `json:",omitempty"`
 		Hypothesis      string  `json:",omitempty"`
 		Average         string  `json:",omitempty"`
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average})
+		Interaction     string  `json:",omitempty"`
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average, in.Interaction})
 	if err != nil {
 		return "", err
 	}

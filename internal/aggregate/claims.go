@@ -70,14 +70,14 @@ const (
 
 // claims judges the papers' claims whose model the suite has. Each data set on which the
 // model is planned has a part for each seen-item rule, whether it was run or not. Splits
-// with items taken out of training say nothing about the papers.
+// with items taken out of training, and generated data, say nothing about the papers.
 func (p *Published) claims(planned []Planned, proposals []string, tables []Table, groups [][]*group) ([]Claim, error) {
 	var out []Claim
 	for _, c := range p.claimed {
 		asked := false
 		var seen []string
 		for _, r := range planned {
-			if r.Spec.Model != c.Model {
+			if r.Spec.Model != c.Model || generated(r.Spec) {
 				continue
 			}
 			asked = true

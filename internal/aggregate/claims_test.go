@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 	"strings"
@@ -239,6 +240,15 @@ func TestClaimsNotRun(t *testing.T) {
 	}
 	if s := f.make(); s.Claims[0].Verdict != NotRun || s.Claims[0].Found != nil || !slices.Contains(s.Tables[0].Notes, "data settings: cold_items = 0.05") {
 		t.Errorf("a claim says nothing of items taken out: %+v, %q", s.Claims[0], s.Tables[0].Notes)
+	}
+
+	f = newFixture(t)
+	f.publish(nil)
+	f.add("fame", 0, .2, .11, same(2), func(r *record.Record) {
+		r.Result.Spec.Dataset.Config = record.Settings{"format": json.RawMessage(`"facets"`)}
+	})
+	if s := f.make(); s.Claims != nil {
+		t.Errorf("a claim says nothing of generated data: %+v", s.Claims)
 	}
 }
 

@@ -25,7 +25,9 @@ type Suite struct {
 	// EqualWithin is the margin of Equality in percent; 0: the suite does not ask.
 	EqualWithin float64    `json:"equal_within,omitempty"`
 	Equality    []Equality `json:"equality,omitempty"`
-	Notes       []string   `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
+	// Interactions are those that the suite asks for, by model and seen-item rule.
+	Interactions []Interaction `json:"interactions,omitempty"`
+	Notes        []string      `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
 
 	Trials []record.Trial `json:"trials,omitempty"` // of a search, which has nothing else
 }
@@ -68,6 +70,9 @@ type Row struct {
 	Heads     []Head         `json:"heads,omitempty"` // that were initialised from texts, in their order
 	Notes     []string       `json:"notes"`           // footnotes of the row
 	Runs      []Run          `json:"runs"`
+	// Reference says that the model knows how the data were generated. It is not ranked among
+	// the others, nor tested against the baseline.
+	Reference bool `json:"reference,omitempty"`
 }
 
 // SeenItemRules are the names of the two seen-item rules, in the order of tables.
@@ -85,6 +90,9 @@ func (r *Row) Under(rule string) *Rule {
 type Rule struct {
 	Metrics map[string]Cell `json:"metrics"`        // by name, such as "NDCG@10"
 	Test    *Test           `json:"test,omitempty"` // of NDCG@10 against the baseline; nil for the baseline itself
+	// OfOracle is NDCG@10 in percent of the oracle's, the best attainable; nil if the table has
+	// no oracle.
+	OfOracle *Cell `json:"of_oracle,omitempty"`
 }
 
 // Cell is a metric over the seeds of a row.
@@ -267,6 +275,52 @@ const (
 	EqualResults   = "equal"     // the interval lies within the margin
 	UnequalResults = "different" // it lies outside
 	UndecidedEqual = "undecided" // neither, or there are too few seeds for an interval
+)
+
+// Interaction says whether the effect of an axis on a model depends on the data set, for
+// instance whether the best number of experts does.
+type Interaction struct {
+	Axis     string `json:"axis"`
+	Model    string `json:"model"`
+	Rule     string `json:"rule"`                // of seen items
+	OfOracle bool   `json:"of_oracle,omitempty"` // the values are Rule.OfOracle instead of NDCG@10
+	Places   []any  `json:"places"`              // the values of the axis
+	// Rows are the data sets, in the order of the suite.
+	Rows []InteractionRow `json:"rows"`
+	// Seeds is how many seeds all cells have in common. Only these are analysed.
+	Seeds int `json:"seeds"`
+	// Sources are those of a two-way analysis of variance with the seeds as replicates: data
+	// set, axis, interaction, and residual. If there are none, Untested says why.
+	Sources  []Variation `json:"sources,omitempty"`
+	Untested string      `json:"untested,omitempty"`
+}
+
+// InteractionRow is a data set of an Interaction.
+type InteractionRow struct {
+	Dataset string `json:"dataset"`
+	Cells   []Cell `json:"cells"` // by place on the axis; N is 0 where there is no record
+	// Best is the place with the highest mean; nil if a cell has no record. Low and High are
+	// the lowest and the highest place that is best for a seed; nil if fewer than two seeds have
+	// all places.
+	Best any `json:"best,omitempty"`
+	Low  any `json:"low,omitempty"`
+	High any `json:"high,omitempty"`
+}
+
+// Variation is a source of variation, see stats.Effect.
+type Variation struct {
+	Source string  `json:"source"` // ByDataset, the name of the axis, ByInteraction or Residual
+	DF     int     `json:"df"`
+	SS     float64 `json:"ss"`
+	F      float64 `json:"f"`
+	P      float64 `json:"p"`
+}
+
+// Sources of variation.
+const (
+	ByDataset     = "data set"
+	ByInteraction = "interaction"
+	Residual      = "seeds" // within cells: F and P are 0
 )
 
 // Claim is a sentence of a paper and what the records say of it.

@@ -49,6 +49,7 @@ type Analysis struct {
 	ListLen   int         `json:"list_len,omitempty"`
 	HitRate   float64     `json:"hit_rate,omitempty"` // HR@ListLen of the model on all validation cases, seen items removed
 	Facets    []Facet     `json:"facets,omitempty"`
+	Truth     *Truth      `json:"truth,omitempty"` // of generated data only
 }
 
 // Head is one head of the last layer.
@@ -132,6 +133,12 @@ func Of(rt *torch.Runtime, m *models.FAME, s *datasets.Split, facets []datasets.
 	for _, f := range facets {
 		a.Facets = append(a.Facets, specialisation(f, counts))
 	}
+	if s.Data.Generated() {
+		var err error
+		if a.Truth, err = newTruth(s, observed{l.items, g.gates, g.strongest, c.Experts}); err != nil {
+			return nil, err
+		}
+	}
 	return a, a.correct()
 }
 
@@ -144,13 +151,14 @@ type accumulator struct {
 	chosen        []float64   // [head]
 	gateEntropy   float64
 	load, top     [][]float64 // [head][expert]
+	strongest     [][]int     // [head][user]: the expert with the highest weight
 	routerEntropy []float64   // [head]
 	attention     [][]float64 // [head][distance]
 	reach         []int       // [distance]: users with an item there
 }
 
 func newAccumulator(c models.FAMEConfig, maxLen int) *accumulator {
-	g := &accumulator{config: c, gates: make([][]float64, c.Heads), chosen: make([]float64, c.Heads), routerEntropy: make([]float64, c.Heads), reach: make([]int, maxLen)}
+	g := &accumulator{config: c, gates: make([][]float64, c.Heads), chosen: make([]float64, c.Heads), strongest: make([][]int, c.Heads), routerEntropy: make([]float64, c.Heads), reach: make([]int, maxLen)}
 	for range c.Heads {
 		g.load, g.top = append(g.load, make([]float64, c.Experts)), append(g.top, make([]float64, c.Experts))
 		g.attention = append(g.attention, make([]float64, maxLen))
@@ -184,6 +192,13 @@ func (g *accumulator) add(f models.Facets, b *models.Batch) {
 			beta := routing[(u*H+h)*N : (u*H+h+1)*N]
 			g.routerEntropy[h] += entropy(beta)
 			addHighest(g.top[h], beta)
+			strongest := 0
+			for e, v := range beta {
+				if v > beta[strongest] {
+					strongest = e
+				}
+			}
+			g.strongest[h] = append(g.strongest[h], strongest)
 			for e, v := range beta {
 				g.load[h][e] += float64(v)
 				for distance, w := range weights[u][h][e] {

@@ -14,6 +14,8 @@ import (
 type Facet struct {
 	Name   string `json:"name"`
 	Labels int    `json:"labels"`
+	// Unnamed means that the data have ids of the labels and no names.
+	Unnamed bool `json:"unnamed,omitempty"`
 	// MutualInformation is that of the head and the label of an item in a top list,
 	// in bits: 0 if all heads recommend the same kinds of items.
 	MutualInformation Tested       `json:"mutual_information"`
@@ -65,7 +67,7 @@ const (
 // often each head lists each item: [head][item].
 func specialisation(f datasets.Facet, listed [][]float64) Facet {
 	H := len(listed)
-	out := Facet{Name: f.Name, Labels: len(f.Values), Heads: make([]Preference, H)}
+	out := Facet{Name: f.Name, Labels: len(f.Values), Unnamed: !f.Named(), Heads: make([]Preference, H)}
 	counts := count(listed, f.Labels, len(f.Values))
 	info, divergence := information(counts)
 	reached, reachedBy := 1, make([]int, H)

@@ -64,6 +64,7 @@ type Summary struct {
 	Dead               float64 // of all heads
 	Overlap            float64 // mean over pairs of heads
 	Facets             []FacetSummary
+	Truth              *TruthSummary // of generated data
 }
 
 // FacetSummary is about all heads together and one facet.
@@ -135,6 +136,9 @@ func summary(runs []*Analysis) Summary {
 		}
 		s.Facets = append(s.Facets, x)
 	}
+	if first.Truth != nil { // then all runs have one, with the same parts
+		s.Truth = summariseTruth(runs)
+	}
 	return s
 }
 
@@ -148,4 +152,55 @@ func meanOverlap(overlap [][]float64) float64 {
 		}
 	}
 	return sum / pairs
+}
+
+// TruthSummary summarises the comparisons of several seeds.
+type TruthSummary struct {
+	Lists                     *ComparisonSummary
+	Specialised, Gate, Router *ComparisonSummary // nil if the model does not have the part
+	Known                     float64            // mean of GateTruth.Known
+}
+
+// ComparisonSummary summarises a comparison over seeds.
+type ComparisonSummary struct {
+	Constant           bool    // for every seed
+	Mean, SD           float64 // of the excess
+	Significant, Seeds int     // seeds with p < .05, and all
+}
+
+func summariseTruth(runs []*Analysis) *TruthSummary {
+	t := &TruthSummary{Lists: summariseComparison(runs, func(t *Truth) *Comparison { return &t.Lists })}
+	t.Gate = summariseComparison(runs, func(t *Truth) *Comparison {
+		if t.Gate == nil {
+			return nil
+		}
+		return &t.Gate.Comparison
+	})
+	t.Specialised = summariseComparison(runs, func(t *Truth) *Comparison { return t.Specialised })
+	t.Router = summariseComparison(runs, func(t *Truth) *Comparison { return t.Router })
+	if t.Gate != nil {
+		for _, a := range runs {
+			t.Known += a.Truth.Gate.Known / float64(len(runs))
+		}
+	}
+	return t
+}
+
+// summariseComparison summarises one part of the truth, nil if the model does not have it.
+func summariseComparison(runs []*Analysis, part func(*Truth) *Comparison) *ComparisonSummary {
+	s := &ComparisonSummary{Constant: true, Seeds: len(runs)}
+	var excess []float64
+	for _, a := range runs {
+		c := part(a.Truth)
+		if c == nil {
+			return nil
+		}
+		s.Constant = s.Constant && c.Constant
+		excess = append(excess, c.Excess())
+		if c.P < .05 {
+			s.Significant++
+		}
+	}
+	s.Mean, s.SD = stats.MeanSD(excess)
+	return s
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"famebench/baselines"
 	"famebench/datasets"
 	"famebench/internal/rank"
 )
@@ -39,24 +40,6 @@ func evaluate(t *testing.T, s *datasets.Split, scorer rank.Scorer, cases []datas
 	return r
 }
 
-// same scores every case alike, as popularity does.
-type same []float32
-
-func (p same) Score(cases []datasets.Case, visit rank.Visit) error {
-	for i := range cases {
-		visit(i, p)
-	}
-	return nil
-}
-
-func popularity(s *datasets.Split) rank.Scorer {
-	p := make(same, s.Data.NumItems+1)
-	for v, n := range s.TrainingCounts() {
-		p[v] = float32(n)
-	}
-	return p
-}
-
 func number(x float64) *float64 { return &x }
 
 var worlds = map[string]func(*datasets.Config){
@@ -70,25 +53,32 @@ var worlds = map[string]func(*datasets.Config){
 	"first users":  func(c *datasets.Config) { c.World.Users, c.MaxUsers = 3_000, 1_000 },
 }
 
-// The oracle is better than labels-known, and that is better than popularity, under both
-// rules for seen items, on validation and test cases.
+// The oracle is better than labels-known, and that is better than what counts items and
+// transitions, under both rules for seen items, on validation and test cases.
 func TestOrder(t *testing.T) {
 	for name, change := range worlds {
 		s := world(t, change)
-		oracle, err := NewOracle(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		known, err := NewLabelsKnown(s)
-		if err != nil {
-			t.Fatal(err)
+		var scorers []rank.Scorer
+		order := []string{"oracle", "labels-known", "popularity", "markov"} // the last two in any order
+		for _, build := range []func(*datasets.Split) (rank.Scorer, error){NewOracle, NewLabelsKnown, baselines.NewPopularity, baselines.NewMarkov} {
+			scorer, err := build(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scorers = append(scorers, scorer)
 		}
 		for part, cases := range map[string][]datasets.Case{"validation": s.Valid, "test": s.Test} {
-			a, b, c := evaluate(t, s, oracle, cases), evaluate(t, s, known, cases), evaluate(t, s, popularity(s), cases)
-			for _, metric := range []string{"NDCG@10", "HR@10", "MRR"} {
-				if !(a.Kept[metric] > b.Kept[metric] && b.Kept[metric] > c.Kept[metric]) || !(a.Removed[metric] > b.Removed[metric] && b.Removed[metric] > c.Removed[metric]) {
-					t.Errorf("%s, %s, %s: oracle %.4f / %.4f, labels-known %.4f / %.4f, popularity %.4f / %.4f", name, part, metric,
-						a.Kept[metric], a.Removed[metric], b.Kept[metric], b.Removed[metric], c.Kept[metric], c.Removed[metric])
+			var results []*rank.Result
+			for _, scorer := range scorers {
+				results = append(results, evaluate(t, s, scorer, cases))
+			}
+			for i, better := range []int{0, 1, 1} { // of labels-known, popularity and markov
+				a, b := results[better], results[i+1]
+				for _, metric := range []string{"NDCG@10", "HR@10", "MRR"} {
+					if !(a.Kept[metric] > b.Kept[metric] && a.Removed[metric] > b.Removed[metric]) {
+						t.Errorf("%s, %s, %s: %s has %.4f / %.4f, %s %.4f / %.4f", name, part, metric,
+							order[better], a.Kept[metric], a.Removed[metric], order[i+1], b.Kept[metric], b.Removed[metric])
+					}
 				}
 			}
 		}

@@ -77,7 +77,11 @@ func costs(t *aggregate.Table) []*Figure {
 		floors++
 		p.Add(&plotter.Line{XYs: plotter.XYs{{X: p.X.Min, Y: m}, {X: p.X.Max, Y: m}}, LineStyle: line})
 		low, high = min(low, m), max(high, m)
-		pic.legend = append(pic.legend, entry{r.Label + " (counts only)", func(c draw.Canvas) { strokeAcross(c, line) }, long})
+		name := r.Label + " (counts only)"
+		if r.Reference {
+			name = r.Label + " (reference)"
+		}
+		pic.legend = append(pic.legend, entry{name, func(c draw.Canvas) { strokeAcross(c, line) }, long})
 	}
 	spread(&p.Y, low, high)
 	pic.panels = append(pic.panels, p)

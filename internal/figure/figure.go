@@ -1,6 +1,6 @@
 // Package figure draws an aggregate.Suite: training curves, metrics along the
 // axes of a sweep, heat maps, gains over the baseline, accuracy against cost, facets
-// before and after pre-training. Which figures a suite has is decided by what is in
+// before and after pre-training, an axis on several data sets. Which figures a suite has is decided by what is in
 // it. The package computes nothing but positions.
 //
 // The figures are made for papers: vector graphics and pictures of 200 dots an
@@ -37,11 +37,14 @@ import (
 	"famebench/internal/record"
 )
 
-// Figure is a picture of one data set of a suite.
+// AllTables is the Table of a figure that is drawn from all tables of a suite.
+const AllTables = -1
+
+// Figure is a picture of one data set of a suite, or of all.
 type Figure struct {
-	Name    string // of its files, without the ending: DATASET-KIND
-	Dataset string
-	Table   int    // index of the suite's table that it is drawn from
+	Name    string // of its files, without the ending: DATASET-KIND, or KIND for all data sets
+	Dataset string // or how many there are
+	Table   int    // index of the suite's table that it is drawn from, or AllTables
 	Title   string // what it shows, in few words
 	Caption string // how to read it
 	picture picture
@@ -72,13 +75,24 @@ func Of(s *aggregate.Suite) []*Figure {
 			f.picture.clean()
 			// The names of data sets differ, also in lower case, but beauty-x-gains may be of
 			// beauty-x, or of x-gains on beauty.
-			for n := 2; slices.ContainsFunc(append(out, figures[:k]...), func(g *Figure) bool { return strings.EqualFold(g.Name, f.Name) }); n++ {
-				f.Name = fmt.Sprintf("%s-%d", strings.TrimSuffix(f.Name, fmt.Sprintf("-%d", n-1)), n)
-			}
+			f.unlike(append(out, figures[:k]...))
 		}
 		out = append(out, figures...)
 	}
+	for _, f := range interactions(s.Interactions) {
+		f.Name, f.Table = unsafe.ReplaceAllString(f.Name, "-"), AllTables
+		f.picture.clean()
+		f.unlike(out)
+		out = append(out, f)
+	}
 	return out
+}
+
+// unlike gives the figure a name that no other one has.
+func (f *Figure) unlike(others []*Figure) {
+	for n := 2; slices.ContainsFunc(others, func(g *Figure) bool { return strings.EqualFold(g.Name, f.Name) }); n++ {
+		f.Name = fmt.Sprintf("%s-%d", strings.TrimSuffix(f.Name, fmt.Sprintf("-%d", n-1)), n)
+	}
 }
 
 // unsafe is what a file name should not have, such as the space in a facet's name.

@@ -414,3 +414,57 @@ func TestGainsOfFewSeeds(t *testing.T) {
 		t.Errorf("legend %q, want %q; caption %s", legend, want, f.Caption)
 	}
 }
+
+// An axis on several data sets is one figure, with a line for each data set and an error bar
+// at every point that has seeds.
+func TestInteractions(t *testing.T) {
+	s := aggregatetest.Suites()[4]
+	all := Of(s)
+	f := all[len(all)-1]
+	if f.Name != "fame-fame-experts" || f.Table != AllTables || f.Dataset != "3 data sets" || f.Title != "fame by fame.experts" || !strings.Contains(f.Caption, "± one standard deviation") {
+		t.Errorf("%+v", f)
+	}
+	var legend []string
+	for _, e := range f.picture.legend {
+		legend = append(legend, e.text)
+	}
+	if want := []string{"world-preferred-1", "world-preferred-2", "world-preferred-4"}; !slices.Equal(legend, want) {
+		t.Errorf("legend %q, want %q", legend, want)
+	}
+	svg, err := f.SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{">fame, seen items removed<", ">fame, seen items kept<", ">fame.experts (log scale)<", ">NDCG@10 in % of oracle<", ">8<"} {
+		if !strings.Contains(string(svg), want) {
+			t.Errorf("the figure lacks %s", want)
+		}
+	}
+	// Each of 3 data sets, 4 places and 2 rules has a bar with two caps.
+	bars := func(f *Figure) int {
+		svg, err := f.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(svg), "stroke-width:0.9")
+	}
+	with := bars(f)
+	for i := range s.Interactions {
+		for k := range s.Interactions[i].Rows {
+			row := &s.Interactions[i].Rows[k]
+			row.Cells = slices.Clone(row.Cells)
+			for j := range row.Cells {
+				row.Cells[j].SD, row.Cells[j].N = 0, 1
+			}
+			row.Cells[0] = aggregate.Cell{} // no record
+		}
+	}
+	bare := interactions(s.Interactions)[0]
+	if got := with - bars(bare); got != 3*24 || strings.Contains(bare.Caption, "seeds") {
+		t.Errorf("%d lines of error bars, want 72; caption without seeds: %s", got, bare.Caption)
+	}
+	s.Interactions[0].Rows, s.Interactions[1].Rows = s.Interactions[0].Rows[:1], s.Interactions[1].Rows[:1]
+	if got := interactions(s.Interactions); got != nil {
+		t.Errorf("one data set has the figure %s", got[0].Name)
+	}
+}

@@ -27,9 +27,16 @@ type scale struct {
 }
 
 func newScale(axis string, rows []*aggregate.Row) scale {
-	s := scale{numeric: true}
+	var values []any
 	for _, r := range rows {
-		v := r.At[axis]
+		values = append(values, r.At[axis])
+	}
+	return scaleOf(values)
+}
+
+func scaleOf(values []any) scale {
+	s := scale{numeric: true}
+	for _, v := range values {
 		if !slices.ContainsFunc(s.values, func(w any) bool { return same(v, w) }) {
 			s.values = append(s.values, v)
 		}
@@ -188,11 +195,7 @@ func sweep(axis string, t *aggregate.Table, base *aggregate.Row, some []series, 
 	s := newScale(axis, rows)
 	seeds := false
 	for k, rule := range aggregate.SeenItemRules {
-		label := axis
-		if s.log {
-			label += " (log scale)"
-		}
-		p := newPanel(panelTitle(t, rule), label, metric, horizontal)
+		p := newPanel(panelTitle(t, rule), s.label(axis), metric, horizontal)
 		low, high := math.Inf(1), math.Inf(-1)
 		s.axis(&p.X)
 		if base != nil {
@@ -201,26 +204,17 @@ func sweep(axis string, t *aggregate.Table, base *aggregate.Row, some []series, 
 			low, high = m, m
 		}
 		for i, l := range some {
-			// Lines are shifted a little, or error bars would overlap.
-			shift := .12 * s.closest() * (float64(i) - float64(len(some)-1)/2) / max(1, float64(len(some)-1)/2)
-			if len(some) == 1 {
-				shift = 0
-			}
-			st := styleOf(i)
 			slices.SortStableFunc(l.rows, func(a, b *aggregate.Row) int { return cmp.Compare(s.at(a.At[axis]), s.at(b.At[axis])) })
-			pts := errorPoints{colour: st.line.Color}
+			var places []any
+			var cells []aggregate.Cell
 			for _, r := range l.rows {
 				c := r.Under(rule).Metrics[metric]
-				pts.XYs = append(pts.XYs, plotter.XY{X: s.at(r.At[axis]) + shift, Y: c.Mean})
-				pts.sd = append(pts.sd, c.SD)
+				places, cells = append(places, r.At[axis]), append(cells, c)
 				seeds = seeds || c.N > 1
 				low, high = min(low, c.Mean-c.SD), max(high, c.Mean+c.SD)
 			}
-			p.Add(pts)
-			if s.numeric {
-				p.Add(&plotter.Line{XYs: pts.XYs, LineStyle: st.line})
-			}
-			p.Add(&plotter.Scatter{XYs: pts.XYs, GlyphStyle: st.glyph})
+			st := styleOf(i)
+			s.draw(p, st, s.shift(i, len(some)), places, cells)
 			if k == 0 && (len(some) > 1 || base != nil) {
 				pic.legend = append(pic.legend, st.entry(l.name, s.numeric))
 			}
@@ -237,6 +231,37 @@ func sweep(axis string, t *aggregate.Table, base *aggregate.Row, some []series, 
 		f.picture.legend = append(f.picture.legend, entry{base.Label + " (baseline)", func(c draw.Canvas) { strokeAcross(c, reference) }, long})
 	}
 	return f
+}
+
+// label is that of a panel's axis.
+func (s scale) label(axis string) string {
+	if s.log {
+		return axis + " (log scale)"
+	}
+	return axis
+}
+
+// shift moves the i-th of n lines a little, or error bars would overlap.
+func (s scale) shift(i, n int) float64 {
+	if n == 1 {
+		return 0
+	}
+	return .12 * s.closest() * (float64(i) - float64(n-1)/2) / max(1, float64(n-1)/2)
+}
+
+// draw adds cells with their error bars to a panel, and a line through them unless their
+// places are names.
+func (s scale) draw(p *plot.Plot, st style, shift float64, places []any, cells []aggregate.Cell) {
+	pts := errorPoints{colour: st.line.Color}
+	for i, c := range cells {
+		pts.XYs = append(pts.XYs, plotter.XY{X: s.at(places[i]) + shift, Y: c.Mean})
+		pts.sd = append(pts.sd, c.SD)
+	}
+	p.Add(pts)
+	if s.numeric {
+		p.Add(&plotter.Line{XYs: pts.XYs, LineStyle: st.line})
+	}
+	p.Add(&plotter.Scatter{XYs: pts.XYs, GlyphStyle: st.glyph})
 }
 
 // reference is the line of the baseline.

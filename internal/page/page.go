@@ -89,6 +89,9 @@ type suite struct {
 	Tables    []table
 	Published section
 	Equality  section
+
+	Interactions []section
+	Figures      []drawing // of all data sets together
 }
 
 type table struct {
@@ -124,6 +127,14 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 		drawn, err := drawAll(s)
 		if err != nil {
 			return nil, err
+		}
+		for _, sec := range view.Interactions(s) {
+			ps.Interactions = append(ps.Interactions, place(sec, 0))
+		}
+		for _, f := range drawn {
+			if f.Table == figure.AllTables {
+				ps.Figures = append(ps.Figures, f)
+			}
 		}
 		for k := range s.Tables {
 			t := &s.Tables[k]

@@ -82,6 +82,8 @@ func TestPageSays(t *testing.T) {
 		"Excluded: the upper end of the gain&#39;s 95 % interval", "improves FAME &lt;further&gt;", "&#43;2.1 to &#43;12.3 %",
 		`data-ref="0.0.6/kept/NDCG@10">&#43;`, `aria-label="Training curves, beauty"`, `href="figures/full/beauty-curves.png"`,
 		`href="datasets/beauty-9c1a957d.json"`, ">train.learning_rate<", ">fame.heads<",
+		">of oracle, %</button>", `<td data-sort="100">100.0</td>`, "<h3>Effect of fame.experts on fame by data set</h3>", "<caption>NDCG@10 in % of oracle by fame.experts, seen items kept</caption>",
+		`<td data-sort="19.7">19.70</td><td>&lt;.001</td>`, `aria-label="fame by fame.experts, 3 data sets"`, `href="figures/generated/fame-fame-experts.svg"`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)

@@ -152,6 +152,11 @@ func TestAxesErrors(t *testing.T) {
 		"kind = \"tune\"\nmodels = [\"fame\"]":  "", // twice the same key: the parser's
 		"[suites.t]\nkind = \"tune\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]":                               `suites.t: a suite of kind "tune" needs axes to search`,
 		"[suites.t]\nkind = \"tune\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]\ntrials = 0\naxes.heads = [1]": "suites.t.trials: 0: expected at least 1",
+		"interaction = \"heads\"": `experiments.toml:10: suites.s.interaction: expected the suite's only axis, got "heads"; its axes: none`,
+		"interaction = \"heads\"\n[suites.s.axes]\nfame.heads = [2, 4]":                                    `suites.s.interaction: expected the suite's only axis, got "heads"; its axes: "fame.heads"`,
+		"interaction = \"heads\"\n[suites.s.axes]\nheads = [2, 4]\nlayers = [1]":                           `suites.s.interaction: expected the suite's only axis, got "heads"; its axes: "heads", "layers"`,
+		"interaction = \"heads\"\n[suites.s.axes]\nheads = [2, 4]":                                         "suites.s.interaction: expected at least 2 data sets, on which the axis may have other effects, got 1",
+		"[suites.t]\nkind = \"ci\"\ninteraction = \"heads\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]": `suites.t.interaction: only suites of kind "compare" have this key`,
 	} {
 		_, err := loadAxes(t, more)
 		if err == nil || !strings.Contains(err.Error(), want) {

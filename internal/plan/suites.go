@@ -1,10 +1,13 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"famebench/internal/conf"
 	"famebench/internal/registry"
@@ -37,6 +40,10 @@ type Suite struct {
 	// Average is "user" for metrics that are averaged over each user's test cases first, where
 	// a split has several of a user; "": over all test cases. Kind "compare".
 	Average string `toml:"average" json:"average,omitempty"`
+
+	// Interaction names the suite's axis if the suite asks whether its effect depends on the
+	// data set; "": it does not. Kind "compare".
+	Interaction string `toml:"interaction" json:"interaction,omitempty"`
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 }
@@ -73,7 +80,7 @@ func (s *Suite) kindDefaults() {
 func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "average": KindCompare}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "average": KindCompare, "interaction": KindCompare}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -122,6 +129,9 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	if err == nil && s.EqualWithin > 0 && len(s.Axes) == 0 {
 		err = at.of("equal_within").Errorf("expected an axis whose values are compared: [suites.%s.axes]", name)
 	}
+	if err == nil && s.Interaction != "" {
+		err = s.checkInteraction(at.of("interaction"))
+	}
 	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
 		err = at.suite.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
 	}
@@ -129,6 +139,22 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		err = c.checkSize(at.suite, s)
 	}
 	return s, err
+}
+
+// checkInteraction makes sure that an interaction is of the suite's only axis, because other
+// axes would put several results into a cell, and of several data sets.
+func (s Suite) checkInteraction(n *conf.Node) error {
+	if len(s.Axes) != 1 || s.Axes[0].Name != s.Interaction {
+		var names []string
+		for _, a := range s.Axes {
+			names = append(names, strconv.Quote(a.Name))
+		}
+		return n.Errorf("expected the suite's only axis, got %s; its axes: %s", conf.Quote(s.Interaction), cmp.Or(strings.Join(names, ", "), "none"))
+	}
+	if len(s.Datasets) < 2 {
+		return n.Errorf("expected at least 2 data sets, on which the axis may have other effects, got %d", len(s.Datasets))
+	}
+	return nil
 }
 
 // decodeSuite sets the keys that any layer sets.

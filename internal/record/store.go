@@ -21,6 +21,7 @@ import (
 //	curves/ID.jsonl          training curve with times
 //	pictures/ID.json.gz      held-out items in two dimensions, as the heads of pre-training place them
 //	analysis/ID.json         what -analyse found in a trained FAME
+//	analysis/SUITE.md, .csv  the table of all of a suite's, for generated data
 //	trec/ID.kept.run, ID.removed.run, ID.qrels
 //	                         test users' lists for other evaluators, from -trec (not for git)
 //	datasets/NAME-HASH.json  statistics of the data
@@ -82,6 +83,11 @@ func (s Store) AggregatePath(suite string) string {
 // TablePath is the path of a suite's tables in one format, such as ".md".
 func (s Store) TablePath(suite, ext string) string {
 	return filepath.Join(s.Dir, "tables", suite+ext)
+}
+
+// AnalysesPath is the table of all analyses of a suite.
+func (s Store) AnalysesPath(suite, ext string) string {
+	return filepath.Join(s.Dir, "analysis", suite+ext)
 }
 
 // SummariesDir is the folder of the summaries of all suites, FiguresDir that of the figures

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,7 +24,11 @@ func WriteAnalyses(w io.Writer, d analysis.Digest) error {
 	if d.Summaries == nil {
 		return nil
 	}
-	return writeSections(w, summarySection(d.Summaries))
+	sections := []view.Section{summarySection(d.Summaries)}
+	if truth, ok := truthSummarySection(d.Summaries); ok {
+		sections = append(sections, truth)
+	}
+	return writeSections(w, sections...)
 }
 
 func analysisSections(a analysis.RunDigest) []view.Section {
@@ -33,11 +38,16 @@ func analysisSections(a analysis.RunDigest) []view.Section {
 		return []view.Section{heads}
 	}
 	lists := listSection(a)
+	sections := []view.Section{heads, lists}
 	if len(a.Facets) == 0 {
-		lists.Below = append(lists.Below, "The data set has no facets of its items.")
-		return []view.Section{heads, lists}
+		sections[1].Below = append(lists.Below, "The data set has no facets of its items.")
+	} else {
+		sections = append(sections, facetSection(a))
 	}
-	return []view.Section{heads, lists, facetSection(a)}
+	if a.Truth != nil {
+		sections = append(sections, truthSection(a))
+	}
+	return sections
 }
 
 // places is how many of the last items of a history the terminal shows attention to.
@@ -117,16 +127,26 @@ func facetSection(a analysis.RunDigest) view.Section {
 		for h, preference := range f.Heads {
 			var likes []string
 			for _, p := range preference.Prefers[:min(2, len(preference.Prefers))] {
-				likes = append(likes, fmt.Sprintf("%s %.0f %% (%.0f)", clip(p.Label, labelLen), 100*p.Share, 100*p.All))
+				likes = append(likes, fmt.Sprintf("%s: %.0f %% (%.0f)", clip(p.Label, labelLen), 100*p.Share, 100*p.All))
 			}
 			add("", fmt.Sprint(h+1), preference.Divergence, likes)
 		}
 	}
+	below := []string{"All: mutual information of head and label. A single head: divergence of the labels in its lists from those in the lists of all heads. " +
+		"By chance: the same with labels that were shuffled among the items, mean of 999 shuffles. Holm: p corrected for all tests of this table."}
+	var unnamed []string
+	for _, f := range a.Facets {
+		if f.Unnamed {
+			unnamed = append(unnamed, f.Name)
+		}
+	}
+	if unnamed != nil {
+		below = append(below, "The data have no names for the labels of "+strings.Join(unnamed, ", ")+": # and a number are ids.")
+	}
 	return view.Section{
 		Title:  "What the heads' lists reveal about the items, in millibits",
 		Tables: []view.Table{t},
-		Below: []string{"All: mutual information of head and label. A single head: divergence of the labels in its lists from those in the lists of all heads. " +
-			"By chance: the same with labels that were shuffled among the items, mean of 999 shuffles. Holm: p corrected for all tests of this table."},
+		Below:  below,
 	}
 }
 
@@ -134,17 +154,10 @@ func facetSection(a analysis.RunDigest) view.Section {
 func summarySection(all []analysis.Summary) view.Section {
 	t := view.Table{Broken: true, Columns: view.Columns("runs", "gate\nentropy", "most\nchosen", "router\nentropy", "least,\nmost\nload", "dead", "overlap", "<beyond chance, mbit\n(seeds with p < .05)")}
 	for _, s := range all {
-		seeds := fmt.Sprintf("%d seeds", s.Seeds)
-		if s.Seeds == 1 {
-			seeds = "1 seed"
+		var label, facets []string
+		for _, text := range summaryLabel(s) {
+			label = append(label, wrap(escape.Line(text), labelWidth, "")...)
 		}
-		var label []string
-		for _, text := range []string{s.Dataset, s.Model, s.At, seeds} {
-			if text != "" {
-				label = append(label, wrap(escape.Line(text), labelWidth, "")...)
-			}
-		}
-		var facets []string
 		for _, f := range s.Facets {
 			facets = append(facets, fmt.Sprintf("%-10s %6s (%d/%d)", clip(f.Name, 10), millibits(f.Excess), f.Significant, s.Seeds))
 		}
@@ -157,6 +170,15 @@ func summarySection(all []analysis.Summary) view.Section {
 		Below: []string{"Most chosen: share of users for whom the most chosen head has the largest weight. Load: of any expert of any head. Overlap: of the top lists of two heads. " +
 			"Beyond chance: mutual information of head and label, minus that of shuffled labels; p after Holm's correction."},
 	}
+}
+
+// summaryLabel says which runs a summary is of.
+func summaryLabel(s analysis.Summary) []string {
+	label := []string{s.Dataset, s.Model, s.At, fmt.Sprintf("%d seeds", s.Seeds)}
+	if s.Seeds == 1 {
+		label[3] = "1 seed"
+	}
+	return slices.DeleteFunc(label, func(text string) bool { return text == "" })
 }
 
 // WriteExplanation renders an explanation for a terminal.

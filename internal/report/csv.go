@@ -21,19 +21,20 @@ import (
 
 // ComparisonCSV has a line for each data set, seen-item rule, row and metric. Tests
 // are in the lines of the metric that is tested; "significant" is empty where there are too
-// few seeds for a verdict.
+// few seeds for a verdict. Where a table has the oracle, shares of it are one more metric.
 func ComparisonCSV(s *aggregate.Suite) []byte {
 	var lines [][]any
 	for _, t := range s.Tables {
 		for _, rule := range aggregate.SeenItemRules {
 			for i := range t.Rows {
 				row, of := &t.Rows[i], t.Rows[i].Under(rule)
+				place := []any{t.Dataset, t.Protocol, rule, row.Model, row.Label}
+				for _, axis := range s.Axes {
+					place = append(place, row.At[axis])
+				}
 				for _, metric := range aggregate.Columns {
 					c := of.Metrics[metric]
-					line := []any{t.Dataset, t.Protocol, rule, row.Model, row.Label}
-					for _, axis := range s.Axes {
-						line = append(line, row.At[axis])
-					}
+					line := slices.Clone(place)
 					line = append(line, metric, c.Mean, c.SD, c.N, t.Baseline)
 					if t.Baseline == "" || row.Label == t.Baseline {
 						c.Gain = nil
@@ -46,6 +47,9 @@ func ComparisonCSV(s *aggregate.Suite) []byte {
 						}
 					}
 					lines = append(lines, line)
+				}
+				if c := of.OfOracle; c != nil {
+					lines = append(lines, append(place, aggregate.Tested+" in % of oracle", c.Mean, c.SD, c.N))
 				}
 			}
 		}
@@ -185,6 +189,33 @@ func EqualityCSV(all []aggregate.Equality) []byte {
 		lines = append(lines, []any{e.Dataset, e.Label, e.Than, e.Seeds, e.Difference, e.Low, e.High, e.Verdict, e.Removed, e.Kept})
 	}
 	return unlessEmpty([]string{"dataset", "row", "compared_with", "seeds", "difference", "low", "high", "verdict", "test_removed", "test_kept"}, lines)
+}
+
+// InteractionCSV has a line for each cell of each interaction, by data set and place on the
+// axis, and one for each source of variation; nil if there is no interaction.
+func InteractionCSV(all []aggregate.Interaction) []byte {
+	var lines [][]any
+	for _, in := range all {
+		what := []any{in.Axis, in.Model, in.Rule, view.Measure(in)}
+		for _, row := range in.Rows {
+			for i, c := range row.Cells {
+				cell := []any{row.Dataset, in.Places[i], nil, nil, 0, row.Best, row.Low, row.High}
+				if c.N > 0 {
+					cell[2], cell[3], cell[4] = c.Mean, c.SD, c.N
+				}
+				lines = append(lines, slices.Concat(what, cell))
+			}
+		}
+		for _, s := range in.Sources {
+			line := slices.Concat(what, make([]any, 8), []any{in.Seeds, s.Source, s.DF, s.SS})
+			if s.Source != aggregate.Residual {
+				line = append(line, s.F, s.P)
+			}
+			lines = append(lines, line)
+		}
+	}
+	return unlessEmpty([]string{"axis", "model", "rule", "measure", "dataset", "place", "mean", "sd", "n", "best", "best_low", "best_high",
+		"seeds", "source", "df", "sum_of_squares", "f", "p"}, lines)
 }
 
 // TrialsCSV has a line for each trial, with a column for each rung.

@@ -35,7 +35,7 @@ func markdown(w io.Writer, suite, summary string, sections ...view.Section) {
 		for i, text := range s.Footnotes {
 			fmt.Fprintf(w, "- [%d] %s\n", i+1, escape.Markdown(text))
 		}
-		for _, text := range s.Notes {
+		for _, text := range slices.Concat(s.Notes, s.Below) {
 			item(text)
 		}
 		if len(s.Runs) > 0 {

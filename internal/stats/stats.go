@@ -7,7 +7,8 @@
 // how much does a metric vary from seed to seed? Bootstrap: within which bounds
 // would the mean difference be with other users and other seeds? Wilcoxon: could
 // differences without a direction look like this? A table tests every model against
-// one baseline, so Holm corrects these p-values.
+// one baseline, so Holm corrects these p-values. (AnalyseTwoWay is about runs instead of
+// users: does the effect of a setting depend on the data set?)
 //
 // The interval is about the mean, and Wilcoxon's test about signs and ranks. With
 // skewed differences they can point in opposite directions. So a mark in a table
@@ -60,12 +61,12 @@ func Spearman(a, b []float64) (rho float64, ok bool) {
 	if len(a) != len(b) || len(a) < 2 {
 		return 0, false
 	}
-	rho = stat.Correlation(meanRanks(a), meanRanks(b), nil)
+	rho = stat.Correlation(Ranks(a), Ranks(b), nil)
 	return rho, !math.IsNaN(rho)
 }
 
-// meanRanks are the ranks of values, from 1.
-func meanRanks(values []float64) []float64 {
+// Ranks are the ranks of values, from 1; equal values share the mean of their ranks.
+func Ranks(values []float64) []float64 {
 	order := make([]int, len(values))
 	for i := range order {
 		order[i] = i

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/analysis"
 	"famebench/internal/atomicfile"
 	"famebench/internal/record"
 	"famebench/internal/report"
@@ -26,6 +27,7 @@ func (e Env) Write(p Place, s *aggregate.Suite) error {
 		{".published.csv", report.PublishedCSV(s.Checks)},
 		{".claims.csv", report.ClaimsCSV(s.Claims)},
 		{".equality.csv", report.EqualityCSV(s.Equality)},
+		{".interaction.csv", report.InteractionCSV(s.Interactions)},
 		{".breakdown.csv", report.BreakdownCSV(s)},
 		{".pretrain.csv", report.PretrainCSV(s)},
 	}), e.writePage(p, s))
@@ -56,6 +58,26 @@ func (e Env) WriteCosts(p Place, costs []record.Cost) error {
 	report.MarkdownCosts(&markdown, p.Name, p.Summary, costs)
 	report.LatexCosts(&latex, p.Name, costs)
 	return e.writeTables(p, []tableFile{{".md", markdown.Bytes()}, {".tex", latex.Bytes()}, {".csv", report.CostsCSV(costs)}})
+}
+
+// WriteAnalyses writes the table of all analyses of generated data, if there are several.
+func (e Env) WriteAnalyses(p Place, d analysis.Digest) error {
+	csv := report.TruthCSV(d)
+	if csv == nil {
+		return nil
+	}
+	var markdown bytes.Buffer
+	report.MarkdownTruth(&markdown, p.Name, p.Summary, d)
+	err := p.Store.MakeFolder("analysis")
+	for _, f := range []tableFile{{".md", markdown.Bytes()}, {".csv", csv}} {
+		if err == nil {
+			err = atomicfile.Update(p.Store.AnalysesPath(p.Name, f.ext), append(bytes.TrimRight(f.text, "\n"), '\n'))
+		}
+	}
+	if err == nil {
+		fmt.Fprintf(e.Log, "the analyses as Markdown and CSV: %s\n", p.Store.AnalysesPath(p.Name, ".*"))
+	}
+	return err
 }
 
 // tableFile is one of the files of a suite's tables; without text there is none.

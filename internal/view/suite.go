@@ -37,6 +37,7 @@ func Suite(s *aggregate.Suite, m Medium) []Section {
 	if len(s.Equality) > 0 {
 		out = append(out, Equality(s))
 	}
+	out = append(out, Interactions(s)...)
 	if len(s.Claims) > 0 {
 		out = append(out, claims(s.Claims)...)
 	}
@@ -96,9 +97,17 @@ func Comparison(t *aggregate.Table, axes []string, m Medium) Section {
 		s.training(t, axes)
 		return s
 	}
+	var marks []string
 	if t.Baseline != "" {
-		s.Marks = fmt.Sprintf("gain: of %s over %s, the baseline that is best on validation; †: significant (p < .05 after Holm's correction, the interval excludes 0, and both have %d seeds or more)",
-			aggregate.Tested, t.Baseline, aggregate.FewSeeds)
+		marks = append(marks, fmt.Sprintf("gain: of %s over %s, the baseline that is best on validation; †: significant (p < .05 after Holm's correction, the interval excludes 0, and both have %d seeds or more)",
+			aggregate.Tested, t.Baseline, aggregate.FewSeeds))
+	}
+	if hasOracle(t) {
+		marks = append(marks, ofOracleMeans, strings.Join(aggregate.References, " and ")+" are references: not ranked, not tested")
+	}
+	s.Marks = strings.Join(marks, "; ")
+	if m == Terminal {
+		s.Tables = append(s.Tables, filled(ofOracle(t))...)
 	}
 	s.Tables = append(s.Tables, filled(tests(t))...)
 	return s
@@ -160,6 +169,10 @@ func (s *Section) metrics(t *aggregate.Table, axes []string, rule string, m Medi
 		out.Columns = append(out.Columns, Column{Title: "gain\n%", Long: "over " + t.Baseline + ", %", Key: aggregate.Tested,
 			Hint: "gain in " + aggregate.Tested + " with its 95 % interval"})
 	}
+	oracle := hasOracle(t) && m != Terminal // where it has a table of its own: lines are short
+	if oracle {
+		out.Columns = append(out.Columns, Column{Title: "of\noracle %", Long: "of oracle, %", Hint: ofOracleMeans})
+	}
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		own, row := r.Under(rule), s.begin(t, i, axes)
@@ -184,13 +197,16 @@ func (s *Section) metrics(t *aggregate.Table, axes []string, rule string, m Medi
 		if t.Baseline != "" {
 			row.Cells = append(row.Cells, gain)
 		}
+		if oracle {
+			row.Cells = append(row.Cells, share(own.OfOracle))
+		}
 		out.Rows = append(out.Rows, row)
 		if r.Label == t.Proposed && t.Baseline != "" {
 			out.Foot = append(Texts(fmt.Sprintf("%s over %s, %%", t.Proposed, t.Baseline)), make([]Cell, len(axes))...)
 			for _, metric := range aggregate.Columns {
 				out.Foot = append(out.Foot, percent(own.Metrics[metric].Gain))
 			}
-			out.Foot = append(out.Foot, Cell{})
+			out.Foot = append(out.Foot, make([]Cell, len(out.Columns)-len(out.Foot))...)
 		}
 	}
 	return out

@@ -3,7 +3,7 @@
 //
 // It computes nothing: all numbers come from packages aggregate and record. Nor does it
 // know any format: package report writes its sections for a terminal and as Markdown and
-// LaTeX, package page as HTML. (The tables of -analyse, which only a terminal shows, are
+// LaTeX, package page as HTML. (The tables of -analyse, which the page does not show, are
 // sections too, but package report describes them: package analysis needs libtorch, which
 // the page does not.)
 //

@@ -1,0 +1,182 @@
+package aggregate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"famebench/internal/stats"
+)
+
+// interactions analyses, for each model that has the axis and under both seen-item rules,
+// whether the effect of the axis depends on the data set.
+func interactions(axis string, tables []Table) (out []Interaction) {
+	var models []string
+	for _, t := range tables {
+		for _, r := range t.Rows {
+			if r.At[axis] != nil {
+				models = appendNew(models, r.Model)
+			}
+		}
+	}
+	for _, model := range models {
+		for _, rule := range SeenItemRules {
+			out = append(out, newInteraction(axis, model, rule, tables))
+		}
+	}
+	return out
+}
+
+func newInteraction(axis, model, rule string, tables []Table) Interaction {
+	in := Interaction{Axis: axis, Model: model, Rule: rule, OfOracle: true}
+	var of []Table // those with rows of the model
+	for _, t := range tables {
+		has := false
+		for _, r := range t.Rows {
+			if r.Model == model && r.At[axis] != nil {
+				has = true
+				if in.place(&r) < 0 {
+					in.Places = append(in.Places, r.At[axis])
+				}
+			}
+		}
+		if has {
+			of = append(of, t)
+			in.OfOracle = in.OfOracle && t.oracle(rule) > 0
+		}
+	}
+	slices.SortStableFunc(in.Places, func(a, b any) int {
+		x, isNumber := a.(float64)
+		y, too := b.(float64)
+		if !isNumber || !too {
+			return 0 // names stay in the order of the axis
+		}
+		return cmp.Compare(x, y)
+	})
+	var values [][]bySeed // by data set and place
+	for i := range of {
+		row, cells := in.row(&of[i])
+		in.Rows, values = append(in.Rows, row), append(values, cells)
+	}
+	in.analyse(values)
+	return in
+}
+
+// place is the index of a row's place on the axis; -1 if it is not among those known. The
+// value of a setting may be a list, which cannot be compared as it is.
+func (in *Interaction) place(r *Row) int {
+	return slices.IndexFunc(in.Places, func(v any) bool { return fmt.Sprint(v) == fmt.Sprint(r.At[in.Axis]) })
+}
+
+// bySeed has a value for each seed.
+type bySeed map[int64]float64
+
+// row describes a data set, and returns the values of its cells.
+func (in *Interaction) row(t *Table) (InteractionRow, []bySeed) {
+	row, values := InteractionRow{Dataset: t.Dataset, Cells: make([]Cell, len(in.Places))}, make([]bySeed, len(in.Places))
+	scale := 1.
+	if in.OfOracle {
+		scale = 100 / t.oracle(in.Rule)
+	}
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		place := in.place(r)
+		if r.Model != in.Model || place < 0 {
+			continue
+		}
+		if values[place] != nil {
+			in.untested("%s has several rows with %s = %v on %s, for instance of several devices", in.Model, in.Axis, in.Places[place], t.Dataset)
+			continue
+		}
+		values[place] = bySeed{}
+		for _, run := range r.Runs {
+			values[place][run.Seed] = scale * run.tested(in.Rule)
+		}
+		c := r.Under(in.Rule).Metrics[Tested]
+		if in.OfOracle {
+			c = *r.Under(in.Rule).OfOracle
+		}
+		row.Cells[place] = Cell{Mean: c.Mean, SD: c.SD, N: c.N} // marks and gains belong to the table
+	}
+	if missing := slices.IndexFunc(values, func(v bySeed) bool { return v == nil }); missing >= 0 {
+		in.untested("no record of %s with %s = %v on %s", in.Model, in.Axis, in.Places[missing], t.Dataset)
+		return row, values
+	}
+	row.Best = in.Places[best(row.Cells, func(c Cell) float64 { return c.Mean })]
+	if seeds := common(values); len(seeds) > 1 {
+		low, high := len(in.Places), 0
+		for _, seed := range seeds {
+			at := best(values, func(v bySeed) float64 { return v[seed] })
+			low, high = min(low, at), max(high, at)
+		}
+		row.Low, row.High = in.Places[low], in.Places[high]
+	}
+	return row, values
+}
+
+// untested says why there is no test, unless another reason was found before.
+func (in *Interaction) untested(format string, args ...any) {
+	in.Untested = cmp.Or(in.Untested, fmt.Sprintf(format, args...))
+}
+
+// best is the index of the highest value, the first one if several are equal.
+func best[T any](all []T, value func(T) float64) int {
+	at := 0
+	for i := range all {
+		if value(all[i]) > value(all[at]) {
+			at = i
+		}
+	}
+	return at
+}
+
+// common lists the seeds that all cells have.
+func common(cells []bySeed) []int64 {
+	var seeds []int64
+	for seed := range cells[0] {
+		if !slices.ContainsFunc(cells, func(c bySeed) bool { _, ok := c[seed]; return !ok }) {
+			seeds = append(seeds, seed)
+		}
+	}
+	slices.Sort(seeds)
+	return seeds
+}
+
+// analyse tests the interaction. As many seeds in every cell make the effects independent
+// of each other.
+func (in *Interaction) analyse(values [][]bySeed) {
+	seeds := common(slices.Concat(values...))
+	in.Seeds = len(seeds)
+	switch {
+	case len(values) < 2:
+		in.untested("there are records of one data set only")
+	case len(in.Places) < 2:
+		in.untested("there are records of one place on the axis only")
+	case in.Untested == "" && len(seeds) < 2:
+		in.untested("it takes at least two seeds that all cells have in common, and there are %d", len(seeds))
+	}
+	if in.Untested != "" {
+		return
+	}
+	y := make([][][]float64, len(values))
+	for i, row := range values {
+		for _, cell := range row {
+			var replicates []float64
+			for _, seed := range seeds {
+				replicates = append(replicates, cell[seed])
+			}
+			y[i] = append(y[i], replicates)
+		}
+	}
+	two, ok := stats.AnalyseTwoWay(y)
+	if !ok {
+		in.untested("the results do not differ between seeds")
+		return
+	}
+	for _, s := range []struct {
+		name string
+		stats.Effect
+	}{{ByDataset, two.A}, {in.Axis, two.B}, {ByInteraction, two.Interaction}, {Residual, two.Residual}} {
+		in.Sources = append(in.Sources, Variation{s.name, s.DF, s.SS, s.F, s.P})
+	}
+}
