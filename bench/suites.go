@@ -84,6 +84,7 @@ func (b *bench) suite(ctx context.Context, todo *plan.Plan) error {
 	if ctx.Err() != nil { // an interrupted command renders nothing
 		return b.verdictOn(ctx, outcomes)
 	}
+	b.env.RemoveShared(todo)
 	at := map[string]string{} // place on the axes, by id
 	for _, o := range outcomes {
 		at[o.Run.ID] = o.Run.At

@@ -72,6 +72,86 @@ func TestColdTimeSplit(t *testing.T) {
 	}
 }
 
+// Items 3 and 4 are cold, and 4 is for validation. It is the validation item of users 0 and 1,
+// the test item of user 2, in the training sequence of user 3 and all that user 4 has before
+// validation. Item 3 is the validation item of user 3.
+func TestColdValidation(t *testing.T) {
+	d := &Dataset{Name: "test", NumItems: 4, ItemIDs: []string{"", "a", "b", "c", "d"}, Config: Config{ColdItems: .25, ColdValidation: .25},
+		Seqs: [][]int32{{1, 3, 4, 2}, {2, 1, 4, 3}, {2, 1, 1, 4}, {1, 4, 3, 2}, {4, 4, 1}, {1, 2, 1, 4, 2}}}
+	order := []int32{3, 4} // by their hashes, as the ids below have them
+	var ids []string
+	for _, items := range [][]int32{d.ColdItems(), d.ColdValidationItems()} {
+		if len(items) != 1 {
+			t.Fatalf("items %v, want one of four", items)
+		}
+		ids = append(ids, d.ItemIDs[items[0]])
+	}
+	rest := slices.DeleteFunc(slices.Clone(d.ItemIDs[1:]), func(id string) bool { return slices.Contains(ids, id) })
+	d.ItemIDs = slices.Concat([]string{""}, rest, ids)
+	if a, b := d.ColdItems(), d.ColdValidationItems(); !slices.Equal(slices.Concat(a, b), order) {
+		t.Fatalf("cold items %v and %v: it is the original ids that decide", a, b)
+	}
+	s, err := NewSplit(d, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(s.Train); got != "[[1] [2 1] [2 1] [1] [] [1 2 1]]" {
+		t.Error("train", got)
+	}
+	if got := caseString(s.Valid); got != "2:[2 1]→1" {
+		t.Error("valid", got)
+	}
+	if got := caseString(s.ColdValid); got != "0:[1]→4 1:[2 1]→4 5:[1 2 1]→4" { // user 4 has no history left
+		t.Error("cold validation", got)
+	}
+	if got := caseString(s.Test); got != "0:[1 3 4]→2 1:[2 1 4]→3 3:[1 4 3]→2 4:[4 4]→1 5:[1 2 1 4]→2" {
+		t.Error("test", got)
+	}
+	text := "1 3 4 2\n2 1 4 3\n2 1 1 4\n1 4 3 2\n4 4 1\n1 2 1 4 2\ncold 3\ncold validation 4\n"
+	if got, want := d.Fingerprint(), fmt.Sprintf("%x", sha256.Sum256([]byte(text))); got != want {
+		t.Errorf("fingerprint %s, want %s", got, want)
+	}
+	d.Seqs = [][]int32{{1, 2, 1, 2}, {2, 1, 2, 3}}
+	if _, err := NewSplit(d, ""); err == nil || !strings.Contains(err.Error(), "cold_validation = 0.25 leaves no validation case") {
+		t.Error(err)
+	}
+}
+
+// A second part of the items changes neither the first one nor what it took out, and each test
+// case that stays is as it was.
+func TestColdValidationOfBeauty(t *testing.T) {
+	first, one := coldBeauty(t, .05, 0)
+	d, err := Open(Config{Name: "amazon-beauty", ColdItems: .05, ColdValidation: .05}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSplit(d, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := d.ColdValidationItems()
+	if !slices.Equal(d.ColdItems(), first.ColdItems()) || len(second) != 605 {
+		t.Errorf("%d items of the second part", len(second))
+	}
+	is := func(v int32) bool { _, ok := slices.BinarySearch(second, v); return ok }
+	if slices.ContainsFunc(d.ColdItems(), is) {
+		t.Error("an item is in both parts")
+	}
+	want := slices.DeleteFunc(slices.Clone(one.Test), func(c Case) bool { return is(c.Target) })
+	if caseString(s.Test) != caseString(want) || len(want) == len(one.Test) {
+		t.Error("the test cases are not those without the second part")
+	}
+	valid := len(slices.DeleteFunc(slices.Clone(one.Valid), func(c Case) bool { return is(c.Target) }))
+	if n := len(s.ColdValid); n < len(one.Valid)/25 || n > len(one.Valid)/15 || len(s.Valid) > valid {
+		t.Errorf("%d validation cases and %d of the second part, before %d", len(s.Valid), n, len(one.Valid))
+	}
+	for _, seq := range s.Train {
+		if slices.ContainsFunc(seq, is) {
+			t.Fatal("an item of the second part is trained")
+		}
+	}
+}
+
 func TestColdLeavesTooLittle(t *testing.T) {
 	d := coldest(t, 3, [][]int32{{1, 3, 2}})
 	if _, err := NewSplit(d, ""); err == nil || !strings.Contains(err.Error(), "0 validation and 1 test cases") {

@@ -84,6 +84,10 @@ type Config struct {
 	// validation, so that only test cases have them; see NewSplit. Default 0:
 	// none.
 	ColdItems float64 `toml:"cold_items" json:"cold_items,omitempty"`
+	// ColdValidation is the share of further items that are taken out like ColdItems. Their
+	// validation cases are Split.ColdValid, by which rules for untrained items are chosen
+	// without a look at the test cases; see NewSplit. Default 0: none.
+	ColdValidation float64 `toml:"cold_validation" json:"cold_validation,omitempty"`
 	// ColdSeed selects other items. Default 0.
 	ColdSeed int64 `toml:"cold_seed" json:"cold_seed,omitempty"`
 }
@@ -225,6 +229,10 @@ func (c *Config) checkNumbers() error {
 		return fmt.Errorf("min_rating is set, but there are no ratings: set columns.rating or remove min_rating")
 	case !(c.ColdItems >= 0 && c.ColdItems < 1): // negated, so that NaN is refused too
 		return fmt.Errorf("cold_items = %v is not a share of the items; expected at least 0 (none) and less than 1", c.ColdItems)
+	case !(c.ColdValidation >= 0 && c.ColdItems+c.ColdValidation < 1):
+		return fmt.Errorf("cold_validation = %v is not a share of the items; expected at least 0 (none), and less than 1 together with cold_items", c.ColdValidation)
+	case c.ColdValidation > 0 && c.ColdItems == 0:
+		return fmt.Errorf("cold_validation is set, but cold_items is not: set cold_items or remove cold_validation")
 	case c.ColdSeed < 0:
 		return fmt.Errorf("cold_seed = %d is negative; expected 0 or more", c.ColdSeed)
 	case c.ColdSeed != 0 && c.ColdItems == 0:

@@ -83,6 +83,10 @@ func TestResolveErrors(t *testing.T) {
 		{csv(func(c *Config) { c.ColdItems = 5 }), "cold_items = 5 is not a share"},
 		{csv(func(c *Config) { c.ColdItems = math.NaN() }), "cold_items = NaN is not a share"},
 		{csv(func(c *Config) { c.ColdItems, c.ColdSeed = .1, -1 }), "cold_seed = -1 is negative"},
+		{csv(func(c *Config) { c.ColdItems, c.ColdValidation = .5, .5 }), "cold_validation = 0.5 is not a share of the items"},
+		{csv(func(c *Config) { c.ColdItems, c.ColdValidation = .1, math.NaN() }), "cold_validation = NaN is not a share"},
+		{csv(func(c *Config) { c.ColdItems, c.ColdValidation = .1, -.1 }), "cold_validation = -0.1 is not a share"},
+		{csv(func(c *Config) { c.ColdValidation = .1 }), "cold_validation is set, but cold_items is not"},
 		{csv(func(c *Config) { c.ColdSeed = 1 }), "cold_seed is set, but cold_items is not"},
 	} {
 		_, err := tc.c.Resolve()

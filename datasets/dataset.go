@@ -127,6 +127,9 @@ func load(c Config, src *source) (*Dataset, error) {
 	if c.ColdItems > 0 && len(d.ColdItems()) == 0 {
 		return nil, fmt.Errorf("cold_items = %v of %d items is less than one item; raise it, or remove it", c.ColdItems, d.NumItems)
 	}
+	if c.ColdValidation > 0 && len(d.ColdValidationItems()) == 0 {
+		return nil, fmt.Errorf("cold_validation = %v of %d items is less than one item; raise it, or remove it", c.ColdValidation, d.NumItems)
+	}
 	d.fingerprint = d.hash()
 	d.Warnings = append(d.Warnings, tieWarning(d)...)
 	d.Warnings = append(d.Warnings, givenWarnings(d, lg)...)
@@ -137,8 +140,9 @@ func load(c Config, src *source) (*Dataset, error) {
 // Fingerprint returns the SHA-256, in hex, of the processed sequences: one line
 // per user, item ids in decimal joined by single spaces, each line ended by a
 // newline; if the split is given, one line per user with the numbers of training,
-// validation and test interactions, as "parts 8 1 1"; with Config.ColdItems, a last line
-// with the word "cold" and the ids of ColdItems. Times and original ids do not count.
+// validation and test interactions, as "parts 8 1 1"; with Config.ColdItems, a further line
+// with the word "cold" and the ids of these items, and with Config.ColdValidation a last one
+// with "cold validation" and theirs. Times and original ids do not count.
 func (d *Dataset) Fingerprint() string {
 	if d.fingerprint != "" {
 		return d.fingerprint
@@ -146,15 +150,30 @@ func (d *Dataset) Fingerprint() string {
 	return d.hash()
 }
 
-func (d *Dataset) hash() string { return fingerprint(d.Seqs, d.parts, d.ColdItems()) }
+func (d *Dataset) hash() string {
+	return fingerprint(d.Seqs, d.parts, d.ColdItems(), d.ColdValidationItems())
+}
 
 // ColdItems returns the items that Config.ColdItems asks for, in ascending order;
 // nil for none. They are the items whose original ids have the lowest hashes. So
 // they depend on no random generator, and a larger share contains a smaller one of
 // the same seed.
-func (d *Dataset) ColdItems() []int32 {
-	n := int(math.Round(d.Config.ColdItems * float64(d.NumItems)))
-	if n == 0 {
+func (d *Dataset) ColdItems() []int32 { return d.byHash(0, d.share(d.Config.ColdItems)) }
+
+// ColdValidationItems returns the items that Config.ColdValidation asks for: those that come
+// after ColdItems in the order of the hashes, so that no item is in both.
+func (d *Dataset) ColdValidationItems() []int32 {
+	n := d.share(d.Config.ColdItems)
+	return d.byHash(n, min(n+d.share(d.Config.ColdValidation), d.NumItems))
+}
+
+// share is a share of the items in whole items.
+func (d *Dataset) share(of float64) int { return int(math.Round(of * float64(d.NumItems))) }
+
+// byHash returns the items at places first to end, not included, in the order of the hashes of
+// their original ids; nil for none. The items are in ascending order.
+func (d *Dataset) byHash(first, end int) []int32 {
+	if first == end {
 		return nil
 	}
 	keys := hashes(d.ItemIDs)
@@ -166,12 +185,12 @@ func (d *Dataset) ColdItems() []int32 {
 		items[i] = int32(i + 1)
 	}
 	slices.SortFunc(items, func(a, b int32) int { return cmp.Or(cmp.Compare(keys[a], keys[b]), cmp.Compare(a, b)) })
-	items = items[:n]
+	items = items[first:end]
 	slices.Sort(items)
 	return items
 }
 
-func fingerprint(seqs [][]int32, parts []counts, cold []int32) string {
+func fingerprint(seqs [][]int32, parts []counts, cold, validation []int32) string {
 	h := sha256.New()
 	buf := make([]byte, 0, 1<<16)
 	for _, seq := range seqs {
@@ -194,9 +213,15 @@ func fingerprint(seqs [][]int32, parts []counts, cold []int32) string {
 			buf = buf[:0]
 		}
 	}
-	if cold != nil {
-		buf = append(buf, "cold"...)
-		for _, v := range cold {
+	for _, out := range []struct {
+		word  string
+		items []int32
+	}{{"cold", cold}, {"cold validation", validation}} {
+		if out.items == nil {
+			continue
+		}
+		buf = append(buf, out.word...)
+		for _, v := range out.items {
 			buf = strconv.AppendInt(append(buf, ' '), int64(v), 10)
 		}
 		buf = append(buf, '\n')

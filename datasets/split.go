@@ -23,6 +23,10 @@ type Split struct {
 	Valid []Case    // by ascending user, then by position in the user's sequence
 	Test  []Case    // the same; histories include the validation items
 
+	// ColdValid are the validation cases whose target is one of Config.ColdValidation's items,
+	// by ascending user; none without that key. Training never sees them.
+	ColdValid []Case
+
 	// ValidFrom and TestFrom are the boundaries of a time split, in the unit of Data.Times:
 	// validation cases are in the period from ValidFrom up to, but not including, TestFrom,
 	// and test cases from TestFrom on. Zero for other splits.
@@ -59,6 +63,11 @@ type Split struct {
 // so early stopping does not see these items either. All test cases stay as they
 // are, with such items as targets and in histories, where the seen-item rule needs
 // them. Cold items are candidates of every ranking.
+//
+// Config.ColdValidation takes out further items in the same way. Validation cases with such a
+// target are not dropped, but are ColdValid: rules for untrained items are chosen by them.
+// Test cases with such a target are dropped, so that no test result is about the items
+// that a rule was chosen by.
 func NewSplit(d *Dataset, kind string) (*Split, error) {
 	if kind == "" {
 		kind = d.Config.Split
@@ -89,7 +98,11 @@ func NewSplit(d *Dataset, kind string) (*Split, error) {
 		return nil, fmt.Errorf("datasets: %s: unknown split %q; expected %q, %q, %q or %q", d.Name, kind, LeaveOneOut, RatioSplit, TimeSplit, GivenSplit)
 	}
 	if cold := d.ColdItems(); cold != nil {
-		s.takeOut(cold)
+		second := d.ColdValidationItems()
+		s.takeOut(cold, second)
+		if second != nil && len(s.ColdValid) == 0 {
+			return nil, fmt.Errorf("datasets: %s: cold_validation = %v leaves no validation case with such an item; raise it, or set another cold_seed", d.Name, d.Config.ColdValidation)
+		}
 	}
 	if len(s.Test) == 0 || len(s.Valid) == 0 {
 		if why := s.coarse(); why != "" {
@@ -221,11 +234,15 @@ func (s *Split) coarse() string {
 	return ""
 }
 
-// takeOut removes items from training and validation.
-func (s *Split) takeOut(items []int32) {
-	cold := make([]bool, s.Data.NumItems+1)
+// takeOut removes items from training and validation. The validation cases of the second
+// ones are set apart, and their test cases are dropped.
+func (s *Split) takeOut(items, second []int32) {
+	cold, chooses := make([]bool, s.Data.NumItems+1), make([]bool, s.Data.NumItems+1)
 	for _, v := range items {
 		cold[v] = true
+	}
+	for _, v := range second {
+		cold[v], chooses[v] = true, true
 	}
 	isCold := func(v int32) bool { return cold[v] }
 	warm := func(seq []int32) []int32 {
@@ -240,11 +257,18 @@ func (s *Split) takeOut(items []int32) {
 	var valid []Case
 	for _, c := range s.Valid {
 		c.History = warm(c.History)
-		if !cold[c.Target] && len(c.History) > 0 {
+		switch {
+		case len(c.History) == 0:
+		case chooses[c.Target]:
+			s.ColdValid = append(s.ColdValid, c)
+		case !cold[c.Target]:
 			valid = append(valid, c)
 		}
 	}
 	s.Valid = valid
+	if second != nil {
+		s.Test = slices.DeleteFunc(s.Test, func(c Case) bool { return chooses[c.Target] })
+	}
 }
 
 func (s *Split) addCase(cases *[]Case, u, pos int) {

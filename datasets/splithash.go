@@ -11,7 +11,8 @@ import (
 // are in the data's fingerprint. Data sets with equal sequences can be split differently by
 // time, which also depends on the times, and by ratio. The fingerprint of these splits
 // is the SHA-256, in hex, of one line for each user's training sequence, validation
-// case and test case; cases are written as user, length of the history and target.
+// case, cold validation case and test case; cases are written as user, length of the history
+// and target.
 func (s *Split) Fingerprint() string {
 	if s.Kind != TimeSplit && s.Kind != RatioSplit {
 		return ""
@@ -31,7 +32,7 @@ func (s *Split) Fingerprint() string {
 	for _, part := range []struct {
 		kind  string
 		cases []Case
-	}{{"valid", s.Valid}, {"test", s.Test}} {
+	}{{"valid", s.Valid}, {"cold validation", s.ColdValid}, {"test", s.Test}} {
 		for _, c := range part.cases {
 			write(part.kind, c.User, int32(len(c.History)), c.Target)
 		}

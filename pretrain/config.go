@@ -27,6 +27,9 @@ const (
 	StartOneFacet = "one-facet" // the same without facets: all heads learn one set of labels, the union of all facets'
 	StartPCA      = "pca"       // the text vectors' principal components, not trained
 	StartRandom   = "random"    // N(0, .02·Scale), as without text
+	// StartTexts makes no table: only the vectors of the texts are used. The baseline text-knn
+	// has it, and no configuration can set it.
+	StartTexts = "texts"
 
 	HeadLinear = "linear" // s → d/H
 	HeadMLP    = "mlp"    // s → s, GELU, s → d/H

@@ -23,7 +23,7 @@ type InitConfig struct {
 	Pooling   string   `toml:"pooling" json:"pooling"`                 // of a text's token states: "mean", "cls" or "max"; "": what the encoder's folder asks for
 	Normalise bool     `toml:"-" json:"normalise"`                     // text vectors are normalised: if the folder asks for it and Pooling is not set
 	MaxTokens int      `toml:"max_tokens" json:"max_tokens"`           // of a text; 0: as many as the encoder takes
-	Untrained string   `toml:"untrained_items" json:"untrained_items"` // rows of items that never occur in training: "as-trained" or "neighbours"
+	Untrained string   `toml:"untrained_items" json:"untrained_items"` // rows of items that never occur in training: one of untrainedRules
 	Frozen    bool     `toml:"frozen" json:"frozen"`                   // the item table keeps its initial values
 	Encoder   string   `toml:"encoder" json:"-"`                       // folder of the text encoder; "": where scripts/fetch-encoder.sh puts it. Its fingerprint is part of the id
 }
@@ -50,8 +50,8 @@ func (s InitConfig) Validate() error {
 // contrast.
 func (s InitConfig) validate() error {
 	switch {
-	case s.Untrained != AsTrained && s.Untrained != Neighbours:
-		return fmt.Errorf("untrained_items = %q, expected %q or %q", s.Untrained, AsTrained, Neighbours)
+	case !slices.Contains(untrainedRules, s.Untrained):
+		return fmt.Errorf("untrained_items = %q, expected one of %q", s.Untrained, untrainedRules)
 	case s.Pooling != "" && !slices.Contains(bert.Poolings, bert.Pooling(s.Pooling)):
 		return fmt.Errorf(`pooling = %q, expected one of %q, or "" for what the encoder's folder asks for`, s.Pooling, bert.Poolings)
 	case s.MaxTokens != 0 && s.MaxTokens < bert.MinTokens:
@@ -119,6 +119,8 @@ func (s InitConfig) Learns() bool {
 // Ignores reports whether a setting makes no difference to the initialisation.
 func (s InitConfig) Ignores(key string) bool {
 	switch {
+	case s.Config.Start == StartTexts:
+		return !slices.Contains([]string{"start", "template", "unescape", "max_words", "pooling", "normalise", "max_tokens"}, key)
 	case !s.Reads():
 		return !slices.Contains([]string{"start", "scale", "frozen"}, key)
 	case !s.Learns():
@@ -148,13 +150,26 @@ func (s InitConfig) Shape(params any) (hidden, heads int, err error) {
 	return hidden, heads, err
 }
 
-// How the rows of items that never occur in training are used.
+// How the rows of items that never occur in training are used. All but the first replace them
+// after training, for items with a text; docs/models.md has the equations.
 const (
 	// AsTrained keeps them as they are after training. They were only ever pushed
 	// away as negatives, all in the same direction: away from every user.
 	AsTrained = "as-trained"
-	// Neighbours replaces each of them by the mean of the trained rows of the items
-	// whose initial rows are nearest to its own: only its text is known, and training
-	// shows where similar texts ended up. Items without text stay as trained.
+	// Neighbours takes the mean of the trained rows of the ten items whose initial rows
+	// are nearest.
 	Neighbours = "neighbours"
+	// ScaledNeighbours is Neighbours with the median norm of the trained items' rows.
+	ScaledNeighbours = "scaled-neighbours"
+	// Nearest takes the trained row of the item whose initial row is nearest.
+	Nearest = "nearest"
+	// Projection takes the initial row, which is the projected text, with the median norm
+	// of the trained items' rows.
+	Projection = "projection"
+	// Ridge predicts the row from the text by a ridge regression, fitted on the trained items,
+	// and gives it the median norm of the trained items' rows. Its penalty is chosen
+	// by the cold validation cases.
+	Ridge = "ridge"
 )
+
+var untrainedRules = []string{AsTrained, Neighbours, ScaledNeighbours, Nearest, Projection, Ridge}

@@ -37,6 +37,7 @@ type Input struct {
 	EqualWithin   float64          // as Suite.EqualWithin
 	Average       string           // as Table.Average
 	Interaction   string           // axis whose effect may depend on the data set; "": the suite does not ask
+	ByEntropy     bool             // tables have a Complexity
 	Proposals     []string         // models that are no baselines: FAME and its variants
 	Planned       []Planned        // the suite's runs
 	Records       []*record.Record // of these runs, in the order of tables; Match finds them
@@ -103,6 +104,9 @@ func Make(in Input) (*Suite, error) {
 		if t.Breakdowns == nil {
 			in.Skipped = append(in.Skipped, in.noBreakdown(byData[key][0]))
 		}
+		if in.ByEntropy && t.Complexity == nil {
+			in.Skipped = append(in.Skipped, in.noEntropy(byData[key][0]))
+		}
 		s.Tables, all = append(s.Tables, t), append(all, groups)
 	}
 	for _, d := range in.Datasets {
@@ -116,6 +120,7 @@ func Make(in Input) (*Suite, error) {
 		if s.Claims, err = in.Published.claims(in.Planned, in.Proposals, s.Tables, all); err != nil {
 			return nil, err
 		}
+		s.Contrasts = in.Published.contrasts(in.Planned, all)
 	}
 	if in.EqualWithin > 0 {
 		s.EqualWithin = in.EqualWithin
@@ -175,6 +180,11 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	}
 	if t.Breakdowns, err = breakdownsOf(cases, groups); err != nil {
 		return t, nil, err
+	}
+	if in.ByEntropy {
+		if t.Complexity, err = in.complexity(t, groups); err != nil {
+			return t, nil, err
+		}
 	}
 	for _, g := range groups {
 		t.Rows = append(t.Rows, g.Row)

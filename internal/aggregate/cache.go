@@ -28,8 +28,15 @@ func (in Input) Key() (string, error) {
 	var sources []source
 	cases := map[string]string{} // hashes of files; "": there is none
 	for _, r := range in.Records {
-		path := in.Store.CasesPath(r.Result.Spec.Dataset, r.Result.Spec.Protocol)
-		if name := filepath.Base(path); cases[name] == "" {
+		paths := []string{in.Store.CasesPath(r.Result.Spec.Dataset, r.Result.Spec.Protocol)}
+		if in.ByEntropy {
+			paths = append(paths, in.Store.EntropyPath(r.Result.Spec.Dataset, r.Result.Spec.Protocol))
+		}
+		for _, path := range paths {
+			name := filepath.Base(path)
+			if cases[name] != "" {
+				continue
+			}
 			sum, err := fileSum(path)
 			if err != nil {
 				return "", err
@@ -64,7 +71,8 @@ func (in Input) Key() (string, error) {
 		Hypothesis      string  `json:",omitempty"`
 		Average         string  `json:",omitempty"`
 		Interaction     string  `json:",omitempty"`
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average, in.Interaction})
+		ByEntropy       bool    `json:",omitempty"`
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average, in.Interaction, in.ByEntropy})
 	if err != nil {
 		return "", err
 	}

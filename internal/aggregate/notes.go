@@ -127,7 +127,7 @@ func share(part, of int) string {
 }
 
 // filters are the settings that change the contents of a data set.
-var filters = []string{"min_rating", "duplicates", "k_core", "max_users", "ties", "cold_items", "cold_seed"}
+var filters = []string{"min_rating", "duplicates", "k_core", "max_users", "ties", "cold_items", "cold_validation", "cold_seed"}
 
 // tableNotes warns if the records of a table differ in what may change numbers. Commits
 // are not compared: the versions in the ids already say that the code that decides numbers

@@ -20,8 +20,10 @@ import (
 type Published struct {
 	numbers []number
 	claimed []claimed
-	sizes   map[string]size // of our versions of the data sets
-	sha256  string          // of the file
+	// contrasted are without what the records say of them.
+	contrasted []Contrast
+	sizes      map[string]size // of our versions of the data sets
+	sha256     string          // of the file
 }
 
 // size distinguishes a data set from others of its name.
@@ -74,7 +76,7 @@ func parsePublished(name string, text []byte) (*Published, error) {
 	sum := sha256.Sum256(text)
 	p := &Published{sizes: map[string]size{}, sha256: hex.EncodeToString(sum[:])}
 	var errs []error
-	sections := []string{"data", "numbers", "claims"}
+	sections := []string{"data", "numbers", "claims", "contrasts"}
 	for _, key := range root.Keys() {
 		if !slices.Contains(sections, key) {
 			errs = append(errs, root.Table[key].Errorf("unknown key%s", conf.Hint(key, sections)))
@@ -105,6 +107,7 @@ func parsePublished(name string, text []byte) (*Published, error) {
 	})
 	each("numbers", func(_ string, n *conf.Node) error { return p.addSource(n) })
 	each("claims", func(_ string, n *conf.Node) error { return p.addClaim(n) })
+	each("contrasts", func(_ string, n *conf.Node) error { return p.addContrast(n) })
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

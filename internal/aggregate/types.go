@@ -22,6 +22,7 @@ type Suite struct {
 	Tables     []Table          `json:"tables"` // one per data set, in the suite's order
 	Checks     []Check          `json:"checks,omitempty"`
 	Claims     []Claim          `json:"claims,omitempty"`
+	Contrasts  []Contrast       `json:"contrasts,omitempty"`
 	// EqualWithin is the margin of Equality in percent; 0: the suite does not ask.
 	EqualWithin float64    `json:"equal_within,omitempty"`
 	Equality    []Equality `json:"equality,omitempty"`
@@ -46,6 +47,7 @@ type Table struct {
 	Notes    []string `json:"notes"`
 
 	Breakdowns []Breakdown `json:"breakdowns,omitempty"`
+	Complexity *Complexity `json:"complexity,omitempty"`
 
 	// Pictures show held-out items before and after the heads that were initialised from
 	// texts, in the first seed of the row PicturesOf.
@@ -161,6 +163,56 @@ type Estimate struct {
 	N    int     `json:"n"`    // seeds; 0: nobody is in the group
 	Low  float64 `json:"low"`  // 95 % bootstrap interval over users and seeds;
 	High float64 `json:"high"` // Mean itself where a group is one user
+}
+
+// Complexity shows how much more a model gains from a higher value of an axis, such as more
+// experts, for users with varied histories than for others.
+type Complexity struct {
+	Facet   string          `json:"facet"`             // of the labels
+	Groups  []UserGroup     `json:"groups"`            // thirds of the users, by the entropy of the labels in their histories
+	Without int             `json:"without,omitempty"` // users without a labelled item in their history, who are in no group
+	Rows    []ComplexityRow `json:"rows"`
+}
+
+// ComplexityRow compares a row with the one of its model at the lowest value of the axis.
+type ComplexityRow struct {
+	Model   string     `json:"model"`
+	Label   string     `json:"label"` // as Row.Label
+	Than    string     `json:"than"`  // label of the row that it is compared with
+	Removed GroupGains `json:"removed"`
+	Kept    GroupGains `json:"kept"`
+}
+
+// Under returns the row's gains under a seen-item rule.
+func (r *ComplexityRow) Under(rule string) *GroupGains {
+	if rule == "kept" {
+		return &r.Kept
+	}
+	return &r.Removed
+}
+
+// GroupGains are differences in NDCG@10.
+type GroupGains struct {
+	Groups []*GroupGain `json:"groups"` // as Complexity.Groups; nil for fewer than two users
+	// Trend is the difference in the last group minus that in the first one.
+	Trend SeedMean `json:"trend"`
+}
+
+// GroupGain is the difference in a group of users.
+type GroupGain struct {
+	Than       float64 `json:"than"` // of the other row
+	Difference float64 `json:"difference"`
+	Low        float64 `json:"low"` // 95 % bootstrap interval over users and seeds, users paired
+	High       float64 `json:"high"`
+}
+
+// SeedMean is a mean over seeds with its 95 % interval by Student's t; Low and High are Mean
+// itself for fewer than two seeds.
+type SeedMean struct {
+	Seeds int     `json:"seeds"`
+	Mean  float64 `json:"mean"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
 }
 
 // CurvePoint is an epoch of a row's training, over the seeds that reached it.
@@ -354,6 +406,33 @@ type ClaimEvidence struct {
 	// includes 0 or there are fewer than FewSeeds seeds.
 	Ahead    string    `json:"ahead,omitempty"`
 	Controls []Control `json:"controls,omitempty"`
+}
+
+// Contrast is a paper's claim that a model gains more over another one where a setting has some
+// value than where it is 0, such as with two words of each text (0: all).
+type Contrast struct {
+	Paper   string             `json:"paper"`
+	Text    string             `json:"text"`
+	Model   string             `json:"model"`
+	Over    string             `json:"over"`
+	Metric  string             `json:"metric"`
+	Axis    string             `json:"axis"`
+	At      float64            `json:"at"`
+	Verdict string             `json:"verdict"` // that of all parts, or "undecided" if they differ
+	Found   []ContrastEvidence `json:"found"`   // one for each data set and seen-item rule
+}
+
+// ContrastEvidence is a contrast's part on one data set under one seen-item rule.
+type ContrastEvidence struct {
+	Dataset    string  `json:"dataset"`
+	Rule       string  `json:"rule"`
+	Verdict    string  `json:"verdict"`         // as ClaimEvidence.Verdict
+	Label      string  `json:"label,omitempty"` // row of the model at the value; "": not run
+	Than       string  `json:"than,omitempty"`  // its row at 0
+	Gain       float64 `json:"gain"`            // at the value, in percent, mean over seeds
+	GainAtZero float64 `json:"gain_at_zero"`
+	// Difference is Gain minus GainAtZero, paired by seed, in percentage points.
+	Difference SeedMean `json:"difference"`
 }
 
 // Control is a row that shares something with a claim's model, such as its longer training.

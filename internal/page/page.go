@@ -92,6 +92,7 @@ type suite struct {
 
 	Interactions []section
 	Figures      []drawing // of all data sets together
+	Contrasts    section
 }
 
 type table struct {
@@ -121,9 +122,9 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 	for i, s := range suites {
 		place := func(sec view.Section, table int) section { return section{sec, i, table} }
 		ps := suite{Suite: s, ID: fmt.Sprintf("suite-%d", i), Place: i,
-			Data: place(view.Data(s.Datasets), 0), Trials: place(view.Trials(s), 0), Published: place(view.Published(s, s.Checks, view.Page), 0), Equality: place(view.Equality(s), 0)}
-		ps.Published.Title, ps.Equality.Title = "", "" // the headings say it
-		ps.Trials.Notes = nil                          // they are above
+			Data: place(view.Data(s.Datasets), 0), Trials: place(view.Trials(s), 0), Published: place(view.Published(s, s.Checks, view.Page), 0), Equality: place(view.Equality(s), 0), Contrasts: place(view.Contrasts(s), 0)}
+		ps.Published.Title, ps.Equality.Title, ps.Contrasts.Title = "", "", "" // the headings say it
+		ps.Trials.Notes = nil                                                  // they are above
 		drawn, err := drawAll(s)
 		if err != nil {
 			return nil, err
@@ -139,7 +140,7 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 		for k := range s.Tables {
 			t := &s.Tables[k]
 			pt := table{Table: t, ID: fmt.Sprintf("table-%d.%d", i, k), Main: place(view.Comparison(t, s.Axes, view.Page), k), Heads: place(view.Heads(t), k),
-				Details: []section{place(view.Groups(t, view.Page), k), place(view.Curves(t), k)}}
+				Details: []section{place(view.Complexity(t), k), place(view.Groups(t, view.Page), k), place(view.Curves(t), k)}}
 			for _, f := range drawn {
 				if f.Table == k {
 					pt.Figures = append(pt.Figures, f)

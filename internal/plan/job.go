@@ -44,9 +44,10 @@ type Job struct {
 	// WeightsIn is the results folder with the weights that the run begins with; "" is Out.
 	WeightsIn string `json:"weights_in,omitempty"`
 
-	// KeepCheckpoint: the checkpoint stays at the end, since a longer run continues from it.
-	// ContinueFrom is the id of a shorter run with the same settings, whose checkpoint the run
-	// continues from if it is there. Neither changes a result.
+	// KeepCheckpoint: the checkpoint stays at the end, since another run continues from it.
+	// ContinueFrom is the id of a run whose checkpoint the run continues from if it is there: a
+	// shorter one with the same settings, or one that differs after training only. Neither
+	// changes a result.
 	KeepCheckpoint bool   `json:"keep_checkpoint,omitempty"`
 	ContinueFrom   string `json:"continue_from,omitempty"`
 
@@ -83,7 +84,7 @@ func (s Source) changedFiles(v code.Version) []string {
 // every default filled in.
 func (j Job) Settings(e registry.Entry) (params any, t train.Config, err error) {
 	t = e.TrainDefaults()
-	if e.NonNeural != nil {
+	if e.Neural == nil {
 		return nil, t, nil
 	}
 	params = clone(e.Defaults)

@@ -42,7 +42,8 @@ type Data struct {
 	Warnings []string
 	Recorded bool // known from records only
 
-	cases *record.Cases // nil: known from records only
+	cases   *record.Cases   // nil: known from records only
+	entropy *record.Entropy // nil: not asked for, or the data have no labels
 }
 
 // Plan lists the runs of a suite on this machine.
@@ -106,7 +107,11 @@ type Options struct {
 // cannot be run: missing data sets, and settings that a model refuses, such as
 // heads that do not divide the hidden size.
 func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
-	return c.plan(s, o, func(e registry.Entry, _ string) []point { return c.points(s, e) })
+	p, err := c.plan(s, o, func(e registry.Entry, _ string) []point { return c.points(s, e) })
+	if err != nil || s.Kind == KindCost {
+		return p, err
+	}
+	return p, p.shareTraining()
 }
 
 // plan lists the runs at the points that a function returns for a model on a
@@ -136,6 +141,9 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 			continue
 		}
 		if err != nil {
+			return nil, err
+		}
+		if err := p.addEntropy(&info, data); err != nil {
 			return nil, err
 		}
 		p.Data = append(p.Data, info)
@@ -255,7 +263,7 @@ func (c *Config) runsAt(p *Plan, e registry.Entry, base Job, data *datasets.Data
 			}
 			runs = append(runs, r)
 		}
-		if e.NonNeural != nil || s.Kind == KindCost {
+		if e.Neural == nil || s.Kind == KindCost {
 			break
 		}
 	}
@@ -296,7 +304,7 @@ func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 	spec := &job.Spec
 	spec.Versions = e.Versions()
 	spec.ValidationOnly = job.Kind == KindTune
-	if e.NonNeural != nil {
+	if e.Neural == nil {
 		spec.NonNeural = true
 		return nil
 	}
@@ -334,6 +342,11 @@ func (p *Plan) WriteData(s record.Store) error {
 		}
 		if err := s.WriteCases(d.cases); err != nil {
 			return err
+		}
+		if d.entropy != nil {
+			if err := s.WriteEntropy(d.cases.Dataset, d.cases.Protocol, d.entropy); err != nil {
+				return err
+			}
 		}
 		path := s.DatasetPath(d.Name, d.Stats.Fingerprint)
 		if stored, err := ReadStats(path, d.Name, d.Stats.Fingerprint); err == nil && reflect.DeepEqual(stored, d.Stats) {

@@ -42,10 +42,14 @@ func (c *Config) Start(e registry.Entry, dataset, suite string) (pretrain.InitCo
 			}
 		}
 	}
-	if e.FixStart != nil {
+	err := s.Validate()
+	if err == nil && e.FixStart != nil {
 		e.FixStart(&s)
+		if e.Neural != nil {
+			err = s.Validate()
+		}
 	}
-	if err := s.Validate(); err != nil {
+	if err != nil {
 		return s, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, dataset), err}
 	}
 	return s, nil
@@ -107,6 +111,16 @@ func (c *Config) fillStartSettings(spec *record.Spec, e registry.Entry, suite st
 	if err != nil {
 		return s, err
 	}
+	if s.Untrained == pretrain.Ridge && !s.Ignores(untrainedItems) {
+		dc, err := c.Dataset(spec.Dataset.Name)
+		if err != nil {
+			return s, err
+		}
+		if dc.ColdValidation == 0 {
+			return s, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, spec.Dataset.Name),
+				fmt.Errorf("untrained_items = %q chooses its penalty by the cases of cold_validation: set datasets.%s.cold_validation, or another rule", s.Untrained, spec.Dataset.Name)}
+		}
+	}
 	settings, err := s.Settings()
 	spec.Start = &record.Start{Settings: settings, Version: pretrain.Version}
 	return s, err
@@ -119,13 +133,15 @@ func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, s
 	if err != nil {
 		return err
 	}
-	params, err := c.Params(e, job.Spec.Dataset.Name)
-	if err != nil {
-		return err
-	}
-	if hidden, heads, err := s.Shape(params); err != nil || hidden%heads != 0 {
-		return errors.Join(err, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, job.Spec.Dataset.Name),
-			fmt.Errorf("pretrain.heads = %d does not divide hidden = %d", heads, hidden)})
+	if e.Neural != nil {
+		params, err := c.Params(e, job.Spec.Dataset.Name)
+		if err != nil {
+			return err
+		}
+		if hidden, heads, err := s.Shape(params); err != nil || hidden%heads != 0 {
+			return errors.Join(err, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, job.Spec.Dataset.Name),
+				fmt.Errorf("pretrain.heads = %d does not divide hidden = %d", heads, hidden)})
+		}
 	}
 	if !s.Reads() {
 		return nil

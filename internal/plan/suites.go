@@ -44,6 +44,9 @@ type Suite struct {
 	// Interaction names the suite's axis if the suite asks whether its effect depends on the
 	// data set; "": it does not. Kind "compare".
 	Interaction string `toml:"interaction" json:"interaction,omitempty"`
+	// ByEntropy asks for tables of the users in three groups, by the entropy of their histories.
+	// Kind "compare".
+	ByEntropy bool `toml:"by_entropy" json:"by_entropy,omitempty"`
 
 	Expected string `toml:"expected" json:"expected,omitempty"` // kind "ci": file of expected results
 }
@@ -80,7 +83,7 @@ func (s *Suite) kindDefaults() {
 func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "average": KindCompare, "interaction": KindCompare}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "average": KindCompare, "interaction": KindCompare, "by_entropy": KindCompare}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -131,6 +134,9 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	}
 	if err == nil && s.Interaction != "" {
 		err = s.checkInteraction(at.of("interaction"))
+	}
+	if err == nil && s.ByEntropy && len(s.Axes) == 0 {
+		err = at.of("by_entropy").Errorf("expected an axis with numbers, whose lowest one the others are compared with: [suites.%s.axes]", name)
 	}
 	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
 		err = at.suite.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
@@ -357,7 +363,7 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 				points += float64(len(a.Values))
 			}
 		}
-		if e.NonNeural == nil {
+		if e.Neural != nil {
 			points *= float64(seeds)
 		}
 		runs += points * float64(len(s.Datasets))

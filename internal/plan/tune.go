@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -32,6 +33,9 @@ import (
 // a generator seeded with the suite's seed, the data set and the model. Without Suite.Grid the
 // trials are the configured values and each value of each axis on its own. The best trial of
 // the last rung is chosen. The test items are never ranked.
+//
+// A search of pretrain.untrained_items is decided by the cold validation cases instead, since
+// the rule concerns no other target. Its trials differ after training only, so they share one.
 
 // Trial is a setting that was tried, with its place on the axes.
 type Trial struct {
@@ -48,6 +52,9 @@ const trialEpochs = "train.epochs"
 // PlanRung lists the runs of a rung, counted from 0, of a search. trials are those of the
 // rungs before.
 func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, error) {
+	if err := c.checkCold(s); err != nil {
+		return nil, err
+	}
 	limit := s.Rungs[rung]
 	budget := Axis{Name: trialEpochs, where: "suites." + s.Name + ".rungs"}
 	p, err := c.plan(s, o, func(e registry.Entry, dataset string) []point {
@@ -79,7 +86,55 @@ func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, 
 			r.Job.ContinueFrom = t.Rungs[rung-1].ID
 		}
 	}
-	return p, nil
+	return p, p.shareTraining()
+}
+
+// untrainedItems is the setting that concerns only items that never occur in training.
+const untrainedItems = "untrained_items"
+
+// ByCold reports whether the cold validation cases decide a search.
+func (s Suite) ByCold() bool {
+	return slices.ContainsFunc(s.Axes, func(a Axis) bool { return strings.HasSuffix(a.Name, "pretrain."+untrainedItems) })
+}
+
+// checkCold makes sure that a search that is decided by cold validation cases has them.
+func (c *Config) checkCold(s Suite) error {
+	for _, name := range s.Datasets {
+		dc, err := c.Dataset(name)
+		if err == nil && s.ByCold() && dc.ColdValidation == 0 {
+			err = fmt.Errorf("%s: suite %s searches pretrain.%s, which the cases of cold_validation decide: set datasets.%s.cold_validation, or leave out the data set", c.Path, s.Name, untrainedItems, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shareTraining lets a run that differs from an earlier one after training only continue from
+// the end of that run's training. It has the same result without.
+func (p *Plan) shareTraining() error {
+	first := map[string]*Run{}
+	for i := range p.Runs {
+		r := &p.Runs[i]
+		if r.Job.Spec.Start == nil || r.For != "" || r.Job.ContinueFrom != "" {
+			continue
+		}
+		spec, start := r.Job.Spec, *r.Job.Spec.Start
+		start.Settings = maps.Clone(start.Settings)
+		delete(start.Settings, untrainedItems)
+		spec.Start = &start
+		id, err := spec.ID()
+		if err != nil {
+			return err
+		}
+		if of := first[id]; of != nil {
+			of.Job.KeepCheckpoint, r.Job.ContinueFrom = true, of.ID
+		} else {
+			first[id] = r
+		}
+	}
+	return nil
 }
 
 // within is the number of epochs of a trial: those of the rung, but no more than a complete
@@ -200,7 +255,7 @@ func ReadRung(trials []Trial, p *Plan, rung int, find Finder) ([]Trial, error) {
 		if r.For != "" { // a source, which is no trial
 			continue
 		}
-		valid, rec, err := bestValid(find, r)
+		valid, usual, rec, err := p.Suite.bestValid(find, r)
 		if err != nil {
 			return nil, err
 		}
@@ -213,22 +268,29 @@ func ReadRung(trials []Trial, p *Plan, rung int, find Finder) ([]Trial, error) {
 			trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String()}, at})
 			t = &trials[len(trials)-1]
 		}
-		t.Rungs = append(t.Rungs, record.Rung{Limit: limit, Valid: valid, ID: rec.ID, Epochs: rec.Result.Epochs})
+		t.Rungs = append(t.Rungs, record.Rung{Limit: limit, Valid: valid, Usual: usual, ID: rec.ID, Epochs: rec.Result.Epochs})
 	}
 	return trials, nil
 }
 
-// bestValid returns the best validation NDCG@10 of a run, with its record; -1 if
-// it has none.
-func bestValid(find Finder, r Run) (valid float64, rec *record.Record, err error) {
+// bestValid returns the validation NDCG@10 of a run by which the search decides, with its
+// record; -1 if it has none. usual is that of the usual cases if it does not decide.
+func (s Suite) bestValid(find Finder, r Run) (valid, usual float64, rec *record.Record, err error) {
 	rec, err = find(r)
 	if err != nil || rec == nil {
-		return -1, nil, err
+		return -1, 0, nil, err
+	}
+	if s.ByCold() {
+		c := rec.Result.ColdValidation
+		if c == nil {
+			return -1, 0, nil, fmt.Errorf("record %s has no cold validation: delete it and run the suite again", rec.ID)
+		}
+		return c.Cold[rank.Deciding], c.Usual[rank.Deciding], rec, nil
 	}
 	if v, ok := rec.Result.BestValidation()[rank.Deciding]; ok {
-		return v, rec, nil
+		return v, 0, rec, nil
 	}
-	return -1, nil, fmt.Errorf("record %s has no validation result of its best epoch", rec.ID)
+	return -1, 0, nil, fmt.Errorf("record %s has no validation result of its best epoch", rec.ID)
 }
 
 // survivors are the trials of a model on a data set that go on to a rung, of those that
@@ -283,7 +345,11 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 			at = "as configured"
 		}
 		last := t.Rungs[len(t.Rungs)-1]
-		fmt.Fprintf(&why, "# %s on %s: %s; validation NDCG@10 %.4f after %d epochs (%s)\n", t.Model, t.Dataset, at, last.Valid, last.Epochs, last.ID)
+		cases := ""
+		if s.ByCold() {
+			cases = "cold "
+		}
+		fmt.Fprintf(&why, "# %s on %s: %s; %svalidation NDCG@10 %.4f after %d epochs (%s)\n", t.Model, t.Dataset, at, cases, last.Valid, last.Epochs, last.ID)
 		for i, a := range t.point.axes {
 			path, _ := c.axisPath(s, e, a)
 			if path[0] == "suites" { // a training setting of all models

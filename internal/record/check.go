@@ -41,6 +41,17 @@ func (r *Record) check(raw json.RawMessage) error {
 		what string
 		of   Metrics
 	}{{"test, seen items kept", res.Test.Kept}, {"test, seen items removed", res.Test.Removed}}
+	if c := res.ColdValidation; c != nil {
+		for _, part := range []struct {
+			what string
+			of   Metrics
+		}{{"cold validation", c.Cold}, {"usual validation", c.Usual}} {
+			if _, ok := part.of[chosenBy]; !ok || c.Cases < 1 {
+				return fmt.Errorf("cold_validation: expected %s of %s of 1 case or more, got %d cases", chosenBy, part.what, c.Cases)
+			}
+			shares = append(shares, part)
+		}
+	}
 	best, valid, steps := 0, -1., int64(0)
 	for i, p := range res.Curve {
 		if p.Epoch != i+1 || p.Steps <= steps || math.IsNaN(p.Loss) || math.IsInf(p.Loss, 0) {

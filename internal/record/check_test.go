@@ -53,6 +53,13 @@ func TestForgedRecordsAreRefused(t *testing.T) {
 		"a metric above 1":    {func(r *Record) { r.Result.Test.Kept["MRR"] = 1.5 }, `test, seen items kept: "MRR" is 1.5`},
 		"a metric below 0":    {func(r *Record) { r.Result.Test.Removed["MRR"] = -.1 }, "expected a value in [0, 1]"},
 		"validation above 1":  {func(r *Record) { r.Result.Curve[0].Valid["NDCG@10"] = 2 }, "validation of epoch 1"},
+		"cold validation": {func(r *Record) {
+			r.Result.ColdValidation = &ColdValidation{Cases: 1, Cold: Metrics{"NDCG@10": 1.5}, Usual: Metrics{"NDCG@10": .1}}
+		}, `cold validation: "NDCG@10" is 1.5`},
+		"no cold cases": {func(r *Record) {
+			r.Result.ColdValidation = &ColdValidation{Cold: Metrics{"NDCG@10": .1}, Usual: Metrics{"NDCG@10": .1}}
+		}, "got 0 cases"},
+		"no usual validation": {func(r *Record) { r.Result.ColdValidation = &ColdValidation{Cases: 1, Cold: Metrics{"NDCG@10": .1}} }, "of usual validation"},
 		"status":              {func(r *Record) { r.Result.Status = "fine" }, "status"},
 		"users":               {func(r *Record) { r.Result.Users = -1 }, "users = -1"},
 		"best epoch":          {func(r *Record) { r.Result.BestEpoch = 7 }, "best_epoch = 7"},

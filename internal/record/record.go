@@ -41,11 +41,24 @@ type Result struct {
 	Still []string `json:"still,omitempty"`
 	// Pretrain is the outcome of pre-training, for runs that are initialised
 	// from texts.
-	Pretrain    *Pretrain `json:"pretrain,omitempty"`
-	Users       int       `json:"users"` // ranked test cases; where a user has several, more than users
-	Items       int       `json:"items"` // candidates, before seen ones are removed
-	Test        Rules     `json:"test"`
-	RanksSHA256 string    `json:"ranks_sha256"` // of the file of per-user test ranks
+	Pretrain *Pretrain `json:"pretrain,omitempty"`
+	// ColdValidation is there if the data have cold_validation.
+	ColdValidation *ColdValidation `json:"cold_validation,omitempty"`
+	Users          int             `json:"users"` // ranked test cases; where a user has several, more than users
+	Items          int             `json:"items"` // candidates, before seen ones are removed
+	Test           Rules           `json:"test"`
+	RanksSHA256    string          `json:"ranks_sha256"` // of the file of per-user test ranks
+}
+
+// ColdValidation has the metrics, with seen items removed, of validation cases after training
+// and after pretrain.untrained_items. Cold are the cases whose target no model was trained on;
+// rules are chosen by them. Usual are the cases that stop training: a rule that puts untrained
+// items above all others is noticed there.
+type ColdValidation struct {
+	Cases   int     `json:"cases"` // of Cold
+	Cold    Metrics `json:"cold"`
+	Usual   Metrics `json:"usual"`
+	Penalty float64 `json:"penalty,omitempty"` // chosen for "ridge"
 }
 
 // BestValidation returns the validation metrics of the epoch whose weights were ranked;

@@ -11,8 +11,9 @@ type Trial struct {
 
 // Rung is how far a trial was trained before the trials were compared.
 type Rung struct {
-	Limit  int     `json:"limit"` // most epochs; 0: to the end
-	Valid  float64 `json:"valid"` // best validation NDCG@10
+	Limit  int     `json:"limit"`           // most epochs; 0: to the end
+	Valid  float64 `json:"valid"`           // validation NDCG@10 that decides
+	Usual  float64 `json:"usual,omitempty"` // that of the usual cases, if cold validation cases decide
 	ID     string  `json:"id"`
 	Epochs int     `json:"epochs"` // of the run
 }

@@ -55,8 +55,12 @@ func (e Entry) Code() (code.Version, error) {
 		{Dir: "internal/run", Sources: run}, {Dir: "internal/rank", Sources: rank.Sources}, {Dir: "datasets", Sources: datasets.Sources},
 	}
 	var libraries []string
-	if e.NonNeural != nil {
-		roots = []string{functionName(e.NonNeural)}
+	if e.Neural == nil {
+		var constructor any = e.NonNeural
+		if e.FromTexts != nil {
+			constructor = e.FromTexts
+		}
+		roots = []string{functionName(constructor)}
 		if strings.Contains(roots[0], "/internal/facets.") {
 			shared = append(shared, code.Package{Dir: "datasets", Sources: datasets.WorldSources})
 		}
@@ -66,7 +70,7 @@ func (e Entry) Code() (code.Version, error) {
 	}
 	if e.Text {
 		shared = append(shared, code.Package{Dir: "pretrain", Sources: pretrain.Sources}, code.Package{Dir: "internal/bert", Sources: bert.Sources})
-		libraries = append(libraries, "github.com/sugarme/tokenizer")
+		libraries = append(libraries, "github.com/sugarme/tokenizer", "gonum.org/v1/gonum")
 	}
 	v, err := code.Of(roots, []code.Package{{Dir: "baselines", Sources: baselines.Sources}, {Dir: "models", Sources: models.Sources}, {Dir: "internal/facets", Sources: facets.Sources}}, shared, versionsOf(libraries)...)
 	if err != nil || len(roots) == 0 {

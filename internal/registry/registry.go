@@ -34,7 +34,7 @@ type Entry struct {
 	Base string
 	Fix  func(config any)
 	// Text: the item table is initialised from the items' texts, as InitConfig
-	// says. FixStart sets the values that define the entry.
+	// says; FromTexts reads only their vectors. FixStart sets the values that define the entry.
 	Text     bool
 	FixStart func(*pretrain.InitConfig)
 	// InitFrom names the model whose trained weights define the variant: its runs begin with
@@ -43,10 +43,12 @@ type Entry struct {
 	// Objectives are the ways in which the model can be trained, its default first;
 	// none for non-neural baselines.
 	Objectives []string
-	// Exactly one of the two is set. Neural gets a copy of Defaults with the
-	// run's settings.
+	// Exactly one of the three is set. Neural gets a copy of Defaults with the
+	// run's settings, and FromTexts the vectors of the items' texts [V+1, s], all 0 for an item
+	// without a text. It is a non-neural baseline too.
 	Neural    func(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error)
 	NonNeural func(*datasets.Split) (rank.Scorer, error)
+	FromTexts func(s *datasets.Split, vectors []float32) (rank.Scorer, error)
 }
 
 // Models that other entries are variants of.
@@ -65,6 +67,8 @@ var Models = []Entry{
 	{Name: "markov", Summary: "non-neural baseline: how often the item followed the user's last one, then popularity", Version: 1, NonNeural: baselines.NewMarkov},
 	{Name: "oracle", Summary: "non-neural baseline: the true probabilities of generated data, the best attainable ranking", Version: 1, NonNeural: facets.NewOracle},
 	{Name: "labels-known", Summary: "non-neural baseline: estimates a user's preferences in generated data from the labels in the history", Version: 1, NonNeural: facets.NewLabelsKnown},
+	{Name: "text-knn", Summary: "non-neural baseline: how similar the item's text is to the texts of the user's latest items", Version: 1, FromTexts: baselines.NewTextKNN,
+		Text: true, FixStart: func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartTexts }},
 	sasrecEntry,
 	{Name: "bert4rec", Summary: "bidirectional transformer that fills in masked items (Sun et al. 2019)", Version: 1,
 		Defaults: baselines.BERT4RecDefaults(), Objectives: []string{train.Cloze}, Neural: Constructor(baselines.NewBERT4Rec)},
@@ -183,7 +187,7 @@ func (e Entry) TrainDefaults() train.Config {
 // CheckObjective makes sure that the model can be trained with the objective of
 // t.
 func (e Entry) CheckObjective(t train.Config) error {
-	if e.NonNeural == nil && !slices.Contains(e.Objectives, t.Objective) {
+	if e.Neural != nil && !slices.Contains(e.Objectives, t.Objective) {
 		return fmt.Errorf("objective = %q: expected one of %q for %s; models.M.train.objective sets that of one model", t.Objective, e.Objectives, e.Name)
 	}
 	return nil
@@ -200,7 +204,7 @@ func BaseOf(entries []Entry, name string) string {
 // it: a variant, or an initialisation from texts. The others are its baselines.
 func Proposed(entries []Entry, name string) bool {
 	e, _ := Find(entries, name)
-	return BaseOf(entries, name) == "fame" || e.Text
+	return BaseOf(entries, name) == "fame" || e.Text && e.Neural != nil
 }
 
 // Find returns the entry of a model by name.
@@ -242,7 +246,7 @@ func (e Entry) InitDefaults() pretrain.InitConfig {
 
 // Versions returns the versions of this build.
 func (e Entry) Versions() record.Versions {
-	if e.NonNeural != nil {
+	if e.Neural == nil {
 		return record.Versions{Model: e.Version, Rank: rank.Version}
 	}
 	return record.Versions{Model: e.Version, Train: train.Version, Rank: rank.Version}

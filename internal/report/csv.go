@@ -84,6 +84,34 @@ func BreakdownCSV(s *aggregate.Suite) []byte {
 	return unlessEmpty([]string{"dataset", "protocol", "by", "rule", "model", "label", "group", "users", "metric", "mean", "sd", "n", "low", "high"}, lines)
 }
 
+// ComplexityCSV has a line for each data set, seen-item rule, row and group of users by entropy,
+// and one for the last group minus the first one; nil if no table is grouped by entropy.
+func ComplexityCSV(s *aggregate.Suite) []byte {
+	var lines [][]any
+	for _, t := range s.Tables {
+		if t.Complexity == nil {
+			continue
+		}
+		for _, rule := range aggregate.SeenItemRules {
+			for _, row := range t.Complexity.Rows {
+				gains := row.Under(rule)
+				begin := []any{t.Dataset, t.Complexity.Facet, rule, row.Model, row.Label, row.Than}
+				for k, g := range gains.Groups {
+					line := slices.Concat(begin, []any{t.Complexity.Groups[k].Label, t.Complexity.Groups[k].Users})
+					if g != nil {
+						line = append(line, g.Than, g.Difference, g.Low, g.High)
+					}
+					lines = append(lines, line)
+				}
+				if m := gains.Trend; m.Seeds > 0 {
+					lines = append(lines, slices.Concat(begin, []any{"last minus first", nil, nil, m.Mean, m.Low, m.High}))
+				}
+			}
+		}
+	}
+	return unlessEmpty([]string{"dataset", "facet", "rule", "model", "row", "over", "group", "users", "ndcg_of_over", "gain", "low", "high"}, lines)
+}
+
 // PretrainCSV has a line for each head of each row that is initialised from texts; nil if
 // none is.
 func PretrainCSV(s *aggregate.Suite) []byte {
@@ -165,6 +193,22 @@ func ClaimsCSV(claims []aggregate.Claim) []byte {
 		"gain", "gain_low", "gain_high", "seeds", "significantly_better", "ahead"}, lines)
 }
 
+// ContrastsCSV has a line for each part of a contrast; nil if there are none.
+func ContrastsCSV(all []aggregate.Contrast) []byte {
+	var lines [][]any
+	for _, c := range all {
+		for _, e := range c.Found {
+			line := []any{c.Paper, c.Model, c.Over, c.Metric, c.Axis, c.At, c.Verdict, e.Dataset, e.Rule, e.Verdict, e.Label, e.Than}
+			if d := e.Difference; d.Seeds > 0 {
+				line = append(line, e.Gain, e.GainAtZero, d.Mean, d.Low, d.High, d.Seeds)
+			}
+			lines = append(lines, line)
+		}
+	}
+	return unlessEmpty([]string{"paper", "model", "over", "metric", "axis", "at", "verdict", "dataset", "rule", "part_verdict", "label", "label_at_zero",
+		"gain", "gain_at_zero", "difference", "low", "high", "seeds"}, lines)
+}
+
 // CostsCSV has a line for each measurement.
 func CostsCSV(costs []record.Cost) []byte {
 	var lines [][]any
@@ -229,6 +273,10 @@ func TrialsCSV(trials []record.Trial) []byte {
 			names = append(names, fmt.Sprintf("after_%d", limit))
 		}
 	}
+	cold := slices.ContainsFunc(trials, view.HasUsual)
+	if cold {
+		names = append(names, "usual")
+	}
 	var lines [][]any
 	for _, t := range trials {
 		line := []any{t.Dataset, t.Model, t.At}
@@ -240,8 +288,12 @@ func TrialsCSV(trials []record.Trial) []byte {
 			}
 		}
 		var epochs any
+		var usual any
 		if n := len(t.Rungs); n > 0 {
-			epochs = t.Rungs[n-1].Epochs
+			epochs, usual = t.Rungs[n-1].Epochs, t.Rungs[n-1].Usual
+		}
+		if cold {
+			line = append(line, usual)
 		}
 		lines = append(lines, append(line, epochs, t.Chosen))
 	}

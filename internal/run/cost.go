@@ -40,8 +40,8 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		return nil, err
 	}
 	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Threads, CPU: cpuModel()}
-	if e.NonNeural != nil {
-		s, err := e.NonNeural(split)
+	if e.Neural == nil {
+		s, _, err := nonNeural(ctx, job, e, split, out)
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -54,12 +55,13 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, store record.S
 	m.LoadSeconds = time.Since(began).Seconds()
 
 	k := &task{job, e, store, out, params, t, split, r}
-	if e.NonNeural != nil {
-		s, err := e.NonNeural(split)
+	if e.Neural == nil {
+		s, warnings, err := nonNeural(ctx, job, e, split, out)
 		if err != nil {
 			return nil, err
 		}
-		if err := k.rank(ctx, s); err != nil {
+		m.Warnings = slices.Concat(m.Warnings, warnings)
+		if err := errors.Join(k.validateCold(ctx, s, 0), k.rank(ctx, s)); err != nil {
 			return nil, err
 		}
 	} else if err := k.neural(ctx); err != nil {
@@ -166,19 +168,23 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	m.TargetsPerSecond = train.PerSecond(fit.Targets, fit.Seconds-fit.EvalSeconds)
 	res.Status, res.Epochs, res.BestEpoch, res.Targets, res.Curve = fit.Status, len(fit.Curve), fit.BestEpoch, fit.Targets, fit.Curve
 	res.Still = slices.DeleteFunc(still(before, sums(model.Params().View())), func(name string) bool { return slices.Contains(frozen, name) })
-	if from != nil && from.config.Untrained == pretrain.Neighbours { // the outcome of training is checked above
-		if err := from.fillUntrained(model, split); err != nil {
+	scorer, penalty := train.NewScorer(model, split.Data.NumItems, t.MaxLen), 0.
+	if from != nil && from.config.Untrained != pretrain.AsTrained { // the outcome of training is checked above
+		if penalty, err = k.fillUntrained(ctx, from, model, scorer); err != nil {
 			return err
 		}
 	}
 	if m.Weights, err = writeWeights(store.WeightsPath(id), id, model.Params().View()); err != nil {
 		return err
 	}
+	if err := k.validateCold(ctx, scorer, penalty); err != nil {
+		return err
+	}
 	if res.Spec.ValidationOnly {
 		res.Users, res.Items = 0, split.Data.NumItems
 		return nil
 	}
-	return k.rank(ctx, train.NewScorer(model, split.Data.NumItems, t.MaxLen))
+	return k.rank(ctx, scorer)
 }
 
 const slowBFloat16 = `train.precision = "bfloat16" is slow here: famebench has no bfloat16 products for this processor (they need AVX512-BF16 and a processor that is not Intel's), so numbers are rounded and multiplied in float32`

@@ -10,7 +10,9 @@ import (
 	"famebench/datasets"
 	"famebench/internal/bert"
 	"famebench/internal/plan"
+	"famebench/internal/rank"
 	"famebench/internal/record"
+	"famebench/internal/registry"
 	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
 	"famebench/internal/train"
@@ -24,18 +26,16 @@ const itemTable = "item_emb.weight"
 type initial struct {
 	config pretrain.InitConfig
 	*pretrain.Result
-	warnings []string // about the metadata
+	vectors  []float32 // [V+1, s] of the items' texts; nil if they were not read
+	warnings []string  // about the metadata
 }
 
 // initialise makes the initial item table of a job's spec, before anything else uses
 // the tensor layer. params are the model's settings.
 func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Dataset, out *emitter) (*initial, error) {
-	s, err := pretrain.FromSpec(j.Spec.Start.Settings)
+	s, err := initSettings(j)
 	if err != nil {
 		return nil, err
-	}
-	if have := pretrain.Version; have != j.Spec.Start.Version {
-		return nil, fmt.Errorf("the run has pre-training version %d, this build has %d", j.Spec.Start.Version, have)
 	}
 	in := pretrain.Input{HasText: make([]bool, data.NumItems+1)}
 	var warnings []string
@@ -54,7 +54,43 @@ func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Data
 	r, err := pretrain.Train(ctx, torch.Config{Threads: 1, Seed: uint64(j.Spec.Seed)}, in, s.Config, func(p pretrain.Progress) {
 		out.progress(Progress{Step: (p.Epoch-1)*p.Steps + p.Step, Steps: p.Epochs * p.Steps, Loss: p.Loss})
 	})
-	return &initial{s, r, warnings}, err
+	return &initial{s, r, in.Vectors, warnings}, err
+}
+
+// initSettings are the settings of the initialisation of a job's spec.
+func initSettings(j plan.Job) (pretrain.InitConfig, error) {
+	if have := pretrain.Version; have != j.Spec.Start.Version {
+		return pretrain.InitConfig{}, fmt.Errorf("the run has pre-training version %d, this build has %d", j.Spec.Start.Version, have)
+	}
+	return pretrain.FromSpec(j.Spec.Start.Settings)
+}
+
+// nonNeural makes the scorer of a non-neural baseline. The warnings are about the metadata, for
+// the record.
+func nonNeural(ctx context.Context, j plan.Job, e registry.Entry, split *datasets.Split, out *emitter) (rank.Scorer, []string, error) {
+	if e.FromTexts == nil {
+		s, err := e.NonNeural(split)
+		return s, nil, err
+	}
+	settings, err := initSettings(j)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := encode(ctx, j, settings, split.Data, out)
+	if err != nil {
+		return nil, nil, err
+	}
+	warnings, err := warnOfMetadata(settings, split.Data, in, out)
+	if err != nil {
+		return nil, nil, err
+	}
+	for v, has := range in.HasText {
+		if !has {
+			clear(in.Vectors[v*in.Size : (v+1)*in.Size])
+		}
+	}
+	s, err := e.FromTexts(split, in.Vectors)
+	return s, warnings, err
 }
 
 // warnOfMetadata warns of doubtful metadata, and of items without text or label. It

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,8 +35,8 @@ func WithTrained(r *record.Record, job plan.Job, entries []registry.Entry, f fun
 	if err != nil {
 		return err
 	}
-	if k.entry.NonNeural != nil {
-		return fmt.Errorf("%s: %s has no weights: it only counts", r.ID, k.entry.Name)
+	if k.entry.Neural == nil {
+		return fmt.Errorf("%s: %s has no weights: it is not trained", r.ID, k.entry.Name)
 	}
 	if !k.sealed {
 		return fmt.Errorf("%s: the weights have no checksum, as older versions wrote them: bench -trec %s compares them with the recorded ranks, and adds one if they fit", k.path, r.ID)
@@ -60,8 +61,8 @@ func WithScorer(r *record.Record, job plan.Job, entries []registry.Entry, f func
 	if err != nil {
 		return err
 	}
-	if k.entry.NonNeural != nil {
-		s, err := k.entry.NonNeural(k.split)
+	if k.entry.Neural == nil {
+		s, _, err := nonNeural(context.Background(), job, k.entry, k.split, newEmitter(io.Discard))
 		if err != nil {
 			return err
 		}

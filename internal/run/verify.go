@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"reflect"
 	"strings"
 
 	"famebench/internal/rank"
@@ -97,6 +98,9 @@ func compare(a, b *record.Record) Verdict {
 	}
 	if !samePretraining(x.Pretrain, y.Pretrain) {
 		add("the outcome of pre-training")
+	}
+	if !reflect.DeepEqual(x.ColdValidation, y.ColdValidation) {
+		add("the metrics of the cold validation cases, or the penalty chosen by them")
 	}
 	if x.Users != y.Users {
 		add("%d ranked users, now %d", x.Users, y.Users)

@@ -54,11 +54,15 @@ func (e Env) Search(p Place, s Search, do func(*plan.Plan) error) (tried *aggreg
 	for _, t := range trials {
 		tried.Trials = append(tried.Trials, t.Trial)
 	}
-	check, err := e.checkHalving(tried.Trials)
-	if err != nil {
-		return nil, nil, err
+	if s.Suite.ByCold() {
+		tried.Notes = append(tried.Notes, "decided by the cold validation cases, whose items no model was trained on; usual: the usual validation cases, with the same item table")
+	} else {
+		check, err := e.checkHalving(tried.Trials)
+		if err != nil {
+			return nil, nil, err
+		}
+		tried.Notes = append(tried.Notes, check...)
 	}
-	tried.Notes = append(tried.Notes, check...)
 	if unwritten = e.keep(p, tried, ""); unwritten == nil {
 		unwritten = e.Config.WriteTuned(plan.TunedPath(p.Store.Dir, p.Name), s.Suite, trials)
 	}
@@ -108,6 +112,19 @@ func (e Env) removeCheckpoints(trials []plan.Trial) {
 	for _, t := range trials {
 		for _, r := range t.Rungs {
 			_ = os.Remove(e.Store.CheckpointPath(r.ID)) // the last rung has none
+		}
+	}
+}
+
+// RemoveShared removes the checkpoints that finished runs of a plan kept for others. A run that
+// did not finish continues from its own.
+func (e Env) RemoveShared(todo *plan.Plan) {
+	for _, r := range todo.Runs {
+		if !r.Job.KeepCheckpoint {
+			continue
+		}
+		if done, err := r.Job.Record(e.Store, r.ID); err == nil && done != nil && done.Result.Status != record.Time {
+			_ = os.Remove(e.Store.CheckpointPath(r.ID)) // an older record has none
 		}
 	}
 }

@@ -26,9 +26,11 @@ func (e Env) Write(p Place, s *aggregate.Suite) error {
 		{".datasets.csv", report.DatasetsCSV(s.Datasets)},
 		{".published.csv", report.PublishedCSV(s.Checks)},
 		{".claims.csv", report.ClaimsCSV(s.Claims)},
+		{".contrasts.csv", report.ContrastsCSV(s.Contrasts)},
 		{".equality.csv", report.EqualityCSV(s.Equality)},
 		{".interaction.csv", report.InteractionCSV(s.Interactions)},
 		{".breakdown.csv", report.BreakdownCSV(s)},
+		{".complexity.csv", report.ComplexityCSV(s)},
 		{".pretrain.csv", report.PretrainCSV(s)},
 	}), e.writePage(p, s))
 }

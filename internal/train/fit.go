@@ -31,8 +31,9 @@ type Options struct {
 	Shorter    Shorter        // to continue from if there is no checkpoint of the run itself
 }
 
-// Shorter is a run that differs only in its budget of epochs, which is smaller. It ended at an
-// evaluation that the longer run makes too, so its checkpoint is one of the longer run.
+// Shorter is a run whose training is the same up to its end. Its budget of epochs may be
+// smaller: it ended at an evaluation that the longer run makes too, so its checkpoint is one of
+// the longer run. Or it differs in what is done after training only.
 type Shorter struct {
 	Run        string // id; "": none
 	Checkpoint string

@@ -77,6 +77,31 @@ const (
 	noneAhead     = "neither"
 )
 
+// Contrasts shows whether models gain more where papers say so.
+func Contrasts(s *aggregate.Suite) Section {
+	out := Section{}
+	t := Table{Columns: Columns("<claim", "<data\nset", "<seen\nitems", "gain\n%", "gain at 0\n%", "difference\npoints", "95 % interval", "seeds", "<verdict")}
+	for _, c := range s.Contrasts {
+		for _, e := range c.Found {
+			claim := Cell{Text: c.Text, Footnotes: []int{out.footnote(fmt.Sprintf("%s; gain of %s over %s in %s, with %s = %g and with 0; all parts: %s", c.Paper, c.Model, c.Over, c.Metric, c.Axis, c.At, c.Verdict))}}
+			cells := Texts(e.Dataset, e.Rule, none, none, none, none, none, e.Verdict)
+			if d := e.Difference; d.Seeds > 0 {
+				between := none
+				if d.Seeds > 1 {
+					between = Percent(d.Low) + " to " + Percent(d.High)
+				}
+				cells = Texts(e.Dataset, e.Rule, Percent(e.Gain), Percent(e.GainAtZero), Percent(d.Mean), between, strconv.Itoa(d.Seeds), e.Verdict)
+			}
+			t.Add(append([]Cell{claim}, cells...)...)
+		}
+	}
+	t.About = []string{
+		fmt.Sprintf("difference: of the two gains, paired by seed, with its 95 %% interval (Student's t over the seeds); reproduced: the interval lies above 0; excluded: below 0; undecided: neither, or fewer than %d seeds", aggregate.FewSeeds),
+	}
+	out.Title, out.Tables = "Where do texts help most?", filled(t)
+	return out
+}
+
 // ahead says whether the claim's model or the baseline is ahead, as far as that is known.
 func ahead(e aggregate.ClaimEvidence) string {
 	switch {

@@ -153,6 +153,11 @@ func Trials(s *aggregate.Suite) Section {
 		}
 		t.Columns = append(t.Columns, Column{Title: title, Hint: "best validation " + aggregate.Tested})
 	}
+	title, cold := "Validation "+aggregate.Tested, slices.ContainsFunc(s.Trials, HasUsual)
+	if cold {
+		title = "Cold validation " + aggregate.Tested
+		t.Columns = append(t.Columns, Column{Title: "usual", Hint: "usual validation " + aggregate.Tested})
+	}
 	t.Columns = append(t.Columns, Columns("epochs", "<choice")...)
 	for i, trial := range s.Trials {
 		row := Row{Index: i, Chosen: trial.Chosen, Cells: Texts(trial.Dataset, trial.Model, cmp.Or(trial.At, "as configured"))}
@@ -165,6 +170,10 @@ func Trials(s *aggregate.Suite) Section {
 		}
 		epochs, choice := Cell{}, Cell{}
 		if n := len(trial.Rungs); n > 0 {
+			if cold {
+				usual := trial.Rungs[n-1].Usual
+				row.Cells = append(row.Cells, Cell{Text: Share(usual), Sort: sortable(usual, 6)})
+			}
 			epochs = count(float64(trial.Rungs[n-1].Epochs))
 		}
 		if trial.Chosen {
@@ -173,7 +182,12 @@ func Trials(s *aggregate.Suite) Section {
 		row.Cells = append(row.Cells, epochs, choice)
 		t.Rows = append(t.Rows, row)
 	}
-	return Section{Title: "Validation " + aggregate.Tested + ", seen items removed; the test items were not ranked", Tables: filled(t), Notes: s.Notes}
+	return Section{Title: title + ", seen items removed; the test items were not ranked", Tables: filled(t), Notes: s.Notes}
+}
+
+// HasUsual reports whether a trial was judged by cold validation cases.
+func HasUsual(t record.Trial) bool {
+	return slices.ContainsFunc(t.Rungs, func(r record.Rung) bool { return r.Usual > 0 })
 }
 
 // Rungs lists the limits of the rungs that trials reached, in epochs, ascending; 0, to the end,

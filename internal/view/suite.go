@@ -27,7 +27,7 @@ func Suite(s *aggregate.Suite, m Medium) []Section {
 		if m == Terminal {
 			continue
 		}
-		for _, sec := range []Section{Heads(t), Groups(t, m)} {
+		for _, sec := range []Section{Heads(t), Groups(t, m), Complexity(t)} {
 			if len(sec.Tables) > 0 {
 				out = append(out, sec)
 			}
@@ -40,6 +40,9 @@ func Suite(s *aggregate.Suite, m Medium) []Section {
 	out = append(out, Interactions(s)...)
 	if len(s.Claims) > 0 {
 		out = append(out, claims(s.Claims)...)
+	}
+	if len(s.Contrasts) > 0 {
+		out = append(out, Contrasts(s))
 	}
 	if len(s.Notes) > 0 {
 		out = append(out, Section{Title: "Runs that are in no table", Notes: s.Notes})

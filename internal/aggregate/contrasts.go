@@ -1,0 +1,171 @@
+package aggregate
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+
+	"famebench/internal/conf"
+	"famebench/internal/record"
+)
+
+// contrast is a table [contrasts.NAME] of published.toml: a claim that a model gains more over
+// another one at a value of an axis than at 0, where the setting changes nothing.
+type contrast struct {
+	Paper  string  `toml:"paper"`
+	Text   string  `toml:"text"`
+	Model  string  `toml:"model"`
+	Over   string  `toml:"over"`
+	Metric string  `toml:"metric"`
+	Axis   string  `toml:"axis"` // a setting of pre-training, as "pretrain.max_words"
+	At     float64 `toml:"at"`
+}
+
+func (p *Published) addContrast(n *conf.Node) error {
+	var c contrast
+	if err := conf.Decode(n, &c); err != nil {
+		return err
+	}
+	for _, key := range []struct{ name, value string }{{"paper", c.Paper}, {"text", c.Text}, {"model", c.Model}, {"over", c.Over}, {"metric", c.Metric}, {"axis", c.Axis}} {
+		if key.value == "" {
+			return n.Errorf("%s is missing", key.name)
+		}
+	}
+	switch {
+	case !slices.Contains(Columns, c.Metric):
+		return n.Table["metric"].Errorf("unknown metric %q%s", c.Metric, conf.Hint(c.Metric, Columns))
+	case c.Over == c.Model:
+		return n.Table["over"].Errorf("%s is the model of the claim: expected another model", c.Over)
+	case !strings.HasPrefix(c.Axis, "pretrain."):
+		return n.Table["axis"].Errorf("expected a setting of pre-training, such as pretrain.max_words, got %q", c.Axis)
+	case !(c.At > 0) || math.IsInf(c.At, 0):
+		return n.Errorf("at = %v: expected a value of the axis above 0, where the gain is claimed to be larger than at 0", c.At)
+	}
+	p.contrasted = append(p.contrasted, Contrast{Paper: c.Paper, Text: c.Text, Model: c.Model, Over: c.Over, Metric: c.Metric, Axis: c.Axis, At: c.At})
+	return nil
+}
+
+// contrasts judges the contrasts whose value on the axis the suite plans, on each data set
+// and under each seen-item rule.
+func (p *Published) contrasts(planned []Planned, groups [][]*group) (out []Contrast) {
+	for _, c := range p.contrasted {
+		var seen []string
+		for _, r := range planned {
+			key := dataKey(r.Spec)
+			if r.Spec.Model != c.Model || !c.plans(r.Spec) || slices.Contains(seen, key) {
+				continue
+			}
+			seen = append(seen, key)
+			i := slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
+			for _, rule := range SeenItemRules {
+				part := ContrastEvidence{Dataset: r.Spec.Dataset.Name, Rule: rule, Verdict: NotRun}
+				if i >= 0 {
+					c.judge(&part, groups[i])
+				}
+				c.Found = append(c.Found, part)
+			}
+		}
+		if len(seen) == 0 {
+			continue
+		}
+		c.Verdict = c.Found[0].Verdict
+		for _, part := range c.Found {
+			if part.Verdict != c.Verdict {
+				c.Verdict = Undecided
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// plans reports whether a run has the contrast's value on the axis.
+func (c Contrast) plans(s record.Spec) bool {
+	if s.Start == nil {
+		return false
+	}
+	var v float64
+	text := s.Start.Settings[strings.TrimPrefix(c.Axis, "pretrain.")]
+	return text != nil && json.Unmarshal(text, &v) == nil && v == c.At
+}
+
+// judge fills in a part from the rows of its data set.
+func (c Contrast) judge(part *ContrastEvidence, rows []*group) {
+	over := rowFor(rows, c.Over, "")
+	at, zero := c.pair(rows)
+	if over == nil || at == nil || zero == nil {
+		return
+	}
+	part.Label, part.Than, part.Verdict = at.Label, zero.Label, Undecided
+	var gains, gainsAtZero, differences []float64
+	for _, x := range paired(at, zero) {
+		for _, y := range paired(at, over) {
+			if x[0] != y[0] {
+				continue
+			}
+			value := func(r *Run) float64 {
+				if part.Rule == "kept" {
+					return r.Kept[c.Metric]
+				}
+				return r.Removed[c.Metric]
+			}
+			base := value(&over.Runs[y[1]])
+			if base == 0 { // nothing is a percentage of that
+				return
+			}
+			a, b := 100*(value(&at.Runs[x[0]])/base-1), 100*(value(&zero.Runs[x[1]])/base-1)
+			gains, gainsAtZero, differences = append(gains, a), append(gainsAtZero, b), append(differences, a-b)
+		}
+	}
+	part.Gain, part.GainAtZero, part.Difference = mean(gains), mean(gainsAtZero), newSeedMean(differences)
+	switch d := part.Difference; {
+	case d.Seeds < FewSeeds:
+	case d.Low > 0:
+		part.Verdict = Reproduced
+	case d.High < 0:
+		part.Verdict = Excluded
+	}
+}
+
+// pair finds two rows of the model that differ on the axis only: one has the contrast's value,
+// the other 0.
+func (c Contrast) pair(rows []*group) (at, zero *group) {
+	value := func(g *group) (float64, bool) {
+		var v float64
+		text := setting(g.records[0], c.Axis)
+		if text == nil || json.Unmarshal(text, &v) != nil {
+			return 0, false
+		}
+		return v, true
+	}
+	// without is a row's key but for the axis.
+	without := func(g *group) string {
+		s := g.records[0].Result.Spec
+		start := *s.Start
+		start.Settings = record.Settings{}
+		for key, text := range s.Start.Settings {
+			if "pretrain."+key != c.Axis {
+				start.Settings[key] = text
+			}
+		}
+		start.Texts = "" // what the setting changes
+		s.Start = &start
+		key, err := rowKey(s)
+		if err != nil {
+			return ""
+		}
+		return key
+	}
+	for _, g := range rows {
+		if v, ok := value(g); g.Model != c.Model || g.records[0].Result.Spec.Start == nil || !ok || v != c.At {
+			continue
+		}
+		for _, h := range rows {
+			if v, ok := value(h); h.Model == c.Model && h.records[0].Result.Spec.Start != nil && ok && v == 0 && without(h) == without(g) {
+				return g, h
+			}
+		}
+	}
+	return nil, nil
+}

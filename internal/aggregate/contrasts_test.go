@@ -1,0 +1,126 @@
+package aggregate
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"famebench/internal/record"
+)
+
+const sparseWords = `
+[contrasts.words]
+paper = "arXiv 2601.12301"
+text = "most with two words"
+model = "fame-plus"
+over = "fame"
+metric = "NDCG@10"
+axis = "pretrain.max_words"
+at = 2
+`
+
+// words makes a record one of a row with so many words of each text.
+func words(n string, dropped string) func(*record.Record) {
+	return func(r *record.Record) {
+		r.Result.Spec.Start = &record.Start{Settings: record.Settings{}, Texts: "of " + n}
+		r.Resolved["pretrain"] = record.Settings{"max_words": json.RawMessage(n), "drop_text": json.RawMessage(dropped)}
+		for key, text := range r.Resolved["pretrain"] {
+			if string(text) != "0" {
+				r.Result.Spec.Start.Settings[key] = text
+			}
+		}
+	}
+}
+
+func sparse(t *testing.T, seeds int, over, few, full [3]float64) *fixture {
+	t.Helper()
+	f := newFixture(t)
+	f.Proposals = append(f.Proposals, "fame-plus")
+	f.Axes = []string{"pretrain.max_words", "pretrain.drop_text"}
+	f.publish(func(string) string { return sparseWords })
+	for seed := range seeds {
+		f.add("fame", int64(seed), .1, over[seed], same(1), nil)
+		f.add("fame-plus", int64(seed), .1, .99, same(1), words("0", "0.5")) // differs in something else
+		f.add("fame-plus", int64(seed), .1, full[seed], same(1), words("0", "0"))
+		f.add("fame-plus", int64(seed), .1, few[seed], same(1), words("2", "0"))
+	}
+	return f
+}
+
+// With FAME at .1, the gains are 20, 30 and 40 % with two words, and 10, 10 and 20 % with all of
+// them. The differences 10, 20 and 20 have the mean 16.67 and the standard deviation 5.7735; t of two
+// degrees of freedom is 4.302653, so half the interval is 14.3422.
+func TestContrastByHand(t *testing.T) {
+	over, high, low := [3]float64{.1, .1, .1}, [3]float64{.12, .13, .14}, [3]float64{.11, .11, .12}
+	for _, c := range []struct {
+		what      string
+		few, full [3]float64
+		seeds     int
+		want      string
+		sign      float64
+	}{
+		{"more with two words", high, low, 3, Reproduced, 1},
+		{"less", low, high, 3, Excluded, -1},
+		{"two seeds", high, low, 2, Undecided, 0},
+		{"the same", low, low, 3, Undecided, 0},
+	} {
+		s := sparse(t, c.seeds, over, c.few, c.full).make()
+		if len(s.Contrasts) != 1 || len(s.Contrasts[0].Found) != 2 || s.Contrasts[0].Verdict != c.want {
+			t.Fatalf("%s: %+v", c.what, s.Contrasts)
+		}
+		for _, e := range s.Contrasts[0].Found {
+			d := e.Difference
+			if e.Verdict != c.want || d.Seeds != c.seeds || !strings.Contains(e.Label, "2") || e.Label == e.Than || strings.Contains(e.Than, "0.5") {
+				t.Errorf("%s: %+v", c.what, e)
+			}
+			if c.sign == 0 {
+				continue
+			}
+			for what, x := range map[string][2]float64{"mean": {d.Mean, c.sign * 50 / 3.}, "half": {d.High - d.Mean, 14.3422}, "low": {d.Mean - d.Low, 14.3422},
+				"gain": {max(e.Gain, e.GainAtZero), 30}, "the other gain": {min(e.Gain, e.GainAtZero), 40 / 3.}} {
+				if math.Abs(x[0]-x[1]) > 1e-3 {
+					t.Errorf("%s, %s: %s %v, want %v", c.what, e.Rule, what, x[0], x[1])
+				}
+			}
+		}
+	}
+}
+
+// A contrast that the suite does not plan is not shown; one without its records is not run.
+func TestContrastWithoutRows(t *testing.T) {
+	f := newFixture(t)
+	f.publish(func(string) string { return sparseWords })
+	f.add("fame", 0, .1, .1, same(1), nil)
+	if s := f.make(); s.Contrasts != nil {
+		t.Errorf("not planned: %+v", s.Contrasts)
+	}
+	r := f.add("fame-plus", 0, .1, .1, same(1), words("2", "0"))
+	if s := f.make(); len(s.Contrasts) != 1 || s.Contrasts[0].Verdict != NotRun || s.Contrasts[0].Found[1].Rule != "kept" {
+		t.Errorf("without the row at 0: %+v", s.Contrasts)
+	}
+	f.Records = f.Records[:1]
+	if s := f.make(); len(s.Contrasts) != 1 || s.Contrasts[0].Verdict != NotRun || r.ID == "" {
+		t.Errorf("not run: %+v", s.Contrasts)
+	}
+	none := sparse(t, 3, [3]float64{.1, 0, .1}, [3]float64{.1, .1, .1}, [3]float64{.1, .1, .1})
+	if s := none.make(); s.Contrasts[0].Verdict != Undecided || s.Contrasts[0].Found[0].Difference.Seeds != 0 {
+		t.Errorf("over a row with 0: %+v", s.Contrasts)
+	}
+}
+
+func TestContrastErrors(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{`over = "fame"`, ``, "over is missing"},
+		{`over = "fame"`, `over = "fame-plus"`, "expected another model"},
+		{`"NDCG@10"`, `"NDCG@11"`, "unknown metric"},
+		{`"pretrain.max_words"`, `"heads"`, "expected a setting of pre-training"},
+		{`at = 2`, `at = 0`, "expected a value of the axis above 0"},
+		{`at = 2`, `at = "two"`, "at"},
+	} {
+		_, err := parsePublished("p.toml", []byte(strings.Replace(sparseWords, c.old, c.new, 1)))
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "p.toml:") {
+			t.Errorf("%s: %v, want %q", c.new, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package view
+
+import (
+	"fmt"
+
+	"famebench/internal/aggregate"
+)
+
+// Complexity shows what rows gain over the lowest value of an axis, for users with simple and
+// with varied histories.
+func Complexity(t *aggregate.Table) Section {
+	s := Section{}
+	c := t.Complexity
+	if c == nil || len(c.Rows) == 0 {
+		return s
+	}
+	s.Title = fmt.Sprintf("Test users of %s by the entropy of the labels of %q in their training histories", t.Dataset, c.Facet)
+	for _, rule := range aggregate.SeenItemRules {
+		out := Table{Caption: fmt.Sprintf("Gain in %s, seen items %s", aggregate.Tested, rule), Columns: Columns("<row", "<over")}
+		for _, g := range c.Groups {
+			users := Thousands(g.Users)
+			out.Columns = append(out.Columns, Column{Title: fmt.Sprintf("%s (%s)", g.Label, users), Long: g.Label, Hint: users + " test users"})
+		}
+		out.Columns = append(out.Columns, Column{Title: "last group\nminus first", Hint: "does the gain grow with the entropy?"})
+		for i := range c.Rows {
+			gains := c.Rows[i].Under(rule)
+			cells := Texts(c.Rows[i].Label, c.Rows[i].Than)
+			for _, g := range gains.Groups {
+				cell := Cell{Text: none}
+				if g != nil {
+					cell = Cell{Text: Difference(g.Difference), Sort: sortable(g.Difference, 6), Low: Difference(g.Low), High: Difference(g.High)}
+				}
+				cells = append(cells, cell)
+			}
+			out.Add(append(cells, trend(gains.Trend))...)
+		}
+		s.Tables = append(s.Tables, out)
+	}
+	s.Notes = []string{
+		fmt.Sprintf("gain: difference in %s, mean over users and seeds, with its 95 %% interval in brackets (bootstrap over users and seeds, users paired, 2,000 draws)", aggregate.Tested),
+		"last group minus first: mean over seeds, with its 95 % interval in brackets (Student's t over the seeds, paired)",
+		"groups: thirds of the users of this data set in the order of their entropies; users with equal entropies are in one group. A long history can have a higher entropy than a short one, so the groups also differ in length",
+	}
+	if c.Without > 0 {
+		s.Notes = append(s.Notes, fmt.Sprintf("in no group: %s users without a labelled item in their training history", Thousands(c.Without)))
+	}
+	return s
+}
+
+// trend is a mean over seeds with its interval.
+func trend(m aggregate.SeedMean) Cell {
+	if m.Seeds == 0 {
+		return Cell{Text: none}
+	}
+	c := Cell{Text: Difference(m.Mean), Sort: sortable(m.Mean, 6)}
+	if m.Seeds > 1 {
+		c.Low, c.High = Difference(m.Low), Difference(m.High)
+	}
+	return c
+}
