@@ -21,7 +21,7 @@ func TestAnalyse(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
-	for _, want := range []string{"30 validation users", "router", "overlap", "has no facets", "no head scores items on its own", "All analyses"} {
+	for _, want := range []string{"30 validation cases", "router", "overlap", "has no facets", "no head scores items on its own", "All analyses"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the analysis has no %q:\n%s", want, stdout)
 		}

@@ -47,7 +47,7 @@ func TestMovedData(t *testing.T) {
 		}
 	}
 	stdout, stderr, err := runBench(t, dir, "-models", "fame", "-set", "fame.hidden=16", "-set", "train.epochs=1", "-analyse")
-	if err != nil || !strings.Contains(stdout, "30 validation users") || strings.Contains(stderr, "done in") {
+	if err != nil || !strings.Contains(stdout, "30 validation cases") || strings.Contains(stderr, "done in") {
 		t.Errorf("-analyse: %v\n%s%s", err, stderr, stdout)
 	}
 

@@ -24,6 +24,10 @@ type Config struct {
 	// its usual name. Default for known names: $FAMEBENCH_DATA/NAME or
 	// data/NAME; else required. Not for embedded.
 	Path string `toml:"path" json:"path,omitempty"`
+	// Train, Valid and Test are the files of a given split, in place of Path.
+	Train string `toml:"train" json:"train,omitempty"`
+	Valid string `toml:"valid" json:"valid,omitempty"`
+	Test  string `toml:"test" json:"test,omitempty"`
 	// Items is the file of the item metadata. Default: the format's usual name
 	// next to the interactions, if that file exists. For s3rec and embedded: an
 	// Amazon meta_*.json[.gz], joined by ASIN.
@@ -65,8 +69,17 @@ type Config struct {
 	KCore int `toml:"k_core" json:"k_core,omitempty"`
 	// MaxUsers keeps the first users after all filters. Default 0: all.
 	MaxUsers int `toml:"max_users" json:"max_users,omitempty"`
-	// Split is "leave-one-out" (default) or "time".
+	// Split is "leave-one-out" (default), "ratio", "time" or, if the files or a column
+	// of them say what is in which part, "given"; see NewSplit.
 	Split string `toml:"split" json:"split,omitempty"`
+	// ValidShare and TestShare are the shares of a user's interactions that split
+	// "ratio" validates and tests on. Default 0.1 each.
+	ValidShare float64 `toml:"valid_share" json:"valid_share,omitempty"`
+	TestShare  float64 `toml:"test_share" json:"test_share,omitempty"`
+	// ValidFrom and TestFrom are the boundaries of split "time": dates, or times in the
+	// unit of the file. Default: the times at 80 % and 90 % of the interactions.
+	ValidFrom string `toml:"valid_from" json:"valid_from,omitempty"`
+	TestFrom  string `toml:"test_from" json:"test_from,omitempty"`
 	// ColdItems is the share of the items that are taken out of training and
 	// validation, so that only test cases have them; see NewSplit. Default 0:
 	// none.
@@ -86,6 +99,7 @@ type Columns struct {
 	Item   string `toml:"item" json:"item,omitempty"`     // csv: required; recbole: "item_id"
 	Rating string `toml:"rating" json:"rating,omitempty"` // csv: none; recbole: "rating", if it exists
 	Time   string `toml:"time" json:"time,omitempty"`     // numbers of one unit, or ISO 8601 dates; csv: none; recbole: "timestamp", if it exists
+	Part   string `toml:"part" json:"part,omitempty"`     // says for each line whether it is for training, validation or testing; none
 }
 
 // ItemColumns names the columns of a metadata file in the same way. Only Item
@@ -103,7 +117,9 @@ type ItemColumns struct {
 // Kinds of split.
 const (
 	LeaveOneOut = "leave-one-out"
+	RatioSplit  = "ratio"
 	TimeSplit   = "time"
+	GivenSplit  = "given"
 )
 
 // Resolve returns c with every default filled in. Its errors name the key, what
@@ -112,7 +128,7 @@ func (c Config) Resolve() (Config, error) {
 	if c.Name == "" {
 		return c, fmt.Errorf("datasets: a data set needs a name")
 	}
-	for _, step := range []func() error{c.resolveFormat, c.checkKeys, c.resolveWorld, c.columnDefaults, c.resolveChoices, c.checkNumbers} {
+	for _, step := range []func() error{c.resolveFormat, c.checkKeys, c.resolveWorld, c.columnDefaults, c.resolveSplit, c.resolveChoices, c.checkNumbers} {
 		if err := step(); err != nil {
 			return c, fmt.Errorf("datasets: %s: %w", c.Name, err)
 		}
@@ -122,7 +138,7 @@ func (c Config) Resolve() (Config, error) {
 
 // resolveFormat fills in and checks the format.
 func (c *Config) resolveFormat() error {
-	for _, p := range []column{{"path", c.Path}, {"items", c.Items}, {"attributes", c.Attributes}} {
+	for _, p := range append(c.partFiles(), column{"path", c.Path}, column{"items", c.Items}, column{"attributes", c.Attributes}) {
 		if len(p.column) > 4096 { // no system opens such a path, and a message would print all of it
 			return fmt.Errorf("%s has %d bytes; expected the path of a file", p.key, len(p.column))
 		}
@@ -162,7 +178,7 @@ func (c *Config) checkKeys() error {
 	if c.Format == "embedded" && !slices.Contains(Embedded(), c.Name) {
 		return fmt.Errorf("not embedded; expected one of %s", strings.Join(Embedded(), ", "))
 	}
-	if c.Path == "" && c.Format != "embedded" && c.Format != worldFormat && knownSets[c.Name].format != c.Format {
+	if c.Path == "" && c.Train == "" && c.Format != "embedded" && c.Format != worldFormat && knownSets[c.Name].format != c.Format {
 		return fmt.Errorf("path is missing: the file of the interactions, or the folder that holds it")
 	}
 	return nil
@@ -183,14 +199,13 @@ func (c *Config) resolveChoices() error {
 		setDefault(&c.Ties, formats[c.Format].ties)
 	}
 	setDefault(&c.Duplicates, "keep")
-	setDefault(&c.Split, LeaveOneOut)
 	for _, k := range []struct {
 		key, value string
 		allowed    []string
 	}{
 		{"ties", c.Ties, []string{"", "file", "hash", "item"}},
 		{"duplicates", c.Duplicates, []string{"keep", "first", "last"}},
-		{"split", c.Split, []string{LeaveOneOut, TimeSplit}},
+		{"split", c.Split, []string{LeaveOneOut, RatioSplit, TimeSplit, GivenSplit}},
 	} {
 		if !slices.Contains(k.allowed, k.value) {
 			return fmt.Errorf("%s = %q is unknown; expected one of %s", k.key, k.value, strings.Join(slices.DeleteFunc(k.allowed, isEmpty), ", "))
@@ -271,7 +286,7 @@ func (c *Config) header() bool { return c.Header == nil || *c.Header }
 type column struct{ key, column string }
 
 func (c Columns) list() []column {
-	return []column{{"columns.user", c.User}, {"columns.item", c.Item}, {"columns.rating", c.Rating}, {"columns.time", c.Time}}
+	return []column{{"columns.user", c.User}, {"columns.item", c.Item}, {"columns.rating", c.Rating}, {"columns.time", c.Time}, {"columns.part", c.Part}}
 }
 
 func (c ItemColumns) list() []column {
@@ -286,6 +301,9 @@ var optionalKeys = []struct {
 	set  func(*Config) bool
 }{
 	{"path", func(c *Config) bool { return c.Path != "" }},
+	{"train", func(c *Config) bool { return c.Train != "" }},
+	{"valid", func(c *Config) bool { return c.Valid != "" }},
+	{"test", func(c *Config) bool { return c.Test != "" }},
 	{"items", func(c *Config) bool { return c.Items != "" }},
 	{"attributes", func(c *Config) bool { return c.Attributes != "" }},
 	{"columns", func(c *Config) bool { return c.Columns != Columns{} }},

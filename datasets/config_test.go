@@ -75,7 +75,7 @@ func TestResolveErrors(t *testing.T) {
 		{csv(func(c *Config) { c.Header = new(bool) }), `columns.user = "u": expected the number of a column`},
 		{csv(func(c *Config) { c.Duplicates = "merge" }), `duplicates = "merge" is unknown; expected one of keep, first, last`},
 		{csv(func(c *Config) { c.Columns.Time = "t"; c.Ties = "random" }), `ties = "random" is unknown; expected one of file, hash, item`},
-		{csv(func(c *Config) { c.Split = "random" }), `split = "random" is unknown; expected one of leave-one-out, time`},
+		{csv(func(c *Config) { c.Split = "random" }), `split = "random" is unknown; expected one of leave-one-out, ratio, time, given`},
 		{csv(func(c *Config) { c.KCore = -1 }), "k_core = -1 is negative"},
 		{csv(func(c *Config) { c.MaxUsers = -1 }), "max_users = -1 is negative"},
 		{csv(func(c *Config) { c.ColdItems = -.1 }), "cold_items = -0.1 is not a share of the items"},

@@ -48,6 +48,7 @@ type Dataset struct {
 	Filtered Filtered // what each step of the pipeline left out
 	Warnings []string // for the user, one sentence each; e.g. an unexpected fingerprint
 
+	parts       []counts // of each sequence, if the split is given; else nil
 	timeKind    timeKind
 	fingerprint string // computed by Open; empty in data sets made by hand
 	metadata    func() (*Metadata, error)
@@ -70,6 +71,7 @@ type Filtered struct {
 // Bad input is refused with file, line and reason ([*ParseError]).
 // Dataset.Warnings lists what is usable but doubtful.
 func Open(c Config, root string) (*Dataset, error) {
+	asked := c.Split
 	c, err := c.Resolve()
 	if err != nil {
 		return nil, err
@@ -77,6 +79,9 @@ func Open(c Config, root string) (*Dataset, error) {
 	src, err := locate(c, root)
 	if err != nil {
 		return nil, err
+	}
+	if c, err = src.givenSplit(c, asked); err != nil {
+		return nil, fmt.Errorf("datasets: %s: %w", c.Name, err)
 	}
 	d, err := load(c, src)
 	if err != nil {
@@ -92,10 +97,13 @@ func load(c Config, src *source) (*Dataset, error) {
 	if err := formats[c.Format].read(c, src, lg); err != nil {
 		return nil, err
 	}
-	if lg.read == 0 {
-		return nil, fmt.Errorf("%s: no interactions in the file", src.display(src.main))
-	}
 	show := src.display(src.main)
+	if src.parts != nil {
+		show = "the files of the given split"
+	}
+	if lg.read == 0 {
+		return nil, fmt.Errorf("%s: no interactions in the file", show)
+	}
 	warnings, err := lg.check(show)
 	if err != nil {
 		return nil, err
@@ -124,15 +132,17 @@ func load(c Config, src *source) (*Dataset, error) {
 	}
 	d.fingerprint = d.hash()
 	d.Warnings = append(d.Warnings, tieWarning(d)...)
+	d.Warnings = append(d.Warnings, givenWarnings(d, lg)...)
 	d.Warnings = append(d.Warnings, knownWarnings(d)...)
 	return d, nil
 }
 
 // Fingerprint returns the SHA-256, in hex, of the processed sequences: one line
 // per user, item ids in decimal joined by single spaces, each line ended by a
-// newline; with Config.ColdItems, a further line with the word "cold" and the ids of
-// these items, and with Config.ColdValidation a last one with "cold validation" and theirs.
-// Times and original ids do not count.
+// newline; if the split is given, one line per user with the numbers of training,
+// validation and test interactions, as "parts 8 1 1"; with Config.ColdItems, a further line
+// with the word "cold" and the ids of these items, and with Config.ColdValidation a last one
+// with "cold validation" and theirs. Times and original ids do not count.
 func (d *Dataset) Fingerprint() string {
 	if d.fingerprint != "" {
 		return d.fingerprint
@@ -141,7 +151,7 @@ func (d *Dataset) Fingerprint() string {
 }
 
 func (d *Dataset) hash() string {
-	return fingerprint(d.Seqs, d.ColdItems(), d.ColdValidationItems())
+	return fingerprint(d.Seqs, d.parts, d.ColdItems(), d.ColdValidationItems())
 }
 
 // ColdItems returns the items that Config.ColdItems asks for, in ascending order;
@@ -180,7 +190,7 @@ func (d *Dataset) byHash(first, end int) []int32 {
 	return items
 }
 
-func fingerprint(seqs [][]int32, cold, validation []int32) string {
+func fingerprint(seqs [][]int32, parts []counts, cold, validation []int32) string {
 	h := sha256.New()
 	buf := make([]byte, 0, 1<<16)
 	for _, seq := range seqs {
@@ -195,6 +205,13 @@ func fingerprint(seqs [][]int32, cold, validation []int32) string {
 			}
 		}
 		buf = append(buf, '\n')
+	}
+	for _, n := range parts {
+		buf = fmt.Appendf(buf, "parts %d %d %d\n", n.train, n.valid, n.test)
+		if len(buf) > 1<<15 {
+			h.Write(buf)
+			buf = buf[:0]
+		}
 	}
 	for _, out := range []struct {
 		word  string

@@ -3,6 +3,7 @@ package datasets
 import (
 	"bytes"
 	"fmt"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -29,20 +30,20 @@ func describe(c Config) delimited {
 	case "movielens-20m":
 		csv := tableFormat{sep: ",", header: true, quoted: true}
 		return delimited{
-			log: csv, columns: Columns{"userId", "movieId", "rating", "timestamp"}, ids: true,
+			log: csv, columns: Columns{User: "userId", Item: "movieId", Rating: "rating", Time: "timestamp"}, ids: true,
 			items: csv, itemFile: fixed("movies.csv"), itemColumns: ItemColumns{Item: "movieId", Title: "title", Genres: "genres"},
 			genres: "|", yearInTitle: true,
 		}
 	case "movielens-1m":
 		dat := tableFormat{sep: "::", latin1: true}
 		return delimited{
-			log: dat, columns: Columns{"1", "2", "3", "4"}, ids: true,
+			log: dat, columns: Columns{User: "1", Item: "2", Rating: "3", Time: "4"}, ids: true,
 			items: dat, itemFile: fixed("movies.dat"), itemColumns: ItemColumns{Item: "1", Title: "2", Genres: "3"},
 			genres: "|", yearInTitle: true,
 		}
 	case "movielens-100k":
 		return delimited{
-			log: tableFormat{sep: "\t"}, columns: Columns{"1", "2", "3", "4"}, ids: true,
+			log: tableFormat{sep: "\t"}, columns: Columns{User: "1", Item: "2", Rating: "3", Time: "4"}, ids: true,
 			items: tableFormat{sep: "|", latin1: true}, itemFile: fixed("u.item"), itemColumns: ItemColumns{Item: "1", Title: "2"},
 			yearInTitle: true, flags: 6,
 		}
@@ -50,7 +51,13 @@ func describe(c Config) delimited {
 		atomic := tableFormat{sep: "\t", header: true, typed: true, wraps: true}
 		return delimited{
 			log: atomic, columns: c.Columns, items: atomic, itemColumns: c.ItemColumns,
-			itemFile: func(main string) string { return stem(main, ".inter") + ".item" },
+			itemFile: func(main string) string {
+				name := stem(main, ".inter")
+				if c.Split == GivenSplit && partOfFile(path.Ext(name)) != noPart { // NAME.train.inter
+					name = strings.TrimSuffix(name, path.Ext(name))
+				}
+				return name + ".item"
+			},
 		}
 	}
 	csv := tableFormat{sep: c.Separator, header: c.header(), quoted: c.Separator != "\t", wraps: c.Separator == "\t", free: true}
@@ -59,27 +66,61 @@ func describe(c Config) delimited {
 
 func fixed(name string) func(string) string { return func(string) string { return name } }
 
-// readDelimited reads a file with one interaction per line.
+// readDelimited reads a file with one interaction per line, or the three files of a given
+// split.
 func readDelimited(c Config, src *source, lg *interactions) error {
+	if src.parts == nil {
+		return readTable(c, src, lg, src.file(src.main))
+	}
+	for i, f := range src.parts {
+		lg.part = trainPart + part(i)
+		lg.times.files = append(lg.times.files, f.show)
+		if err := readTable(c, src, lg, f); err != nil {
+			return err
+		}
+	}
+	if lg.sequences != nil {
+		lg.sequences.finish()
+	}
+	return nil
+}
+
+// readTable reads one file.
+func readTable(c Config, src *source, lg *interactions, f file) error {
 	d := describe(c)
-	t, err := openTable(src.file(src.main), d.log)
+	t, err := openTable(f, d.log)
 	if err != nil {
 		return err
 	}
 	defer t.Close()
+	later := len(lg.times.files) > 1 // the file of a part that is not the first
 	if c.Format == "recbole" {
-		if t.place("item_id_list") >= 0 {
-			return t.errorf("each line has a sequence and a target (item_id_list): files of a given split are not supported; expected one interaction per line")
-		}
 		d.columns = recboleColumns(d.columns, t)
+		has := t.place(d.columns.Item+"_list") >= 0
+		switch {
+		case later && has != (lg.sequences != nil):
+			return t.errorf("expected the same kind of lines as in %s: in one of the files each line has a sequence and a target (%s_list), in the other an interaction", src.display(src.main), d.columns.Item)
+		case has && src.parts == nil:
+			return t.errorf("each line has a sequence and a target (%s_list), as in the files of a given split; expected one interaction per line, or three such files: set train, valid and test", d.columns.Item)
+		case has:
+			return readSequences(t, c, lg)
+		}
 	}
+	return d.readLog(t, c, src, lg)
+}
+
+// readLog reads a table with one interaction per line.
+func (d delimited) readLog(t *table, c Config, src *source, lg *interactions) (err error) {
+	later := len(lg.times.files) > 1
 	// The columns that the configuration names must exist.
 	if err := t.require(d.columns.list()); err != nil {
 		return err
 	}
 	user, item := t.place(d.columns.User), t.place(d.columns.Item)
-	rated, timed := t.place(d.columns.Rating), t.place(d.columns.Time)
+	rated, timed, parted := t.place(d.columns.Rating), t.place(d.columns.Time), t.place(d.columns.Part)
 	switch {
+	case later && (timed >= 0) != lg.timed:
+		return t.errorf("expected times in all files of the split or in none: either this file or %s has no column of times", src.display(src.main))
 	case rated < 0 && c.MinRating != 0:
 		return t.errorf("min_rating is set, but there is no column of ratings; the header has %s", t.nameList())
 	case timed < 0 && c.Ties != "" && c.Ties != formats[c.Format].ties:
@@ -87,7 +128,8 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 	case timed < 0 && c.Split == TimeSplit:
 		return t.errorf("split = %q needs times, but there is no column of times; the header has %s", TimeSplit, t.nameList())
 	}
-	if timed < 0 {
+	lg.timed = timed >= 0
+	if timed < 0 && !later {
 		src.warnings = append(src.warnings, unusedTimes(t)...)
 	}
 	first := firstRow{t: t, user: user, item: item}
@@ -117,7 +159,15 @@ func readDelimited(c Config, src *source, lg *interactions) error {
 				return t.errorf("rating %s is not a number%s", excerpt(f[rated]), hint)
 			}
 		}
+		if parted >= 0 {
+			if lg.part = parsePart(string(f[parted])); lg.part == noPart {
+				return t.errorf("part %s is unknown; expected train, valid or test", excerpt(f[parted]))
+			}
+		}
 		lg.line = t.n
+		if later {
+			lg.line += (len(lg.times.files) - 1) << fileBits
+		}
 		if timed < 0 {
 			err = lg.addRated(f[user], f[item], rating)
 		} else {

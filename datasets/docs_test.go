@@ -23,7 +23,7 @@ func TestDocs(t *testing.T) {
 	doc := string(text)
 
 	examples := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllStringSubmatch(doc, -1)
-	if len(examples) != 3 {
+	if len(examples) != 4 {
 		t.Fatalf("%d examples", len(examples))
 	}
 	for _, example := range examples {

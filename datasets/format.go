@@ -45,10 +45,10 @@ func init() {
 			keys: rated, main: []string{"u.data"}, ties: "file", read: readDelimited, items: delimitedItems,
 		},
 		"recbole": {
-			keys: append(rated, "columns", "item_columns"), main: []string{"*.inter"}, ties: "file", read: readDelimited, items: delimitedItems,
+			keys: append(rated, "train", "valid", "test", "columns", "item_columns"), main: []string{"*.inter"}, ties: "file", read: readDelimited, items: delimitedItems,
 		},
 		"csv": {
-			keys: append(rated, "columns", "item_columns", "separator", "header"), ties: "file", read: readDelimited, items: delimitedItems,
+			keys: append(rated, "train", "valid", "test", "columns", "item_columns", "separator", "header"), ties: "file", read: readDelimited, items: delimitedItems,
 		},
 		worldFormat: {
 			keys: []string{"world"}, read: readWorld, items: worldItems,
@@ -70,6 +70,10 @@ func locate(c Config, root string) (*source, error) {
 		src.fsys, src.dir, src.main = sub, "embedded "+c.Name, "sequences.txt.gz"
 	} else if c.Format == worldFormat {
 		src.main = "generated data"
+	} else if c.Train != "" {
+		if err := src.locateParts(c, root); err != nil {
+			return nil, err
+		}
 	} else if err := src.locateMain(c, root); err != nil {
 		return nil, err
 	} else {
@@ -114,15 +118,32 @@ func (s *source) locateMain(c Config, root string) error {
 	if len(patterns) == 0 {
 		return fmt.Errorf("datasets: %s: %s is a folder; format %s needs the path of a file", c.Name, p, c.Format)
 	}
+	if c.Format == "recbole" && c.Columns.Part == "" {
+		names, err := s.match(patterns...)
+		if err == nil {
+			err = s.benchmarkFiles(names)
+		}
+		if err != nil || s.parts != nil {
+			return wrapped(c.Name, err)
+		}
+	}
 	f, ok, err := s.find(patterns...)
 	if err != nil {
-		return fmt.Errorf("datasets: %s: %w", c.Name, err)
+		return wrapped(c.Name, err)
 	}
 	if !ok {
 		return fmt.Errorf("datasets: %s: %s holds no %s (or .gz)%s", c.Name, p, strings.Join(patterns, ", "), fetchHint(c))
 	}
 	s.main = f.name
 	return nil
+}
+
+// wrapped names the data set of an error; nil stays nil.
+func wrapped(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("datasets: %s: %w", name, err)
 }
 
 // under resolves a path of the configuration: relative to its folder, except

@@ -60,7 +60,9 @@ func checkIDs(kind string, in *interner, rows []int32) (warnings []string, err e
 			return nil, fmt.Errorf("the %s id %s is a number in scientific notation, as spreadsheets write long numbers: ids with the same first digits have become one; export the file with ids as text", kind, name)
 		}
 		key := fold(name)
-		if first, dup := folded[key]; dup {
+		if first, dup := folded[key]; dup && in.names[first] == name { // sequences of one user
+			continue
+		} else if dup {
 			if alike++; alike == 1 {
 				example = fmt.Sprintf("%s and %s", printable([]byte(in.names[first])), printable([]byte(name)))
 			}

@@ -15,7 +15,11 @@ type interactions struct {
 	users, items interner
 	user, item   []int32
 	times        timeColumn // empty if the source has no times
-	line         int        // of the current interaction, for messages that name two lines
+	line         int        // of the current interaction, for messages that name two lines; see lineOf
+	part         part       // of the current interaction; noPart if the split is not given
+	parts        []part     // of each interaction; nil if the split is not given
+	timed        bool       // the file at hand has times
+	sequences    *sequenceLines
 
 	minRating   float64
 	read        int
@@ -53,6 +57,9 @@ func (l *interactions) add(user, item []byte) error {
 	l.read++
 	l.user = append(l.user, u)
 	l.item = append(l.item, v)
+	if l.part != noPart {
+		l.parts = append(l.parts, l.part)
+	}
 	return nil
 }
 
@@ -86,7 +93,10 @@ func (l *interactions) addAt(user, item []byte, rating float64, at instant) erro
 // one, or warnings about probable mistakes.
 func (l *interactions) check(show string) (warnings []string, err error) {
 	if line, problem := l.times.check(); problem != "" {
-		return nil, &ParseError{File: show, Line: line, Msg: problem}
+		if files := l.times.files; files != nil {
+			show = files[line>>fileBits]
+		}
+		return nil, &ParseError{File: show, Line: line & (1<<fileBits - 1), Msg: problem}
 	}
 	warnings = l.times.warnings()
 	if l.negative > 0 && math.IsInf(l.minRating, -1) {

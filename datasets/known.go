@@ -72,7 +72,7 @@ func knownWarnings(d *Dataset) []string {
 		warnings = append(warnings, fmt.Sprintf("%s has %d users, %d items, %d interactions; expected the published %d, %d, %d",
 			name, len(d.Seqs), d.NumItems, interactions, k.users, k.items, k.interactions))
 	}
-	got := fingerprint(d.Seqs, nil, nil) // of the interactions: with cold items the data are the same
+	got := fingerprint(d.Seqs, nil, nil, nil) // of the interactions: with cold items the data are the same
 	if want := k.fingerprints[c.Ties]; want != "" && want != got {
 		warnings = append(warnings, fmt.Sprintf("%s has fingerprint %s; expected %s: results are not comparable with those on the known data", name, got, want))
 	}

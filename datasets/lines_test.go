@@ -309,30 +309,6 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestGivenSplits(t *testing.T) {
-	const log = "user_id:token\titem_id:token\nu\ta\nu\tb\n"
-	dir := writeFiles(t, map[string]string{"s.train.inter": log, "s.valid.inter": log, "s.test.inter": log})
-	_, err := Open(Config{Name: "test", Format: "recbole", Path: dir}, "")
-	if err == nil || !strings.Contains(err.Error(), "files of a given split into training, validation and test are not supported") || strings.Contains(err.Error(), "name one of them") {
-		t.Error(err)
-	}
-	other := writeFiles(t, map[string]string{"a-test.inter": log, "b.inter": log})
-	if _, err := Open(Config{Name: "test", Format: "recbole", Path: other}, ""); err == nil || !strings.Contains(err.Error(), "name one of them") {
-		t.Error(err)
-	}
-	d, err := Open(Config{Name: "test", Format: "recbole", Path: filepath.Join(dir, "s.train.inter")}, "")
-	if err != nil || len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "given splits are not supported, so s.train.inter alone is read and split") {
-		t.Errorf("%v", err)
-	}
-	dir = writeFiles(t, map[string]string{"train.inter": log, "sequence.inter": "user_id:token\titem_id_list:token_seq\titem_id:token\nu\ta b\tc\n"})
-	if d, err = Open(Config{Name: "test", Format: "recbole", Path: filepath.Join(dir, "train.inter")}, ""); err != nil || len(d.Warnings) > 0 {
-		t.Errorf("a file alone: %v", err)
-	}
-	if _, err = Open(Config{Name: "test", Format: "recbole", Path: filepath.Join(dir, "sequence.inter")}, ""); err == nil || !strings.Contains(err.Error(), "files of a given split are not supported") {
-		t.Error(err)
-	}
-}
-
 // Ids that are the result of an accident.
 func TestIDs(t *testing.T) {
 	for _, tc := range []struct{ name, log, want string }{

@@ -12,6 +12,7 @@ type sequences struct {
 	off   []int
 	items []int32
 	times []int64
+	parts []part // of a given split; else nil
 }
 
 // process runs the pipeline on the interactions that a reader found.
@@ -23,8 +24,10 @@ func process(c Config, lg *interactions) (*Dataset, error) {
 
 	s := group(lg)
 	lg.user, lg.item, lg.times.values = nil, nil, nil
-	if s.times != nil {
+	if s.times != nil || s.parts != nil {
 		sortByTime(s, tieKeys(c.Ties, lg))
+	}
+	if s.times != nil {
 		if c.Duplicates == "keep" {
 			d.Warnings = s.repeatWarning(d.Name, len(lg.items.names))
 		}
@@ -57,6 +60,9 @@ func group(lg *interactions) *sequences {
 	if len(lg.times.values) > 0 {
 		s.times = make([]int64, len(lg.times.values))
 	}
+	if lg.parts != nil {
+		s.parts = make([]part, len(lg.parts))
+	}
 	next := slices.Clone(s.off)
 	for i, u := range lg.user {
 		p := next[u]
@@ -65,27 +71,41 @@ func group(lg *interactions) *sequences {
 		if s.times != nil {
 			s.times[p] = lg.times.values[i]
 		}
+		if s.parts != nil {
+			s.parts[p] = lg.parts[i]
+		}
 	}
 	return s
 }
 
-// sortByTime orders each user's interactions by time. key breaks ties, and
-// equal keys keep the order of the file.
+// sortByTime orders each user's interactions by the part of a given split and then by time,
+// where there are any. key breaks ties, and equal keys keep the order of the file.
 func sortByTime(s *sequences, key func(user int, item int32) uint64) {
 	type entry struct {
 		time int64
 		key  uint64
 		pos  int32
 		item int32
+		part part
 	}
 	var buf []entry
 	for u := range len(s.off) - 1 {
-		items, times := s.items[s.off[u]:s.off[u+1]], s.times[s.off[u]:s.off[u+1]]
+		begin, end := s.off[u], s.off[u+1]
 		buf = buf[:0]
-		for i, v := range items {
-			buf = append(buf, entry{times[i], key(u, v), int32(i), v})
+		for p := begin; p < end; p++ {
+			e := entry{pos: int32(p - begin), item: s.items[p]}
+			if s.times != nil {
+				e.time, e.key = s.times[p], key(u, e.item)
+			}
+			if s.parts != nil {
+				e.part = s.parts[p]
+			}
+			buf = append(buf, e)
 		}
 		slices.SortFunc(buf, func(a, b entry) int {
+			if c := cmp.Compare(a.part, b.part); c != 0 {
+				return c
+			}
 			if c := cmp.Compare(a.time, b.time); c != 0 {
 				return c
 			}
@@ -95,7 +115,13 @@ func sortByTime(s *sequences, key func(user int, item int32) uint64) {
 			return cmp.Compare(a.pos, b.pos)
 		})
 		for i, e := range buf {
-			items[i], times[i] = e.item, e.time
+			s.items[begin+i] = e.item
+			if s.times != nil {
+				s.times[begin+i] = e.time
+			}
+			if s.parts != nil {
+				s.parts[begin+i] = e.part
+			}
 		}
 	}
 }
@@ -117,11 +143,16 @@ func (s *sequences) repeatWarning(name string, numItems int) []string {
 	if repeats*100 < len(s.items) || repeats < 2 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: %d of %d interactions repeat another one: same user, item and time; if the file holds copies, set duplicates = \"first\" or remove them", name, repeats, len(s.items))}
+	advice := "set duplicates = \"first\" or remove them"
+	if s.parts != nil {
+		advice = "remove them"
+	}
+	return []string{fmt.Sprintf("%s: %d of %d interactions repeat another one: same user, item and time; if the file holds copies, %s", name, repeats, len(s.items), advice)}
 }
 
 // retain keeps the interactions for which keep returns true, in place, and
-// returns how many it dropped. keep is called once for each, in order.
+// returns how many it dropped. keep is called once for each, in order. Nothing is dropped
+// from a given split.
 func (s *sequences) retain(keep func(user, pos int) bool) int {
 	w := 0
 	for u := range len(s.off) - 1 {
@@ -215,6 +246,9 @@ func (d *Dataset) number(s *sequences, lg *interactions, maxUsers int) {
 		d.UserIDs = append(d.UserIDs, lg.users.names[u])
 		if s.times != nil {
 			d.Times = append(d.Times, s.times[begin:end:end])
+		}
+		if s.parts != nil {
+			d.parts = append(d.parts, countParts(s.parts[begin:end]))
 		}
 	}
 	d.NumItems = len(d.ItemIDs) - 1

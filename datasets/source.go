@@ -15,6 +15,7 @@ type source struct {
 	fsys  fs.FS
 	dir   string // the folder's name in messages
 	main  string // file of the interactions, within fsys
+	parts []file // files of a given split, for training, validation and testing; nil: none
 	items *file  // metadata file that the configuration names, nil if none
 	attrs *file  // attribute file that the configuration names, nil if none
 
@@ -43,13 +44,25 @@ func (s *source) display(name string) string {
 // with .gz added; ok is false if none does. A plain file is preferred to its own
 // .gz. Metadata files are found only by a pattern for them.
 func (s *source) find(patterns ...string) (f file, ok bool, err error) {
+	names, err := s.match(patterns...)
+	if err != nil || len(names) == 0 {
+		return file{}, false, err
+	}
+	if len(names) > 1 {
+		return file{}, false, fmt.Errorf("%s: %s all match; name one of them in the configuration", s.dir, strings.Join(names, ", "))
+	}
+	return s.file(names[0]), true, nil
+}
+
+// match lists the files of the folder that match any of the patterns, as find does.
+func (s *source) match(patterns ...string) ([]string, error) {
 	found := map[string]string{} // name without .gz → name
 	var names []string
 	for _, p := range patterns {
 		for _, glob := range []string{p, p + ".gz"} {
 			matches, err := fs.Glob(s.fsys, glob)
 			if err != nil {
-				return file{}, false, err
+				return nil, err
 			}
 			for _, m := range matches {
 				if strings.HasPrefix(m, "meta_") && !strings.HasPrefix(p, "meta_") {
@@ -63,58 +76,7 @@ func (s *source) find(patterns ...string) (f file, ok bool, err error) {
 			}
 		}
 	}
-	switch len(names) {
-	case 0:
-		return file{}, false, nil
-	case 1:
-		return s.file(names[0]), true, nil
-	}
-	parts := map[string]bool{}
-	for _, name := range names {
-		parts[partOfSplit(name)] = true
-	}
-	delete(parts, "")
-	if len(parts) > 1 {
-		return file{}, false, fmt.Errorf("%s: %s all match: files of a given split into training, validation and test are not supported; expected one file with all interactions, which is then split as %q or %q", s.dir, strings.Join(names, ", "), LeaveOneOut, TimeSplit)
-	}
-	return file{}, false, fmt.Errorf("%s: %s all match; name one of them in the configuration", s.dir, strings.Join(names, ", "))
-}
-
-// partOfSplit returns which part of a split a file is by its name, such as "train"
-// for shop.train.inter; "" for others.
-func partOfSplit(name string) string {
-	words := strings.FieldsFunc(strings.ToLower(path.Base(name)), func(r rune) bool { return strings.ContainsRune("._- ", r) })
-	for _, w := range words {
-		switch w {
-		case "train", "training":
-			return "train"
-		case "valid", "validation", "val", "dev":
-			return "valid"
-		case "test", "testing":
-			return "test"
-		}
-	}
-	return ""
-}
-
-// splitWarning warns of a file of interactions that is one part of a given split:
-// the other parts are not read.
-func (s *source) splitWarning() []string {
-	part := partOfSplit(s.main)
-	if part == "" {
-		return nil
-	}
-	entries, err := fs.ReadDir(s.fsys, ".")
-	if err != nil {
-		return nil
-	}
-	suffix := path.Ext(strings.TrimSuffix(s.main, ".gz"))
-	for _, e := range entries {
-		if other := partOfSplit(e.Name()); other != "" && other != part && path.Ext(strings.TrimSuffix(e.Name(), ".gz")) == suffix {
-			return []string{fmt.Sprintf("%s looks like one part of a given split, as does %s: given splits are not supported, so %s alone is read and split", s.main, e.Name(), s.main)}
-		}
-	}
-	return nil
+	return names, nil
 }
 
 // glob escapes a literal file name for use in a pattern.

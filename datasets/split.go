@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -17,10 +18,10 @@ type Case struct {
 // those that cold items were taken out of.
 type Split struct {
 	Data  *Dataset
-	Kind  string    // LeaveOneOut or TimeSplit
+	Kind  string    // LeaveOneOut, RatioSplit, TimeSplit or GivenSplit
 	Train [][]int32 // by user index; may hold 0 or 1 items
-	Valid []Case    // by ascending user, at most one per user
-	Test  []Case    // the same; histories include the validation item
+	Valid []Case    // by ascending user, then by position in the user's sequence
+	Test  []Case    // the same; histories include the validation items
 
 	// ColdValid are the validation cases whose target is one of Config.ColdValidation's items,
 	// by ascending user; none without that key. Training never sees them.
@@ -28,7 +29,7 @@ type Split struct {
 
 	// ValidFrom and TestFrom are the boundaries of a time split, in the unit of Data.Times:
 	// validation cases are in the period from ValidFrom up to, but not including, TestFrom,
-	// and test cases from TestFrom on. Zero for leave-one-out.
+	// and test cases from TestFrom on. Zero for other splits.
 	ValidFrom, TestFrom int64
 }
 
@@ -39,12 +40,21 @@ type Split struct {
 // interactions is used for training only, with all of them (Stats.ShortUsers
 // counts these users).
 //
-// "time": one timeline for all users. The boundaries are the times of the interactions at
-// 80 % and 90 % in the order of time. Interactions before the first boundary are for
-// training: 80 % of them, or fewer if several have the time of the boundary. A user's case
-// is the first interaction in the validation or test period, with everything before it as
-// its history; a user without history has none. No model is trained on anything later than
-// its targets.
+// "ratio": the first interactions of each user are for training, the next ones for
+// validation and the last ones for testing, by the shares of the configuration (see
+// ratioCounts). Each interaction for validation or testing is a case.
+//
+// "time": one timeline for all users. The boundaries are those of the configuration, or the
+// times of the interactions at 80 % and 90 % in the order of time. Interactions before the
+// first boundary are for training: with the default, 80 % of them, or fewer if several have
+// the time of the boundary. A user's case is the first interaction in the validation or test
+// period, with everything before it as its history; a user without history has none. No
+// model is trained on anything later than its targets.
+//
+// "given": the files or a column of them say which interactions are for training,
+// validation and testing. A user's sequence is the training part, then the validation part,
+// then the test part. Each interaction for validation or testing is a case, with everything
+// before it in the sequence as its history; the first interaction of a sequence is none.
 //
 // Config.ColdItems then takes a share of the items out of training, to measure how a
 // model ranks items that it was never trained on. It is as if they appeared after
@@ -63,17 +73,29 @@ func NewSplit(d *Dataset, kind string) (*Split, error) {
 		kind = d.Config.Split
 	}
 	s := &Split{Data: d, Kind: kind, Train: make([][]int32, len(d.Seqs))}
+	if d.parts != nil && kind != GivenSplit {
+		return nil, fmt.Errorf("datasets: %s: split %q, but the parts of the data are given; use %q", d.Name, kind, GivenSplit)
+	}
+	if d.parts == nil && kind == GivenSplit {
+		return nil, fmt.Errorf("datasets: %s: split %q needs data with given parts: set train, valid and test, or columns.part", d.Name, kind)
+	}
 	switch kind {
 	case LeaveOneOut, "":
 		s.Kind = LeaveOneOut
 		s.leaveOneOut()
+	case RatioSplit:
+		s.byRatio()
+	case GivenSplit:
+		s.asGiven()
 	case TimeSplit:
 		if d.Times == nil {
 			return nil, fmt.Errorf("datasets: %s: split %q needs times, which the data do not have; use %q", d.Name, TimeSplit, LeaveOneOut)
 		}
-		s.byTime()
+		if err := s.byTime(); err != nil {
+			return nil, fmt.Errorf("datasets: %s: %w", d.Name, err)
+		}
 	default:
-		return nil, fmt.Errorf("datasets: %s: unknown split %q; expected %q or %q", d.Name, kind, LeaveOneOut, TimeSplit)
+		return nil, fmt.Errorf("datasets: %s: unknown split %q; expected %q, %q, %q or %q", d.Name, kind, LeaveOneOut, RatioSplit, TimeSplit, GivenSplit)
 	}
 	if cold := d.ColdItems(); cold != nil {
 		second := d.ColdValidationItems()
@@ -107,13 +129,50 @@ func (s *Split) leaveOneOut() {
 // minSplit is the minimum number of interactions that leave-one-out divides.
 const minSplit = 3
 
-func (s *Split) byTime() {
+func (s *Split) byRatio() {
+	for u, seq := range s.Data.Seqs {
+		s.divide(u, s.ratio(len(seq)))
+	}
+}
+
+// ratio divides n interactions by the shares of the configuration.
+func (s *Split) ratio(n int) counts {
+	c := s.Data.Config
+	return ratioCounts(n, cmp.Or(c.ValidShare, defaultShare), cmp.Or(c.TestShare, defaultShare))
+}
+
+func (s *Split) asGiven() {
+	for u := range s.Data.Seqs {
+		s.divide(u, s.Data.parts[u])
+	}
+}
+
+// divide divides the sequence of a user, whose parts follow each other and end with it.
+func (s *Split) divide(u int, n counts) {
+	seq := s.Data.Seqs[u]
+	test := len(seq) - n.test
+	valid := test - n.valid
+	s.Train[u] = seq[valid-n.train : valid : valid]
+	for at := max(valid, 1); at < test; at++ {
+		s.addCase(&s.Valid, u, at)
+	}
+	for at := max(test, 1); at < len(seq); at++ {
+		s.addCase(&s.Test, u, at)
+	}
+}
+
+func (s *Split) byTime() error {
 	var all []int64
 	for _, times := range s.Data.Times {
 		all = append(all, times...)
 	}
 	slices.Sort(all)
 	s.ValidFrom, s.TestFrom = all[len(all)*8/10], all[len(all)*9/10]
+	if c := s.Data.Config; c.ValidFrom != "" {
+		if err := s.ownBoundaries(all[0], all[len(all)-1]); err != nil {
+			return err
+		}
+	}
 	for u, times := range s.Data.Times {
 		valid, _ := slices.BinarySearch(times, s.ValidFrom)
 		test, _ := slices.BinarySearch(times, s.TestFrom)
@@ -125,12 +184,30 @@ func (s *Split) byTime() {
 			s.addCase(&s.Test, u, test)
 		}
 	}
+	return nil
+}
+
+// ownBoundaries sets the boundaries that the configuration names; first and last are the
+// times of the data.
+func (s *Split) ownBoundaries(first, last int64) (err error) {
+	c := s.Data.Config
+	if s.ValidFrom, err = s.Data.boundary("valid_from", c.ValidFrom); err != nil {
+		return err
+	}
+	if s.TestFrom, err = s.Data.boundary("test_from", c.TestFrom); err != nil {
+		return err
+	}
+	if !(first < s.ValidFrom && s.ValidFrom < s.TestFrom && s.TestFrom <= last) {
+		return &KeyError{"valid_from", fmt.Sprintf("= %q and test_from = %q are not two times, in this order, within the data, which are from %s to %s",
+			c.ValidFrom, c.TestFrom, s.Data.TimeText(first), s.Data.TimeText(last))}
+	}
+	return nil
 }
 
 // coarse says why a time split has no cases if the reason is that too many
 // times are equal; else it returns "".
 func (s *Split) coarse() string {
-	if s.Kind != TimeSplit {
+	if s.Kind != TimeSplit || s.Data.Config.ValidFrom != "" {
 		return ""
 	}
 	at := func(boundary int64) (share float64, first bool) {

@@ -81,7 +81,7 @@ func TestSplitErrors(t *testing.T) {
 		kind, want string
 	}{
 		{untimed, TimeSplit, "needs times"},
-		{untimed, "random", `unknown split "random"; expected "leave-one-out" or "time"`},
+		{untimed, "random", `unknown split "random"; expected "leave-one-out", "ratio", "time" or "given"`},
 		{short, LeaveOneOut, "0 validation and 0 test cases"},
 	} {
 		if _, err := NewSplit(tc.d, tc.kind); err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -7,13 +7,14 @@ import (
 )
 
 // Fingerprint identifies the split beyond [Dataset.Fingerprint]. It is "" for
-// leave-one-out, which depends on the sequences alone. A time split also depends on
-// the times: data sets with equal sequences can be split differently. Its fingerprint
+// leave-one-out, which depends on the sequences alone, and for a given split, whose parts
+// are in the data's fingerprint. Data sets with equal sequences can be split differently by
+// time, which also depends on the times, and by ratio. The fingerprint of these splits
 // is the SHA-256, in hex, of one line for each user's training sequence, validation
 // case, cold validation case and test case; cases are written as user, length of the history
 // and target.
 func (s *Split) Fingerprint() string {
-	if s.Kind != TimeSplit {
+	if s.Kind != TimeSplit && s.Kind != RatioSplit {
 		return ""
 	}
 	h := sha256.New()

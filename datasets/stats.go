@@ -25,6 +25,9 @@ type Stats struct {
 	// than the median test interaction: for half of the test cases, models
 	// learn these from the future.
 	Leak float64 `json:"leak"`
+	// Split is about the split of the data set if that is not leave-one-out. TiedTestUsers,
+	// ShortUsers and Leak are about leave-one-out all the same, and zero if a split is given.
+	Split *SplitStats `json:"split,omitempty"`
 
 	Filtered Filtered `json:"filtered"`
 }
@@ -40,7 +43,7 @@ func (d *Dataset) Stats() Stats {
 	for u, seq := range d.Seqs {
 		lengths = append(lengths, len(seq))
 		st.Interactions += len(seq)
-		if len(seq) < minSplit {
+		if len(seq) < minSplit && d.parts == nil {
 			st.ShortUsers++
 		}
 		for _, v := range seq {
@@ -63,7 +66,9 @@ func (d *Dataset) Stats() Stats {
 		st.Timed = true
 		st.Ties = d.Config.Ties
 		d.tieStats(&st)
-		st.Leak = d.leak()
+		if d.parts == nil {
+			st.Leak = d.leak()
+		}
 	}
 	return st
 }
@@ -76,39 +81,118 @@ func (d *Dataset) tieStats(st *Stats) {
 				st.Tied++
 			}
 		}
-		if n >= minSplit && times[n-1] == times[n-2] {
+		if n >= minSplit && d.parts == nil && times[n-1] == times[n-2] {
 			st.TiedTestUsers++
 		}
 	}
 	st.TiedShare = float64(st.Tied) / float64(st.Interactions)
 }
 
-// leak is the share of training interactions later than the (upper) median
-// test interaction, under leave-one-out.
+// leak is the leak of leave-one-out.
 func (d *Dataset) leak() float64 {
 	var tests []int64
+	train := make([][]int64, 0, len(d.Times))
 	for _, times := range d.Times {
-		if n := len(times); n >= minSplit {
+		n := len(times)
+		if n >= minSplit {
 			tests = append(tests, times[n-1])
+			n -= 2
 		}
+		train = append(train, times[:n])
 	}
+	return lateShare(train, tests)
+}
+
+// lateShare is the share of the times of training that are later than the (upper) median of
+// those of the test cases.
+func lateShare(train [][]int64, tests []int64) float64 {
 	if len(tests) == 0 {
 		return 0
 	}
 	slices.Sort(tests)
 	median := tests[len(tests)/2]
-	train, late := 0, 0
-	for _, times := range d.Times {
-		n := len(times)
-		if n >= minSplit {
-			n -= 2
-		}
-		train += n
-		for _, t := range times[:n] {
+	all, late := 0, 0
+	for _, times := range train {
+		all += len(times)
+		for _, t := range times {
 			if t > median {
 				late++
 			}
 		}
 	}
-	return float64(late) / float64(train)
+	if all == 0 {
+		return 0
+	}
+	return float64(late) / float64(all)
+}
+
+// TestCases returns how many test cases are tied and the leak: those of Split, if there is
+// one, else of leave-one-out.
+func (s Stats) TestCases() (tied int, leak float64) {
+	if s.Split != nil {
+		return s.Split.Tied, s.Split.Leak
+	}
+	return s.TiedTestUsers, s.Leak
+}
+
+// SplitStats describes the test cases of a split.
+type SplitStats struct {
+	Kind        string  `json:"kind"`
+	Fingerprint string  `json:"fingerprint,omitempty"` // Split.Fingerprint
+	Train       int     `json:"train"`                 // interactions
+	Valid       int     `json:"valid"`                 // cases
+	Test        int     `json:"test"`                  // cases
+	TestUsers   int     `json:"test_users"`            // with one or more test cases
+	Tied        int     `json:"tied"`                  // test cases whose target has the time of the interaction before or after it
+	Leak        float64 `json:"leak"`                  // share of the training interactions that are later than the median test target
+}
+
+// Stats computes the statistics of a split. It takes a pass over the data.
+func (s *Split) Stats() SplitStats {
+	st := SplitStats{Kind: s.Kind, Fingerprint: s.Fingerprint(), Valid: len(s.Valid), Test: len(s.Test)}
+	for _, seq := range s.Train {
+		st.Train += len(seq)
+	}
+	users := map[string]bool{}
+	var tests []int64
+	for _, c := range s.Test {
+		users[s.Data.UserIDs[c.User]] = true
+		if s.Data.Times == nil {
+			continue
+		}
+		times, at := s.Data.Times[c.User], len(c.History)
+		tests = append(tests, times[at])
+		if at > 0 && times[at-1] == times[at] || at+1 < len(times) && times[at+1] == times[at] {
+			st.Tied++
+		}
+	}
+	st.TestUsers = len(users)
+	if s.Data.Times != nil {
+		st.Leak = lateShare(s.trainTimes(), tests)
+	}
+	return st
+}
+
+// trainTimes are the times of the training interactions, cold items included.
+func (s *Split) trainTimes() [][]int64 {
+	out := make([][]int64, len(s.Data.Times))
+	for u, times := range s.Data.Times {
+		from, to := 0, len(times)
+		switch s.Kind {
+		case LeaveOneOut:
+			if to >= minSplit {
+				to -= 2
+			}
+		case RatioSplit:
+			to = s.ratio(to).train
+		case TimeSplit:
+			to, _ = slices.BinarySearch(times, s.ValidFrom)
+		case GivenSplit:
+			n := s.Data.parts[u]
+			to -= n.valid + n.test
+			from = to - n.train
+		}
+		out[u] = times[from:to]
+	}
+	return out
 }

@@ -225,6 +225,7 @@ func parseDate(s string) (instant, error) {
 type timeColumn struct {
 	values []int64
 	digits int
+	files  []string // names of the files that the times are from; nil: one file, which messages name
 
 	first      instant
 	firstLine  int
@@ -244,7 +245,7 @@ func (c *timeColumn) add(at instant, line int) error {
 		c.first, c.firstLine = at, line
 	}
 	if at.kind != c.first.kind {
-		return fmt.Errorf("the time is %s, that of line %d is %s; expected one kind of time in a column", at.kind, c.firstLine, c.first.kind)
+		return fmt.Errorf("the time is %s, that of %s is %s; expected one kind of time in a column", at.kind, c.place(c.firstLine), c.first.kind)
 	}
 	if at.digits > c.digits {
 		if _, ok := scaled(c.largest, at.digits-c.digits); !ok {
@@ -269,7 +270,19 @@ func (c *timeColumn) add(at instant, line int) error {
 }
 
 func (c *timeColumn) overflow(other int) error {
-	return fmt.Errorf("the time does not fit into 18 digits together with that of line %d; expected times of one unit and fewer decimal places", other)
+	return fmt.Errorf("the time does not fit into 18 digits together with that of %s; expected times of one unit and fewer decimal places", c.place(other))
+}
+
+// fileBits is the number of bits of a line number; those above it number the file.
+const fileBits = 40
+
+// place names a line, and its file if there are several.
+func (c *timeColumn) place(line int) string {
+	text := fmt.Sprintf("line %d", line&(1<<fileBits-1))
+	if c.files != nil {
+		text += " of " + c.files[line>>fileBits]
+	}
+	return text
 }
 
 // note records what check and warnings need.
@@ -321,7 +334,7 @@ func (c *timeColumn) check() (line int, problem string) {
 			if other > at {
 				a, b, at, other = b, a, other, at
 			}
-			return at, fmt.Sprintf("the time looks like Unix %s, that of line %d like %s; expected one unit in a column", b, other, a)
+			return at, fmt.Sprintf("the time looks like Unix %s, that of %s like %s; expected one unit in a column", b, c.place(other), a)
 		}
 		last = i
 	}
@@ -343,10 +356,10 @@ func (c *timeColumn) lineOf(from, to int) int {
 func (c *timeColumn) warnings() []string {
 	var out []string
 	if c.sentinels > 0 && c.sentinels < len(c.values) && c.lineOf(0, 8) == 0 {
-		out = append(out, fmt.Sprintf("%d of %d times are 0 or -1 (the first on line %d) and none of the others is near: if the time is missing there, leave these lines out; they count as the oldest", c.sentinels, len(c.values), c.sentinelAt))
+		out = append(out, fmt.Sprintf("%d of %d times are 0 or -1 (the first on %s) and none of the others is near: if the time is missing there, leave these lines out; they count as the oldest", c.sentinels, len(c.values), c.place(c.sentinelAt)))
 	}
 	if c.sci > 0 && !c.sciWhole && len(c.values) > 1 {
-		out = append(out, fmt.Sprintf("%d times are in scientific notation and end in 0 (the first on line %d): if a spreadsheet has cut their last digits, export the file again", c.sci, c.sciAt))
+		out = append(out, fmt.Sprintf("%d times are in scientific notation and end in 0 (the first on %s): if a spreadsheet has cut their last digits, export the file again", c.sci, c.place(c.sciAt)))
 	}
 	return out
 }

@@ -16,7 +16,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: summaries of suites are then made again.
-const Version = 11
+const Version = 12
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -35,6 +35,7 @@ type Input struct {
 	Hypothesis    string             // as Suite.Hypothesis
 	Axes          []string           // as Suite.Axes
 	EqualWithin   float64            // as Suite.EqualWithin
+	Average       string             // as Table.Average
 	Interaction   string             // axis whose effect may depend on the data set; "": the suite does not ask
 	ByEntropy     bool               // tables have a Complexity
 	Proposals     []string           // models that are no baselines: FAME and its variants, or those that the suite names
@@ -70,10 +71,11 @@ type group struct {
 	key           string // its records' spec but for the seed, see rowKey
 	records       []*record.Record
 	imported      []*record.Imported // in place of records: another program's lists
-	removed, kept [][]int32          // [seed][user] ranks
+	removed, kept [][]int32          // [seed][case] ranks
+	units         units              // the users of the cases
 }
 
-// ranks are the users' ranks [seed][user] under a seen-item rule.
+// ranks are the ranks [seed][case] under a seen-item rule.
 func (g *group) ranks(rule string) [][]int32 {
 	if rule == "kept" {
 		return g.kept
@@ -164,6 +166,13 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	if err := findSources(groups); err != nil {
 		return t, nil, err
 	}
+	if err := in.readRanks(groups); err != nil {
+		return t, nil, err
+	}
+	cases, users, err := in.readCases(groups)
+	if err != nil {
+		return t, nil, err
+	}
 	var lists []*record.Imported
 	for _, m := range in.Imported {
 		if ofImport(m) == dataKey(first.Spec) {
@@ -185,15 +194,12 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	if in.Baseline != "" {
 		t.Baseline, t.BaselineNamed = labelOf(groups, in.Baseline), true
 	}
-	if err := in.readRanks(groups); err != nil {
-		return t, nil, err
-	}
 	if t.Baseline != "" {
 		if err := compare(ranked, t.Baseline); err != nil {
 			return t, nil, err
 		}
 	}
-	if t.Breakdowns, err = in.breakdowns(t, groups); err != nil {
+	if t.Breakdowns, err = breakdownsOf(cases, groups); err != nil {
 		return t, nil, err
 	}
 	if in.ByEntropy {
@@ -209,6 +215,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	}
 	t.shareOfOracle()
 	t.Notes = append(tableNotes(records), in.noBaseline(t)...)
+	in.tableSplit(&t, records[0], users)
 	if older := in.Older[t.Dataset]; older != "" {
 		t.Notes = append([]string{older}, t.Notes...)
 	}

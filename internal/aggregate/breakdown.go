@@ -1,9 +1,7 @@
 package aggregate
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -11,7 +9,7 @@ import (
 	"famebench/internal/stats"
 )
 
-// What users are grouped by, see record.Cases. Neither depends on a model.
+// What test cases are grouped by, see record.Cases. Neither depends on a model.
 const (
 	ByTarget  = "interactions of the target in training"
 	ByHistory = "items in the history"
@@ -64,15 +62,11 @@ func (b bins) groups(c *record.Cases) [][]int {
 	return out
 }
 
-// breakdowns shows the rows of a table on groups of users, from the stored test cases of
-// its data set. There are none where these are not stored.
-func (in Input) breakdowns(t Table, groups []*group) ([]Breakdown, error) {
-	c, err := in.Store.ReadCases(groups[0].records[0].Result.Spec.Dataset, t.Protocol, t.Users)
-	if errors.Is(err, fs.ErrNotExist) {
+// breakdownsOf shows the rows of a table on groups of its test cases. There are none where
+// these are not stored.
+func breakdownsOf(c *record.Cases, groups []*group) ([]Breakdown, error) {
+	if c == nil {
 		return nil, nil
-	}
-	if err != nil {
-		return nil, err
 	}
 	var out []Breakdown
 	for _, bins := range breakdowns {
@@ -111,7 +105,8 @@ func estimates(cases [][]int, rows []*group, ranks func(*group) [][]int32) ([][]
 	for _, members := range cases {
 		// One bootstrap serves all rows and metrics: the same users are drawn for each.
 		// Its intervals are of differences, so the baseline is a model that is always 0.
-		series := [][][]float64{{make([]float64, len(members))}}
+		among := rows[0].units.among(members)
+		series := [][][]float64{{make([]float64, len(among.values(Tested, make([]int32, len(members)))))}}
 		for _, g := range rows {
 			ndcg, hits := make([][]float64, len(g.records)), make([][]float64, len(g.records))
 			for seed, all := range ranks(g) {
@@ -119,12 +114,12 @@ func estimates(cases [][]int, rows []*group, ranks func(*group) [][]int32) ([][]
 				for i, c := range members {
 					own[i] = all[c]
 				}
-				ndcg[seed], hits[seed] = ofUsers(Tested, own), ofUsers("HR@10", own)
+				ndcg[seed], hits[seed] = among.drawn(Tested, own), among.drawn("HR@10", own)
 			}
 			series = append(series, ndcg, hits) // in the order of BreakdownColumns
 		}
 		intervals := make([]stats.Interval, len(series))
-		if len(members) > 1 {
+		if len(series[0][0]) > 1 {
 			var err error
 			if intervals, err = stats.Bootstrap(series, 0, groupDraws, drawSeed); err != nil {
 				return nil, err

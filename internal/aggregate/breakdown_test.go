@@ -146,7 +146,7 @@ func TestBreakdownNeedsTheCasesOfTheRecords(t *testing.T) {
 	less := divided()
 	less.Training, less.History = less.Training[1:], less.History[1:]
 	f.divide(less)
-	if _, err := Make(f.Input); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "expected 12 test users as in the records, got 11") {
+	if _, err := Make(f.Input); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "expected 12 test cases as in the records, got 11") {
 		t.Errorf("a user less: %v", err)
 	}
 	key, err := f.Key()

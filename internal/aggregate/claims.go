@@ -41,7 +41,7 @@ func (p *Published) addClaim(n *conf.Node) error {
 	if !slices.Contains(Columns, c.Metric) {
 		return n.Table["metric"].Errorf("unknown metric %q%s", c.Metric, conf.Hint(c.Metric, Columns))
 	}
-	if userValue(c.Metric) == nil {
+	if caseValue(c.Metric) == nil {
 		return n.Table["metric"].Errorf("%s is of all users at once: expected a metric of single users, such as HR@20, because a claim needs an interval", c.Metric)
 	}
 	if !(c.Low > 0 && c.Low <= c.High) || math.IsInf(c.High, 0) {
@@ -225,11 +225,11 @@ func gainsOver(rows []*group, own *group, rule, metric string) ([]gainOver, erro
 	values := make([][][]float64, len(rows))
 	for i, g := range rows {
 		for _, ranks := range g.ranks(rule) {
-			values[i] = append(values[i], ofUsers(metric, ranks))
+			values[i] = append(values[i], g.units.drawn(metric, ranks))
 		}
 	}
 	var intervals []stats.Interval // of the other row minus this one
-	if len(values[0][0]) > 1 {
+	if len(values[0][0]) > 1 && !own.units.unknown {
 		var err error
 		if intervals, err = stats.Bootstrap(values, slices.Index(rows, own), draws, drawSeed); err != nil {
 			return nil, err

@@ -26,8 +26,8 @@ const (
 // under one seen-item rule.
 func compare(groups []*group, baseline string) error {
 	base := slices.IndexFunc(groups, func(g *group) bool { return g.Label == baseline })
-	values := map[string][][][]float64{} // [rule][row][seed][user]
-	tested := map[string][]*group{}      // rows that have values
+	values, drawn := map[string][][][]float64{}, map[string][][][]float64{} // [rule][row][seed][user]
+	tested := map[string][]*group{}                                         // rows that have values
 	for _, g := range groups {
 		for _, rule := range SeenItemRules {
 			for metric, c := range g.Under(rule).Metrics {
@@ -39,21 +39,21 @@ func compare(groups []*group, baseline string) error {
 			if _, ok := g.Under(rule).Metrics[Tested]; !ok {
 				continue // an imported row without lists under this rule, or with short ones
 			}
-			var seeds [][]float64
+			var paired, draws [][]float64
 			for _, ranks := range g.ranks(rule) {
-				seeds = append(seeds, ofUsers(Tested, ranks))
+				paired, draws = append(paired, g.units.values(Tested, ranks)), append(draws, g.units.drawn(Tested, ranks))
 			}
-			values[rule], tested[rule] = append(values[rule], seeds), append(tested[rule], g)
+			values[rule], drawn[rule], tested[rule] = append(values[rule], paired), append(drawn[rule], draws), append(tested[rule], g)
 		}
 	}
-	if len(groups[base].kept[0]) < 2 || len(groups) < 2 {
+	if len(values["kept"][base][0]) < 2 || len(groups) < 2 || groups[base].units.unknown {
 		return nil // too few users or rows for a test
 	}
 	for _, rule := range SeenItemRules {
 		if len(tested[rule]) < 2 {
 			continue
 		}
-		all, err := tests(values[rule], base) // imported rows are the last ones, so base is the same
+		all, err := tests(values[rule], drawn[rule], base) // imported rows are the last ones, so base is the same
 		if err != nil {
 			return err
 		}
@@ -184,9 +184,10 @@ func checkMetrics(r *record.Record, kept, removed []int32) error {
 }
 
 // tests compares the rows' values [row][seed][user] with those of the baseline, which
-// itself has no test (nil).
-func tests(values [][][]float64, base int) ([]*Test, error) {
-	intervals, err := stats.Bootstrap(values, base, draws, drawSeed)
+// itself has no test (nil). The intervals are of other values of the same means, see
+// units.drawn.
+func tests(values, drawn [][][]float64, base int) ([]*Test, error) {
+	intervals, err := stats.Bootstrap(drawn, base, draws, drawSeed)
 	if err != nil {
 		return nil, err
 	}
@@ -225,9 +226,9 @@ func significant(t *Test, z float64) bool {
 	return t.PHolm < level && (t.Low > 0 && z > 0 || t.High < 0 && z < 0)
 }
 
-// userValue gives a user's value of a metric from the rank of the one relevant item, so the
-// ideal DCG is 1. It is nil for metrics that single users do not have.
-func userValue(metric string) func(rank int32) float64 {
+// caseValue gives a test case's value of a metric from the rank of the one relevant item, so
+// the ideal DCG is 1. It is nil for metrics that single cases do not have.
+func caseValue(metric string) func(rank int32) float64 {
 	if metric == "MRR" {
 		return func(rank int32) float64 { return 1 / float64(rank) }
 	}
@@ -248,9 +249,9 @@ func userValue(metric string) func(rank int32) float64 {
 	}
 }
 
-// ofUsers is every user's value of a metric that single users have.
-func ofUsers(metric string, ranks []int32) []float64 {
-	value, out := userValue(metric), make([]float64, len(ranks))
+// ofCases is every test case's value of a metric that single cases have.
+func ofCases(metric string, ranks []int32) []float64 {
+	value, out := caseValue(metric), make([]float64, len(ranks))
 	for u, r := range ranks {
 		out[u] = value(r)
 	}

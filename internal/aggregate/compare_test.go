@@ -86,12 +86,12 @@ func TestUserValues(t *testing.T) {
 		"NDCG@10": {1, .5, 1 / math.Log2(11), 0, 0}, "NDCG@20": {1, .5, 1 / math.Log2(11), 1 / math.Log2(12), 0},
 		"MRR": {1, 1. / 3, .1, 1. / 11, 1. / 21},
 	} {
-		if got := ofUsers(metric, []int32{1, 3, 10, 11, 21}); !slices.Equal(got, want) {
+		if got := ofCases(metric, []int32{1, 3, 10, 11, 21}); !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", metric, got, want)
 		}
 	}
 	for _, metric := range []string{"Coverage@10", "HR", "HR@x", ""} {
-		if userValue(metric) != nil {
+		if caseValue(metric) != nil {
 			t.Errorf("users have values of %q", metric)
 		}
 	}

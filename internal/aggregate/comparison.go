@@ -107,7 +107,11 @@ func Compare(a, b Side) (*Comparison, error) {
 			if len(side.g.kept)+len(side.g.removed) > 0 { // imported, or read for another pair
 				continue
 			}
-			if err := (Input{Store: side.store}).readRanks([]*group{side.g}); err != nil {
+			in, one := Input{Store: side.store}, []*group{side.g}
+			if err := in.readRanks(one); err != nil {
+				return nil, err
+			}
+			if _, _, err := in.readCases(one); err != nil {
 				return nil, err
 			}
 		}
@@ -186,7 +190,7 @@ func (p pair) lines() (out []ComparedMetric, err error) {
 				continue
 			case l.A == nil || l.B == nil:
 				l.Untested = "imported lists are too short for it"
-			case l.Untested == "" && userValue(metric) == nil:
+			case l.Untested == "" && caseValue(metric) == nil:
 				l.Untested = "single users have no value of it"
 			}
 			if l.A != nil && l.B != nil && l.A.Mean > 0 {
@@ -216,39 +220,38 @@ func (p pair) test(rule string, lines []ComparedMetric) error {
 	if len(tested) == 0 {
 		return nil
 	}
-	users := len(p.a.ranks(rule)[0])
-	if users < 2 {
+	zeros := make([]float64, len(p.a.units.values(tested[0].Metric, p.a.ranks(rule)[0])))
+	if why := p.unpaired(len(zeros)); why != "" {
 		for _, l := range tested {
-			l.Untested = "there is one test user only"
+			l.Untested = why
 		}
 		return nil
 	}
-	values := make([][][][]float64, len(tested)) // [metric][row][seed][user]
+	drawn := make([][][][]float64, len(tested)) // [metric][row][seed][user]
 	base, other := -1, -1
-	zeros := make([]float64, users)
 	for _, g := range p.rows(rule) {
 		switch g {
 		case p.a:
-			base = len(values[0])
+			base = len(drawn[0])
 		case p.b:
-			other = len(values[0])
+			other = len(drawn[0])
 		}
 		for k, l := range tested {
 			seeds := slices.Repeat([][]float64{zeros}, max(len(g.records), len(g.ranks(rule))))
 			if g == p.a || g == p.b {
 				for s, ranks := range g.ranks(rule) {
-					seeds[s] = ofUsers(l.Metric, ranks)
+					seeds[s] = g.units.drawn(l.Metric, ranks)
 				}
 			}
-			values[k] = append(values[k], seeds)
+			drawn[k] = append(drawn[k], seeds)
 		}
 	}
-	intervals, err := stats.BootstrapEach(values, base, draws, drawSeed)
+	intervals, err := stats.BootstrapEach(drawn, base, draws, drawSeed)
 	if err != nil {
 		return err
 	}
 	for k, l := range tested {
-		signed, err := stats.Wilcoxon(overSeeds(values[k][other]), overSeeds(values[k][base]))
+		signed, err := stats.Wilcoxon(overSeeds(p.b.values(l.Metric, rule)), overSeeds(p.a.values(l.Metric, rule)))
 		if err != nil {
 			return err
 		}
@@ -260,6 +263,17 @@ func (p pair) test(rule string, lines []ComparedMetric) error {
 		}
 	}
 	return nil
+}
+
+// unpaired says why the users of two rows cannot be tested; "" if they can.
+func (p pair) unpaired(users int) string {
+	switch {
+	case p.a.units.unknown || p.b.units.unknown:
+		return "the file of the test cases is missing, so it is unknown which of them are of one user"
+	case users < 2:
+		return "there is one test user only"
+	}
+	return ""
 }
 
 // rows are those that take part in the draws.

@@ -16,8 +16,8 @@ import (
 // thirds of the users by the entropy of their histories. It is nil where the entropies of the
 // data are not stored.
 func (in Input) complexity(t Table, groups []*group) (*Complexity, error) {
-	spec := groups[0].records[0].Result.Spec
-	e, err := in.Store.ReadEntropy(spec.Dataset, t.Protocol, t.Users)
+	first := groups[0].records[0].Result
+	e, err := in.Store.ReadEntropy(first.Spec.Dataset, t.Protocol, first.Users)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -131,7 +131,7 @@ func groupGains(rows []*group, than *group, rule string, members [][]int) ([]Gro
 	base := slices.Index(rows, than)
 	bySeed := make([][][]float64, len(rows)) // [row][group][seed] means
 	for k, cases := range members {
-		series := make([][][]float64, len(rows))
+		series, among := make([][][]float64, len(rows)), than.units.among(cases)
 		for i, g := range rows {
 			bySeed[i] = append(bySeed[i], nil)
 			for _, all := range g.ranks(rule) {
@@ -139,12 +139,12 @@ func groupGains(rows []*group, than *group, rule string, members [][]int) ([]Gro
 				for j, c := range cases {
 					own[j] = all[c]
 				}
-				values := ofUsers(Tested, own)
+				values := among.drawn(Tested, own)
 				series[i] = append(series[i], values)
 				bySeed[i][k] = append(bySeed[i][k], mean(values))
 			}
 		}
-		if len(cases) < 2 { // no interval
+		if len(series[base][0]) < 2 { // no interval
 			for i := range out {
 				out[i].Groups = append(out[i].Groups, nil)
 			}

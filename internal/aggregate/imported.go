@@ -19,7 +19,7 @@ func ListMetrics(ranks []int32, length int) record.Metrics {
 		for _, k := range []int{1, 5, 10, 20} {
 			if k <= length {
 				metric := name + "@" + strconv.Itoa(k)
-				m[metric], _ = stats.MeanSD(ofUsers(metric, ranks))
+				m[metric], _ = stats.MeanSD(ofCases(metric, ranks))
 			}
 		}
 	}

@@ -37,7 +37,9 @@ type Suite struct {
 type Table struct {
 	Dataset  string   `json:"dataset"`
 	Protocol string   `json:"protocol"`
-	Users    int      `json:"users"`
+	Users    int      `json:"users"`             // with test cases
+	Cases    int      `json:"cases,omitempty"`   // test cases, if a user has several; 0: each user has one
+	Average  string   `json:"average,omitempty"` // what metrics are averaged over: "" for test cases, ByUser
 	Items    int      `json:"items"`
 	Baseline string   `json:"baseline,omitempty"` // label of the row that the others are tested against: the baseline that is best on validation, unless BaselineNamed
 	Proposed string   `json:"proposed,omitempty"` // label of the proposal (no baseline) that is best on validation
@@ -142,7 +144,8 @@ type Cell struct {
 }
 
 // Test compares the row with the table's baseline: per-user NDCG@10, averaged
-// over seeds, users paired.
+// over seeds, users paired. If users have several test cases, the value of a user is the sum
+// over them, scaled so that the mean over users is the metric.
 type Test struct {
 	Difference  float64 `json:"difference"` // mean of row - baseline
 	Low         float64 `json:"low"`        // 95 % bootstrap interval over users and seeds
@@ -159,17 +162,17 @@ type Test struct {
 	GainHigh *float64 `json:"gain_high,omitempty"`
 }
 
-// Breakdown shows the rows of a table on groups of its test users.
+// Breakdown shows the rows of a table on groups of its test cases.
 type Breakdown struct {
 	By     string         `json:"by"`     // ByTarget or ByHistory
-	Groups []UserGroup    `json:"groups"` // every test user is in one
+	Groups []UserGroup    `json:"groups"` // every test case is in one
 	Rows   []BreakdownRow `json:"rows"`   // as Table.Rows
 }
 
-// UserGroup is some of a table's test users.
+// UserGroup is some of a table's test cases, and so of its users if each has one.
 type UserGroup struct {
 	Label string `json:"label"` // what they have of Breakdown.By, as "1-5"
-	Users int    `json:"users"` // 0: the data has none such
+	Users int    `json:"users"` // cases; 0: the data has none such
 }
 
 // BreakdownRow is a row on each group, by metric (BreakdownColumns).

@@ -1,5 +1,5 @@
 // Package analysis looks into a trained FAME: what its gate, routers and heads do
-// on the validation users, and whether heads specialise, which the papers claim
+// on the validation cases, and whether heads specialise, which the papers claim
 // but do not test. It reads the model and changes nothing.
 //
 // A claim such as "this head prefers brands" is only as good as its control: if the
@@ -26,7 +26,7 @@ type Analysis struct {
 	Dataset string `json:"dataset"`
 	Model   string `json:"model"`
 	At      string `json:"at,omitempty"` // place on the axes of the suite
-	Users   int    `json:"users"`        // validation users
+	Users   int    `json:"users"`        // validation cases
 	// MoELayers is the number of layers with experts. All values about experts
 	// and attention are those of the last one, whose heads are the facets.
 	MoELayers int    `json:"moe_layers"`
@@ -47,7 +47,7 @@ type Analysis struct {
 	Overlap   [][]float64 `json:"overlap,omitempty"`
 	ListUsers int         `json:"list_users,omitempty"` // whose lists were compared
 	ListLen   int         `json:"list_len,omitempty"`
-	HitRate   float64     `json:"hit_rate,omitempty"` // HR@ListLen of the model on all validation users, seen items removed
+	HitRate   float64     `json:"hit_rate,omitempty"` // HR@ListLen of the model on all validation cases, seen items removed
 	Facets    []Facet     `json:"facets,omitempty"`
 	Truth     *Truth      `json:"truth,omitempty"` // of generated data only
 }
@@ -100,7 +100,7 @@ const (
 	blockSize = 64 // users scored at a time
 )
 
-// Of analyses a model with the validation users of s.
+// Of analyses a model with the validation cases of s.
 func Of(rt *torch.Runtime, m *models.FAME, s *datasets.Split, facets []datasets.Facet, maxLen int) (*Analysis, error) {
 	c := m.Config()
 	a := &Analysis{Users: len(s.Valid), MoELayers: c.MoELayers, Heads: make([]Head, c.Heads)}

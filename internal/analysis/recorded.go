@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 
-	"famebench/datasets"
 	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/registry"
@@ -77,14 +76,16 @@ func ExplainRun(r *record.Record, job plan.Job, entries []registry.Entry, user s
 	}
 	err = run.WithTrained(r, job, entries, func(t run.Trained) error {
 		d := t.Split.Data
-		u := slices.Index(d.UserIDs, user)
-		if u < 0 {
+		if !slices.Contains(d.UserIDs, user) {
 			return InputError{fmt.Errorf("data set %s has no user %q; its first is %q", r.Result.Spec.Dataset.Name, user, d.UserIDs[0])}
 		}
-		// The test case: the user's items before the one that is held out.
-		i := slices.IndexFunc(t.Split.Test, func(c datasets.Case) bool { return int(c.User) == u })
+		// The test case: the user's items before the one that is held out. Of several, the last.
+		i := len(t.Split.Test) - 1
+		for i >= 0 && d.UserIDs[t.Split.Test[i].User] != user {
+			i--
+		}
 		if i < 0 {
-			return InputError{fmt.Errorf("user %q has too few items to be tested", user)}
+			return InputError{fmt.Errorf("user %q has no test case: too few items, or none that are tested", user)}
 		}
 		e, err = Explain(t.Runtime, t.Model.(*models.FAME), d, t.Split.Test[i], explained, t.Train.MaxLen)
 		return err

@@ -55,7 +55,12 @@ func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, err
 
 // trainTargets leaves out a user's first item and the validation and test
 // items.
-func trainTargets(s datasets.Stats) int { return s.Interactions - 3*s.Users }
+func trainTargets(s datasets.Stats) int {
+	if s.Split != nil {
+		return max(0, s.Split.Train-s.Users)
+	}
+	return s.Interactions - 3*s.Users
+}
 
 // Of estimates how long a run of a plan takes: from records of the same model and
 // data, or else of the same model on other data, scaled by their sizes. Records of

@@ -340,9 +340,33 @@ func (c *Config) Dataset(name string) (datasets.Config, error) {
 		d.Name = name
 	}
 	if _, err := d.Resolve(); err != nil {
+		if at := c.atKey(name, err); at != err {
+			return d, at
+		}
 		return d, where.Errorf("%w", err)
 	}
 	return d, nil
+}
+
+// atKey adds to an error about a key of a data set, such as "columns.part", the strongest
+// place that sets it. Other errors stay as they are.
+func (c *Config) atKey(name string, err error) error {
+	var of *datasets.KeyError
+	if !errors.As(err, &of) {
+		return err
+	}
+	path := append([]string{"datasets", name}, strings.Split(of.Key, ".")...)
+	last := len(path) - 1
+	var at *conf.Node
+	for _, layer := range c.layers() {
+		if n, err := layer.Sub(path[:last]...); err == nil && n != nil && n.Table[path[last]] != nil {
+			at = n.Table[path[last]]
+		}
+	}
+	if at == nil {
+		return err
+	}
+	return at.Errorf("%w", err)
 }
 
 // Params returns a model's hyper-parameters on a data set, as a pointer to its

@@ -25,7 +25,7 @@ func TestConfigErrors(t *testing.T) {
 		sets            []string
 	}{
 		{name: "section", add: "[modles.sasrec]", want: `c.toml:12: modles: unknown section; did you mean "models"?`},
-		{name: "top-level value", add: "x = 1", want: `c.toml:12: suites.s.x: unknown key; known: kind, summary, hypothesis, models, datasets, seeds, grid, alone, tuned, trials, rungs, equal_within, interaction, by_entropy, steps, expected, imported, proposed, baseline, columns`},
+		{name: "top-level value", add: "x = 1", want: `c.toml:12: suites.s.x: unknown key; known: kind, summary, hypothesis, models, datasets, seeds, grid, alone, tuned, trials, rungs, equal_within, average, interaction, by_entropy, steps, expected, imported, proposed, baseline, columns`},
 		{name: "training key", add: "[suites.s.train]\nepohcs = 3", want: `c.toml:13: suites.s.train.epohcs: unknown key; did you mean "epochs"?`},
 		{name: "training type", add: "[models.sasrec.train]\nepochs = \"3\"", want: `c.toml:13: models.sasrec.train.epochs: expected an integer, got the string "3"`},
 		{name: "model", add: "[models.sasrek]", want: `c.toml:12: models.sasrek: unknown model; did you mean "sasrec"?`},
@@ -43,6 +43,12 @@ func TestConfigErrors(t *testing.T) {
 		{name: "negative seed", add: "seeds = [-1]", want: `c.toml:12: suites.s.seeds: expected seeds of 0 or more, got -1`},
 		{name: "syntax", add: "a b", want: `c.toml:12:3: expected '.' or '=', but got 'b' instead`},
 		{name: "setting that is gone", add: "[pretrain]\nalternate = \"step\"", want: `c.toml:13: pretrain.alternate: this setting is gone, since it made no difference to any result: remove it`},
+		{name: "filter of a given split", add: "[datasets.g]\nformat = \"csv\"\ntrain = \"a\"\nvalid = \"b\"\ntest = \"c\"\ncolumns = { user = \"u\", item = \"i\" }\nk_core = 5",
+			want: `c.toml:18: datasets.g.k_core: datasets: g: k_core = 5 would change the parts of a given split; remove it and filter the files, or name one file of all interactions with path`},
+		{name: "set: filter of a given split", add: "[datasets.g]\nformat = \"csv\"\npath = \"a\"\ncolumns = { user = \"u\", item = \"i\", part = \"p\" }", sets: []string{"datasets.g.split=time"},
+			want: `-set datasets.g.split=time: datasets.g.split: datasets: g: split = "time", but the parts are given: remove split, or name one file of all interactions with path`},
+		{name: "average", add: "average = \"users\"", want: `c.toml:12: suites.s.average: "users": expected "user", or no such key for averages over test cases`},
+		{name: "average of another kind", add: "[suites.u]\nkind = \"cost\"\nmodels = [\"markov\"]\ndatasets = [\"tiny\"]\naverage = \"user\"", want: `c.toml:16: suites.u.average: only suites of kind "compare" have this key`},
 		{name: "set: setting that is gone", sets: []string{"pretrain.alternate=epoch"}, want: `-set pretrain.alternate=epoch: pretrain.alternate: this setting is gone, since it made no difference to any result: remove it`},
 		{name: "set: key", sets: []string{"train.epoch=2"}, want: `-set train.epoch=2: train.epoch: unknown key; did you mean "epochs"?`},
 		{name: "set: type", sets: []string{"train.epochs=two"}, want: `-set train.epochs=two: train.epochs: expected an integer, got the string "two"`},

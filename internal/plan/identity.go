@@ -44,7 +44,7 @@ type askedRun struct {
 
 // pathKeys are the settings of a data set that only say where its files are: which data
 // they hold is an input.
-var pathKeys = []string{"path", "items", "attributes"}
+var pathKeys = []string{"path", "train", "valid", "test", "items", "attributes"}
 
 // Asked is the hash of what a suite asks for, see Identity.
 func (c *Config) Asked(s Suite) (string, error) {

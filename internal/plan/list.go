@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -61,7 +62,7 @@ func (c *Config) listDataset(name string) (ListedDataset, error) {
 	if err != nil {
 		return ListedDataset{}, err
 	}
-	d := ListedDataset{Name: name, Format: full.Format, Path: dc.Path, Texts: dc.Items}
+	d := ListedDataset{Name: name, Format: full.Format, Path: cmp.Or(dc.Path, dc.Train), Texts: dc.Items}
 	if full.Format == "embedded" {
 		dc.Items = "" // may be a file that is yet to be fetched
 		data, err := datasets.Open(dc, c.Root)

@@ -360,13 +360,25 @@ func (p *Plan) WriteData(s record.Store) error {
 }
 
 // newCases takes from a split the numbers by which breakdowns group its test
-// users.
+// cases, and, if a user has several, whose they are.
 func newCases(d record.Dataset, s *datasets.Split) *record.Cases {
 	counts := s.TrainingCounts()
 	c := &record.Cases{Dataset: d, Protocol: s.Kind}
 	for _, test := range s.Test {
 		c.Training = append(c.Training, int32(counts[test.Target]))
 		c.History = append(c.History, int32(len(test.History)))
+	}
+	users := map[string]int32{}
+	of := make([]int32, len(s.Test))
+	for i, test := range s.Test {
+		name := s.Data.UserIDs[test.User]
+		if _, ok := users[name]; !ok {
+			users[name] = int32(len(users))
+		}
+		of[i] = users[name]
+	}
+	if len(users) < len(of) {
+		c.Users = of
 	}
 	return c
 }

@@ -25,7 +25,7 @@ func (c *Config) open(name string, dc datasets.Config, o Options) (data *dataset
 		return nil, spec, info, err
 	}
 	if err != nil {
-		return nil, spec, info, err
+		return nil, spec, info, c.atKey(name, err)
 	}
 	info = Data{Name: name, Stats: data.Stats(), Warnings: data.Warnings}
 	info.Stats.Name = name
@@ -35,9 +35,12 @@ func (c *Config) open(name string, dc datasets.Config, o Options) (data *dataset
 	}
 	split, err := datasets.NewSplit(data, "") // an impossible split is an error of the plan
 	if err != nil {
-		return data, spec, info, err
+		return data, spec, info, c.atKey(name, err)
 	}
 	spec.Dataset.Split = split.Fingerprint()
+	if split.Kind != datasets.LeaveOneOut { // which the statistics of the data are about
+		info.Stats.Split = new(split.Stats())
+	}
 	info.cases = newCases(spec.Dataset, split)
 	return data, spec, info, nil
 }
@@ -102,6 +105,9 @@ func (o Options) recordedData(name string, dc datasets.Config, missing error) (s
 	if info.Stats, err = ReadStats(path, name, found.Dataset.Fingerprint); err != nil {
 		return spec, info, fmt.Errorf("the statistics of %s: %w; restore the file, or get the data, from which they are computed", name, err)
 	}
+	if of := info.Stats.Split; of != nil && (of.Kind != spec.Protocol || of.Fingerprint != spec.Dataset.Split) {
+		info.Stats.Split = nil // the file is of the same data with another split
+	}
 	return spec, info, nil
 }
 
@@ -121,6 +127,10 @@ func ReadStats(path, name, fingerprint string) (datasets.Stats, error) {
 		s.ShortUsers >= 0 && s.ShortUsers <= s.Users && s.Repeats >= 0 && s.Repeats <= s.Interactions &&
 		s.Tied >= 0 && s.Tied <= s.Interactions && s.TiedShare == float64(s.Tied)/n &&
 		s.TiedTestUsers >= 0 && s.TiedTestUsers <= s.Users && s.Leak >= 0 && s.Leak <= 1
+	if of := s.Split; of != nil {
+		ok = ok && of.TestUsers > 0 && of.TestUsers <= of.Test && of.TestUsers <= s.Users && of.Tied >= 0 && of.Tied <= of.Test &&
+			of.Train >= 0 && of.Train+of.Valid+of.Test <= s.Interactions && of.Leak >= 0 && of.Leak <= 1
+	}
 	if !ok {
 		return s, fmt.Errorf("%s is damaged: its numbers contradict each other", path)
 	}

@@ -140,11 +140,18 @@ func TestTunedValuesAreChecked(t *testing.T) {
 }
 
 func TestCasesByHand(t *testing.T) {
-	s := &datasets.Split{Data: &datasets.Dataset{NumItems: 3}, Kind: datasets.LeaveOneOut, Train: [][]int32{{1, 2, 1}, {1}},
+	s := &datasets.Split{Data: &datasets.Dataset{NumItems: 3, UserIDs: []string{"a", "b"}}, Kind: datasets.LeaveOneOut, Train: [][]int32{{1, 2, 1}, {1}},
 		Valid: []datasets.Case{{User: 0, History: []int32{1, 2, 1}, Target: 3}},
 		Test:  []datasets.Case{{User: 0, History: []int32{1, 2, 1, 3}, Target: 1}, {User: 1, History: []int32{1}, Target: 3}}}
 	d := record.Dataset{Name: "hand", Fingerprint: "ab"}
 	want := &record.Cases{Dataset: d, Protocol: "leave-one-out", Training: []int32{3, 0}, History: []int32{4, 1}}
+	if got := newCases(d, s); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	// Sequences 1 and 2 are of one user.
+	s.Data.UserIDs = []string{"a", "b", "b"}
+	s.Test = append(s.Test, datasets.Case{User: 2, History: []int32{2}, Target: 1})
+	want = &record.Cases{Dataset: d, Protocol: "leave-one-out", Training: []int32{3, 0, 3}, History: []int32{4, 1, 1}, Users: []int32{0, 1, 1}}
 	if got := newCases(d, s); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -41,6 +41,10 @@ type Suite struct {
 	// axes gives the same results as the first one; 0: the suite does not ask. Kind "compare".
 	EqualWithin float64 `toml:"equal_within" json:"equal_within,omitempty"`
 
+	// Average is "user" for metrics that are averaged over each user's test cases first, where
+	// a split has several of a user; "": over all test cases. Kind "compare".
+	Average string `toml:"average" json:"average,omitempty"`
+
 	// Interaction names the suite's axis if the suite asks whether its effect depends on the
 	// data set; "": it does not. Kind "compare".
 	Interaction string `toml:"interaction" json:"interaction,omitempty"`
@@ -89,7 +93,7 @@ func (s *Suite) kindDefaults() {
 func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "interaction": KindCompare, "by_entropy": KindCompare, "imported": KindCompare, "alone": KindCost, "steps": KindCost}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "average": KindCompare, "interaction": KindCompare, "by_entropy": KindCompare, "imported": KindCompare, "alone": KindCost, "steps": KindCost}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -301,6 +305,9 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 	}
 	if at.has("equal_within") && !(s.EqualWithin > 0 && s.EqualWithin <= 100) {
 		errs = append(errs, at.of("equal_within").Errorf("%v: expected a share of validation NDCG@10 in percent, more than 0 and at most 100", s.EqualWithin))
+	}
+	if at.has("average") && s.Average != "user" {
+		errs = append(errs, at.of("average").Errorf("%s: expected \"user\", or no such key for averages over test cases", conf.Quote(s.Average)))
 	}
 	for i, name := range s.Imported {
 		if err := CheckImportedName(name, c.registry); err != nil {

@@ -17,7 +17,7 @@ func Check(recorded Metrics, ranks []int32, items int, rule string, exact bool) 
 	}
 	for i, r := range ranks {
 		if r < 1 || int(r) > items {
-			return fmt.Errorf("seen items %s: user %d has rank %d, expected 1 to %d, the number of items", rule, i, r, items)
+			return fmt.Errorf("seen items %s: case %d has rank %d, expected 1 to %d, the number of items", rule, i, r, items)
 		}
 	}
 	want := averages(ranks)
@@ -39,12 +39,12 @@ func Check(recorded Metrics, ranks []int32, items int, rule string, exact bool) 
 }
 
 // checkCoverage bounds Coverage@10, which is not in the ranks: whole items, at least
-// one, and at most ten for each user.
-func checkCoverage(recorded Metrics, users, items int, rule string) error {
+// one, and at most ten for each case.
+func checkCoverage(recorded Metrics, cases, items int, rule string) error {
 	got, ok := recorded[Coverage]
 	n := math.Round(got * float64(items))
-	if !ok || n/float64(items) != got || n < 1 || n > float64(min(items, topK*users)) {
-		return fmt.Errorf("seen items %s: %s is %v, expected the share of 1 to %d of %d items", rule, Coverage, got, min(items, topK*users), items)
+	if !ok || n/float64(items) != got || n < 1 || n > float64(min(items, topK*cases)) {
+		return fmt.Errorf("seen items %s: %s is %v, expected the share of 1 to %d of %d items", rule, Coverage, got, min(items, topK*cases), items)
 	}
 	return nil
 }

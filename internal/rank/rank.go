@@ -1,6 +1,6 @@
-// Package rank measures a recommender by full ranking: for every user the
-// held-out item is ranked among all items, none sampled, and the ranks are
-// averaged to HR, NDCG and MRR.
+// Package rank measures a recommender by full ranking: for every test case
+// the held-out item is ranked among all items, none sampled, and the ranks are
+// averaged over cases to HR, NDCG and MRR.
 //
 // Every case is ranked under both rules of the literature from one pass over
 // its scores. Kept: all items are candidates, including those that the user has

@@ -24,9 +24,9 @@ type Run struct {
 // Write writes the lists to path as a TREC run, which trec_eval, pytrec_eval, ranx and
 // others read, in the order of the cases. A line is
 //
-//	user Q0 item rank score tag
+//	query Q0 item rank score tag
 //
-// with the ids of the data set (see trecField). Evaluators sort by score, not by
+// with the ids of the data set (see queryIDs and trecField). Evaluators sort by score, not by
 // rank, and each breaks ties its own way. So the score is no model's score but the
 // number of the place from the end, 1 for the last item: within a list no two are
 // equal, and a whole number is the same in every format that it is read into.
@@ -40,10 +40,11 @@ func (r Run) Write(ctx context.Context, path string, progress func(done, total i
 	for v, id := range r.Data.ItemIDs {
 		items[v] = trecField(id)
 	}
+	queries := queryIDs(r.Data, r.Cases)
 	end := " " + trecField(r.Tag) + "\n"
 	err := atomicfile.Write(path, func(w io.Writer) error {
 		var lines []byte
-		for i, c := range r.Cases {
+		for i := range r.Cases {
 			if i%1024 == 0 {
 				if err := ctx.Err(); err != nil {
 					return err
@@ -52,7 +53,7 @@ func (r Run) Write(ctx context.Context, path string, progress func(done, total i
 					progress(i, len(r.Cases))
 				}
 			}
-			user := trecField(r.Data.UserIDs[c.User]) + " Q0 "
+			user := queries[i] + " Q0 "
 			lines = lines[:0]
 			for j, v := range r.Lists[i] {
 				lines = append(append(append(lines, user...), items[v]...), ' ')
@@ -72,11 +73,12 @@ func (r Run) Write(ctx context.Context, path string, progress func(done, total i
 }
 
 // WriteQrels writes the targets of all cases to path as TREC's relevance
-// judgements: lines "user 0 item 1", with the same ids as Run.Write's.
+// judgements: lines "query 0 item 1", with the same ids as Run.Write's.
 func WriteQrels(path string, d *datasets.Dataset, cases []datasets.Case) error {
+	queries := queryIDs(d, cases)
 	err := atomicfile.Write(path, func(w io.Writer) error {
-		for _, c := range cases {
-			if _, err := fmt.Fprintf(w, "%s 0 %s 1\n", trecField(d.UserIDs[c.User]), trecField(d.ItemIDs[c.Target])); err != nil {
+		for i, c := range cases {
+			if _, err := fmt.Fprintf(w, "%s 0 %s 1\n", queries[i], trecField(d.ItemIDs[c.Target])); err != nil {
 				return err
 			}
 		}
@@ -86,6 +88,27 @@ func WriteQrels(path string, d *datasets.Dataset, cases []datasets.Case) error {
 		return fmt.Errorf("rank: %w", err)
 	}
 	return nil
+}
+
+// queryIDs names the query of each case: its user. If any user has several cases, the
+// number of the case, from 1, follows in all names: "user#1". Evaluators average over
+// queries, so their means are those over cases.
+func queryIDs(d *datasets.Dataset, cases []datasets.Case) []string {
+	count := map[string]int{}
+	numbers, several := make([]int, len(cases)), false
+	for i, c := range cases {
+		user := d.UserIDs[c.User]
+		count[user]++
+		numbers[i], several = count[user], several || count[user] > 1
+	}
+	out := make([]string, len(cases))
+	for i, c := range cases {
+		out[i] = trecField(d.UserIDs[c.User])
+		if several {
+			out[i] += "#" + strconv.Itoa(numbers[i])
+		}
+	}
+	return out
 }
 
 // trecField is a string as one field of a line whose fields are separated by

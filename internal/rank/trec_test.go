@@ -97,3 +97,17 @@ ann Q0 w 3 1 my%20run
 		t.Errorf("%d files, want 2", len(files))
 	}
 }
+
+// If any user has several cases, every query has the number of its case: an id such as "a#1"
+// is never that of a query of another user.
+func TestQueryIDs(t *testing.T) {
+	d := &datasets.Dataset{UserIDs: []string{"a", "a#1", "b c", "a"}} // the last: another sequence of a
+	one := []datasets.Case{{User: 2}, {User: 1}}
+	if got := strings.Join(queryIDs(d, one), " "); got != "b%20c a#1" {
+		t.Errorf("one case each: %s", got)
+	}
+	several := append(one, datasets.Case{User: 0}, datasets.Case{User: 3}, datasets.Case{User: 2})
+	if got := strings.Join(queryIDs(d, several), " "); got != "b%20c#1 a#1#1 a#1 a#2 b%20c#2" {
+		t.Errorf("several cases: %s", got)
+	}
+}

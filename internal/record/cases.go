@@ -31,11 +31,15 @@ type Cases struct {
 	// History is the number of items before the target, including the validation item:
 	// the history of a model before it is cut.
 	History []int32
+	// Users numbers the user of each case, from 0 in the order of first cases; nil: each case
+	// is of another user.
+	Users []int32
 }
 
 const (
 	casesSum    = "# sha256 " // of all that follows the line
 	casesHeader = "training\thistory\n"
+	usersHeader = "training\thistory\tuser\n" // if a user has several cases
 	casesEnd    = ".cases.tsv.gz"
 )
 
@@ -58,16 +62,23 @@ func (c *Cases) head() string {
 // has them is not changed. Equal cases give equal bytes.
 func (s Store) WriteCases(c *Cases) error {
 	path := s.CasesPath(c.Dataset, c.Protocol)
-	if len(c.Training) != len(c.History) || len(c.Training) == 0 {
+	if len(c.Training) != len(c.History) || len(c.Training) == 0 || c.Users != nil && len(c.Users) != len(c.Training) {
 		return fmt.Errorf("record: %s: %d targets and %d histories, expected the same number, at least 1", path, len(c.Training), len(c.History))
 	}
-	if old, err := s.ReadCases(c.Dataset, c.Protocol, len(c.Training)); err == nil && slices.Equal(old.Training, c.Training) && slices.Equal(old.History, c.History) {
+	if old, err := s.ReadCases(c.Dataset, c.Protocol, len(c.Training)); err == nil && slices.Equal(old.Training, c.Training) && slices.Equal(old.History, c.History) && slices.Equal(old.Users, c.Users) {
 		return nil
 	}
-	text := append([]byte(c.head()), casesHeader...)
+	header := casesHeader
+	if c.Users != nil {
+		header = usersHeader
+	}
+	text := append([]byte(c.head()), header...)
 	for i := range c.Training {
 		text = strconv.AppendInt(text, int64(c.Training[i]), 10)
 		text = strconv.AppendInt(append(text, '\t'), int64(c.History[i]), 10)
+		if c.Users != nil {
+			text = strconv.AppendInt(append(text, '\t'), int64(c.Users[i]), 10)
+		}
 		text = append(text, '\n')
 	}
 	sum := sha256.Sum256(text)
@@ -82,10 +93,10 @@ func (s Store) WriteCases(c *Cases) error {
 	})
 }
 
-// ReadCases reads the test cases of a data set under a split. Without a file the error is
-// fs.ErrNotExist. A file that is damaged, or of another data set, split or number of users,
-// is an error that says what to do.
-func (s Store) ReadCases(d Dataset, protocol string, users int) (*Cases, error) {
+// ReadCases reads so many test cases of a data set under a split. Without a file the error
+// is fs.ErrNotExist. A file that is damaged, or of another data set, split or number of
+// cases, is an error that says what to do.
+func (s Store) ReadCases(d Dataset, protocol string, cases int) (*Cases, error) {
 	path := s.CasesPath(d, protocol)
 	f, err := os.Open(path)
 	if errors.Is(err, syscall.ENOTDIR) { // there is something else in the place of the folder
@@ -96,14 +107,14 @@ func (s Store) ReadCases(d Dataset, protocol string, users int) (*Cases, error) 
 	}
 	defer f.Close()
 	c := &Cases{Dataset: Dataset{Name: d.Name, Fingerprint: d.Fingerprint, Split: d.Split}, Protocol: protocol}
-	if err := c.parse(f, users); err != nil {
+	if err := c.parse(f, cases); err != nil {
 		return nil, fmt.Errorf("record: %s: %w; restore the file, or delete it: the next report where the data is writes it again", path, err)
 	}
 	return c, nil
 }
 
-// parse reads the numbers of so many users.
-func (c *Cases) parse(r io.Reader, users int) error {
+// parse reads the numbers of so many cases.
+func (c *Cases) parse(r io.Reader, cases int) error {
 	zip, err := gzip.NewReader(r)
 	if err != nil {
 		return fmt.Errorf("it is damaged: %w", err)
@@ -114,23 +125,39 @@ func (c *Cases) parse(r io.Reader, users int) error {
 	if err != nil || !ok {
 		return fmt.Errorf("it is damaged: expected a checksum in line 1, got %.40q", first)
 	}
-	// The lines of a file of so many users fit, so a larger one is not unpacked.
-	limit := 1000 + 24*int64(users)
+	// The lines of a file of so many cases fit, so a larger one is not unpacked.
+	limit := 1000 + 36*int64(cases)
 	text, err := io.ReadAll(io.LimitReader(in, limit))
 	if err != nil {
 		return fmt.Errorf("it is damaged: %w", err)
 	}
 	if got := sha256.Sum256(text); hex.EncodeToString(got[:]) != sum {
-		return fmt.Errorf("it was changed after it was written, or is of more than %d test users: it hashes to %x, not %.8q", users, got[:4], sum)
+		return fmt.Errorf("it was changed after it was written, or is of more than %d test cases: it hashes to %x, not %.8q", cases, got[:4], sum)
 	}
 	rest, ok := bytes.CutPrefix(text, []byte(c.head()+casesHeader))
+	several := false
+	if !ok {
+		rest, ok = bytes.CutPrefix(text, []byte(c.head()+usersHeader))
+		several = ok
+	}
 	if !ok {
 		return fmt.Errorf("it is of other data: expected %q, got %.200q", c.head(), text[:min(len(text), len(c.head()))])
 	}
-	number := 4 // of the line with the names of the columns
+	number := 4      // of the line with the names of the columns
+	next := int64(0) // number of the next user
 	for line := range strings.Lines(string(rest)) {
 		number++
 		a, b, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if several {
+			var of string
+			b, of, _ = strings.Cut(b, "\t")
+			user, err := strconv.ParseInt(of, 10, 32)
+			if err != nil || user < 0 || user > next {
+				return fmt.Errorf("line %d: expected the number of a user, at most %d, got %.40q", number, next, line)
+			}
+			next = max(next, user+1)
+			c.Users = append(c.Users, int32(user))
+		}
 		training, err1 := strconv.ParseInt(a, 10, 32)
 		history, err2 := strconv.ParseInt(b, 10, 32)
 		if err1 != nil || err2 != nil || training < 0 || history < 1 {
@@ -138,8 +165,8 @@ func (c *Cases) parse(r io.Reader, users int) error {
 		}
 		c.Training, c.History = append(c.Training, int32(training)), append(c.History, int32(history))
 	}
-	if len(c.Training) != users {
-		return fmt.Errorf("expected %d test users as in the records, got %d", users, len(c.Training))
+	if len(c.Training) != cases {
+		return fmt.Errorf("expected %d test cases as in the records, got %d", cases, len(c.Training))
 	}
 	return nil
 }

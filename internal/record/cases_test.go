@@ -3,7 +3,9 @@ package record
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -145,12 +147,12 @@ func TestDamagedCasesAreRefused(t *testing.T) {
 	gzipTo(t, path, rest)
 	refused("no checksum", "expected a checksum in line 1")
 	gzipTo(t, path, text+strings.Repeat("1\t1\n", 1000))
-	refused("many users", "or is of more than 3 test users")
+	refused("many users", "or is of more than 3 test cases")
 
 	for what, change := range map[string]func(*Cases){
 		"it is of other data: ":                            func(c *Cases) { c.Dataset.Fingerprint = "0011223355" },
 		"it is of other data: expected \"# fingerprint 00": func(c *Cases) { c.Protocol = "time" },
-		"expected 3 test users as in the records, got 2":   func(c *Cases) { c.Training, c.History = c.Training[1:], c.History[1:] },
+		"expected 3 test cases as in the records, got 2":   func(c *Cases) { c.Training, c.History = c.Training[1:], c.History[1:] },
 		"expected a count from 0 and a length from 1":      func(c *Cases) { c.History[1] = 0 },
 	} {
 		other := someCases()
@@ -159,5 +161,33 @@ func TestDamagedCasesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused("whole", what)
+	}
+}
+
+func TestCasesOfUsersWithSeveral(t *testing.T) {
+	s, c := casesStore(t), someCases()
+	c.Protocol, c.Users = "given", []int32{0, 1, 0}
+	if err := s.WriteCases(c); err != nil {
+		t.Fatal(err)
+	}
+	path := s.CasesPath(c.Dataset, c.Protocol)
+	text := gunzip(t, path)
+	if !strings.HasSuffix(text, "training\thistory\tuser\n0\t2\t0\n7\t1\t1\n12\t300\t0\n") {
+		t.Errorf("%q", text)
+	}
+	if got, err := s.ReadCases(c.Dataset, c.Protocol, 3); err != nil || !reflect.DeepEqual(got, c) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	_, rest, _ := strings.Cut(text, "\n")
+	for _, bad := range []string{"7\t1\t2\n", "7\t1\t-1\n", "7\t1\n", "7\t1\t1\t1\n"} {
+		changed := strings.Replace(rest, "7\t1\t1\n", bad, 1)
+		gzipTo(t, path, fmt.Sprintf("# sha256 %x\n%s", sha256.Sum256([]byte(changed)), changed))
+		if _, err := s.ReadCases(c.Dataset, c.Protocol, 3); err == nil || !strings.Contains(err.Error(), "line 6: expected the number of a user, at most 1") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	c.Users = c.Users[:2]
+	if err := s.WriteCases(c); err == nil {
+		t.Error("two users of three cases were written")
 	}
 }

@@ -44,7 +44,7 @@ type Result struct {
 	Pretrain *Pretrain `json:"pretrain,omitempty"`
 	// ColdValidation is there if the data have cold_validation.
 	ColdValidation *ColdValidation `json:"cold_validation,omitempty"`
-	Users          int             `json:"users"` // ranked test users
+	Users          int             `json:"users"` // ranked test cases; where a user has several, more than users
 	Items          int             `json:"items"` // candidates, before seen ones are removed
 	Test           Rules           `json:"test"`
 	RanksSHA256    string          `json:"ranks_sha256"` // of the file of per-user test ranks

@@ -16,7 +16,7 @@ import (
 // A changed default must therefore raise a version.
 type Spec struct {
 	Dataset        Dataset  `json:"dataset"`
-	Protocol       string   `json:"protocol"` // split: "leave-one-out" or "time"
+	Protocol       string   `json:"protocol"` // split: "leave-one-out", "ratio", "time" or "given"
 	Model          string   `json:"model"`
 	Params         Settings `json:"params,omitempty"`
 	Train          Settings `json:"train,omitempty"`
@@ -38,8 +38,8 @@ type Spec struct {
 type Dataset struct {
 	Name        string `json:"name"`
 	Fingerprint string `json:"fingerprint"`
-	// Split is datasets.Split.Fingerprint if the sequences alone do not decide the
-	// split: a time split depends on times. Empty for leave-one-out.
+	// Split is datasets.Split.Fingerprint if Fingerprint alone does not decide the
+	// split: it depends on times or shares. Empty for leave-one-out and given splits.
 	Split  string   `json:"split,omitempty"`
 	Config Settings `json:"config,omitempty"` // how to open it again
 }

@@ -55,7 +55,7 @@ const places = 4
 
 // headSection shows what gate, router and attention do.
 func headSection(a analysis.RunDigest) view.Section {
-	s := view.Section{Title: a.ID, About: view.Thousands(a.Users) + " validation users"}
+	s := view.Section{Title: a.ID, About: view.Thousands(a.Users) + " validation cases"}
 	if a.MoELayers > 1 {
 		s.Intro = []string{fmt.Sprintf("The model has %d layers with experts; experts and attention are those of the last one.", a.MoELayers)}
 	}
@@ -105,7 +105,7 @@ func listSection(a analysis.RunDigest) view.Section {
 	return view.Section{
 		Title:  fmt.Sprintf("Top-%d lists of %s users if each head scored alone, seen items left out", a.ListLen, view.Thousands(a.ListUsers)),
 		Tables: []view.Table{t},
-		Below:  []string{"Overlap: items in both lists as a share of the items in either (Jaccard index). HR: on all validation users."},
+		Below:  []string{"Overlap: items in both lists as a share of the items in either (Jaccard index). HR: on all validation cases."},
 	}
 }
 

@@ -145,7 +145,8 @@ func DatasetsCSV(stats []datasets.Stats) []byte {
 	for _, s := range stats {
 		timed := make([]any, 4)
 		if s.Timed {
-			timed = []any{s.Ties, s.TiedShare, s.TiedTestUsers, s.Leak}
+			tied, leak := s.TestCases()
+			timed = []any{s.Ties, s.TiedShare, tied, leak}
 		}
 		lines = append(lines, slices.Concat([]any{s.Name, s.Users, s.Items, s.Interactions, s.Density, s.AvgLength}, timed, []any{s.Fingerprint}))
 	}

@@ -47,7 +47,7 @@ func openAt(j plan.Job, config record.Settings) (*datasets.Split, error) {
 		return nil, err
 	}
 	if got, want := split.Fingerprint(), j.Spec.Dataset.Split; got != want {
-		return nil, changed("the time split of", got, cmp.Or(want, "none"))
+		return nil, changed("the split of", got, cmp.Or(want, "none"))
 	}
 	return split, nil
 }

@@ -71,14 +71,15 @@ func Data(stats []datasets.Stats) Section {
 	for _, d := range stats {
 		timed := Texts(none, none, none, none)
 		if d.Timed {
-			timed = []Cell{{Text: d.Ties}, fixed(100*d.TiedShare, 1), count(float64(d.TiedTestUsers)), fixed(100*d.Leak, 1)}
+			tied, leak := d.TestCases()
+			timed = []Cell{{Text: d.Ties}, fixed(100*d.TiedShare, 1), count(float64(tied)), fixed(100*leak, 1)}
 		}
 		t.Add(append([]Cell{{Text: d.Name, Link: fmt.Sprintf("datasets/%s-%.8s.json", d.Name, d.Fingerprint)},
 			count(float64(d.Users)), count(float64(d.Items)), count(float64(d.Interactions)), fixed(100*d.Density, 3), fixed(d.AvgLength, 1)}, timed...)...)
 	}
 	t.About = []string{
-		"tied: interactions that share their second with another interaction of the same user; tied tests: users whose test item shares its second with the item before it; tie rule: how such interactions are ordered",
-		"leak: share of leave-one-out's training interactions that are later than the median test interaction",
+		"tied: interactions that share their second with another interaction of the same user; tied tests: test cases whose item shares its second with the item before it (or, if the split has later ones, after it); tie rule: how such interactions are ordered",
+		"leak: share of the training interactions that are later than the median test interaction",
 		"–: the source has no exact times",
 	}
 	return Section{Title: "Data", Tables: filled(t)}
@@ -88,7 +89,7 @@ func Data(stats []datasets.Stats) Section {
 // tests against the baseline; on the page, also training and cost.
 func Comparison(t *aggregate.Table, axes []string, m Medium) Section {
 	s := Section{Title: t.Dataset, Notes: slices.Concat(t.Notes, beyondNotes(t)),
-		About: fmt.Sprintf("%s test users, full ranking of %s items, %s split", Thousands(t.Users), Thousands(t.Items), t.Protocol)}
+		About: fmt.Sprintf("%s, full ranking of %s items, %s split", testCases(t), Thousands(t.Items), t.Protocol)}
 	for _, r := range t.Rows {
 		for _, run := range r.Runs {
 			s.Runs = append(s.Runs, run.ID)
@@ -116,6 +117,20 @@ func Comparison(t *aggregate.Table, axes []string, m Medium) Section {
 		s.Tables = append(s.Tables, filled(tests(t))...)
 	}
 	return s
+}
+
+// testCases says how many test cases a table has, of how many users, and what its metrics are
+// averaged over if that makes a difference.
+func testCases(t *aggregate.Table) string {
+	switch {
+	case t.Cases == 0:
+		return Thousands(t.Users) + " test users"
+	case t.Users == 0:
+		return Thousands(t.Cases) + " test cases"
+	case t.Average == aggregate.ByUser:
+		return fmt.Sprintf("%s test cases of %s users (metrics: mean over users of the mean over their cases)", Thousands(t.Cases), Thousands(t.Users))
+	}
+	return fmt.Sprintf("%s test cases of %s users (metrics: mean over cases)", Thousands(t.Cases), Thousands(t.Users))
 }
 
 // begin begins a row of a comparison: its label, with footnotes, and its places on the axes.
@@ -281,13 +296,17 @@ func Heads(t *aggregate.Table) Section {
 
 // Groups shows the tested metric on groups of users.
 func Groups(t *aggregate.Table, m Medium) Section {
-	s := Section{Title: fmt.Sprintf("Test users of %s by target frequency and history length", t.Dataset)}
+	who := "users"
+	if t.Cases > 0 {
+		who = "cases"
+	}
+	s := Section{Title: fmt.Sprintf("Test %s of %s by target frequency and history length", who, t.Dataset)}
 	for _, b := range t.Breakdowns {
 		for _, rule := range aggregate.SeenItemRules {
 			out := Table{Caption: fmt.Sprintf("%s by %s, seen items %s", aggregate.Tested, b.By, rule), Columns: labelColumns(nil)}
 			for _, g := range b.Groups {
 				users := Thousands(g.Users)
-				out.Columns = append(out.Columns, Column{Title: fmt.Sprintf("%s (%s)", g.Label, users), Long: g.Label, Hint: users + " test users"})
+				out.Columns = append(out.Columns, Column{Title: fmt.Sprintf("%s (%s)", g.Label, users), Long: g.Label, Hint: users + " test " + who})
 			}
 			for i := range b.Rows {
 				cells := Texts(b.Rows[i].Label)
@@ -304,7 +323,7 @@ func Groups(t *aggregate.Table, m Medium) Section {
 				out.Add(cells...)
 			}
 			if m == Page {
-				out.Foot = Texts("test users")
+				out.Foot = Texts("test " + who)
 				for _, g := range b.Groups {
 					out.Foot = append(out.Foot, Cell{Text: Thousands(g.Users)})
 				}
@@ -313,7 +332,7 @@ func Groups(t *aggregate.Table, m Medium) Section {
 		}
 	}
 	s.Notes = []string{
-		"columns: groups of test users, with the number of users in brackets; cells: mean over users and seeds, with its 95 % interval in brackets (bootstrap over users and seeds, 2,000 draws)",
+		"columns: groups of test " + who + ", with the number of " + who + " in brackets; cells: mean over users and seeds, with its 95 % interval in brackets (bootstrap over users and seeds, 2,000 draws)",
 		"if no target of a group is hit, the bootstrap cannot tell how rare a hit is, and the interval has no width; such a group is compatible with an HR@10 of up to about 3 / users (95 %, one seed)",
 		"HR@10 by group, and standard deviations over seeds, are in the file that ends in .breakdown.csv",
 	}

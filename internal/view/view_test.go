@@ -167,3 +167,16 @@ func TestPublishedByMedium(t *testing.T) {
 		t.Errorf("verdicts: got %s, want %s", got, want)
 	}
 }
+
+func TestTestCases(t *testing.T) {
+	for want, table := range map[string]aggregate.Table{
+		"1,000 test users": {Users: 1000},
+		"2,000 test cases of 1,000 users (metrics: mean over cases)":                              {Users: 1000, Cases: 2000},
+		"2,000 test cases of 1,000 users (metrics: mean over users of the mean over their cases)": {Users: 1000, Cases: 2000, Average: aggregate.ByUser},
+		"2,000 test cases": {Cases: 2000}, // whose they are is not known
+	} {
+		if got := testCases(&table); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
