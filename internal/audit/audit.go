@@ -276,6 +276,10 @@ func (a *auditor) ofRuns() error {
 				}
 				continue
 			}
+			if _, err := os.Lstat(a.store.CheckpointPath(id)); ok && err == nil && kind.folder == "curves" && record.CheckID(id) == nil {
+				a.note("%s is not finished", id)
+				continue
+			}
 			if _, err := os.Lstat(a.store.RecordPath(id)); !ok || record.CheckID(id) != nil || err != nil {
 				a.problem(path, "there is no record %s.json of this file", id)
 				continue
