@@ -157,7 +157,7 @@ func checkLinks(t *testing.T, path string) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if n == 0 || !strings.Contains(read(t, path), "`../../runs/${") {
+	if n == 0 || !strings.Contains(read(t, path), `"results":"../../"`) {
 		t.Errorf("%s: %d links", path, n)
 	}
 }

@@ -87,7 +87,6 @@ func dryRun(t *testing.T, path string, args []string) {
 // parsed, its suites exist, and so do targets of make, scripts and packages.
 func TestDocsCommands(t *testing.T) {
 	target := regexp.MustCompile(`(?m)^([a-z]+):`)
-	word := regexp.MustCompile(`"[^"]*"|\S+`)
 	var targets []string
 	for _, m := range target.FindAllStringSubmatch(read(t, "../Makefile"), -1) {
 		targets = append(targets, m[1])
@@ -111,10 +110,7 @@ func TestDocsCommands(t *testing.T) {
 				line, _, _ = strings.Cut(line, "  ") // then a comment
 				line, _, _ = strings.Cut(line, " #")
 				line, _, _ = strings.Cut(line, " >")
-				words := word.FindAllString(strings.ReplaceAll(line, "'", ""), -1)
-				for i, w := range words {
-					words[i] = strings.Trim(w, `"`)
-				}
+				words := shellWords(line)
 				if len(words) == 0 {
 					continue
 				}
@@ -154,6 +150,17 @@ func TestDocsCommands(t *testing.T) {
 	if commands < 15 {
 		t.Errorf("%d commands found, expected all", commands)
 	}
+}
+
+var shellWord = regexp.MustCompile(`"[^"]*"|\S+`)
+
+// shellWords divides a command into words, of which some are in quotation marks.
+func shellWords(line string) []string {
+	words := shellWord.FindAllString(strings.ReplaceAll(line, "'", ""), -1)
+	for i, w := range words {
+		words[i] = strings.Trim(w, `"`)
+	}
+	return words
 }
 
 // Go code in the docs is code that tests compile. So far one page has some.

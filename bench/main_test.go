@@ -402,7 +402,7 @@ func TestExamplesOfHelp(t *testing.T) {
 			continue
 		}
 		n++
-		o, err := parseFlags(strings.Fields(args), io.Discard)
+		o, err := parseFlags(shellWords(args), io.Discard)
 		if err != nil {
 			t.Errorf("%s: %v", command, err)
 			continue

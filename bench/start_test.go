@@ -475,7 +475,7 @@ func TestSettingsOfPretraining(t *testing.T) {
 		"models.fame-plus-pca.pretrain.template={brand}": "",
 		"suites.text.pretrain.batch=\"a\"":               "expected an integer",
 		// A facet that no metadata can have is a mistake, not something that is missing here.
-		`pretrain.facets=["colour"]`:         `no facet "colour"`,
+		`pretrain.facets=["weather"]`:        `no facet "weather"`,
 		`pretrain.facets=["brand", "brand"]`: `"brand" is listed twice`,
 	} {
 		_, _, err := runBench(t, dir, "-suite", "text", "-dry-run", "-set", "pretrain.encoder="+encoder, "-set", set)

@@ -11,8 +11,8 @@ import (
 )
 
 // Older says which data sets of a plan are shown from records of older versions of the
-// code. After a version was raised, a table stays as it is until all of its runs have been
-// made again, and no table mixes versions.
+// code. After a version was raised, a table stays as it is until its models have been run
+// again, and no table mixes versions.
 type Older map[string]older // by data set
 
 // older are the versions that the records of a data set have.
@@ -201,12 +201,12 @@ func (c *coverage) choose(planned map[int]record.Spec) (o older, ok bool) {
 		}
 	}
 	most := 0
-	for _, k := range codes {
+	for _, k := range codes { // most models, then most runs: no row disappears while a suite is run again
 		covered, shown := 0, c.widest(k)
 		for model, v := range shown {
 			covered += len(c.by[cover{k, model, v}])
 		}
-		if covered > most {
+		if n := len(o.versions); len(shown) > n || len(shown) == n && covered > most {
 			most, o.versions = covered, shown
 		}
 	}

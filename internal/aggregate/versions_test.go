@@ -25,6 +25,7 @@ func TestTableStaysUntilMadeAgain(t *testing.T) {
 	floor := f.add("popularity", 0, .1, .1, same(1), func(r *record.Record) {
 		r.Result.Spec.NonNeural, r.Result.Spec.Versions = true, record.Versions{Model: 1, Rank: 1}
 	})
+	secondSASRec, thirdSASRec := f.add("sasrec", 1, .1, .1, same(1), version(2, 1)), f.add("sasrec", 2, .1, .1, same(1), version(2, 1))
 	newDuoRec := f.add("duorec", 0, .1, .1, same(1), version(2, 1))
 	otherData := f.add("core", 0, .1, .1, same(1), func(r *record.Record) {
 		r.Result.Spec.Versions, r.Result.Spec.Dataset.Fingerprint = record.Versions{Model: 9, Train: 9, Rank: 9}, "ffeeddccbb"
@@ -52,6 +53,8 @@ func TestTableStaysUntilMadeAgain(t *testing.T) {
 			[]*record.Record{newSASRec}, ""},
 		{"more than there were, but not all of these", planOf(newSASRec, newDuoRec, newCORE), []*record.Record{oldCORE, newSASRec, newDuoRec},
 			[]*record.Record{newSASRec, newDuoRec}, ""},
+		{"more runs of fewer models", planOf(newSASRec, secondSASRec, thirdSASRec, newCORE), []*record.Record{oldSASRec, oldCORE, newSASRec, secondSASRec, thirdSASRec},
+			[]*record.Record{oldSASRec, oldCORE}, "3 of 4 runs so far"},
 		{"one model's version", planOf(newSASRec, betterCORE), []*record.Record{newSASRec, newCORE},
 			[]*record.Record{newSASRec, newCORE}, "made by older code (core version 1, now 2)"},
 		{"other data is not an older version", planOf(newSASRec, newCORE), []*record.Record{newSASRec, otherData},
