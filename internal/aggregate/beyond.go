@@ -54,9 +54,12 @@ func Shown(names []string) ([]string, error) {
 }
 
 // Show chooses the columns of the suite's comparisons, by the names of Shown. A summary does
-// not keep them.
+// not keep them. Without names, tables have all that fits them, such as the share of the oracle.
 func (s *Suite) Show(names []string) error {
 	columns, err := Shown(names)
+	if names == nil {
+		columns = nil
+	}
 	for k := range s.Tables {
 		s.Tables[k].Columns = columns
 	}
