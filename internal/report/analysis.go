@@ -183,7 +183,7 @@ func summaryLabel(s analysis.Summary) []string {
 
 // WriteExplanation renders an explanation for a terminal.
 func WriteExplanation(w io.Writer, e *analysis.Explanation) error {
-	s := view.Section{Title: fmt.Sprintf("User %s, %d past items, the last ones:", e.User, len(e.History))}
+	s := view.Section{Title: fmt.Sprintf("User %s, %s, the last ones:", e.User, pastItems(len(e.History)))}
 	for _, it := range e.History[max(0, len(e.History)-5):] {
 		s.Intro = append(s.Intro, "  "+clip(itemText(it), 96))
 	}
@@ -220,7 +220,7 @@ func WriteExplanation(w io.Writer, e *analysis.Explanation) error {
 // WriteRecommendations renders what a run recommends for histories.
 func WriteRecommendations(w io.Writer, run string, all []analysis.Recommended) error {
 	for _, r := range all {
-		s := view.Section{Title: fmt.Sprintf("%s, %d past items, the last ones:", run, len(r.History))}
+		s := view.Section{Title: fmt.Sprintf("%s, %s, the last ones:", run, pastItems(len(r.History)))}
 		for _, it := range r.History[max(0, len(r.History)-5):] {
 			s.Intro = append(s.Intro, "  "+clip(itemText(it), 96))
 		}
@@ -261,4 +261,11 @@ func clip(s string, n int) string {
 		return s
 	}
 	return string(r[:n-1]) + "…"
+}
+
+func pastItems(n int) string {
+	if n == 1 {
+		return "1 past item"
+	}
+	return fmt.Sprintf("%d past items", n)
 }
