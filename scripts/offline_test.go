@@ -25,7 +25,7 @@ func TestOffline(t *testing.T) {
 	m.mustSetup()
 	must(t, os.MkdirAll(filepath.Join(m.cache, "famebench/encoders/x"), 0o755))
 	must(t, os.WriteFile(filepath.Join(m.cache, "famebench/encoders/x/config.json"), []byte("{}"), 0o644))
-	// go keeps the modules where it is told, and takes those of this machine first.
+	// go keeps the modules where GOMODCACHE says, and takes those of this machine first.
 	m.tool("go", `#!/bin/sh
 case $* in
 "env GOMODCACHE") echo /mods ;;

@@ -51,7 +51,7 @@ func TestFootnotes(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 		if len(table.Notes) != 0 {
-			t.Errorf("%s: a row's matter is told of the table: %q", tt.name, table.Notes)
+			t.Errorf("%s: a note about a row is among the notes of the table: %q", tt.name, table.Notes)
 		}
 	}
 }

@@ -100,7 +100,7 @@ func refused(err error) func(*flock.Flock) (bool, error) {
 	}
 }
 
-// Where locks do not work, the user is told that leases are used.
+// Where locks do not work, a notice says that leases are used.
 func TestLocksThatDoNotHold(t *testing.T) {
 	s := makeStore(t)
 	var notices []string
