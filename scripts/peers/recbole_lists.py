@@ -1,10 +1,10 @@
-"""The lists that a RecBole model recommends to every test user, as a TREC run for bench -import.
+"""The lists that a RecBole model recommends to every test user, as TREC runs for bench -import.
 
-Usage: recbole_lists.py SEQUENCES.gz ITEMS.gz MODEL EPOCHS STEPS RULE TOP SEED OUT.run
+Usage: recbole_lists.py SEQUENCES.gz ITEMS.gz MODEL EPOCHS STEPS TOP SEED OUT
 The first two are the files of a data set in datasets/data; ITEMS.gz has the item ids of the source, which the
 lists are written with. MODEL is a sequential model of RecBole, such as SASRec; EPOCHS of at most STEPS batches each (0: all) are
-trained, without early stopping. RULE is kept, as RecBole ranks sequential models, or removed, which leaves
-out the items of the user's history. TOP is the length of the lists. The split is leave-one-out, as in
+trained, without early stopping. OUT.kept.run has the lists as RecBole ranks sequential models, OUT.removed.run
+those without the items of the user's history. TOP is the length of the lists. The split is leave-one-out, as in
 famebench: item order stands for time. Sizes and loss are those of famebench's defaults (d 64, 2 layers, 2
 heads, cross-entropy over all items, length 50); the rest is RecBole's.
 """
@@ -23,9 +23,7 @@ from recbole.utils import get_model, init_seed
 
 sequences, items_file, name = sys.argv[1:4]
 epochs, steps = map(int, sys.argv[4:6])
-rule, top, seed, out = sys.argv[6], int(sys.argv[7]), int(sys.argv[8]), sys.argv[9]
-if rule not in ("kept", "removed"):
-    sys.exit(f"expected kept or removed as RULE, got {rule!r}")
+top, seed, out = int(sys.argv[6]), int(sys.argv[7]), sys.argv[8]
 
 work = tempfile.TemporaryDirectory()
 os.mkdir(f"{work.name}/lists")
@@ -76,20 +74,25 @@ def field(text):
     return quote(text, safe="".join(map(chr, range(33, 127))).replace("%", ""))
 
 
+def write(run, users, scores):
+    """Appends the best items of each user, by descending score, to a run file."""
+    best = scores.topk(top)
+    for user, items, values in zip(users, best.indices.tolist(), best.values.tolist()):
+        run.writelines(f"{field(user)} Q0 {field(ids[item])} {rank} {value!r} {name}\n"
+                       for rank, (item, value) in enumerate(zip(items, values), 1))
+
+
 model.eval()
 ids = dataset.id2token(dataset.iid_field, range(dataset.item_num))
 number = {token: i for i, token in enumerate(ids)}
-with torch.no_grad(), open(out, "w") as run:
+with torch.no_grad(), open(f"{out}.kept.run", "w") as kept, open(f"{out}.removed.run", "w") as removed:
     for rows, _, _, _ in test:
         scores = model.full_sort_predict(rows).view(-1, dataset.item_num)
         scores[:, 0] = -torch.inf  # padding
         users = dataset.id2token(dataset.uid_field, rows[dataset.uid_field].numpy())
-        if rule == "removed":
-            target = rows[dataset.iid_field]
-            for i, user in enumerate(users):
-                seen = [number[item] for item in history[user] if number[item] != target[i]]
-                scores[i, seen] = -torch.inf
-        best = scores.topk(top)
-        for user, items, values in zip(users, best.indices.tolist(), best.values.tolist()):
-            run.writelines(f"{field(user)} Q0 {field(ids[item])} {rank} {value!r} {name}\n"
-                           for rank, (item, value) in enumerate(zip(items, values), 1))
+        write(kept, users, scores)
+        target = rows[dataset.iid_field]
+        for i, user in enumerate(users):
+            seen = [number[item] for item in history[user] if number[item] != target[i]]
+            scores[i, seen] = -torch.inf
+        write(removed, users, scores)
