@@ -132,6 +132,15 @@ type Codes struct {
 	Hashes   []string `json:"hashes"` // oldest first
 }
 
+// pinnedVersions names all versions that decide a model's numbers.
+func (e Entry) pinnedVersions() string {
+	out := e.Versions().String()
+	if e.Text {
+		out += fmt.Sprintf(", pretrain %d", pretrain.Version)
+	}
+	return out
+}
+
 // CodesOf returns the hash of the code that decides a model's results, and those of other code
 // that computes the same pinned numbers: a change of training that no number notices makes no
 // record outdated. It returns nothing for a model that is not in the registry.
@@ -148,7 +157,7 @@ func CodesOf(entries []Entry, model string) ([]string, error) {
 	if err := json.Unmarshal(codesFile, &known); err != nil {
 		return nil, fmt.Errorf("internal/registry/codes.json: %w", err)
 	}
-	if k := known[model]; k.Versions == e.Versions().String() && slices.Contains(k.Hashes, v.Hash) {
+	if k := known[model]; k.Versions == e.pinnedVersions() && slices.Contains(k.Hashes, v.Hash) {
 		return k.Hashes, nil
 	}
 	return []string{v.Hash}, nil
