@@ -102,7 +102,7 @@ func (o *options) checkMode() error {
 func (o *options) checkValues(m mode) error {
 	switch {
 	case m == "compare" && o.second == "":
-		return fmt.Errorf("-compare: expected two values, as in -compare main/sasrec main/fame, got %q only", o.compare)
+		return fmt.Errorf("-compare: expected two values, as in -compare main/duorec main/fame, got %q only", o.compare)
 	case m == "import" && o.second == "":
 		return fmt.Errorf("-import: expected a name and a file, as in -import recbole-sasrec lists.run, got %q only", o.imports)
 	case m != "import":

@@ -72,7 +72,7 @@ func TestFlagsThatAModeDoesNotUse(t *testing.T) {
 		"-seeds 99999999999999999999":           "-seeds: ",
 		"-json -verify ID -analyse":             "-verify does not use -analyse",
 		"-trec ID -set datasets.a.path -strict": "-trec does not use -strict",
-		"-compare a":                            `-compare: expected two values, as in -compare main/sasrec main/fame, got "a" only`,
+		"-compare a":                            `-compare: expected two values, as in -compare main/duorec main/fame, got "a" only`,
 		"-compare a b c":                        `unexpected argument "c"`,
 		"-compare a -json":                      "-compare: expected two values",
 		"-compare a b -suite quick":             "-compare does not use -suite",
