@@ -51,7 +51,7 @@ func example() *aggregate.Suite {
 							{Model: "fame-long", Shares: "long training"}}},
 					{Dataset: "beauty", Rule: "kept", Verdict: "excluded", Label: "fame heads=4", Baseline: "sasrec", Gain: new(2.), GainLow: new(-1.), GainHigh: new(4.1), Seeds: 3},
 					{Dataset: "ml-100k", Rule: "removed", Verdict: "not run"}, {Dataset: "ml-100k", Rule: "kept", Verdict: "not run"}}},
-			{Paper: "arXiv 2601.12301", Text: "FAME+: NDCG@20 +3.98 % to +12.97 %", Model: "fame-plus", Metric: "NDCG@20", Low: 3.98, High: 12.97, Verdict: "not run"},
+			{Paper: "arXiv 2601.12301", Text: "FAME+, initialised from a trained SASRec with texts: NDCG@20 +3.98 % to +12.97 % over the best baseline", Model: "fame-plus", Metric: "NDCG@20", Low: 3.98, High: 12.97, Verdict: "not run"},
 		},
 		Notes: []string{"missing: 2 of 11 runs: sasrec on ml-100k (seeds 0, 1)", "stale, in no table (model version 1, now 2): beauty-fame-s0-00000000, beauty-fame-s1-00000000, beauty-fame-s2-00000000"},
 	}

@@ -19,11 +19,13 @@ const (
 	lineWidth  = 100
 	labelWidth = 14
 	textWidth  = 32
+	borders    = 7 // and spaces, of a table with two columns
 )
 
 func writeSections(w io.Writer, all ...view.Section) error {
 	for _, s := range all {
-		fmt.Fprintf(w, "\n%s\n", escape.Line(title(s)))
+		fmt.Fprintln(w)
+		writeWrapped(w, title(s), "  ")
 		for _, text := range s.Intro {
 			writeWrapped(w, text, "  ")
 		}
@@ -128,6 +130,17 @@ func writeWrapped(w io.Writer, text, indent string) {
 	fmt.Fprintln(w, strings.Join(wrap(escape.Line(text), lineWidth, indent), "\n"))
 }
 
+// widest is the number of letters in the longest line of a column.
+func widest(t view.Table, column int) int {
+	width := utf8.RuneCountInString(t.Columns[column].Title)
+	for _, row := range lines(t) {
+		for line := range strings.SplitSeq(terminalCell(row[column], textWidth), "\n") {
+			width = max(width, utf8.RuneCountInString(line))
+		}
+	}
+	return width
+}
+
 // writeTable draws a table.
 func writeTable(w io.Writer, t view.Table) error {
 	align := make([]tw.Align, len(t.Columns))
@@ -148,6 +161,8 @@ func writeTable(w io.Writer, t view.Table) error {
 				width = textWidth
 			case i == 0 && len(row) > 2:
 				width = labelWidth
+			case i == 0 && len(row) == 2:
+				width -= widest(t, 1) + borders
 			}
 			if t.Broken {
 				cells = append(cells, c.Text)
