@@ -282,16 +282,16 @@ func TestNumbersAreChecked(t *testing.T) {
 		shown, line string
 		ok          bool
 	}{
-		{".0477", main + "model=core, mean", true},
-		{".0478", main + "model=core, mean", false},
+		{".0483", main + "model=core, mean", true},
+		{".0484", main + "model=core, mean", false},
 		{".048", main + "model=core, mean", true},
-		{".0477", main + "mean", false},               // several rows
-		{".0477", main + "model=nobody, mean", false}, // none
-		{".0477", main + "modle=core, mean", false},
-		{".0477", "tables/nothing.csv, model=core, mean", false},
-		{"17.3", main + "model=core, -gain", true},
-		{"17.3", main + "model=core, -mean over model=duorec", true},
-		{"17.3", main + "model=core, gain", false},
+		{".0483", main + "mean", false},               // several rows
+		{".0483", main + "model=nobody, mean", false}, // none
+		{".0483", main + "modle=core, mean", false},
+		{".0483", "tables/nothing.csv, model=core, mean", false},
+		{"16.4", main + "model=core, -gain", true},
+		{"16.4", main + "model=core, -mean over model=duorec", true},
+		{"16.4", main + "model=core, gain", false},
 		{"15", "analysis/beauty-fame-s1-e91276da.json, 100*hit_rate", true},
 		{"15", "analysis/beauty-fame-s1-e91276da.json, 100*hits", false},
 		{"16", "analysis/beauty-fame-s1-e91276da.json, 100*hit_rate", false},
