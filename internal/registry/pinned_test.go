@@ -132,7 +132,11 @@ func TestNumbersArePinned(t *testing.T) {
 			check(e.Name, fromTexts(t, e, w))
 			continue
 		case e.NonNeural != nil:
-			check(e.Name, ranked(t, e, w))
+			scorer, err := e.NonNeural(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(e.Name, ranked(t, e, scorer, w))
 			continue
 		}
 		for i, objective := range e.Objectives {
@@ -170,12 +174,8 @@ func world(t *testing.T) *datasets.Split {
 }
 
 // ranked are the numbers of a model that is not trained.
-func ranked(t *testing.T, e Entry, s *datasets.Split) numbers {
+func ranked(t *testing.T, e Entry, scorer rank.Scorer, s *datasets.Split) numbers {
 	t.Helper()
-	scorer, err := e.NonNeural(s)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r, err := rank.Evaluate(context.Background(), scorer, s.Valid, s.Data.NumItems, rank.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -3,14 +3,12 @@ package registry
 import (
 	"context"
 	"encoding/json"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
 	"famebench/datasets"
 	"famebench/internal/bert"
-	"famebench/internal/rank"
 	"famebench/internal/record"
 	"famebench/internal/torch"
 	"famebench/models"
@@ -32,11 +30,7 @@ func fromTexts(t *testing.T, e Entry, s *datasets.Split) numbers {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := rank.Evaluate(context.Background(), scorer, s.Valid, s.Data.NumItems, rank.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return numbers{Versions: e.pinnedVersions(), CPU: runtime.GOARCH + " " + cpuModel(), NDCG: r.Removed["NDCG@10"]}
+		return ranked(t, e, scorer, s)
 	}
 	e.Defaults = copyOf(e.Defaults)
 	width := strconv.Itoa(in.Size) // of the table: a vector has no more principal components
