@@ -289,9 +289,9 @@ func TestNumbersAreChecked(t *testing.T) {
 		{".0483", main + "model=nobody, mean", false}, // none
 		{".0483", main + "modle=core, mean", false},
 		{".0483", "tables/nothing.csv, model=core, mean", false},
-		{"16.4", main + "model=core, -gain", true},
-		{"16.4", main + "model=core, -mean over model=duorec", true},
-		{"16.4", main + "model=core, gain", false},
+		{"16.6", main + "model=core, -gain", true},
+		{"16.6", main + "model=core, -mean over model=duorec", true},
+		{"16.6", main + "model=core, gain", false},
 		{"15", "analysis/beauty-fame-s1-e91276da.json, 100*hit_rate", true},
 		{"15", "analysis/beauty-fame-s1-e91276da.json, 100*hits", false},
 		{"16", "analysis/beauty-fame-s1-e91276da.json, 100*hit_rate", false},
