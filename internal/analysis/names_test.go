@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"famebench/datasets"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/models"
 )
@@ -17,15 +18,8 @@ import (
 // heads prefer, by facet.
 func preferences(t *testing.T, c datasets.Config, root string) (labels map[string][]string, unnamed []string) {
 	t.Helper()
-	d, err := datasets.Open(c, root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := datasets.NewSplit(d, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	meta, err := d.Metadata()
+	s := basic.Split(t, c, root)
+	meta, err := s.Data.Metadata()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +27,7 @@ func preferences(t *testing.T, c datasets.Config, root string) (labels map[strin
 	config := models.FAMEDefaults()
 	config.Layers, config.Hidden, config.Heads, config.Experts = 1, 8, 2, 2
 	err = torch.Run(torch.Config{Seed: 1}, func(rt *torch.Runtime) error {
-		m, err := models.NewFAME(rt, config, models.ItemLoss{Kind: "ce"}, d.NumItems, 8)
+		m, err := models.NewFAME(rt, config, models.ItemLoss{Kind: "ce"}, s.Data.NumItems, 8)
 		if err != nil {
 			return err
 		}

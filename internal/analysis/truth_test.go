@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"famebench/datasets"
+	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/models"
 )
@@ -121,15 +122,8 @@ func generated(t *testing.T, change func(*datasets.Config)) (*datasets.Split, *d
 	if change != nil {
 		change(&c)
 	}
-	d, err := datasets.Open(c, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := datasets.NewSplit(d, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := d.World()
+	s := basic.Split(t, c, "")
+	w, err := s.Data.World()
 	if err != nil {
 		t.Fatal(err)
 	}

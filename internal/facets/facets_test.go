@@ -11,6 +11,7 @@ import (
 	"famebench/baselines"
 	"famebench/datasets"
 	"famebench/internal/rank"
+	"famebench/internal/tinytest/basic"
 )
 
 // world opens and splits a data set of 1,000 users and 400 items, after changes.
@@ -20,15 +21,7 @@ func world(t *testing.T, change func(*datasets.Config)) *datasets.Split {
 	if change != nil {
 		change(&c)
 	}
-	d, err := datasets.Open(c, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := datasets.NewSplit(d, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return basic.Split(t, c, "")
 }
 
 func evaluate(t *testing.T, s *datasets.Split, scorer rank.Scorer, cases []datasets.Case) *rank.Result {

@@ -162,15 +162,7 @@ func TestNumbersArePinned(t *testing.T) {
 // world is generated data, which the references need.
 func world(t *testing.T, users, items int) *datasets.Split {
 	t.Helper()
-	d, err := datasets.Open(datasets.Config{Name: "world", Format: "facets", World: datasets.WorldConfig{Users: users, Items: items, Labels: 10}}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := datasets.NewSplit(d, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return basic.Split(t, datasets.Config{Name: "world", Format: "facets", World: datasets.WorldConfig{Users: users, Items: items, Labels: 10}}, "")
 }
 
 // ranked are the numbers of a model that is not trained.

@@ -36,6 +36,20 @@ func Cyclic(t *testing.T, users, more int) *datasets.Split {
 	return s
 }
 
+// Split opens a data set and splits it. root is the folder of relative paths.
+func Split(t *testing.T, c datasets.Config, root string) *datasets.Split {
+	t.Helper()
+	d, err := datasets.Open(c, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := datasets.NewSplit(d, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // Unmasked is SASRec whose positions see the items after them: a mistake that tests must
 // find.
 type Unmasked struct {
