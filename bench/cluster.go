@@ -250,8 +250,12 @@ func (b *bench) planned(s plan.Suite, place plan.Options) (runs []plan.Run, err 
 		if err != nil {
 			return nil, err
 		}
-		runs = append(runs, todo.Runs...)
-		left, err := b.runner(nil).Remaining(todo)
+		unknown, _, err := todo.Unknown(plan.FindIn(b.store))
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, unknown.Runs...)
+		left, err := b.runner(nil).Remaining(unknown)
 		if err != nil || left.Runs > 0 {
 			return runs, err
 		}

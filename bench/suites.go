@@ -321,8 +321,15 @@ func (b *bench) tune(ctx context.Context, s plan.Suite, o plan.Options) error {
 		return b.submit(ctx, first)
 	}
 	if b.options.dryRun {
-		if err := b.dryRun(first); err != nil {
+		left, known, err := first.Unknown(plan.FindIn(b.store))
+		if err != nil {
 			return err
+		}
+		if err := b.dryRun(left); err != nil {
+			return err
+		}
+		if known > 0 {
+			fmt.Fprintf(b.stderr, "%d trials were trained to the end already\n", known)
 		}
 		if len(s.Rungs) > 1 {
 			fmt.Fprintf(b.stderr, "then the better half of each model's trials on each data set, and the configured settings, continue to the next of the rungs %d (epochs; 0: to the end)\n", s.Rungs)

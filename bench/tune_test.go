@@ -225,3 +225,70 @@ tuned = "results/reasons.toml"
 		t.Errorf("%v\n%s", err, stderr)
 	}
 }
+
+// Trials that another suite trained to the end are not trained again for the rungs, and the search
+// comes to the results that it has without them. A rung that ends between two evaluations
+// evaluates once more than the complete run, so its trials are trained.
+func TestTuneUsesCompleteRuns(t *testing.T) {
+	const complete = `
+[suites.complete]
+kind = "tune"
+models = ["sasrec", "core"]
+datasets = ["tiny"]
+seeds = [100]
+trials = 4
+rungs = [0]
+[suites.complete.axes]
+dropout = [0.1, 0.3, 0.5]
+core.temperature = [0.05, 0.1]
+train.learning_rate = [0.001, 0.01]
+`
+	search := func(dir string, args ...string) (stdout, stderr string) {
+		t.Helper()
+		stdout, stderr, err := runBench(t, dir, append([]string{"-suite", "search", "-set", "train.epochs=3"}, args...)...)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, stderr)
+		}
+		return stdout, stderr
+	}
+	results := func(text string) (of []string) {
+		t.Helper()
+		var trials []record.Trial
+		if err := json.Unmarshal([]byte(text), &trials); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		for _, trial := range trials {
+			line := fmt.Sprint(trial.Model, " ", trial.At, trial.Chosen)
+			for _, r := range trial.Rungs {
+				line += fmt.Sprint(" ", r.Limit, r.Valid, r.Epochs)
+			}
+			of = append(of, line)
+		}
+		return of
+	}
+	fresh := tiny(t)
+	write(t, filepath.Join(fresh, plan.FileName), tinyConfig+searchSuites+complete)
+	want, _ := search(fresh, "-json")
+
+	dir := tiny(t)
+	write(t, filepath.Join(dir, plan.FileName), tinyConfig+searchSuites+complete)
+	if _, stderr, err := runBench(t, dir, "-suite", "complete", "-set", "train.epochs=3"); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	if out, stderr := search(dir, "-dry-run"); strings.Contains(out, "to run") || !strings.Contains(stderr, "8 trials were trained to the end already") {
+		t.Errorf("dry run:\n%s%s", out, stderr)
+	}
+	got, stderr := search(dir, "-json")
+	if strings.Contains(stderr, "done in") || !slices.Equal(results(got), results(want)) {
+		t.Errorf("got\n%s\nwant\n%s\n%s", strings.Join(results(got), "\n"), strings.Join(results(want), "\n"), stderr)
+	}
+	if again, _ := search(dir, "-json", "-report", "-threads", "3"); again != got {
+		t.Errorf("report: got\n%s\nwant\n%s", again, got)
+	}
+	if _, stderr, err := runBench(t, dir, "-suite", "complete", "-set", "train.epochs=3", "-set", "train.eval_every=2"); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	if out, _ := search(dir, "-dry-run", "-set", "train.eval_every=2"); strings.Count(out, "to run") != 8 {
+		t.Errorf("with a rung between two evaluations:\n%s", out)
+	}
+}

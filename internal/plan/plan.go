@@ -31,6 +31,9 @@ type Run struct {
 	// For names the model that begins with this run's weights, if the run is in the plan for
 	// no other reason.
 	For string
+	// Complete is the run without a limit that begins as this one, which ends at a rung of a
+	// search. If it is recorded, there is no need for this one. nil: there is none.
+	Complete *Run
 
 	point point
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -29,7 +31,8 @@ import (
 // Suite.Trials settings are trained for Suite.Rungs[0] epochs, the better half continues to
 // Suite.Rungs[1], and so on. The configured values are one of the trials and always reach the
 // last rung, because short trials favour settings that learn fast, and a search must not end
-// below the configured settings. The others are sampled from the grid without replacement, by
+// below the configured settings. A trial that another suite trained to the end is not trained for
+// the rungs before, because its curve has their results. The others are sampled from the grid without replacement, by
 // a generator seeded with the suite's seed, the data set and the model. Without Suite.Grid the
 // trials are the configured values and each value of each axis on its own. The best trial of
 // the last rung is chosen. The test items are never ranked.
@@ -80,6 +83,11 @@ func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, 
 		r := &p.Runs[i]
 		if r.For != "" {
 			continue
+		}
+		if limit > 0 && limit%r.evalEvery() == 0 && !s.ByCold() {
+			if r.Complete, err = c.withoutLimit(s, *r, limit); err != nil {
+				return nil, err
+			}
 		}
 		r.Job.KeepCheckpoint = rung+1 < len(s.Rungs)
 		if t := trialOf(trials, *r, limit); t != nil && s.Rungs[rung-1]%r.evalEvery() == 0 {
@@ -140,13 +148,67 @@ func (p *Plan) shareTraining() error {
 // within is the number of epochs of a trial: those of the rung, but no more than a complete
 // run has.
 func (c *Config) within(s Suite, e registry.Entry, dataset string, p point, limit int) int {
+	epochs, err := c.epochs(s, e, dataset, p)
+	if err != nil {
+		return limit // the plan reports the error
+	}
+	return min(limit, epochs)
+}
+
+// epochs is the number of epochs that a complete run of a trial has at most.
+func (c *Config) epochs(s Suite, e registry.Entry, dataset string, p point) (int, error) {
 	here, err := c.at(s, e, p)
-	if err == nil {
-		if t, err := here.Train(e, dataset, s.Name, 0); err == nil {
-			return min(limit, t.Epochs)
+	if err != nil {
+		return 0, err
+	}
+	t, err := here.Train(e, dataset, s.Name, 0)
+	return t.Epochs, err
+}
+
+// withoutLimit is the complete run that begins as a run that ends at its rung.
+func (c *Config) withoutLimit(s Suite, r Run, limit int) (*Run, error) {
+	e, _ := registry.Find(c.registry, r.Job.Spec.Model)
+	epochs, err := c.epochs(s, e, r.Job.Spec.Dataset.Name, r.settings(limit))
+	if err != nil {
+		return nil, err
+	}
+	r.Job.Spec.Train = maps.Clone(r.Job.Spec.Train)
+	if delete(r.Job.Spec.Train, "epochs"); epochs != e.TrainDefaults().Epochs {
+		r.Job.Spec.Train["epochs"] = json.RawMessage(strconv.Itoa(epochs))
+	}
+	r.ID, err = r.Job.Spec.ID()
+	return &r, err
+}
+
+// Unknown is the plan of a rung without the runs whose results the records of complete runs
+// tell, and their number.
+func (p *Plan) Unknown(find Finder) (left *Plan, known int, err error) {
+	rest := *p
+	rest.Runs = nil
+	for _, r := range p.Runs {
+		rec, err := r.completeRecord(find)
+		if err != nil {
+			return nil, 0, err
+		}
+		if rec == nil {
+			rest.Runs = append(rest.Runs, r)
+		} else {
+			known++
 		}
 	}
-	return limit // the plan reports the error
+	return &rest, known, nil
+}
+
+// completeRecord is the record of the complete run that begins as a run; nil if there is none.
+func (r Run) completeRecord(find Finder) (*record.Record, error) {
+	if r.Complete == nil {
+		return nil, nil
+	}
+	rec, err := find(*r.Complete)
+	if err != nil || rec == nil || rec.Result.Status == record.Time {
+		return nil, err
+	}
+	return rec, nil
 }
 
 // evalEvery is the number of epochs between evaluations. A rung that ends between two
@@ -255,11 +317,11 @@ func ReadRung(trials []Trial, p *Plan, rung int, find Finder) ([]Trial, error) {
 		if r.For != "" { // a source, which is no trial
 			continue
 		}
-		valid, usual, rec, err := p.Suite.bestValid(find, r)
+		got, err := p.Suite.read(find, r, limit)
 		if err != nil {
 			return nil, err
 		}
-		if valid < 0 {
+		if got == nil {
 			continue
 		}
 		t := trialOf(trials, r, limit)
@@ -268,29 +330,40 @@ func ReadRung(trials []Trial, p *Plan, rung int, find Finder) ([]Trial, error) {
 			trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String()}, at})
 			t = &trials[len(trials)-1]
 		}
-		t.Rungs = append(t.Rungs, record.Rung{Limit: limit, Valid: valid, Usual: usual, ID: rec.ID, Epochs: rec.Result.Epochs})
+		t.Rungs = append(t.Rungs, *got)
 	}
 	return trials, nil
 }
 
-// bestValid returns the validation NDCG@10 of a run by which the search decides, with its
-// record; -1 if it has none. usual is that of the usual cases if it does not decide.
-func (s Suite) bestValid(find Finder, r Run) (valid, usual float64, rec *record.Record, err error) {
-	rec, err = find(r)
-	if err != nil || rec == nil {
-		return -1, 0, nil, err
+// read returns the result of a run of a rung by which the search decides: from its record, or
+// from that of the complete run that begins with it; nil if it has neither.
+func (s Suite) read(find Finder, r Run, limit int) (*record.Rung, error) {
+	rec, err := find(r)
+	if err != nil {
+		return nil, err
 	}
+	if rec == nil {
+		if rec, err = r.completeRecord(find); err != nil || rec == nil {
+			return nil, err
+		}
+	}
+	got := record.Rung{Limit: limit, ID: rec.ID, Epochs: rec.Result.Epochs}
 	if s.ByCold() {
 		c := rec.Result.ColdValidation
 		if c == nil {
-			return -1, 0, nil, fmt.Errorf("record %s has no cold validation: delete it and run the suite again", rec.ID)
+			return nil, fmt.Errorf("record %s has no cold validation: delete it and run the suite again", rec.ID)
 		}
-		return c.Cold[rank.Deciding], c.Usual[rank.Deciding], rec, nil
+		got.Valid, got.Usual = c.Cold[rank.Deciding], c.Usual[rank.Deciding]
+		return &got, nil
 	}
-	if v, ok := rec.Result.BestValidation()[rank.Deciding]; ok {
-		return v, 0, rec, nil
+	if limit > 0 {
+		got.Epochs = min(limit, got.Epochs)
 	}
-	return -1, 0, nil, fmt.Errorf("record %s has no validation result of its best epoch", rec.ID)
+	var ok bool
+	if got.Valid, ok = rec.Result.BestUpTo(got.Epochs, rank.Deciding); !ok {
+		return nil, fmt.Errorf("record %s has no validation result of its first %d epochs", rec.ID, got.Epochs)
+	}
+	return &got, nil
 }
 
 // survivors are the trials of a model on a data set that go on to a rung, of those that

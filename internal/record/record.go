@@ -72,6 +72,17 @@ func (r Result) BestValidation() Metrics {
 	return nil
 }
 
+// BestUpTo returns the best value of a validation metric in the first epochs; false if none of
+// them was evaluated.
+func (r Result) BestUpTo(epochs int, metric string) (best float64, ok bool) {
+	for _, p := range r.Curve {
+		if v, evaluated := p.Valid[metric]; evaluated && p.Epoch <= epochs && (!ok || v > best) {
+			best, ok = v, true
+		}
+	}
+	return best, ok
+}
+
 // Rules holds metrics under both seen-item rules: items of the user's history
 // kept among the candidates, and removed from them.
 type Rules struct {

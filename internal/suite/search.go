@@ -96,7 +96,11 @@ func (s Search) run(c *plan.Config, find plan.Finder, do func(*plan.Plan) error)
 				return nil, err
 			}
 		}
-		if err := do(todo); err != nil {
+		left, _, err := todo.Unknown(find)
+		if err != nil {
+			return nil, err
+		}
+		if err := do(left); err != nil {
 			return nil, err
 		}
 		if trials, err = plan.ReadRung(trials, todo, rung, find); err != nil || len(trials) == 0 {
@@ -190,12 +194,7 @@ func (e Env) bestAfter(trials []record.Trial, rungs []int) ([][]float64, error) 
 			return nil, err
 		}
 		for k, epochs := range rungs {
-			best := 0.
-			for _, p := range r.Result.Curve {
-				if p.Epoch <= epochs {
-					best = max(best, p.Valid[aggregate.Tested])
-				}
-			}
+			best, _ := r.Result.BestUpTo(epochs, aggregate.Tested)
 			after[k] = append(after[k], best)
 		}
 	}
