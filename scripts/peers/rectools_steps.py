@@ -1,10 +1,10 @@
-"""Speed of RecTools' SASRec: training targets a second and full-ranking users a second.
+"""Speed of RecTools' SASRec: training targets per second and full-ranking users per second.
 
 Usage: rectools_steps.py SEQUENCES.gz TARGETS STEPS THREADS PRECISION
 TARGETS are about as many as a step should score; RecTools counts its batch in users, and trains on all
 positions as famebench does, but padded to 50. PRECISION is float32 or bf16-mixed. Prints one JSON object.
 The sizes and the loss are those of famebench's defaults (d 64, 2 layers, 2 heads, softmax over all items).
-Item order stands for time; the last two items of every user are left out, as in famebench's training. Two
+Item order replaces time; the last two items of every user are left out, as in famebench's training. Two
 warm-up steps are not counted.
 """
 
