@@ -267,7 +267,7 @@ pretrain.temperature = [0.01, 0.07, 0.5]
 models = ["fame-plus"]
 datasets = ["texts"]
 seeds = [100]
-tuned = "results/search.toml"
+tuned = ["results/search.toml"]
 `)
 	set := []string{"-set", "pretrain.encoder=" + encoder}
 	out, stderr, err := runBench(t, dir, append(set, "-suite", "search", "-json")...)

@@ -28,7 +28,7 @@ train.learning_rate = [0.001, 0.01]
 [suites.tuned]
 models = ["sasrec", "core"]
 datasets = ["tiny"]
-tuned = "results/search.toml"
+tuned = ["results/search.toml"]
 `
 
 // A search tries as many settings of each model, never ranks the test items, goes
@@ -190,7 +190,7 @@ train.learning_rate = [0.001, 0.01]
 [suites.tuned]
 models = ["sasrec"]
 datasets = ["tiny"]
-tuned = "results/reasons.toml"
+tuned = ["results/reasons.toml"]
 `)
 	out, stderr, err := runBench(t, dir, "-suite", "reasons", "-json")
 	var trials []record.Trial

@@ -168,7 +168,7 @@ func TestAxesErrors(t *testing.T) {
 // Values of one model on one data set, with training settings, and those of a
 // file of tuned values, which are stronger than this file's and weaker than -set.
 func TestTunedValues(t *testing.T) {
-	c, err := loadAxes(t, "tuned = \"tuned.toml\"\n[models.sasrec.datasets.beauty]\nheads = 4\n[models.sasrec.datasets.beauty.train]\nepochs = 7\npatience = 3\n", `s.models=["sasrec"]`, "sasrec.layers=1")
+	c, err := loadAxes(t, "tuned = [\"tuned.toml\"]\n[models.sasrec.datasets.beauty]\nheads = 4\n[models.sasrec.datasets.beauty.train]\nepochs = 7\npatience = 3\n", `s.models=["sasrec"]`, "sasrec.layers=1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,9 +41,9 @@ type Config struct {
 
 	registry []registry.Entry
 	file     *conf.Node
-	tuned    *conf.Node // the same tree, chosen by a suite of kind "tune"; nil: nothing
-	set      *conf.Node // from -set; wins over the file and the tuned values
-	point    *conf.Node // a place on a suite's axes; wins over all; nil: none
+	tuned    []*conf.Node // the same tree, chosen by suites of kind "tune", weaker first
+	set      *conf.Node   // from -set; wins over the file and the tuned values
+	point    *conf.Node   // a place on a suite's axes; wins over all; nil: none
 	suites   []Suite
 	encoders *encoders
 }
@@ -145,7 +145,7 @@ func (c *Config) checkNamed(path []string) error {
 
 // layers are all sources of values, weaker first.
 func (c *Config) layers() []*conf.Node {
-	return slices.DeleteFunc([]*conf.Node{c.file, c.tuned, c.set, c.point}, func(n *conf.Node) bool { return n == nil })
+	return slices.DeleteFunc(slices.Concat([]*conf.Node{c.file}, c.tuned, []*conf.Node{c.set, c.point}), func(n *conf.Node) bool { return n == nil })
 }
 
 // check decodes every table once, so that a fault in a table that this command
@@ -453,33 +453,45 @@ func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (trai
 	return t, nil
 }
 
-// withTuned adds the values that a suite of kind "tune" chose, if the suite uses
+// withTuned adds the values that suites of kind "tune" chose, if the suite uses
 // them.
 func (c *Config) withTuned(s Suite) (*Config, error) {
-	if s.Tuned == "" {
+	if len(s.Tuned) == 0 {
 		return c, nil
 	}
-	path := c.Abs(s.Tuned)
-	src, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("suite %s takes its settings from %s, which does not exist: run a suite of kind %q first, or use the configured ones with -set %s.tuned=", s.Name, path, KindTune, s.Name)
+	tuned := *c
+	for _, name := range s.Tuned {
+		n, err := readTuned(c.Abs(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("suite %s takes its settings from %s, which does not exist: run a suite of kind %q first, or use the configured ones with -set %s.tuned=[]", s.Name, c.Abs(name), KindTune, s.Name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		tuned.tuned = append(tuned.tuned[:len(tuned.tuned):len(tuned.tuned)], n)
 	}
+	return &tuned, tuned.checkModels()
+}
+
+// readTuned reads a file that a suite of kind "tune" wrote.
+func readTuned(path string) (*conf.Node, error) {
+	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	if err := CheckTuned(path, src); err != nil {
 		return nil, err
 	}
-	tuned := *c
-	if tuned.tuned, err = conf.Parse(filepath.Base(path), src); err != nil {
+	n, err := conf.Parse(filepath.Base(path), src)
+	if err != nil {
 		return nil, err
 	}
-	for _, key := range tuned.tuned.Keys() {
+	for _, key := range n.Keys() {
 		if key != "models" {
-			return nil, tuned.tuned.Table[key].Errorf("expected only models in a file of tuned values")
+			return nil, n.Table[key].Errorf("expected only models in a file of tuned values")
 		}
 	}
-	return &tuned, tuned.checkModels()
+	return n, nil
 }
 
 // clone copies the struct that p points to. Configuration structs contain only

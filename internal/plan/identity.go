@@ -54,7 +54,7 @@ func (c *Config) Asked(s Suite) (string, error) {
 	}
 	a := asked{Suite: s}
 	// Which file the values and the expectations are in makes no difference to the runs.
-	a.Suite.Tuned, a.Suite.Expected = "", ""
+	a.Suite.Tuned, a.Suite.Expected = nil, ""
 	a.Suite.Columns = nil // the same numbers, shown in another way
 	for _, name := range s.Datasets {
 		dc, err := c.Dataset(name)

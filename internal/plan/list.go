@@ -41,7 +41,7 @@ type ListedDataset struct {
 func (c *Config) List() (Listing, error) {
 	l := Listing{Suites: c.suites}
 	for _, e := range c.registry {
-		l.Models = append(l.Models, ListedModel{e.Name, e.Summary, e.Base, e.Settings()})
+		l.Models = append(l.Models, ListedModel{e.Name, e.Summary, cmp.Or(e.Via, e.Base), e.Settings()})
 	}
 	for _, name := range c.Datasets() {
 		d, err := c.listDataset(name)

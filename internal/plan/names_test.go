@@ -37,7 +37,7 @@ func TestNamesOfFiles(t *testing.T) {
 		{"capitals", someConfig("z", "s", fmt.Sprintf(another, "Z")), `c.toml:9: data set "Z": expected a name that differs from "z" (c.toml:1) by more than capital letters`},
 		{"capitals of a suite", someConfig("z", "s", fmt.Sprintf(suite, "S")), `c.toml:9: suite "S": expected a name that differs from "s" (c.toml:5)`},
 		{"another's table", someConfig("z", "s", fmt.Sprintf(suite, `"s.claims"`)), `c.toml:9: suite "s.claims": expected another name: s.claims.csv is a table of the suite "s"`},
-		{"tuned elsewhere", someConfig("z", "s", `tuned = "../x.toml"`), `c.toml:8: suites.s.tuned: "../x.toml": expected a path within the folder`},
+		{"tuned elsewhere", someConfig("z", "s", `tuned = ["../x.toml"]`), `c.toml:8: suites.s.tuned: "../x.toml": expected a path within the folder`},
 		{"expected elsewhere", someConfig("z", "s", "kind = \"ci\"\nexpected = \"/etc/x.json\""), `c.toml:9: suites.s.expected: "/etc/x.json": expected a path within the folder`},
 		{"published", someConfig("z", "published", "kind = \"tune\"\naxes.sasrec.heads = [1, 2]"), `c.toml:5: suite "published": expected another name`},
 	} {
@@ -46,10 +46,10 @@ func TestNamesOfFiles(t *testing.T) {
 			t.Errorf("%s: got  %v\nwant %s", tt.name, err, tt.want)
 		}
 	}
-	if _, err := loadText(t, someConfig("Ml-1m_2.0", "s.2", "tuned = \"results/../x.toml\""+fmt.Sprintf(another, "ml-1m_2"))); err != nil {
+	if _, err := loadText(t, someConfig("Ml-1m_2.0", "s.2", "tuned = [\"results/../x.toml\"]"+fmt.Sprintf(another, "ml-1m_2"))); err != nil {
 		t.Error(err)
 	}
-	if _, err := loadText(t, someConfig("z", "s", ""), "s.tuned=/elsewhere/x.toml"); err != nil {
+	if _, err := loadText(t, someConfig("z", "s", ""), `s.tuned=["/elsewhere/x.toml"]`); err != nil {
 		t.Errorf("a path given with -set is refused: %v", err)
 	}
 }

@@ -32,10 +32,11 @@ type Suite struct {
 	// Alone are axes that are varied on their own although Grid is set, and data sets on which
 	// no axis is varied. Kind "cost".
 	Alone []string `toml:"alone" json:"alone,omitempty"`
-	Tuned string   `toml:"tuned" json:"tuned,omitempty"` // file of values that a suite of kind "tune" chose
+	Tuned []string `toml:"tuned" json:"tuned,omitempty"` // files of values that suites of kind "tune" chose; later ones are stronger
 
-	Trials int   `toml:"trials" json:"trials,omitempty"` // kind "tune": settings tried for each model
-	Rungs  []int `toml:"rungs" json:"rungs,omitempty"`   // kind "tune": epochs after which half of the trials survive, ascending; 0, the last one, is to the end
+	Trials  int      `toml:"trials" json:"trials,omitempty"`     // kind "tune": settings tried for each model
+	Rungs   []int    `toml:"rungs" json:"rungs,omitempty"`       // kind "tune": epochs after which half of the trials survive, ascending; 0, the last one, is to the end
+	AlsoFor []string `toml:"also_for" json:"also_for,omitempty"` // kind "tune": other data sets whose runs get the values chosen on the suite's only one
 
 	// EqualWithin is the margin, in percent of validation NDCG@10, within which a place on the
 	// axes gives the same results as the first one; 0: the suite does not ask. Kind "compare".
@@ -93,7 +94,7 @@ func (s *Suite) kindDefaults() {
 func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "expected": KindCI, "equal_within": KindCompare, "average": KindCompare, "interaction": KindCompare, "by_entropy": KindCompare, "imported": KindCompare, "alone": KindCost, "steps": KindCost}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "also_for": KindTune, "expected": KindCI, "equal_within": KindCompare, "average": KindCompare, "interaction": KindCompare, "by_entropy": KindCompare, "imported": KindCompare, "alone": KindCost, "steps": KindCost}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -129,7 +130,7 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	if err := c.readSeedsOf(&s); err != nil {
 		return s, err
 	}
-	if err := errors.Join(c.checkSuiteKeys(s, at), s.checkSearch(at)); err != nil {
+	if err := errors.Join(c.checkSuiteKeys(s, at), c.checkSearch(s, at)); err != nil {
 		return s, err
 	}
 	if err := c.checkTrained(at.of("models"), s); err != nil {
@@ -323,9 +324,11 @@ func (c *Config) checkSuiteKeys(s Suite, at suitePlaces) error {
 		checkNames(at.of("models"), "model", s.Models, registry.Names(c.registry)),
 		checkNames(at.of("datasets"), "data set", s.Datasets, c.Datasets()),
 		checkSeeds(at.of("seeds"), s.Seeds))
-	for key, path := range map[string]string{"tuned": s.Tuned, "expected": s.Expected} {
+	for key, paths := range map[string][]string{"tuned": s.Tuned, "expected": {s.Expected}} {
 		if at.file != nil && at.file.Table[key] == at.of(key) {
-			errs = append(errs, checkPath(at.of(key), path))
+			for _, path := range paths {
+				errs = append(errs, checkPath(at.of(key), path))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -338,7 +341,7 @@ const mostSteps = 100_000
 const mostRungs = 10
 
 // checkSearch checks the keys of a suite of kind "tune".
-func (s Suite) checkSearch(at suitePlaces) error {
+func (c *Config) checkSearch(s Suite, at suitePlaces) error {
 	if s.Kind != KindTune {
 		return nil
 	}
@@ -357,6 +360,12 @@ func (s Suite) checkSearch(at suitePlaces) error {
 		if epochs < 0 || epochs == 0 && !last || i > 0 && epochs <= s.Rungs[i-1] && epochs != 0 {
 			errs = append(errs, at.of("rungs").Errorf("%d: expected ascending numbers of epochs; 0, as the last one, is to the end", s.Rungs))
 			break
+		}
+	}
+	if at.has("also_for") {
+		errs = append(errs, checkNames(at.of("also_for"), "data set", s.AlsoFor, c.Datasets()))
+		if len(s.Datasets) != 1 || slices.Contains(s.AlsoFor, s.Datasets[0]) {
+			errs = append(errs, at.of("also_for").Errorf("expected data sets other than the suite's only one, whose values they get"))
 		}
 	}
 	return errors.Join(errs...)

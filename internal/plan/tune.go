@@ -423,12 +423,8 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 			cases = "cold "
 		}
 		fmt.Fprintf(&why, "# %s on %s: %s; %svalidation NDCG@10 %.4f after %d epochs (%s)\n", t.Model, t.Dataset, at, cases, last.Valid, last.Epochs, last.ID)
-		for i, a := range t.point.axes {
-			path, _ := c.axisPath(s, e, a)
-			if path[0] == "suites" { // a training setting of all models
-				path = append([]string{"models", t.Model}, path[2:]...)
-			}
-			put(models, slices.Concat(path[1:2], []string{"datasets", t.Dataset}, path[2:]), t.point.values[i])
+		if err := c.putChosen(models, s, e, t); err != nil {
+			return err
 		}
 	}
 	text, err := tunedText(models)
@@ -445,6 +441,98 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 		return nil // written by an older version, without a checksum, and still right
 	}
 	return atomicfile.Update(path, slices.Concat([]byte(tunedSum+tunedHash(doc.Bytes())+"\n"), doc.Bytes()))
+}
+
+// putChosen adds the values of a chosen trial to the tables of a file of tuned values: those of
+// all axes, also where they are as configured. Otherwise a variant would have the values that
+// were chosen for its base. For the data sets of Suite.AlsoFor, settings that the configuration
+// has for the data set stay as they are.
+func (c *Config) putChosen(models map[string]any, s Suite, e registry.Entry, t Trial) error {
+	for _, a := range s.Axes {
+		path, ok := c.axisPath(s, e, a)
+		if !ok {
+			continue
+		}
+		value, err := c.valueAt(s, e, t, a, path)
+		if err != nil {
+			return err
+		}
+		setting := path[2:] // of a model, or of the suite for all models
+		for _, dataset := range append([]string{t.Dataset}, s.AlsoFor...) {
+			own, err := c.hasOwn(e, dataset, setting)
+			if err != nil {
+				return err
+			}
+			if dataset == t.Dataset || !own {
+				put(models, slices.Concat([]string{t.Model, "datasets", dataset}, setting), value)
+			}
+		}
+	}
+	return nil
+}
+
+// hasOwn reports whether the configuration has a setting of a model for a data set.
+func (c *Config) hasOwn(e registry.Entry, dataset string, setting []string) (bool, error) {
+	key := len(setting) - 1
+	var paths [][]string
+	for _, path := range tables(e, dataset) {
+		if len(path) > 2 { // not of all data sets
+			paths = append(paths, slices.Concat(path, setting[:key]))
+		}
+	}
+	if setting[0] == "pretrain" {
+		for _, d := range forData(dataset) {
+			paths = append(paths, []string{"pretrain", "datasets", d})
+		}
+	}
+	for _, layer := range c.layers() {
+		for _, path := range paths {
+			n, err := layer.Sub(path...)
+			if err != nil {
+				return false, err
+			}
+			if n != nil && n.Table[setting[key]] != nil {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// valueAt is the value of an axis at a trial. If the trial leaves it as configured, it is read
+// from the settings of the trial's data set, with the type of the axis.
+func (c *Config) valueAt(s Suite, e registry.Entry, t Trial, a Axis, path []string) (any, error) {
+	for i, b := range t.point.axes {
+		if b.Name == a.Name {
+			return t.point.values[i], nil
+		}
+	}
+	var settings any
+	var err error
+	switch path[len(path)-2] {
+	case "train":
+		settings, err = c.Train(e, t.Dataset, s.Name, 0)
+	case "pretrain":
+		settings, err = c.Start(e, t.Dataset, s.Name)
+	default:
+		settings, err = c.Params(e, t.Dataset)
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := record.All(settings)
+	if err != nil {
+		return nil, err
+	}
+	text := all[path[len(path)-1]]
+	if _, ok := a.Values[0].(int64); ok {
+		var n int64
+		err := json.Unmarshal(text, &n)
+		return n, err
+	}
+	var v any
+	err = json.Unmarshal(text, &v)
+	return v, err
 }
 
 // tunedText writes tables of values as TOML, each header with an empty line before it that

@@ -2,10 +2,16 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"famebench/internal/record"
+	"famebench/internal/registry"
+	"famebench/internal/tinytest"
+	"famebench/models"
 )
 
 // Files of tuned values are committed, so another layout of the same values would change
@@ -77,5 +83,104 @@ func TestSurvivors(t *testing.T) {
 		if trials[i].Chosen != want {
 			t.Errorf("trial %d: chosen %v, expected %v", i, trials[i].Chosen, want)
 		}
+	}
+}
+
+// A search writes a value for every axis of a model, also where the configured settings are
+// chosen: otherwise fame-warm would have the values that were chosen for its base. The data sets of
+// also_for get the same values, except those that the configuration has for them.
+func TestWriteTuned(t *testing.T) {
+	const text = `
+[datasets.beauty]
+name = "amazon-beauty"
+[datasets.toys]
+name = "amazon-toys"
+[datasets.ml-1m]
+[models."*".datasets."ml-*"]
+dropout = 0.1
+[suites.search]
+kind = "tune"
+models = ["fame", "fame-warm"]
+datasets = ["beauty"]
+also_for = ["toys", "ml-1m"]
+seeds = [100]
+[suites.search.axes]
+dropout = [0.2, 0.5]
+train.item_scale = [1.0, 8.0]
+fame.heads = [2, 4]
+fame-warm.heads = [2, 4]
+[suites.tuned]
+models = ["fame-warm-no-moe"]
+datasets = ["beauty", "ml-1m"]
+tuned = ["first.toml", "second.toml"]
+`
+	c, err := loadText(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	search, _ := c.Suite("search")
+	at := point{}
+	for i, v := range []any{.2, 8., int64(2)} {
+		at = at.with(search.Axes[i], v)
+	}
+	trial := func(model string, at point) Trial {
+		return Trial{record.Trial{Dataset: "beauty", Model: model, At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, at}
+	}
+	path := filepath.Join(c.Root, "first.toml")
+	if err := c.WriteTuned(path, search, []Trial{trial("fame", at), trial("fame-warm", point{})}); err != nil {
+		t.Fatal(err)
+	}
+	written, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(string(written), "[models]\n")
+	want := ""
+	for _, m := range []struct{ model, settings, train string }{
+		{"fame", "dropout = 0.2\nheads = 2\n", "item_scale = 8.0\n"}, {"fame-warm", "dropout = 0.5\nheads = 4\n", "item_scale = 1.0\n"},
+	} {
+		want += "[models." + m.model + "]\n[models." + m.model + ".datasets]\n"
+		for _, d := range []string{"beauty", "ml-1m", "toys"} {
+			settings := m.settings
+			if d == "ml-1m" {
+				_, settings, _ = strings.Cut(settings, "\n")
+			}
+			table := "models." + m.model + ".datasets." + d
+			want += "[" + table + "]\n" + settings + "\n[" + table + ".train]\n" + m.train + "\n"
+		}
+	}
+	if got+"\n" != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+
+	// A variant of fame-warm has its values, and a later file is stronger.
+	tinytest.Write(t, filepath.Join(c.Root, "second.toml"), "[models.fame-warm.datasets.ml-1m]\nheads = 8\n")
+	tuned, _ := c.Suite("tuned")
+	with, err := c.withTuned(tuned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, _ := registry.Find(registry.Models, "fame-warm-no-moe")
+	for dataset, want := range map[string]string{"beauty": "4 0.5", "toys": "4 0.5", "ml-1m": "8 0.1"} {
+		params, err := with.Params(e, dataset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := params.(*models.FAMEConfig)
+		if got := fmt.Sprint(p.Heads, p.Dropout); got != want {
+			t.Errorf("%s: heads and dropout %s, want %s", dataset, got, want)
+		}
+	}
+	for more, want := range map[string]string{
+		`also_for = ["toyz"]`:   `unknown data set "toyz"`,
+		`also_for = ["beauty"]`: "expected data sets other than the suite's only one",
+	} {
+		_, err := loadText(t, strings.Replace(text, `also_for = ["toys", "ml-1m"]`, more, 1))
+		if err == nil || !strings.Contains(err.Error(), "suites.search.also_for: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", more, err)
+		}
+	}
+	if _, err := loadText(t, text+"\n[suites.s]\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]\nalso_for = [\"toys\"]\n"); err == nil || !strings.Contains(err.Error(), `only suites of kind "tune" have this key`) {
+		t.Errorf("another kind: %v", err)
 	}
 }

@@ -32,7 +32,10 @@ type Entry struct {
 	// settings also apply to the variant, weaker than the variant's own. Fix sets
 	// the values that define the variant; no configuration changes these.
 	Base string
-	Fix  func(config any)
+	// Via names the variant of Base of which this one is a variant in turn. Its settings apply
+	// too, stronger than Base's. "": none.
+	Via string
+	Fix func(config any)
 	// Text: the item table is initialised from the items' texts, as InitConfig
 	// says; FromTexts reads only their vectors. FixStart sets the values that define the entry.
 	Text     bool
@@ -84,18 +87,18 @@ var Models = []Entry{
 	atVersion(2, fame("fame-concat", "FAME without facets: the heads are concatenated and projected once", func(c *models.FAMEConfig) { c.Gate = models.GateConcat })), // 2: initialised as the identity
 	fame("fame-top1-gate", "FAME in which only the head with the highest weight scores", func(c *models.FAMEConfig) { c.Gate = models.GateTop1 }),
 	fromText(fameEntry, "fame-plus", "FAME with an item table that is initialised from the items' texts, one facet per head (arXiv 2601.12301)", nil),
-	fromText(fameEntry, "fame-plus-random", "FAME+ without texts: only the scale of its initialisation", func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartRandom }),
-	fromText(fameEntry, "fame-plus-pca", "FAME that is initialised from the principal components of the texts", func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartPCA }),
-	fromText(fameEntry, "fame-plus-one-facet", "FAME+ without facets: one contrast for all labels", func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartOneFacet }),
-	fromText(fameEntry, "fame-plus-frozen", "FAME+ with an item table that keeps its initial values", func(s *pretrain.InitConfig) { s.Frozen = true }),
+	via("fame-plus", fromText(fameEntry, "fame-plus-random", "FAME+ without texts: only the scale of its initialisation", func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartRandom })),
+	via("fame-plus", fromText(fameEntry, "fame-plus-pca", "FAME that is initialised from the principal components of the texts", func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartPCA })),
+	via("fame-plus", fromText(fameEntry, "fame-plus-one-facet", "FAME+ without facets: one contrast for all labels", func(s *pretrain.InitConfig) { s.Config.Start = pretrain.StartOneFacet })),
+	via("fame-plus", fromText(fameEntry, "fame-plus-frozen", "FAME+ with an item table that keeps its initial values", func(s *pretrain.InitConfig) { s.Frozen = true })),
 	fromText(sasrecEntry, "sasrec-plus", "SASRec with FAME+'s initialisation", asManyHeads),
 	from("sasrec", fame("fame-warm", "FAME that begins with a trained SASRec, without the residual connection", noResidual)),
-	from("sasrec", fame("fame-warm-residual", "FAME that begins with a trained SASRec, with the residual connection", func(c *models.FAMEConfig) { c.Residual = true })),
-	from("sasrec", fame("fame-plain-warm", "fame-plain that begins with a trained SASRec", func(c *models.FAMEConfig) { c.Residual, c.FacetStart = false, models.FacetsNormal })),
-	from("sasrec", fame("fame-warm-no-moe", "fame-warm with one expert per head", func(c *models.FAMEConfig) { noResidual(c); c.Experts = 1 })),
-	from("sasrec", fame("fame-warm-average-gate", "fame-warm with equal weights of the heads", func(c *models.FAMEConfig) { noResidual(c); c.Gate = models.GateAverage })),
-	from("sasrec", fame("fame-warm-static-gate", "fame-warm with learned weights of the heads that are the same for every user", func(c *models.FAMEConfig) { noResidual(c); c.Gate = models.GateStatic })),
-	from("sasrec-plus", fame("fame-plus-warm", "FAME that begins with a trained sasrec-plus, without the residual connection", noResidual)),
+	via("fame-warm", from("sasrec", fame("fame-warm-residual", "FAME that begins with a trained SASRec, with the residual connection", func(c *models.FAMEConfig) { c.Residual = true }))),
+	via("fame-warm", from("sasrec", fame("fame-plain-warm", "fame-plain that begins with a trained SASRec", func(c *models.FAMEConfig) { c.Residual, c.FacetStart = false, models.FacetsNormal }))),
+	via("fame-warm", from("sasrec", fame("fame-warm-no-moe", "fame-warm with one expert per head", func(c *models.FAMEConfig) { noResidual(c); c.Experts = 1 }))),
+	via("fame-warm", from("sasrec", fame("fame-warm-average-gate", "fame-warm with equal weights of the heads", func(c *models.FAMEConfig) { noResidual(c); c.Gate = models.GateAverage }))),
+	via("fame-warm", from("sasrec", fame("fame-warm-static-gate", "fame-warm with learned weights of the heads that are the same for every user", func(c *models.FAMEConfig) { noResidual(c); c.Gate = models.GateStatic }))),
+	via("fame-plus", from("sasrec-plus", fame("fame-plus-warm", "FAME that begins with a trained sasrec-plus, without the residual connection", noResidual))),
 	variant(fameEntry, "fame-long", "control: FAME with as many epochs as fame-warm and its source have together"),
 	from("sasrec", variant(sasrecEntry, "sasrec-continued", "control: SASRec that begins with a trained SASRec")),
 	from("sasrec", variant(duorecEntry, "duorec-warm", "control: DuoRec that begins with a trained SASRec")),
@@ -109,6 +112,12 @@ func noResidual(c *models.FAMEConfig) { c.Residual = false }
 func variant(base Entry, name, summary string) Entry {
 	base.Base, base.Name, base.Summary = base.Name, name, summary
 	return base
+}
+
+// via makes an entry a variant of another variant of its base.
+func via(name string, e Entry) Entry {
+	e.Via = name
+	return e
 }
 
 // from returns a variant that begins with the trained weights of another model.
@@ -155,14 +164,10 @@ func fame(name, summary string, fix func(*models.FAMEConfig)) Entry {
 	return e
 }
 
-// Lineage returns the model's name and, before it, that of the model of which
-// it is a variant: the tables of the configuration that apply to it, weaker
-// first.
+// Lineage returns the model's name and, before it, those of the models of which it is a variant:
+// the tables of the configuration that apply to it, weaker first.
 func (e Entry) Lineage() []string {
-	if e.Base == "" {
-		return []string{e.Name}
-	}
-	return []string{e.Base, e.Name}
+	return slices.DeleteFunc([]string{e.Base, e.Via, e.Name}, func(name string) bool { return name == "" })
 }
 
 // Constructor adapts a model's constructor, which takes the model's own
