@@ -49,6 +49,8 @@ type Input struct {
 	Skipped       []string          // what of the suite cannot be run, and why
 	Datasets      []datasets.Stats
 	Published     *Published // nil: no numbers to compare with
+	// Tuning is what the searches gained whose values the suite has, by data set of the suite.
+	Tuning map[string][]Tuning
 	// Code has hashes of each model's code: of the running program, and of code with the same
 	// numbers. A row whose records were made by other code gets a note. Records that name no
 	// code are older than the hash and get none.
@@ -122,7 +124,7 @@ func Make(in Input) (*Suite, error) {
 		s.Checks = in.Published.checks(in.Planned, s.Tables, all)
 		var err error
 		if !in.Own { // the papers claim something about their proposals and the best of the others
-			if s.Claims, err = in.Published.claims(in.Planned, in.Proposals, s.Tables, all); err != nil {
+			if s.Claims, err = in.Published.claims(in, s.Tables, all); err != nil {
 				return nil, err
 			}
 		}

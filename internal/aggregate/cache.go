@@ -67,16 +67,17 @@ func (in Input) Key() (string, error) {
 		Datasets        []datasets.Stats
 		Published       string
 		Code            map[string][]string
-		EqualWithin     float64            `json:",omitempty"`
-		Hypothesis      string             `json:",omitempty"`
-		Average         string             `json:",omitempty"`
-		Interaction     string             `json:",omitempty"`
-		ByEntropy       bool               `json:",omitempty"`
-		Baseline        string             `json:",omitempty"`
-		Own             bool               `json:",omitempty"`
-		ImportedNames   []string           `json:",omitempty"`
-		Imported        []*record.Imported `json:",omitempty"`
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average, in.Interaction, in.ByEntropy, in.Baseline, in.Own, in.ImportedNames, in.Imported})
+		EqualWithin     float64             `json:",omitempty"`
+		Hypothesis      string              `json:",omitempty"`
+		Average         string              `json:",omitempty"`
+		Interaction     string              `json:",omitempty"`
+		ByEntropy       bool                `json:",omitempty"`
+		Baseline        string              `json:",omitempty"`
+		Own             bool                `json:",omitempty"`
+		ImportedNames   []string            `json:",omitempty"`
+		Imported        []*record.Imported  `json:",omitempty"`
+		Tuning          map[string][]Tuning `json:",omitempty"`
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average, in.Interaction, in.ByEntropy, in.Baseline, in.Own, in.ImportedNames, in.Imported, in.Tuning})
 	if err != nil {
 		return "", err
 	}

@@ -91,12 +91,12 @@ const (
 // on which the model is planned has a part for each seen-item rule, whether it was run or
 // not. Splits with
 // items taken out of training, and generated data, say nothing about the papers.
-func (p *Published) claims(planned []Planned, proposals []string, tables []Table, groups [][]*group) ([]Claim, error) {
+func (p *Published) claims(in Input, tables []Table, groups [][]*group) ([]Claim, error) {
 	var out []Claim
 	for _, c := range p.claimed {
 		asked := false
 		var seen []string
-		for _, r := range planned {
+		for _, r := range in.Planned {
 			if r.Spec.Model != c.Model || generated(r.Spec) {
 				continue
 			}
@@ -118,10 +118,13 @@ func (p *Published) claims(planned []Planned, proposals []string, tables []Table
 						return nil, err
 					}
 				}
-				if part.Verdict == Reproduced && lacksBaseline(planned, proposals, key, groups[i]) {
+				if part.Verdict == Reproduced && lacksBaseline(in.Planned, in.Proposals, key, groups[i]) {
 					part.Verdict = Undecided
 				}
 				part.Dataset, part.Rule = r.Spec.Dataset.Name, rule
+				if part.Label != "" {
+					part.Tuning = tuningOf(in.Tuning[part.Dataset], groups[i], part.Label, part.Baseline)
+				}
 				c.Found = append(c.Found, part)
 			}
 		}
@@ -131,6 +134,19 @@ func (p *Published) claims(planned []Planned, proposals []string, tables []Table
 		}
 	}
 	return out, nil
+}
+
+// tuningOf is what the searches gained for the models of some rows.
+func tuningOf(tuning []Tuning, rows []*group, labels ...string) (out []Tuning) {
+	for _, label := range labels {
+		for _, g := range rows {
+			i := slices.IndexFunc(tuning, func(t Tuning) bool { return t.Model == g.Model })
+			if g.Label == label && i >= 0 {
+				out = append(out, tuning[i])
+			}
+		}
+	}
+	return out
 }
 
 // knows reports whether a data set is our version of one that papers use. table is its place
@@ -176,7 +192,7 @@ func (c claimed) part(rows []*group, baseline, rule string) (ClaimEvidence, erro
 	}
 	e.Verdict = e.judge(c.Low)
 	for _, control := range c.controls {
-		if g := rowFor(rows, control.Model, ""); g != nil {
+		if g := controlRow(rows, own, control.Model); g != nil {
 			i := slices.Index(rows, g)
 			control.Label, control.Seeds = g.Label, min(len(own.records), len(g.records))
 			control.Gain, control.GainLow, control.GainHigh = over[i].mean, over[i].low, over[i].high
@@ -184,6 +200,17 @@ func (c claimed) part(rows []*group, baseline, rule string) (ClaimEvidence, erro
 		e.Controls = append(e.Controls, control)
 	}
 	return e, nil
+}
+
+// controlRow finds the row of a control. If the claim's model begins with the weights of a row of
+// that model, it is this one, otherwise the one that is best on validation.
+func controlRow(rows []*group, own *group, model string) *group {
+	for _, g := range rows {
+		if g.Model == model && g.Label == own.Source {
+			return g
+		}
+	}
+	return rowFor(rows, model, "")
 }
 
 // judge gives the verdict on a part. With fewer than FewSeeds seeds of model or baseline it

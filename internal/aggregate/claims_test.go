@@ -279,21 +279,58 @@ func TestControls(t *testing.T) {
 	}
 }
 
+// withHeads changes the number of heads of a record.
+func withHeads(n string) func(*record.Record) {
+	return func(r *record.Record) {
+		r.Result.Spec.Params = record.Settings{"heads": []byte(n)}
+		r.Resolved["params"]["heads"] = []byte(n)
+	}
+}
+
+// A control that the model begins with is the row of its source, not one of the same model that is
+// better on validation.
+func TestControlOfSource(t *testing.T) {
+	for warm, want := range []string{"sasrec heads=2", "sasrec heads=4"} {
+		f := newFixture(t)
+		f.publish(replace(`"core" = "no facets"`, `"sasrec" = "a"`))
+		f.add("sasrec", 0, .3, .1, same(3), withHeads("2"))
+		four := f.add("sasrec", 0, .1, .1, same(3), withHeads("4"))
+		f.add("fame", 0, .2, .1, same(3), func(r *record.Record) {
+			if warm == 1 {
+				r.Result.Spec.Source = four.Result.Spec.AsSource()
+			}
+		})
+		if e := f.make().Claims[0].Found[0]; len(e.Controls) != 1 || e.Controls[0].Label != want {
+			t.Errorf("got %+v, want %s", e.Controls, want)
+		}
+	}
+}
+
+// A part says what searches gained for its model and its baseline, on its data set.
+func TestTuningOfClaims(t *testing.T) {
+	f := newFixture(t)
+	f.publish(nil)
+	f.add("sasrec", 0, .1, .1, same(3), nil)
+	f.add("core", 0, .05, .1, same(3), nil)
+	f.add("fame", 0, .2, .1, same(2), nil)
+	fame, sasrec := Tuning{Model: "fame", Dataset: "beauty", Gain: 2}, Tuning{Model: "sasrec", Dataset: "beauty", Gain: 1}
+	f.Tuning = map[string][]Tuning{"beauty": {sasrec, {Model: "core", Dataset: "beauty", Gain: 3}, fame}, "toys": {{Model: "fame", Dataset: "toys"}}}
+	for _, e := range f.make().Claims[0].Found {
+		if !slices.Equal(e.Tuning, []Tuning{fame, sasrec}) {
+			t.Errorf("%s: %+v", e.Rule, e.Tuning)
+		}
+	}
+}
+
 // A row that begins with trained weights names the row of its source: the one of the same
 // settings and data, and not another one of the same model.
 func TestSourceRow(t *testing.T) {
-	heads := func(n string) func(*record.Record) {
-		return func(r *record.Record) {
-			r.Result.Spec.Params = record.Settings{"heads": []byte(n)}
-			r.Resolved["params"]["heads"] = []byte(n)
-		}
-	}
 	from := func(source *record.Source) func(*record.Record) {
 		return func(r *record.Record) { r.Result.Spec.Source = source }
 	}
 	f := newFixture(t)
-	two := f.add("sasrec", 0, .1, .1, same(3), heads("2"))
-	four := f.add("sasrec", 1, .1, .1, same(3), heads("4"))
+	two := f.add("sasrec", 0, .1, .1, same(3), withHeads("2"))
+	four := f.add("sasrec", 1, .1, .1, same(3), withHeads("4"))
 	warm := f.add("fame", 0, .1, .1, same(3), from(four.Result.Spec.AsSource()))
 	f.add("fame-plain", 0, .1, .1, same(3), from(warm.Result.Spec.AsSource()))
 	missing := two.Result.Spec.AsSource()

@@ -218,7 +218,7 @@ func (p *Published) checks(planned []Planned, tables []Table, groups [][]*group)
 		if c.Comparable {
 			c.Percent = 100 * (c.Ours.Mean/c.Published - 1)
 			c.Within = math.Abs(c.Percent) <= tolerance
-			c.Same = n.Rule != unknown && n.ColdItems == "kept" && n.Loss == c.OurLoss && !n.unknownData
+			c.Same = n.Rule != unknown && n.ColdItems == "kept" && n.Loss == c.OurLoss && !n.unknownData && !row.cutShort()
 		}
 		out = append(out, c)
 	}
@@ -253,6 +253,12 @@ func labelOf(groups []*group, model string) string {
 func cold(s record.Spec) bool {
 	_, ok := s.Dataset.Config["cold_items"]
 	return ok
+}
+
+// cutShort reports whether the epoch budget ended a run of a row, so more training might have
+// led to other numbers.
+func (g *group) cutShort() bool {
+	return slices.ContainsFunc(g.records, func(r *record.Record) bool { return r.Result.Status == record.Epochs })
 }
 
 // loss is the training loss of a row; "" for non-neural baselines.

@@ -46,7 +46,7 @@ func TestPublishedFile(t *testing.T) {
 	for _, c := range p.claimed {
 		claims = append(claims, fmt.Sprintf("%s %s %v %v, %d controls", c.Model, c.Metric, c.Low, c.High, len(c.controls)))
 	}
-	if want := []string{"fame HR@20 4.2 8.9, 0 controls", "fame-warm HR@20 4.2 8.9, 3 controls",
+	if want := []string{"fame HR@20 4.2 8.9, 0 controls", "fame-warm HR@20 4.2 8.9, 4 controls",
 		"fame-plus NDCG@20 3.98 12.97, 2 controls", "fame-plus-warm NDCG@20 3.98 12.97, 3 controls"}; !slices.Equal(claims, want) {
 		t.Errorf("claims %q, want %q", claims, want)
 	}
@@ -136,6 +136,7 @@ func TestChecks(t *testing.T) {
 		{"their data is unknown", replace(`source = "A"`, "source = \"A\"\nunknown_data = [\"beauty\"]"), nil, "kept", -1, true, true, false},
 		{"our data is cut", nil, func(r *record.Record) { r.Result.Items = 99 }, "kept", 0, false, false, false},
 		{"items taken out", nil, takeOut, "kept", 0, false, false, false},
+		{"an epoch budget ended training", nil, func(r *record.Record) { r.Result.Status = record.Epochs }, "kept", -1, true, true, false},
 		{"other split", nil, func(r *record.Record) { r.Result.Spec.Protocol = "time" }, "", 0, false, false, false},
 	} {
 		f := newFixture(t)

@@ -335,7 +335,7 @@ type Check struct {
 	Percent    float64 `json:"percent"`             // ours above the published one
 	Within     bool    `json:"within"`              // ±5 %
 	Comparable bool    `json:"comparable"`          // the number is not known to be about other data than ours
-	Same       bool    `json:"same_terms"`          // and data, protocol and loss are known to be ours
+	Same       bool    `json:"same_terms"`          // and data, protocol and loss are known to be ours, and no epoch budget ended our training
 }
 
 // Equality says whether a row has the same results as the first row of its model, which
@@ -440,6 +440,15 @@ type ClaimEvidence struct {
 	// includes 0 or there are fewer than FewSeeds seeds.
 	Ahead    string    `json:"ahead,omitempty"`
 	Controls []Control `json:"controls,omitempty"`
+	Tuning   []Tuning  `json:"tuning,omitempty"` // of the claim's model and the baseline, if the suite's settings were searched
+}
+
+// Tuning is what a search gained for a model: how far the chosen settings are above the configured
+// ones in validation NDCG@10, both trained to the end with the search's seed.
+type Tuning struct {
+	Model   string  `json:"model"`
+	Dataset string  `json:"dataset"` // of the search; other data sets may have its values
+	Gain    float64 `json:"gain"`    // in percent
 }
 
 // Contrast is a paper's claim that a model gains more over another one where a setting has some

@@ -83,6 +83,7 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 			}
 		}
 		spread(&p.X, 0, last)
+		wholeMarks(&p.X)
 		p.X.Max = last
 		spread(&p.Y, 0, top)
 		pic.panels = append(pic.panels, p)

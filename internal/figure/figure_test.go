@@ -179,14 +179,16 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestAxes(t *testing.T) {
-	labels := func(a plot.Axis) string {
-		var out []string
-		for _, m := range a.Tick.Marker.Ticks(a.Min, a.Max) {
-			out = append(out, m.Label)
-		}
-		return fmt.Sprintf("%.4g to %.4g: %s", a.Min, a.Max, strings.Join(out, " "))
+// labels gives the range of an axis and what is written at its marks.
+func labels(a plot.Axis) string {
+	var out []string
+	for _, m := range a.Tick.Marker.Ticks(a.Min, a.Max) {
+		out = append(out, m.Label)
 	}
+	return fmt.Sprintf("%.4g to %.4g: %s", a.Min, a.Max, strings.Join(out, " "))
+}
+
+func TestAxes(t *testing.T) {
 	for _, tt := range []struct {
 		low, high float64
 		log       bool
@@ -209,6 +211,18 @@ func TestAxes(t *testing.T) {
 		}
 		if got := labels(a); got != tt.want {
 			t.Errorf("%v to %v: got %s, want %s", tt.low, tt.high, got, tt.want)
+		}
+	}
+}
+
+// Epochs are counted, so their axis has no half ones.
+func TestWholeMarks(t *testing.T) {
+	for high, want := range map[float64]string{3: "0 to 3: 0 1 2 3", 13: "0 to 15: 0 5 10 15", 33: "0 to 40: 0 10 20 30 40"} {
+		var a plot.Axis
+		spread(&a, 0, high)
+		wholeMarks(&a)
+		if got := labels(a); got != want {
+			t.Errorf("to %v: got %s, want %s", high, got, want)
 		}
 	}
 }

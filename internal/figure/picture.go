@@ -288,6 +288,17 @@ func spread(a *plot.Axis, low, high float64) {
 	a.Min, a.Max, a.Tick.Marker = first*step, last*step, m
 }
 
+// wholeMarks removes the marks of a linear axis between whole numbers, for what is counted.
+func wholeMarks(a *plot.Axis) {
+	var whole marks
+	for _, m := range a.Tick.Marker.(marks) {
+		if m.Value == math.Round(m.Value) {
+			whole = append(whole, plot.Tick{Value: m.Value, Label: number(m.Value, 1)})
+		}
+	}
+	a.Tick.Marker = whole
+}
+
 // spreadLog sets a logarithmic axis for positive values, with marks at 1, 2 and 5
 // times powers of ten.
 func spreadLog(a *plot.Axis, low, high float64) {

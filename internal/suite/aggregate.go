@@ -2,9 +2,12 @@ package suite
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -55,6 +58,9 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 	if in.Imported, err = e.importedRows(in.ImportedNames); err != nil {
 		return in, err
 	}
+	if in.Tuning, err = e.tuning(todo.Suite); err != nil {
+		return in, err
+	}
 	for _, d := range todo.Data {
 		in.Datasets = append(in.Datasets, d.Stats)
 	}
@@ -75,6 +81,48 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 	in.Proposals = todo.Suite.Proposals(registry.Models)
 	in.Baseline, in.Own = todo.Suite.Baseline, todo.Suite.Proposed != nil || todo.Suite.Baseline != ""
 	return in, nil
+}
+
+// tuning is what the searches gained whose values a suite has, by data set. Of several searches of a
+// model, the later one counts, as for the values.
+func (e Env) tuning(s plan.Suite) (map[string][]aggregate.Tuning, error) {
+	out := map[string][]aggregate.Tuning{}
+	for _, path := range s.Tuned {
+		name := strings.TrimSuffix(filepath.Base(path), ".toml")
+		search, err := e.Config.Suite(name)
+		if err != nil {
+			continue // written by hand, or by a suite of another configuration
+		}
+		sum, err := ReadSummary(e.Store.SummaryPath(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range sum.Suite.Trials {
+			gain, ok := gainOf(t, sum.Suite.Trials)
+			if !ok {
+				continue
+			}
+			for _, dataset := range append([]string{t.Dataset}, search.AlsoFor...) {
+				others := slices.DeleteFunc(out[dataset], func(o aggregate.Tuning) bool { return o.Model == t.Model })
+				out[dataset] = append(others, aggregate.Tuning{Model: t.Model, Dataset: t.Dataset, Gain: gain})
+			}
+		}
+	}
+	return out, nil
+}
+
+// gainOf is the gain in percent of a chosen trial over the configured settings, after the same
+// rung; false if the trial was not chosen or the other one has no result.
+func gainOf(t record.Trial, all []record.Trial) (percent float64, ok bool) {
+	i := slices.IndexFunc(all, func(o record.Trial) bool { return o.Dataset == t.Dataset && o.Model == t.Model && o.At == "" })
+	if !t.Chosen || i < 0 || len(all[i].Rungs) != len(t.Rungs) {
+		return 0, false
+	}
+	last := len(t.Rungs) - 1
+	return 100 * (t.Rungs[last].Valid/all[i].Rungs[last].Valid - 1), all[i].Rungs[last].Valid > 0
 }
 
 // announceCode says, in one line, which records were made by other code.

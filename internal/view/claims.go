@@ -41,7 +41,7 @@ func parts(c aggregate.Claim) Section {
 	t := Table{Caption: fmt.Sprintf("%s: gain in %s; claimed: %s to %s %%", c.Model, c.Metric, Percent(c.Low), Percent(c.High)),
 		Columns: Columns("<data\nset", "<seen\nitems", "<over", "gain\n%", "95 % interval\n%", "seeds", "<ahead", "<signif.\nbetter", "<verdict")}
 	controls := slices.ContainsFunc(c.Found, func(e aggregate.ClaimEvidence) bool {
-		return slices.ContainsFunc(e.Controls, func(k aggregate.Control) bool { return k.Label != "" })
+		return e.Tuning != nil || slices.ContainsFunc(e.Controls, func(k aggregate.Control) bool { return k.Label != "" })
 	})
 	for _, e := range c.Found {
 		data := Cell{Text: e.Dataset}
@@ -137,8 +137,32 @@ func Result(e aggregate.ClaimEvidence) string {
 }
 
 // Controls says in one line what a part's controls contribute, by the model's gain over
-// each; "" if the claim has none or the model was not run.
+// each, and what the search for settings gained; "" if there is nothing to say.
 func Controls(e aggregate.ClaimEvidence) string {
+	return strings.Join(slices.DeleteFunc([]string{overControls(e), tuning(e)}, func(text string) bool { return text == "" }), "; ")
+}
+
+// tuning says what the search for settings gained for the model and the baseline.
+func tuning(e aggregate.ClaimEvidence) string {
+	var of []string
+	for _, t := range e.Tuning {
+		text := fmt.Sprintf("%s %s %%", t.Model, Percent(t.Gain))
+		if t.Gain == 0 { // the configured settings were chosen
+			text = t.Model + " as configured"
+		}
+		if t.Dataset != e.Dataset {
+			text += " (on " + t.Dataset + ")"
+		}
+		of = append(of, text)
+	}
+	if of == nil {
+		return ""
+	}
+	return fmt.Sprintf("tuning, in validation %s: %s", aggregate.Tested, strings.Join(of, ", "))
+}
+
+// overControls gives the model's gain over each control.
+func overControls(e aggregate.ClaimEvidence) string {
 	var run, missing []string
 	for _, c := range e.Controls {
 		if c.Label == "" {

@@ -53,6 +53,14 @@ toys, seen items kept: controls not run: fame-long, duorec-warm` {
 	if notes := again[1].Notes; !slices.Equal(notes, []string{"controls not run: fame-long, duorec-warm"}) {
 		t.Errorf("equal notes: %q", notes)
 	}
+	// What tuning gained is named for each part, also without controls.
+	down.Tuning = []aggregate.Tuning{{Model: "fame-warm", Dataset: "beauty", Gain: 2.04}, {Model: "core", Dataset: "toys", Gain: 0}}
+	level.Tuning = down.Tuning[:1]
+	again = claims([]aggregate.Claim{{Text: "T", Model: "fame-warm", Found: []aggregate.ClaimEvidence{down, level}}})
+	if notes := strings.Join(again[1].Notes, "\n"); notes != `toys, seen items kept: controls not run: fame-long, duorec-warm; tuning, in validation NDCG@10: fame-warm +2.0 % (on beauty), core as configured
+toys, seen items kept: tuning, in validation NDCG@10: fame-warm +2.0 % (on beauty)` {
+		t.Errorf("notes:\n%s", notes)
+	}
 	for i, want := range []string{"fame-warm is ahead, and significantly better in NDCG@10", "core is ahead, and fame-warm heads=4 is not significantly better in NDCG@10",
 		"neither is ahead, and fame-warm is not significantly better in NDCG@10", "too few seeds to say which is ahead", "core scores 0, so there is no gain"} {
 		if got := Result(all[i]); got != want {

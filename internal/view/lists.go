@@ -16,7 +16,7 @@ func Published(s *aggregate.Suite, checks []aggregate.Check, m Medium) Section {
 	t := Table{Columns: Columns("<data set", "<model", "<metric", "<seen\nitems", "published", "ours", "diff.\n%", "<verdict", "<source", "<loss", "<cold\nitems")}
 	t.Columns[6].Long = "difference, %"
 	t.About = []string{
-		"in brackets: the seen-item rule, the loss or the rule for cold items of the source is unknown or differs from ours (we keep cold items), or the version of its data is unknown",
+		"in brackets: the seen-item rule, the loss or the rule for cold items of the source is unknown or differs from ours (we keep cold items), the version of its data is unknown, or an epoch budget ended our training",
 		"where the seen-item rule is unknown, the nearer of our two numbers is compared",
 		"ours is the row with the published loss, if there is one; among several, the row that is best on validation",
 	}
