@@ -482,3 +482,16 @@ func TestInteractions(t *testing.T) {
 		t.Errorf("one data set has the figure %s", got[0].Name)
 	}
 }
+
+// Marks that are shifted stay within the panel, also where an axis has two values only.
+func TestShiftedMarksStayInside(t *testing.T) {
+	for _, values := range [][]any{{"float32", "bfloat16"}, {1, 2}, {1, 2, 4, 8, 16}, {1, 2, 100}, {3}} {
+		s := scaleOf(values)
+		var a plot.Axis
+		s.axis(&a)
+		first, last := s.at(s.values[0])+s.shift(0, 3), s.at(s.values[len(s.values)-1])+s.shift(2, 3)
+		if first <= a.Min || last >= a.Max {
+			t.Errorf("%v: marks from %g to %g, axis from %g to %g", values, first, last, a.Min, a.Max)
+		}
+	}
+}

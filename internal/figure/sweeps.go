@@ -73,13 +73,13 @@ func (s scale) index(v any) int {
 	return slices.IndexFunc(s.values, func(w any) bool { return same(v, w) })
 }
 
-// axis sets a panel's axis; with some room at both ends.
+// axis sets a panel's axis; with room at both ends for marks that are shifted.
 func (s scale) axis(a *plot.Axis) {
 	var m marks
 	for _, v := range s.values {
 		m = append(m, plot.Tick{Value: s.at(v), Label: show(v)})
 	}
-	room := .08 * (m[len(m)-1].Value - m[0].Value)
+	room := max(.08*(m[len(m)-1].Value-m[0].Value), 1.5*mostShift*s.closest())
 	if len(m) == 1 {
 		room = 1
 	}
@@ -241,12 +241,15 @@ func (s scale) label(axis string) string {
 	return axis
 }
 
+// mostShift is how far a line is shifted at most, of the least distance of two values.
+const mostShift = .12
+
 // shift moves the i-th of n lines a little, or error bars would overlap.
 func (s scale) shift(i, n int) float64 {
 	if n == 1 {
 		return 0
 	}
-	return .12 * s.closest() * (float64(i) - float64(n-1)/2) / max(1, float64(n-1)/2)
+	return mostShift * s.closest() * (float64(i) - float64(n-1)/2) / max(1, float64(n-1)/2)
 }
 
 // draw adds cells with their error bars to a panel, and a line through them unless their
