@@ -31,11 +31,13 @@ import (
 // Suite.Trials settings are trained for Suite.Rungs[0] epochs, the better half continues to
 // Suite.Rungs[1], and so on. The configured values are one of the trials and always reach the
 // last rung, because short trials favour settings that learn fast, and a search must not end
-// below the configured settings. A trial that another suite trained to the end is not trained for
-// the rungs before, because its curve has their results. The others are sampled from the grid without replacement, by
+// below the configured settings. The others are sampled from the grid without replacement, by
 // a generator seeded with the suite's seed, the data set and the model. Without Suite.Grid the
 // trials are the configured values and each value of each axis on its own. The best trial of
 // the last rung is chosen. The test items are never ranked.
+//
+// A trial that another suite trained to the end is not trained for the rungs before, because its
+// curve has their results.
 //
 // A search of pretrain.untrained_items is decided by the cold validation cases instead, since
 // the rule concerns no other target. Its trials differ after training only, so they share one.
@@ -180,8 +182,8 @@ func (c *Config) withoutLimit(s Suite, r Run, limit int) (*Run, error) {
 	return &r, err
 }
 
-// Unknown is the plan of a rung without the runs whose results the records of complete runs
-// tell, and their number.
+// Unknown is the plan of a rung without the runs whose results are in the records of complete
+// runs, and the number of these runs.
 func (p *Plan) Unknown(find Finder) (left *Plan, known int, err error) {
 	rest := *p
 	rest.Runs = nil

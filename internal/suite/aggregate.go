@@ -83,8 +83,8 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 	return in, nil
 }
 
-// tuning is what the searches gained whose values a suite has, by data set. Of several searches of a
-// model, the later one counts, as for the values.
+// tuning is what the searches gained whose values a suite has, by data set. If several searched a
+// model's settings, the last one counts, as it does for the values.
 func (e Env) tuning(s plan.Suite) (map[string][]aggregate.Tuning, error) {
 	out := map[string][]aggregate.Tuning{}
 	for _, path := range s.Tuned {
