@@ -226,23 +226,10 @@ tuned = ["results/reasons.toml"]
 	}
 }
 
-// Trials that another suite trained to the end are not trained again for the rungs, and the search
-// comes to the results that it has without them. A rung that ends between two evaluations
-// evaluates once more than the complete run, so its trials are trained.
+// Trials that were trained to the end, here by the same search with one rung, are not trained again
+// for the rungs, and the search comes to the results that it has without them. A rung that ends
+// between two evaluations evaluates once more than the complete run, so its trials are trained.
 func TestTuneUsesCompleteRuns(t *testing.T) {
-	const complete = `
-[suites.complete]
-kind = "tune"
-models = ["sasrec", "core"]
-datasets = ["tiny"]
-seeds = [100]
-trials = 4
-rungs = [0]
-[suites.complete.axes]
-dropout = [0.1, 0.3, 0.5]
-core.temperature = [0.05, 0.1]
-train.learning_rate = [0.001, 0.01]
-`
 	search := func(dir string, args ...string) (stdout, stderr string) {
 		t.Helper()
 		stdout, stderr, err := runBench(t, dir, append([]string{"-suite", "search", "-set", "train.epochs=3"}, args...)...)
@@ -267,14 +254,12 @@ train.learning_rate = [0.001, 0.01]
 		return of
 	}
 	fresh := tiny(t)
-	write(t, filepath.Join(fresh, plan.FileName), tinyConfig+searchSuites+complete)
+	write(t, filepath.Join(fresh, plan.FileName), tinyConfig+searchSuites)
 	want, _ := search(fresh, "-json")
 
 	dir := tiny(t)
-	write(t, filepath.Join(dir, plan.FileName), tinyConfig+searchSuites+complete)
-	if _, stderr, err := runBench(t, dir, "-suite", "complete", "-set", "train.epochs=3"); err != nil {
-		t.Fatalf("%v\n%s", err, stderr)
-	}
+	write(t, filepath.Join(dir, plan.FileName), tinyConfig+searchSuites)
+	search(dir, "-set", "search.rungs=[0]")
 	if out, stderr := search(dir, "-dry-run"); strings.Contains(out, "to run") || !strings.Contains(stderr, "8 trials were trained to the end already") {
 		t.Errorf("dry run:\n%s%s", out, stderr)
 	}
@@ -285,9 +270,7 @@ train.learning_rate = [0.001, 0.01]
 	if again, _ := search(dir, "-json", "-report", "-threads", "3"); again != got {
 		t.Errorf("report: got\n%s\nwant\n%s", again, got)
 	}
-	if _, stderr, err := runBench(t, dir, "-suite", "complete", "-set", "train.epochs=3", "-set", "train.eval_every=2"); err != nil {
-		t.Fatalf("%v\n%s", err, stderr)
-	}
+	search(dir, "-set", "search.rungs=[0]", "-set", "train.eval_every=2")
 	if out, _ := search(dir, "-dry-run", "-set", "train.eval_every=2"); strings.Count(out, "to run") != 8 {
 		t.Errorf("with a rung between two evaluations:\n%s", out)
 	}

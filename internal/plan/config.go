@@ -14,7 +14,6 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -451,47 +450,6 @@ func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (trai
 		return t, invalidError{fmt.Sprintf("%s: training settings of %s on %s in suite %s", c.Path, e.Name, dataset, suite), err}
 	}
 	return t, nil
-}
-
-// withTuned adds the values that suites of kind "tune" chose, if the suite uses
-// them.
-func (c *Config) withTuned(s Suite) (*Config, error) {
-	if len(s.Tuned) == 0 {
-		return c, nil
-	}
-	tuned := *c
-	for _, name := range s.Tuned {
-		n, err := readTuned(c.Abs(name))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("suite %s takes its settings from %s, which does not exist: run a suite of kind %q first, or use the configured ones with -set %s.tuned=[]", s.Name, c.Abs(name), KindTune, s.Name)
-		}
-		if err != nil {
-			return nil, err
-		}
-		tuned.tuned = append(tuned.tuned[:len(tuned.tuned):len(tuned.tuned)], n)
-	}
-	return &tuned, tuned.checkModels()
-}
-
-// readTuned reads a file that a suite of kind "tune" wrote.
-func readTuned(path string) (*conf.Node, error) {
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := CheckTuned(path, src); err != nil {
-		return nil, err
-	}
-	n, err := conf.Parse(filepath.Base(path), src)
-	if err != nil {
-		return nil, err
-	}
-	for _, key := range n.Keys() {
-		if key != "models" {
-			return nil, n.Table[key].Errorf("expected only models in a file of tuned values")
-		}
-	}
-	return n, nil
 }
 
 // clone copies the struct that p points to. Configuration structs contain only

@@ -1,0 +1,245 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"famebench/internal/atomicfile"
+	"famebench/internal/conf"
+	"famebench/internal/record"
+	"famebench/internal/registry"
+)
+
+// TunedPath is the file that a search writes: DIR/SUITE.toml.
+func TunedPath(dir, suite string) string { return filepath.Join(dir, suite+".toml") }
+
+// WriteTuned writes the chosen values where Suite.Tuned of other suites finds them,
+// in the form of experiments.toml.
+func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
+	models := map[string]any{}
+	var why strings.Builder
+	for _, t := range trials {
+		if !t.Chosen {
+			continue
+		}
+		e, _ := registry.Find(c.registry, t.Model)
+		at := t.At
+		if at == "" {
+			at = "as configured"
+		}
+		last := t.Rungs[len(t.Rungs)-1]
+		cases := ""
+		if s.ByCold() {
+			cases = "cold "
+		}
+		fmt.Fprintf(&why, "# %s on %s: %s; %svalidation NDCG@10 %.4f after %d epochs (%s)\n", t.Model, t.Dataset, at, cases, last.Valid, last.Epochs, last.ID)
+		if err := c.putChosen(models, s, e, t); err != nil {
+			return err
+		}
+	}
+	text, err := tunedText(models)
+	if err != nil {
+		return err
+	}
+	how := "Every trial was trained to the end"
+	if len(s.Rungs) > 1 {
+		how = fmt.Sprintf("After each of the first %d rungs of %d epochs (0: to the end), half of the\n# trials survived, and the configured settings", len(s.Rungs)-1, s.Rungs)
+	}
+	var doc bytes.Buffer
+	fmt.Fprintf(&doc, "# Written by bench -suite %s. %s.\n# The best trial of the last rung on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, how, why.String(), text)
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, doc.Bytes()) {
+		return nil // written by an older version, without a checksum, and still right
+	}
+	return atomicfile.Update(path, slices.Concat([]byte(tunedSum+tunedHash(doc.Bytes())+"\n"), doc.Bytes()))
+}
+
+// putChosen adds the values of a chosen trial to the tables of a file of tuned values: those of
+// all axes, also where they are as configured. Otherwise a variant would have the values that
+// were chosen for its base. For the data sets of Suite.AlsoFor, settings that the configuration
+// has for the data set stay as they are.
+func (c *Config) putChosen(models map[string]any, s Suite, e registry.Entry, t Trial) error {
+	for _, a := range s.Axes {
+		path, ok := c.axisPath(s, e, a)
+		if !ok {
+			continue
+		}
+		value, err := c.valueAt(s, e, t, a, path)
+		if err != nil {
+			return err
+		}
+		setting := path[2:] // of a model, or of the suite for all models
+		for _, dataset := range append([]string{t.Dataset}, s.AlsoFor...) {
+			own, err := c.hasOwn(e, dataset, setting)
+			if err != nil {
+				return err
+			}
+			if dataset == t.Dataset || !own {
+				put(models, slices.Concat([]string{t.Model, "datasets", dataset}, setting), value)
+			}
+		}
+	}
+	return nil
+}
+
+// hasOwn reports whether the configuration has a setting of a model for a data set.
+func (c *Config) hasOwn(e registry.Entry, dataset string, setting []string) (bool, error) {
+	key := len(setting) - 1
+	var paths [][]string
+	for _, path := range tables(e, dataset) {
+		if len(path) > 2 { // not of all data sets
+			paths = append(paths, slices.Concat(path, setting[:key]))
+		}
+	}
+	if setting[0] == "pretrain" {
+		for _, d := range forData(dataset) {
+			paths = append(paths, []string{"pretrain", "datasets", d})
+		}
+	}
+	for _, layer := range c.layers() {
+		for _, path := range paths {
+			n, err := layer.Sub(path...)
+			if err != nil {
+				return false, err
+			}
+			if n != nil && n.Table[setting[key]] != nil {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// valueAt is the value of an axis at a trial. If the trial leaves it as configured, it is read
+// from the settings of the trial's data set, with the type of the axis.
+func (c *Config) valueAt(s Suite, e registry.Entry, t Trial, a Axis, path []string) (any, error) {
+	for i, b := range t.point.axes {
+		if b.Name == a.Name {
+			return t.point.values[i], nil
+		}
+	}
+	var settings any
+	var err error
+	switch path[len(path)-2] {
+	case "train":
+		settings, err = c.Train(e, t.Dataset, s.Name, 0)
+	case "pretrain":
+		settings, err = c.Start(e, t.Dataset, s.Name)
+	default:
+		settings, err = c.Params(e, t.Dataset)
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := record.All(settings)
+	if err != nil {
+		return nil, err
+	}
+	text := all[path[len(path)-1]]
+	if _, ok := a.Values[0].(int64); ok {
+		var n int64
+		err := json.Unmarshal(text, &n)
+		return n, err
+	}
+	var v any
+	err = json.Unmarshal(text, &v)
+	return v, err
+}
+
+// tunedText writes tables of values as TOML, each header with an empty line before it that
+// comes after a value.
+func tunedText(models map[string]any) ([]byte, error) {
+	var text bytes.Buffer
+	e := toml.NewEncoder(&text)
+	e.Indent = ""
+	err := e.Encode(map[string]any{"models": models})
+	return valueThenHeader.ReplaceAll(text.Bytes(), []byte("$1\n\n[")), err
+}
+
+// A value has one line: the encoder writes line breaks in strings as \n.
+var valueThenHeader = regexp.MustCompile(`(?m)^([^\[\n].*)\n\[`)
+
+// tunedSum begins the first line of a file of tuned values; the hash of the rest
+// follows.
+const tunedSum = "# sha256 of the rest: "
+
+func tunedHash(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// CheckTuned refuses tuned values that were changed after they were written, because
+// a changed digit would be a setting of every run. Files of older versions have no
+// checksum.
+func CheckTuned(path string, text []byte) error {
+	first, rest, _ := bytes.Cut(text, []byte("\n"))
+	sum, ok := bytes.CutPrefix(first, []byte(tunedSum))
+	if ok && string(sum) != tunedHash(rest) {
+		return fmt.Errorf("%s was changed after it was written: write it again with bench -report and the suite that its comment names, or delete its first line to use the values as they are", path)
+	}
+	return nil
+}
+
+func put(tree map[string]any, path []string, value any) {
+	for _, key := range path[:len(path)-1] {
+		next, ok := tree[key].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			tree[key] = next
+		}
+		tree = next
+	}
+	tree[path[len(path)-1]] = value
+}
+
+// withTuned adds the values that suites of kind "tune" chose, if the suite uses
+// them.
+func (c *Config) withTuned(s Suite) (*Config, error) {
+	if len(s.Tuned) == 0 {
+		return c, nil
+	}
+	tuned := *c
+	for _, name := range s.Tuned {
+		n, err := readTuned(c.Abs(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("suite %s takes its settings from %s, which does not exist: run a suite of kind %q first, or use the configured ones with -set %s.tuned=[]", s.Name, c.Abs(name), KindTune, s.Name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		tuned.tuned = append(tuned.tuned[:len(tuned.tuned):len(tuned.tuned)], n)
+	}
+	return &tuned, tuned.checkModels()
+}
+
+// readTuned reads a file that a suite of kind "tune" wrote.
+func readTuned(path string) (*conf.Node, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckTuned(path, src); err != nil {
+		return nil, err
+	}
+	n, err := conf.Parse(filepath.Base(path), src)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range n.Keys() {
+		if key != "models" {
+			return nil, n.Table[key].Errorf("expected only models in a file of tuned values")
+		}
+	}
+	return n, nil
+}
