@@ -15,6 +15,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/escape"
@@ -46,6 +47,7 @@ var functions = template.FuncMap{
 	"sentences":    sentences,
 	"small":        small,
 	"upperFirst":   view.Sentence,
+	"isQuestion":   func(text string) bool { return strings.HasSuffix(text, "?") },
 	"verdictsMean": func() []string { return view.VerdictsMean },
 }
 
@@ -90,6 +92,7 @@ type suite struct {
 	Place     int
 	Data      section
 	Trials    section // of a search
+	Halved    bool    // half of the trials survive each of several rungs
 	Tables    []table
 	Published section
 	Equality  section
@@ -126,7 +129,7 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 	for i, s := range suites {
 		place := func(sec view.Section, table int) section { return section{sec, i, table} }
 		ps := suite{Suite: s, ID: fmt.Sprintf("suite-%d", i), Place: i,
-			Data: place(view.Data(s.Datasets), 0), Trials: place(view.Trials(s), 0), Published: place(view.Published(s, s.Checks, view.Page), 0), Equality: place(view.Equality(s), 0), Contrasts: place(view.Contrasts(s), 0)}
+			Data: place(view.Data(s.Datasets), 0), Trials: place(view.Trials(s), 0), Halved: len(view.Rungs(s.Trials)) > 1, Published: place(view.Published(s, s.Checks, view.Page), 0), Equality: place(view.Equality(s), 0), Contrasts: place(view.Contrasts(s), 0)}
 		ps.Published.Title, ps.Equality.Title, ps.Contrasts.Title = "", "", "" // the headings say it
 		ps.Trials.Notes = nil                                                  // they are above
 		drawn, err := drawAll(s)
@@ -189,11 +192,17 @@ func class(c view.Cell, column view.Column) string {
 		return "second"
 	case c.Verdict != "":
 		return string(c.Verdict)
+	case column.Text && utf8.RuneCountInString(c.Text) > longText:
+		return "text long"
 	case column.Text:
 		return "text"
 	}
 	return ""
 }
+
+// longText is the number of characters from which a cell is broken into lines, so that the numbers
+// next to it stay in view.
+const longText = 50
 
 // sentences make a paragraph.
 func sentences(texts []string) string {

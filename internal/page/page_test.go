@@ -166,6 +166,13 @@ func TestTrials(t *testing.T) {
 	if !strings.Contains(page, ">20 epochs<") {
 		t.Error("the first rung has no column")
 	}
+	if !strings.Contains(page, "<p>A search.</p>") || !strings.Contains(page, "The better half of them") || strings.Contains(page, `class="text long"`) {
+		t.Error("a search in rungs, with short settings")
+	}
+	page = html(t, []*aggregate.Suite{{Name: "tune", Summary: "the best?", Trials: []record.Trial{{Dataset: "beauty", Model: "sasrec", At: strings.Repeat("dropout = 0.2, ", 5), Rungs: []record.Rung{{Valid: .0591, ID: "x", Epochs: 44}}}}}})
+	if !strings.Contains(page, "<p>The best?</p>") || strings.Contains(page, "The better half of them") || !strings.Contains(page, "All are trained to the end") || !strings.Contains(page, `<td class="text long">dropout`) {
+		t.Error("a search to the end, with long settings")
+	}
 	page = html(t, []*aggregate.Suite{{Name: "tune", Trials: []record.Trial{{Dataset: "beauty", Model: "sasrec", Rungs: []record.Rung{{Valid: .0591, ID: "beauty-sasrec-s100-3", Epochs: 44}}}}}})
 	if strings.Contains(page, ">20 epochs<") || !strings.Contains(page, ">.0591</a></td>") {
 		t.Error("a column of short runs, and there were none")
