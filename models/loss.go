@@ -60,11 +60,10 @@ func (l ItemLoss) Of(rt *torch.Runtime, u torch.Tensor, t ItemTable, b *Batch) t
 		ids = append(ids, v)
 		ids = append(ids, b.Negatives[int64(i)*K:(int64(i)+1)*K]...)
 	}
-	index := rt.Ints(ids)
-	rows := t.Rows.Rows(index).Reshape(n, 1+K, -1)             // [n, 1+K, d]
-	scores := rows.MatMul(u.Reshape(n, -1, 1)).Reshape(n, 1+K) // [n, 1+K]
+	index := rt.Ints(ids, n, 1+K)
+	scores := u.RowScores(t.Rows, index) // [n, 1+K]
 	if t.Bias.Defined() {
-		scores = scores.Add(t.Bias.Rows(index).Reshape(n, 1+K))
+		scores = scores.Add(t.Bias.Rows(index.Reshape(-1)).Reshape(n, 1+K))
 	}
 	target := scores.Narrow(1, 0, 1) // [n, 1]
 	switch l.Kind {

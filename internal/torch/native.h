@@ -70,6 +70,9 @@ int fb_has_sparse_gradient(void *table); // whether those of this one do
 // table[ids]. padding: row 0 gets no gradient. lazy: the state of the table, whose rows are
 // brought up to date first; NULL if they are.
 void *fb_lookup(void *table, void *ids, int padding, const fb_rows *lazy);
+// The products [n, k] of vectors [n, d] with the rows ids [n, k] of a table [V, d], k of them for
+// each vector. lazy as above.
+void *fb_row_scores(void *vectors, void *table, void *ids, const fb_rows *lazy);
 void *fb_no_steps(int64_t rows);         // last, before the first step
 // Bring the rows of these ids up to date, or all of one part of all parts. Several threads
 // may do this at a time.
@@ -195,6 +198,8 @@ typedef struct {
 } fb_adam_step;
 void fb_adam_missed(float *p, float *m, float *v, int64_t d, const fb_missed *s);
 void fb_adam_row(float *p, float *m, float *v, const float *g, int64_t d, const fb_adam_step *s);
+float fb_dot(const float *x, const float *y, int64_t d);
+void fb_scaled(float *out, const float *x, float k, int64_t d);
 void fb_add_scaled(float *sum, const float *x, float k, int64_t d);
 
 // Sizes of an attention: all matrices are row-major; keys start at kv, values d

@@ -231,6 +231,14 @@ func (t Tensor) Rows(index Tensor) Tensor {
 	return t.rt.made(out, "index_select", t, index)
 }
 
+// RowScores is the products of each of the vectors t [n, d] with k rows of a table [V, d],
+// whose numbers are ids [n, k]: [n, k]. It is t.MatMul(table.Rows(ids)ᵀ) for each vector, but
+// on a CPU the rows are not copied.
+func (t Tensor) RowScores(table, ids Tensor) Tensor {
+	p := C.fb_row_scores(unsafe.Pointer(t.c), unsafe.Pointer(table.c), unsafe.Pointer(ids.c), table.lazy())
+	return t.rt.native(p, "row_scores", t, table, ids)
+}
+
 // Embedding looks up rows of the table t [V, d] for ids of any shape; row 0,
 // the padding, gets no gradient from lookups.
 func (t Tensor) Embedding(ids Tensor) Tensor {

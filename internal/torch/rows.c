@@ -30,6 +30,18 @@ WIDEST void fb_adam_row(float *p, float *m, float *v, const float *g, int64_t d,
   }
 }
 
+WIDEST float fb_dot(const float *x, const float *y, int64_t d) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < d; i++) sum += x[i] * y[i];
+  return sum;
+}
+
+WIDEST void fb_scaled(float *out, const float *x, float k, int64_t d) {
+#pragma omp simd
+  for (int64_t i = 0; i < d; i++) out[i] = k * x[i];
+}
+
 WIDEST void fb_add_scaled(float *sum, const float *x, float k, int64_t d) {
 #pragma omp simd
   for (int64_t i = 0; i < d; i++) sum[i] += k * x[i];

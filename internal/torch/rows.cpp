@@ -88,19 +88,23 @@ void settle(const fb_rows &t, const Rows &r, const Factors &f, int64_t row) {
   }
 }
 
+void check_rows(const Tensor &ids, int64_t rows) {
+  const int64_t *id = ids.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < ids.numel(); i++) TORCH_CHECK(0 <= id[i] && id[i] < rows, "row ", id[i], " of ", rows);
+}
+
 void prefetch(const float *x, int64_t d) {
   for (int64_t i = 0; i < d; i += 16) __builtin_prefetch(x + i);
 }
 
-// Brings the rows of these ids up to date and copies each to out, if that is not null, while
-// it is in the cache.
-void catch_up(const fb_rows &t, const Tensor &ids, float *out) {
+// Brings the rows of these ids up to date, one after the other, and gives each to use(i, row)
+// while it is in the cache.
+template <typename F> void catch_up(const fb_rows &t, const Tensor &ids, F use) {
   const Factors &f = factors(t);
   Rows r(t);
-  Tensor rows = ids.contiguous();
-  const int64_t *id = rows.const_data_ptr<int64_t>();
-  int64_t n = rows.numel();
-  for (int64_t i = 0; i < n; i++) TORCH_CHECK(0 <= id[i] && id[i] < r.count, "row ", id[i], " of ", r.count);
+  const int64_t *id = ids.const_data_ptr<int64_t>();
+  int64_t n = ids.numel();
+  check_rows(ids, r.count);
   for (int64_t i = 0; i < n; i++) {
     if (i + 32 < n) __builtin_prefetch(r.last + id[i + 32]);
     if (i + 8 < n) {
@@ -109,8 +113,13 @@ void catch_up(const fb_rows &t, const Tensor &ids, float *out) {
       if (r.last[id[i + 8]] != 0) prefetch(r.m + at, r.d), prefetch(r.v + at, r.d);
     }
     settle(t, r, f, id[i]);
-    if (out) std::copy_n(r.p + id[i] * r.d, r.d, out + i * r.d);
+    use(i, r.p + id[i] * r.d);
   }
+}
+
+// A gradient of a table from one for each of the ids, [n, d].
+Tensor sparse(const Tensor &ids, const Tensor &values, at::IntArrayRef sizes) {
+  return at::_sparse_coo_tensor_unsafe(ids.unsqueeze(0), values, sizes);
 }
 
 struct Lookup : torch::autograd::Function<Lookup> {
@@ -122,7 +131,10 @@ struct Lookup : torch::autograd::Function<Lookup> {
     if (table.dim() == 2) shape.push_back(table.size(1));
     if (!lazy) return table.index_select(0, ids.flatten()).view(shape);
     Tensor out = at::empty(shape, table.options().requires_grad(false));
-    catch_up(*reinterpret_cast<const fb_rows *>(lazy), ids, out.data_ptr<float>());
+    float *to = out.data_ptr<float>();
+    int64_t d = table.numel() / table.size(0);
+    catch_up(*reinterpret_cast<const fb_rows *>(lazy), ids.contiguous(),
+             [&](int64_t i, const float *row) { std::copy_n(row, d, to + i * d); });
     return out;
   }
   static variable_list backward(AutogradContext *ctx, variable_list upstream) {
@@ -134,7 +146,53 @@ struct Lookup : torch::autograd::Function<Lookup> {
       ids = ids.index_select(0, kept);
       g = g.index_select(0, kept);
     }
-    return {at::_sparse_coo_tensor_unsafe(ids.unsqueeze(0), g.contiguous(), sizes), Tensor(), Tensor(), Tensor()};
+    return {sparse(ids, g.contiguous(), sizes), Tensor(), Tensor(), Tensor()};
+  }
+};
+
+// The products of each vector with some rows of a table. Copies of these rows, and their
+// gradients, are never in memory, but for the values of a sparse gradient.
+struct RowScores : torch::autograd::Function<RowScores> {
+  static Tensor forward(AutogradContext *ctx, const Tensor &vectors, const Tensor &table, const Tensor &ids, int64_t lazy, bool large) {
+    Tensor out = at::empty(ids.sizes(), table.options().requires_grad(false));
+    int64_t each = ids.size(1), d = table.size(1);
+    const float *u = vectors.const_data_ptr<float>(), *e = table.const_data_ptr<float>();
+    float *to = out.data_ptr<float>();
+    auto score = [&](int64_t i, const float *row) { to[i] = fb_dot(u + i / each * d, row, d); };
+    if (lazy) {
+      catch_up(*reinterpret_cast<const fb_rows *>(lazy), ids, score);
+    } else {
+      check_rows(ids, table.size(0));
+      const int64_t *id = ids.const_data_ptr<int64_t>();
+      for (int64_t i = 0; i < ids.numel(); i++) {
+        if (i + 8 < ids.numel()) prefetch(e + id[i + 8] * d, d);
+        score(i, e + id[i] * d);
+      }
+    }
+    ctx->save_for_backward({vectors, table, ids});
+    ctx->saved_data["large"] = large;
+    return out;
+  }
+  static variable_list backward(AutogradContext *ctx, variable_list upstream) {
+    variable_list saved = ctx->get_saved_variables();
+    const Tensor &vectors = saved[0], &table = saved[1], &ids = saved[2];
+    Tensor g = upstream[0].contiguous(), dvectors = at::zeros_like(vectors);
+    bool large = ctx->saved_data["large"].toBool();
+    int64_t each = ids.size(1), d = table.size(1);
+    const float *u = vectors.const_data_ptr<float>(), *e = table.const_data_ptr<float>(), *by = g.const_data_ptr<float>();
+    const int64_t *id = ids.const_data_ptr<int64_t>();
+    Tensor into = large ? at::empty({ids.numel(), d}, g.options()) : at::zeros(table.sizes(), g.options());
+    float *du = dvectors.data_ptr<float>(), *de = into.data_ptr<float>();
+    for (int64_t i = 0; i < ids.numel(); i++) {
+      if (i + 8 < ids.numel()) prefetch(e + id[i + 8] * d, d);
+      const int64_t at = i / each * d;
+      fb_add_scaled(du + at, e + id[i] * d, by[i], d);
+      if (large)
+        fb_scaled(de + i * d, u + at, by[i], d);
+      else
+        fb_add_scaled(de + id[i] * d, u + at, by[i], d);
+    }
+    return {dvectors, large ? sparse(ids.flatten(), into, table.sizes()) : into, Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -172,13 +230,29 @@ void *fb_lookup(void *table, void *ids, int padding, const fb_rows *lazy) {
   });
 }
 
+void *fb_row_scores(void *vectors, void *table, void *ids, const fb_rows *lazy) {
+  return guarded<void *>(nullptr, [&]() -> void * {
+    const Tensor &u = deref(vectors), &e = deref(table), &at = deref(ids);
+    TORCH_CHECK(u.dim() == 2 && e.dim() == 2 && u.size(1) == e.size(1), "vectors ", u.sizes(), " and table ", e.sizes(),
+                " should be [n, d] and [V, d]");
+    TORCH_CHECK(at.dim() == 2 && at.size(0) == u.size(0) && at.scalar_type() == at::kLong, "ids ", at.sizes(), " should be [", u.size(0),
+                ", k] int64");
+    if (!u.is_cpu() || u.scalar_type() != at::kFloat || e.scalar_type() != at::kFloat) {
+      Tensor rows = e.index_select(0, at.flatten()).view({at.size(0), at.size(1), e.size(1)});
+      return new Tensor(rows.matmul(u.unsqueeze(2)).squeeze(2));
+    }
+    return new Tensor(RowScores::apply(u.contiguous(), e.contiguous(), at.contiguous(), reinterpret_cast<int64_t>(lazy),
+                                       fb_has_sparse_gradient(table) != 0));
+  });
+}
+
 void *fb_no_steps(int64_t rows) {
   return guarded<void *>(nullptr, [&]() -> void * { return new Tensor(at::zeros({rows}, at::kInt)); });
 }
 
 int fb_catch_up(const fb_rows *t, void *ids) {
   return guarded(1, [&] {
-    catch_up(*t, deref(ids), nullptr);
+    catch_up(*t, deref(ids).contiguous(), [](int64_t, const float *) {});
     return 0;
   });
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Large tables. A parameter of SparseFrom rows or more, on a CPU, gets a sparse gradient
-// from Embedding and Rows. If nothing but these reads it, Adam touches only the rows that
+// from Embedding, Rows and RowScores. If nothing but these reads it, Adam touches only the rows that
 // were looked up, so the time of a step does not grow with the table. Such a table is lazy:
 // what its other rows miss (Adam moves a row even without a gradient, by its momentum) is
 // made up for when they are looked up next, or by Settle. The results are Adam's on the
@@ -33,11 +33,7 @@ type table struct {
 // lookup is t[index] with a sparse gradient, or none where t is not large. Rows of a lazy
 // table are brought up to date in any case.
 func (t Tensor) lookup(index Tensor, padding bool) Tensor {
-	var lazy *C.fb_rows
-	if s := t.rt.tables[t.c]; s != nil && s.adam != nil {
-		rows := s.adam.rows(s.i)
-		lazy = &rows
-	}
+	lazy := t.lazy()
 	if C.fb_has_sparse_gradient(unsafe.Pointer(t.c)) != 0 {
 		return t.rt.native(C.fb_lookup(unsafe.Pointer(t.c), unsafe.Pointer(index.c), flag(padding), lazy), "lookup", t, index)
 	}
@@ -45,6 +41,16 @@ func (t Tensor) lookup(index Tensor, padding bool) Tensor {
 		panic(&Error{"catch_up", shapes([]Tensor{t, index}), C.GoString(C.fb_error())})
 	}
 	return Tensor{}
+}
+
+// lazy describes t to C if it is a lazy table, else it is nil.
+func (t Tensor) lazy() *C.fb_rows {
+	s := t.rt.tables[t.c]
+	if s == nil || s.adam == nil {
+		return nil
+	}
+	rows := s.adam.rows(s.i)
+	return &rows
 }
 
 // noSteps is the step count of every row of a parameter, if that is large.
@@ -102,7 +108,7 @@ func (u *Update) updateRows(part, parts int) {
 }
 
 // Settle brings one of so many parts of all lazy tables up to date. It must be done before
-// such a table is read other than by Embedding and Rows. The parts may be made on several
+// such a table is read other than by Embedding, Rows and RowScores. The parts may be made on several
 // threads at a time.
 func (a *Adam) Settle(part, parts int) {
 	for i, lazy := range a.lazy {

@@ -269,3 +269,76 @@ func TestTablesReadAsAWhole(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// RowScores is a lookup and a product, in values and gradients, of small tables, large ones
+// and those whose rows are out of date.
+func TestRowScores(t *testing.T) {
+	const d, steps = 20, 4
+	ids := []int64{3, 3, 5, 0, 9, 3, 1, 2}
+	type result struct{ scores, users, table []float32 }
+	for _, rows := range []int64{30, SparseFrom + 1} {
+		run := func(f func(rt *Runtime, u, table Tensor) Tensor) (out []result) {
+			err := RunTeam(Config{Threads: 1, Seed: 5}, func(team *Team) error {
+				rt := team.Leader()
+				p := rt.NewParams()
+				u, table := p.Normal("users", 1, 2, d), p.Normal("table", 1, rows, d)
+				a := NewAdam(p, 1e-2, 0)
+				for s := range steps {
+					rt.Scope(func() {
+						p.ZeroGrad()
+						if s == 1 { // an update that leaves the other rows behind
+							table.Rows(rt.Ints([]int64{7})).Mean().Backward()
+							update(a)
+							return
+						}
+						scores := f(rt, u, table)
+						scores.Mul(scores).Mean().Backward()
+						out = append(out, result{scores.HostFloats(), p.Grad("users"), p.Grad("table")})
+						update(a)
+					})
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		want := run(func(rt *Runtime, u, table Tensor) Tensor {
+			return table.Rows(rt.Ints(ids)).Reshape(2, 4, d).MatMul(u.Reshape(2, d, 1)).Reshape(2, 4)
+		})
+		got := run(func(rt *Runtime, u, table Tensor) Tensor { return u.RowScores(table, rt.Ints(ids, 2, 4)) })
+		for s, w := range want {
+			for _, c := range []struct {
+				name      string
+				got, want []float32
+			}{{"scores", got[s].scores, w.scores}, {"gradient of the users", got[s].users, w.users}, {"gradient of the table", got[s].table, w.table}} {
+				if len(c.got) != len(c.want) {
+					t.Fatalf("%d rows, %s: got %d numbers, expected %d", rows, c.name, len(c.got), len(c.want))
+				}
+				for i, x := range c.want {
+					if math.Abs(float64(c.got[i]-x)) > 1e-5 {
+						t.Fatalf("%d rows, step %d, %s: element %d is %v, expected %v", rows, s, c.name, i, c.got[i], x)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestRowScoresRefusesOtherShapes(t *testing.T) {
+	for name, f := range map[string]func(rt *Runtime){
+		"row 30 of 30":         func(rt *Runtime) { rt.Zeros(2, 4).RowScores(rt.Zeros(30, 4), rt.Ints([]int64{0, 30}, 2, 1)) },
+		"row -1 of 30":         func(rt *Runtime) { rt.Zeros(2, 4).RowScores(rt.Zeros(30, 4), rt.Ints([]int64{0, -1}, 2, 1)) },
+		"should be [n, d] and": func(rt *Runtime) { rt.Zeros(2, 4).RowScores(rt.Zeros(30, 5), rt.Ints([]int64{0, 1}, 2, 1)) },
+		"should be [2, k]":     func(rt *Runtime) { rt.Zeros(2, 4).RowScores(rt.Zeros(30, 4), rt.Ints([]int64{0, 1, 2}, 3, 1)) },
+	} {
+		err := Run(Config{}, func(rt *Runtime) error {
+			f(rt)
+			return nil
+		})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("error %v, expected one with %q", err, name)
+		}
+	}
+}
