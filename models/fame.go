@@ -34,7 +34,7 @@ type FAMEConfig struct {
 	Router             string  `toml:"router" json:"router"`                               // "dense", "top-k" or "uniform"
 	TopK               int     `toml:"top_k" json:"top_k"`                                 // experts that "top-k" keeps
 	Gate               string  `toml:"gate" json:"gate"`                                   // "learned", "average", "static", "top1" or "concat"
-	FacetStart         string  `toml:"facet_start" json:"facet_start"`                     // "select" or "normal"
+	FacetInit          string  `toml:"facet_start" json:"facet_start"`                     // "select" or "normal"
 	Residual           bool    `toml:"residual" json:"residual"`                           // connection and LayerNorm around the experts' attention
 	PerHeadFeedForward bool    `toml:"per_head_feed_forward" json:"per_head_feed_forward"` // one for each head instead of a shared one
 	MoELayers          int     `toml:"moe_layers" json:"moe_layers"`                       // how many of the layers, counted from the last one, have experts
@@ -46,7 +46,7 @@ type FAMEConfig struct {
 func FAMEDefaults() *FAMEConfig {
 	c := &FAMEConfig{
 		TransformerConfig: TransformerDefaults(), Experts: 4, Router: RouterDense, TopK: 2,
-		Gate: GateLearned, FacetStart: FacetsSelect, Residual: true, MoELayers: 1,
+		Gate: GateLearned, FacetInit: FacetsSelect, Residual: true, MoELayers: 1,
 	}
 	c.Heads = 4
 	return c
@@ -54,7 +54,7 @@ func FAMEDefaults() *FAMEConfig {
 
 // Validate reports the first invalid value.
 func (c *FAMEConfig) Validate() error {
-	gates, routers, starts := []string{GateLearned, GateAverage, GateStatic, GateTop1, GateConcat}, []string{RouterDense, RouterTopK, RouterUniform}, []string{FacetsSelect, FacetsNormal}
+	gates, routers, inits := []string{GateLearned, GateAverage, GateStatic, GateTop1, GateConcat}, []string{RouterDense, RouterTopK, RouterUniform}, []string{FacetsSelect, FacetsNormal}
 	switch {
 	case c.Experts < 1 || c.Experts > maxLayers:
 		return fmt.Errorf("experts = %d: expected 1 to %d", c.Experts, maxLayers)
@@ -64,8 +64,8 @@ func (c *FAMEConfig) Validate() error {
 		return fmt.Errorf("top_k = %d: expected 1 to experts = %d", c.TopK, c.Experts)
 	case !slices.Contains(gates, c.Gate):
 		return fmt.Errorf("gate = %q: expected one of %q", c.Gate, gates)
-	case !slices.Contains(starts, c.FacetStart):
-		return fmt.Errorf("facet_start = %q: expected one of %q", c.FacetStart, starts)
+	case !slices.Contains(inits, c.FacetInit):
+		return fmt.Errorf("facet_start = %q: expected one of %q", c.FacetInit, inits)
 	case c.MoELayers < 1 || c.MoELayers > c.Layers:
 		return fmt.Errorf("moe_layers = %d: expected 1 to layers = %d", c.MoELayers, c.Layers)
 	case !(c.BalanceWeight >= 0) || math.IsInf(c.BalanceWeight, 1):
@@ -130,13 +130,13 @@ func NewFAME(rt *torch.Runtime, c *FAMEConfig, loss ItemLoss, items, maxLen int)
 	}
 	if c.Gate == GateConcat {
 		m.concat = NewLinear(p, "concat", c.Hidden, c.Hidden)
-		if c.FacetStart == FacetsSelect {
+		if c.FacetInit == FacetsSelect {
 			m.concat.w.CopyFrom(diagonal(d, 1))
 		}
 		return m, nil
 	}
 	m.facets = p.Normal("facet.weight", InitStd, d, d)
-	if c.FacetStart == FacetsSelect {
+	if c.FacetInit == FacetsSelect {
 		m.facets.CopyFrom(diagonal(d, float32(H)))
 	}
 	switch m.config.Gate {

@@ -48,7 +48,7 @@ type fameOracle struct {
 func (o *fameOracle) config() *FAMEConfig {
 	c := FAMEDefaults()
 	c.Hidden, c.Heads, c.Layers, c.Inner, c.Experts = o.cfg.Hidden, o.cfg.Heads, o.cfg.Layers, o.cfg.Inner, o.cfg.Experts
-	c.Residual, c.FacetStart = false, FacetsNormal
+	c.Residual, c.FacetInit = false, FacetsNormal
 	c.Gate = map[string]string{"learned": GateLearned, "average": GateAverage, "avg": GateAverage, "uniform": GateAverage, "static": GateStatic, "concat": GateConcat}[o.cfg.Gate]
 	return c
 }
@@ -240,7 +240,7 @@ func fameVariants() map[string]*FAMEConfig {
 		out[name] = c
 	}
 	add("fame", func(*FAMEConfig) {})
-	add("plain", func(c *FAMEConfig) { c.Residual, c.FacetStart = false, FacetsNormal })
+	add("plain", func(c *FAMEConfig) { c.Residual, c.FacetInit = false, FacetsNormal })
 	add("no-moe", func(c *FAMEConfig) { c.Experts = 1 })
 	for _, gate := range []string{GateAverage, GateStatic, GateTop1, GateConcat} {
 		add("gate "+gate, func(c *FAMEConfig) { c.Gate = gate })
@@ -441,7 +441,7 @@ func TestFAMEValidate(t *testing.T) {
 		"balance_weight = NaN":  func(c *FAMEConfig) { c.BalanceWeight = math.NaN() },
 		"balance_weight = +Inf": func(c *FAMEConfig) { c.BalanceWeight = math.Inf(1) },
 		"balance_weight = -1":   func(c *FAMEConfig) { c.BalanceWeight = -1 },
-		"facet_start":           func(c *FAMEConfig) { c.FacetStart = "" },
+		"facet_start":           func(c *FAMEConfig) { c.FacetInit = "" },
 	} {
 		c := FAMEDefaults()
 		change(c)

@@ -314,7 +314,7 @@ func TestFAMEInitialisation(t *testing.T) {
 			near(t, gate, f.User.HostFloats(), want, 1e-6)
 		})
 	}
-	withFAME(t, func(c *FAMEConfig) { c.Gate, c.FacetStart = GateConcat, FacetsNormal }, func(rt *torch.Runtime, m *FAME) {
+	withFAME(t, func(c *FAMEConfig) { c.Gate, c.FacetInit = GateConcat, FacetsNormal }, func(rt *torch.Runtime, m *FAME) {
 		var square float64
 		for _, w := range m.Params().Get("concat.weight").HostFloats() {
 			square += float64(w * w)

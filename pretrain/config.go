@@ -23,13 +23,13 @@ const Version = 2
 
 // Values of Config's settings.
 const (
-	StartContrast = "contrast"  // FAME+: one facet per head
-	StartOneFacet = "one-facet" // the same without facets: all heads learn one set of labels, the union of all facets'
-	StartPCA      = "pca"       // the text vectors' principal components, not trained
-	StartRandom   = "random"    // N(0, .02·Scale), as without text
-	// StartTexts makes no table: only the vectors of the texts are used. The baseline text-knn
+	InitContrast = "contrast"  // FAME+: one facet per head
+	InitOneFacet = "one-facet" // the same without facets: all heads learn one set of labels, the union of all facets'
+	InitPCA      = "pca"       // the text vectors' principal components, not trained
+	InitRandom   = "random"    // N(0, .02·Scale), as without text
+	// InitTexts makes no table: only the vectors of the texts are used. The baseline text-knn
 	// has it, and no configuration can set it.
-	StartTexts = "texts"
+	InitTexts = "texts"
 
 	HeadLinear = "linear" // s → d/H
 	HeadMLP    = "mlp"    // s → s, GELU, s → d/H
@@ -40,7 +40,7 @@ const (
 
 // Config is the part of the [pretrain] section that Train needs; InitConfig is all of it.
 type Config struct {
-	Start          string  `toml:"start" json:"start"`                     // of the item table: "contrast", "one-facet", "pca" or "random"; default "contrast"
+	Init           string  `toml:"start" json:"start"`                     // of the item table: "contrast", "one-facet", "pca" or "random"; default "contrast"
 	Scale          float64 `toml:"scale" json:"scale"`                     // norm of a row, as a multiple of the expected norm of a randomly initialised one; default 1
 	Epochs         int     `toml:"epochs" json:"epochs"`                   // passes of each head over the items; default 20
 	Batch          int     `toml:"batch" json:"batch"`                     // items of a step, n; default 512
@@ -58,7 +58,7 @@ type Config struct {
 // usual one.
 func Defaults() Config {
 	return Config{
-		Start:        StartContrast,
+		Init:         InitContrast,
 		Scale:        1,
 		Epochs:       20,
 		Batch:        512,
@@ -72,14 +72,14 @@ func Defaults() Config {
 
 // Validate reports the first invalid value.
 func (c Config) Validate() error {
-	starts, heads := []string{StartContrast, StartOneFacet, StartPCA, StartRandom}, []string{HeadLinear, HeadMLP}
+	inits, heads := []string{InitContrast, InitOneFacet, InitPCA, InitRandom}, []string{HeadLinear, HeadMLP}
 	extra := []string{ExtraCycle, ExtraDropout}
 	bad := func(key string, got any, want string) error {
 		return fmt.Errorf("pretrain.%s = %v: expected %s", key, got, want)
 	}
 	switch {
-	case !slices.Contains(starts, c.Start):
-		return bad("start", c.Start, fmt.Sprintf("one of %q", starts))
+	case !slices.Contains(inits, c.Init):
+		return bad("start", c.Init, fmt.Sprintf("one of %q", inits))
 	case !(c.Scale > 0 && c.Scale <= 1000):
 		return bad("scale", c.Scale, "more than 0, at most 1,000")
 	case c.Epochs < 1:

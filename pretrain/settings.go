@@ -103,23 +103,23 @@ func (s InitConfig) Read(data *datasets.Dataset) (texts []string, facets []datas
 		return nil, nil, err
 	}
 	if s.Learns() && len(facets) == 0 {
-		return nil, nil, fmt.Errorf("start = %q learns from labels, and the metadata has none (of brand, categories, genres or year)", s.Config.Start)
+		return nil, nil, fmt.Errorf("start = %q learns from labels, and the metadata has none (of brand, categories, genres or year)", s.Config.Init)
 	}
 	return texts, facets, nil
 }
 
 // Reads reports whether the initialisation depends on the items' texts.
-func (s InitConfig) Reads() bool { return s.Config.Start != StartRandom }
+func (s InitConfig) Reads() bool { return s.Config.Init != InitRandom }
 
 // Learns reports whether the initialisation depends on the items' labels.
 func (s InitConfig) Learns() bool {
-	return s.Config.Start == StartContrast || s.Config.Start == StartOneFacet
+	return s.Config.Init == InitContrast || s.Config.Init == InitOneFacet
 }
 
 // Ignores reports whether a setting makes no difference to the initialisation.
 func (s InitConfig) Ignores(key string) bool {
 	switch {
-	case s.Config.Start == StartTexts:
+	case s.Config.Init == InitTexts:
 		return !slices.Contains([]string{"start", "template", "unescape", "max_words", "pooling", "normalise", "max_tokens"}, key)
 	case !s.Reads():
 		return !slices.Contains([]string{"start", "scale", "frozen"}, key)

@@ -46,7 +46,7 @@ type Progress struct {
 // sees.
 const heldOut = .1
 
-// Train makes an initial item table, by the method c.Start, in a Runtime of its
+// Train makes an initial item table, by the method c.Init, in a Runtime of its
 // own, which tc describes (tc.Seed is the run's seed). It must not be called while
 // another Runtime is in use, because it seeds the generators of the whole process.
 //
@@ -73,12 +73,12 @@ func Train(ctx context.Context, tc torch.Config, in Input, c Config, progress fu
 	if err := t.divide(); err != nil {
 		return nil, fmt.Errorf("pretrain: %w", err)
 	}
-	if c.Start == StartRandom {
+	if c.Init == InitRandom {
 		return t.result, nil
 	}
 	err := torch.Run(tc, func(rt *torch.Runtime) error {
 		t.rt = rt
-		if c.Start == StartPCA {
+		if c.Init == InitPCA {
 			return t.pca()
 		}
 		return t.contrast(ctx, progress)
@@ -97,14 +97,14 @@ func (in Input) validate(c Config) error {
 		return errors.New("no items")
 	case in.Hidden < 1 || in.Heads < 1 || in.Hidden%in.Heads != 0:
 		return fmt.Errorf("heads = %d does not divide hidden = %d", in.Heads, in.Hidden)
-	case c.Start == StartRandom:
+	case c.Init == InitRandom:
 		return nil
 	case in.Size < 1 || len(in.Vectors) != rows*in.Size:
 		return fmt.Errorf("%d values in text vectors of size %d: expected %d rows, one for each of %d items and padding", len(in.Vectors), in.Size, rows, rows-1)
-	case c.Start == StartPCA && in.Size < in.Hidden:
-		return fmt.Errorf("start = %q: text vectors of size %d do not have %d principal components: use a smaller hidden size or another encoder", c.Start, in.Size, in.Hidden)
-	case c.Start != StartPCA && len(in.Facets) == 0:
-		return fmt.Errorf("start = %q: the metadata has no facet to learn", c.Start)
+	case c.Init == InitPCA && in.Size < in.Hidden:
+		return fmt.Errorf("start = %q: text vectors of size %d do not have %d principal components: use a smaller hidden size or another encoder", c.Init, in.Size, in.Hidden)
+	case c.Init != InitPCA && len(in.Facets) == 0:
+		return fmt.Errorf("start = %q: the metadata has no facet to learn", c.Init)
 	}
 	for v, has := range in.HasText {
 		if !has {
@@ -165,7 +165,7 @@ func (t *training) random(stream, head, epoch int) *rand.Rand {
 // divide finds the items with text, and selects the held-out ones.
 func (t *training) divide() error {
 	r := &t.result.Record
-	r.Start, r.Items = t.config.Start, t.items
+	r.Init, r.Items = t.config.Init, t.items
 	for v := 1; v <= t.items; v++ {
 		if t.in.HasText[v] {
 			t.withText = append(t.withText, int32(v))
@@ -180,12 +180,12 @@ func (t *training) divide() error {
 	r.WithoutText = t.items - len(t.withText)
 	t.result.FromText = make([]bool, t.items+1)
 	for _, v := range t.withText {
-		t.result.FromText[v] = t.config.Start != StartRandom
+		t.result.FromText[v] = t.config.Init != InitRandom
 	}
-	if len(t.withText) < 2 && t.config.Start != StartRandom {
-		return fmt.Errorf("start = %q: %d of %d items have a text: expected at least 2", t.config.Start, len(t.withText), t.items)
+	if len(t.withText) < 2 && t.config.Init != InitRandom {
+		return fmt.Errorf("start = %q: %d of %d items have a text: expected at least 2", t.config.Init, len(t.withText), t.items)
 	}
-	if t.config.Start != StartContrast && t.config.Start != StartOneFacet {
+	if t.config.Init != InitContrast && t.config.Init != InitOneFacet {
 		return nil
 	}
 	var labelled []int32
@@ -332,14 +332,14 @@ func (t *training) contrast(ctx context.Context, progress func(Progress)) error 
 func (t *training) newHeads(p *torch.Params) ([]*head, error) {
 	c, in := t.config, t.in
 	sets := in.Facets
-	if c.Start == StartOneFacet {
+	if c.Init == InitOneFacet {
 		sets = []datasets.Facet{merge(in.Facets)}
 	}
 	samplers := make([]*sampler, len(sets))
 	var out []*head
 	for h := range in.Heads {
 		l := &head{facet: h % len(in.Facets), mlp: c.Head == HeadMLP}
-		if h >= len(in.Facets) && c.Start == StartContrast && c.ExtraHeads == ExtraDropout {
+		if h >= len(in.Facets) && c.Init == InitContrast && c.ExtraHeads == ExtraDropout {
 			l.facet, l.Learned, l.Anchors = -1, "dropout", len(t.train)
 		} else {
 			set := h % len(sets)

@@ -147,36 +147,36 @@ func TestTable(t *testing.T) {
 	c := quick()
 	c.Epochs = 2
 	tables := map[string][]float32{}
-	for _, start := range []string{StartContrast, StartOneFacet, StartPCA, StartRandom} {
-		c.Start = start
+	for _, start := range []string{InitContrast, InitOneFacet, InitPCA, InitRandom} {
+		c.Init = start
 		table := train(t, in, c).Table
 		tables[start] = table
 		if len(table) != 201*16 {
 			t.Fatalf("%s: %d values", start, len(table))
 		}
-		for v := 1; v < 200 && start != StartRandom; v++ {
+		for v := 1; v < 200 && start != InitRandom; v++ {
 			row := table[v*16 : (v+1)*16]
 			if got := length(row); math.Abs(got-.08) > 1e-6 { // .02·√16
 				t.Fatalf("%s: item %d has norm %v", start, v, got)
 			}
-			if got := length(row[:8]); start != StartPCA && math.Abs(got-.08/math.Sqrt2) > 1e-6 {
+			if got := length(row[:8]); start != InitPCA && math.Abs(got-.08/math.Sqrt2) > 1e-6 {
 				t.Fatalf("%s: item %d has norm %v in the first head", start, v, got)
 			}
 		}
 	}
-	c.Start, c.Scale = StartContrast, 3
+	c.Init, c.Scale = InitContrast, 3
 	for i, x := range train(t, in, c).Table { // with the last item, which has no text
-		if math.Abs(float64(x-3*tables[StartContrast][i])) > 1e-6 {
+		if math.Abs(float64(x-3*tables[InitContrast][i])) > 1e-6 {
 			t.Fatal("three times the scale is not three times the row")
 		}
 	}
-	c.Start = StartRandom
+	c.Init = InitRandom
 	for i, x := range train(t, in, c).Table {
-		if math.Abs(float64(x-3*tables[StartRandom][i])) > 1e-6 {
+		if math.Abs(float64(x-3*tables[InitRandom][i])) > 1e-6 {
 			t.Fatal("three times the scale is not three times the random row")
 		}
 	}
-	random := tables[StartRandom]
+	random := tables[InitRandom]
 	if got := length(random) / math.Sqrt(201*16); math.Abs(got-.02) > .002 {
 		t.Errorf("random rows have a standard deviation of %v", got)
 	}
@@ -186,11 +186,11 @@ func TestTable(t *testing.T) {
 				t.Errorf("%s: row %d is not random: %v", start, v, row)
 			}
 		}
-		if start != StartRandom && slices.Equal(table[16:32], random[16:32]) {
+		if start != InitRandom && slices.Equal(table[16:32], random[16:32]) {
 			t.Errorf("%s: item 1 is random", start)
 		}
 	}
-	if slices.Equal(tables[StartContrast], tables[StartOneFacet]) {
+	if slices.Equal(tables[InitContrast], tables[InitOneFacet]) {
 		t.Error("one facet for all gives the table of two")
 	}
 }
@@ -225,15 +225,15 @@ func TestHeadsAndFacets(t *testing.T) {
 		start, extra string
 		want         []string // what each head learned / the facet that evaluates it
 	}{
-		{1, StartContrast, ExtraCycle, []string{"brand/brand"}},
-		{4, StartContrast, ExtraCycle, []string{"brand/brand", "genre/genre", "brand/brand", "genre/genre"}},
-		{4, StartContrast, ExtraDropout, []string{"brand/brand", "genre/genre", "dropout/", "dropout/"}},
-		{4, StartOneFacet, ExtraDropout, []string{"any facet/brand", "any facet/genre", "any facet/brand", "any facet/genre"}},
+		{1, InitContrast, ExtraCycle, []string{"brand/brand"}},
+		{4, InitContrast, ExtraCycle, []string{"brand/brand", "genre/genre", "brand/brand", "genre/genre"}},
+		{4, InitContrast, ExtraDropout, []string{"brand/brand", "genre/genre", "dropout/", "dropout/"}},
+		{4, InitOneFacet, ExtraDropout, []string{"any facet/brand", "any facet/genre", "any facet/brand", "any facet/genre"}},
 	} {
 		in := synthetic(120)
 		in.Heads = c.heads
 		config := quick()
-		config.Epochs, config.Start, config.ExtraHeads = 2, c.start, c.extra
+		config.Epochs, config.Init, config.ExtraHeads = 2, c.start, c.extra
 		r := train(t, in, config)
 		var got []string
 		for h, l := range r.Record.Heads {
@@ -325,12 +325,12 @@ func TestTrainErrors(t *testing.T) {
 		"no items":         {func(in *Input, c *Config) { in.HasText = in.HasText[:1] }, "no items"},
 		"one text":         {func(in *Input, c *Config) { clear(in.HasText); in.HasText[4] = true }, "1 of 40 items have a text"},
 		"no text":          {func(in *Input, c *Config) { clear(in.HasText) }, "0 of 40 items have a text"},
-		"one text, pca":    {func(in *Input, c *Config) { clear(in.HasText); in.HasText[4] = true; c.Start = StartPCA }, "1 of 40 items have a text"},
+		"one text, pca":    {func(in *Input, c *Config) { clear(in.HasText); in.HasText[4] = true; c.Init = InitPCA }, "1 of 40 items have a text"},
 		"equal vectors":    {func(in *Input, c *Config) { clear(in.Vectors) }, "the text vectors of all items are equal"},
 		"NaN":              {func(in *Input, c *Config) { in.Vectors[5*in.Size+2] = float32(math.NaN()) }, "the text vector of item 5 contains NaN"},
 		"short vectors":    {func(in *Input, c *Config) { in.Vectors = in.Vectors[1:] }, "expected 41 rows"},
 		"heads":            {func(in *Input, c *Config) { in.Heads = 3 }, "heads = 3 does not divide hidden = 16"},
-		"wide table":       {func(in *Input, c *Config) { in.Hidden = 32; c.Start = StartPCA }, "do not have 32 principal components"},
+		"wide table":       {func(in *Input, c *Config) { in.Hidden = 32; c.Init = InitPCA }, "do not have 32 principal components"},
 		"labels of others": {func(in *Input, c *Config) { in.Facets[1].Labels = in.Facets[1].Labels[1:] }, `facet "genre" has labels for 40 rows, expected 41`},
 		"unknown label":    {func(in *Input, c *Config) { in.Facets[0].Labels[3] = []int32{5} }, `facet "brand": item 3 has label 5, expected 0 to 4`},
 		"config":           {func(in *Input, c *Config) { c.Epochs = 0 }, "pretrain.epochs = 0"},
@@ -375,7 +375,7 @@ func TestConfigErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(c *Config){
-		"pretrain.start = x: expected one of":        func(c *Config) { c.Start = "x" },
+		"pretrain.start = x: expected one of":        func(c *Config) { c.Init = "x" },
 		"pretrain.epochs = -1":                       func(c *Config) { c.Epochs = -1 },
 		"pretrain.batch = 3: expected at least 4":    func(c *Config) { c.Batch = 3 },
 		"pretrain.temperature = 0":                   func(c *Config) { c.Temperature = 0 },

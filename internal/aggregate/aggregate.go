@@ -313,8 +313,8 @@ type part struct {
 // parts gives the settings of a spec that are not at their default.
 func parts(s record.Spec) []part {
 	p := []part{{"", s.Params}, {"train.", s.Train}}
-	if s.Start != nil {
-		p = append(p, part{"pretrain.", s.Start.Settings})
+	if s.Init != nil {
+		p = append(p, part{"pretrain.", s.Init.Settings})
 	}
 	return p
 }
@@ -334,7 +334,7 @@ func setting(r *record.Record, name string) json.RawMessage {
 		name, section, spec = key, "train", r.Result.Spec.Train
 	} else if key, ok := strings.CutPrefix(name, "pretrain."); ok {
 		name, section, spec = key, "pretrain", nil
-		if s := r.Result.Spec.Start; s != nil {
+		if s := r.Result.Spec.Init; s != nil {
 			spec = s.Settings
 		}
 	}

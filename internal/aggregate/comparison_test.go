@@ -122,14 +122,14 @@ func TestHiddenDimensions(t *testing.T) {
 			r.Resolved["train"][key] = json.RawMessage(value)
 		}
 	}
-	start := func(change func(*record.Start)) func(*record.Record) {
+	start := func(change func(*record.Init)) func(*record.Record) {
 		return func(r *record.Record) {
-			r.Result.Spec.Start = &record.Start{Texts: "t", Facets: "f", Encoder: "e", Version: 1}
-			change(r.Result.Spec.Start)
+			r.Result.Spec.Init = &record.Init{Texts: "t", Facets: "f", Encoder: "e", Version: 1}
+			change(r.Result.Spec.Init)
 		}
 	}
 	same1 := train("loss", `"ce"`)
-	plain := start(func(*record.Start) {})
+	plain := start(func(*record.Init) {})
 	type change = func(*record.Record)
 	for what, changes := range map[string][2]change{
 		"data fingerprint":                    {nil, func(r *record.Record) { r.Result.Spec.Dataset.Fingerprint = "99" }},
@@ -147,10 +147,10 @@ func TestHiddenDimensions(t *testing.T) {
 		"seeds":                               {nil, func(r *record.Record) { r.Result.Spec.Seed = 7 }},
 		"end of training":                     {nil, func(r *record.Record) { r.Result.Status = record.Epochs }},
 		"initialisation from texts":           {nil, plain},
-		"texts":                               {plain, start(func(s *record.Start) { s.Texts = "u" })},
-		"labels":                              {plain, start(func(s *record.Start) { s.Facets = "u" })},
-		"text encoder":                        {plain, start(func(s *record.Start) { s.Encoder = "u" })},
-		"version of the pre-training code":    {plain, start(func(s *record.Start) { s.Version = 2 })},
+		"texts":                               {plain, start(func(s *record.Init) { s.Texts = "u" })},
+		"labels":                              {plain, start(func(s *record.Init) { s.Facets = "u" })},
+		"text encoder":                        {plain, start(func(s *record.Init) { s.Encoder = "u" })},
+		"version of the pre-training code":    {plain, start(func(s *record.Init) { s.Version = 2 })},
 		"trained weights that it begins with": {nil, func(r *record.Record) { r.Result.Spec.Source = &record.Source{Model: "sasrec"} }},
 		"uncommitted changes":                 {nil, func(r *record.Record) { r.Measured.Dirty = true }},
 		"libtorch":                            {nil, func(r *record.Record) { r.Measured.Libtorch = "3.0.0" }},

@@ -82,11 +82,11 @@ func (p *Published) contrasts(planned []Planned, groups [][]*group) (out []Contr
 
 // plans reports whether a run has the contrast's value on the axis.
 func (c Contrast) plans(s record.Spec) bool {
-	if s.Start == nil {
+	if s.Init == nil {
 		return false
 	}
 	var v float64
-	text := s.Start.Settings[strings.TrimPrefix(c.Axis, "pretrain.")]
+	text := s.Init.Settings[strings.TrimPrefix(c.Axis, "pretrain.")]
 	return text != nil && json.Unmarshal(text, &v) == nil && v == c.At
 }
 
@@ -142,15 +142,15 @@ func (c Contrast) pair(rows []*group) (at, zero *group) {
 	// without is a row's key but for the axis.
 	without := func(g *group) string {
 		s := g.records[0].Result.Spec
-		start := *s.Start
-		start.Settings = record.Settings{}
-		for key, text := range s.Start.Settings {
+		initial := *s.Init
+		initial.Settings = record.Settings{}
+		for key, text := range s.Init.Settings {
 			if "pretrain."+key != c.Axis {
-				start.Settings[key] = text
+				initial.Settings[key] = text
 			}
 		}
-		start.Texts = "" // what the setting changes
-		s.Start = &start
+		initial.Texts = "" // what the setting changes
+		s.Init = &initial
 		key, err := rowKey(s)
 		if err != nil {
 			return ""
@@ -158,11 +158,11 @@ func (c Contrast) pair(rows []*group) (at, zero *group) {
 		return key
 	}
 	for _, g := range rows {
-		if v, ok := value(g); g.Model != c.Model || g.records[0].Result.Spec.Start == nil || !ok || v != c.At {
+		if v, ok := value(g); g.Model != c.Model || g.records[0].Result.Spec.Init == nil || !ok || v != c.At {
 			continue
 		}
 		for _, h := range rows {
-			if v, ok := value(h); h.Model == c.Model && h.records[0].Result.Spec.Start != nil && ok && v == 0 && without(h) == without(g) {
+			if v, ok := value(h); h.Model == c.Model && h.records[0].Result.Spec.Init != nil && ok && v == 0 && without(h) == without(g) {
 				return g, h
 			}
 		}

@@ -23,11 +23,11 @@ at = 2
 // words makes a record one of a row with so many words of each text.
 func words(n string, dropped string) func(*record.Record) {
 	return func(r *record.Record) {
-		r.Result.Spec.Start = &record.Start{Settings: record.Settings{}, Texts: "of " + n}
+		r.Result.Spec.Init = &record.Init{Settings: record.Settings{}, Texts: "of " + n}
 		r.Resolved["pretrain"] = record.Settings{"max_words": json.RawMessage(n), "drop_text": json.RawMessage(dropped)}
 		for key, text := range r.Resolved["pretrain"] {
 			if string(text) != "0" {
-				r.Result.Spec.Start.Settings[key] = text
+				r.Result.Spec.Init.Settings[key] = text
 			}
 		}
 	}

@@ -73,7 +73,7 @@ func (p pair) hidden() (out []Hidden) {
 				add(name, plain(v), plain(w))
 			}
 		}
-		out = append(out, hiddenStart(sa.Start, sb.Start, same)...)
+		out = append(out, hiddenInit(sa.Init, sb.Init, same)...)
 		add("trained weights that it begins with", sourceText(sa.Source), sourceText(sb.Source))
 		each := func(what string, of func(*record.Record) string) { add(what, p.a.each(of), p.b.each(of)) }
 		each("seeds", func(r *record.Record) string { return fmt.Sprint(r.Result.Spec.Seed) })
@@ -85,9 +85,9 @@ func (p pair) hidden() (out []Hidden) {
 // harmless are the settings that are in no id: they decide when a run stops or saves.
 var harmless = []string{"train.time_limit", "train.checkpoint_every"}
 
-// hiddenStart compares how item tables are initialised from texts. Whether texts are read at
+// hiddenInit compares how item tables are initialised from texts. Whether texts are read at
 // all is a part of the model.
-func hiddenStart(a, b *record.Start, same bool) (out []Hidden) {
+func hiddenInit(a, b *record.Init, same bool) (out []Hidden) {
 	if a == nil || b == nil {
 		if same && a != b {
 			out = append(out, Hidden{What: "initialisation from texts", A: yesNo(a != nil), B: yesNo(b != nil)})

@@ -268,7 +268,7 @@ func TestInteractionOfLists(t *testing.T) {
 			for seed := range int64(2) {
 				f.add("fame-plus", seed, .1, .1+float64(i+k)/100+float64(seed)/1000, same(3), func(r *record.Record) {
 					r.Result.Spec.Dataset.Name, r.Result.Spec.Dataset.Fingerprint = data, fmt.Sprintf("%x", data)
-					r.Result.Spec.Start = &record.Start{Settings: record.Settings{"facets": json.RawMessage(facets)}}
+					r.Result.Spec.Init = &record.Init{Settings: record.Settings{"facets": json.RawMessage(facets)}}
 				})
 			}
 		}

@@ -102,8 +102,8 @@ func preferred(r, other *record.Record) bool {
 
 func unversioned(s record.Spec) record.Spec {
 	s.Dataset.Fingerprint, s.Dataset.Split, s.Versions = "", "", record.Versions{}
-	if s.Start != nil {
-		s.Start = &record.Start{Settings: s.Start.Settings}
+	if s.Init != nil {
+		s.Init = &record.Init{Settings: s.Init.Settings}
 	}
 	if source, ok := s.OfSource(); ok {
 		s.Source = unversioned(source).AsSource()
@@ -129,11 +129,11 @@ func difference(old, now record.Spec) string {
 	}
 	differ("data", old.Dataset.Fingerprint, now.Dataset.Fingerprint)
 	differ("time split", old.Dataset.Split, now.Dataset.Split)
-	if old.Start != nil && now.Start != nil {
-		version("pre-training", old.Start.Version, now.Start.Version)
-		differ("texts", old.Start.Texts, now.Start.Texts)
-		differ("labels", old.Start.Facets, now.Start.Facets)
-		differ("encoder", old.Start.Encoder, now.Start.Encoder)
+	if old.Init != nil && now.Init != nil {
+		version("pre-training", old.Init.Version, now.Init.Version)
+		differ("texts", old.Init.Texts, now.Init.Texts)
+		differ("labels", old.Init.Facets, now.Init.Facets)
+		differ("encoder", old.Init.Encoder, now.Init.Encoder)
 	}
 	if len(out) == 0 { // only what its source was made from
 		return "its source is of other code or data"

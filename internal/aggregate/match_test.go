@@ -36,7 +36,7 @@ func TestMatchAndStale(t *testing.T) {
 	// another question.
 	start := func(texts, facets string, version int, s record.Settings) func(*record.Record) {
 		return func(r *record.Record) {
-			r.Result.Spec.Start = &record.Start{Settings: s, Texts: texts, Facets: facets, Encoder: "e", Version: version}
+			r.Result.Spec.Init = &record.Init{Settings: s, Texts: texts, Facets: facets, Encoder: "e", Version: version}
 		}
 	}
 	wanted := f.add("fame-plus", 0, .1, .1, same(1), start("aa", "bb", 1, nil))

@@ -73,7 +73,7 @@ func sourceText(s *record.Source) string {
 		return ""
 	}
 	text := s.Model
-	if settings := settingsText(record.Spec{Params: s.Params, Train: s.Train, Start: s.Start}, nil); settings != "" {
+	if settings := settingsText(record.Spec{Params: s.Params, Train: s.Train, Init: s.Init}, nil); settings != "" {
 		text += " (" + settings + ")"
 	}
 	if more := sourceText(s.Source); more != "" {

@@ -29,8 +29,8 @@ type versions struct {
 
 func versionsOf(s record.Spec) versions {
 	v := versions{Versions: s.Versions}
-	if s.Start != nil {
-		v.pretrain = s.Start.Version
+	if s.Init != nil {
+		v.pretrain = s.Init.Version
 	}
 	return v
 }
@@ -101,10 +101,10 @@ func (o Older) Show(s record.Spec) record.Spec {
 func withVersions(s record.Spec, of func(model string, now versions) versions) record.Spec {
 	v := of(s.Model, versionsOf(s))
 	s.Versions = v.Versions
-	if s.Start != nil {
-		start := *s.Start
-		start.Version = v.pretrain
-		s.Start = &start
+	if s.Init != nil {
+		initial := *s.Init
+		initial.Version = v.pretrain
+		s.Init = &initial
 	}
 	if source, ok := s.OfSource(); ok {
 		s.Source = withVersions(source, of).AsSource()

@@ -159,7 +159,7 @@ func (c *Config) axisPath(s Suite, e registry.Entry, a Axis) (path []string, ok 
 	}
 	parts := strings.Split(strings.TrimPrefix(a.Name, "models."), ".")
 	switch {
-	case parts[0] == "pretrain" && !startDependsOn(e, parts[len(parts)-1]):
+	case parts[0] == "pretrain" && !initDependsOn(e, parts[len(parts)-1]):
 		return nil, false
 	case parts[0] == "train", parts[0] == "pretrain":
 		return append([]string{"suites", s.Name}, parts...), true
@@ -185,9 +185,9 @@ func (c *Config) axisPath(s Suite, e registry.Entry, a Axis) (path []string, ok 
 	return path, true
 }
 
-// startDependsOn reports whether the model's initialisation from texts depends on a
+// initDependsOn reports whether the model's initialisation from texts depends on a
 // setting. A variant without contrast does not depend on the settings of the contrast.
-func startDependsOn(e registry.Entry, key string) bool {
+func initDependsOn(e registry.Entry, key string) bool {
 	return e.Text && !e.InitDefaults().Ignores(key)
 }
 

@@ -286,13 +286,13 @@ func TestPoolingOfTheFolderInTheID(t *testing.T) {
 		}
 		r := p.Runs[1]
 		var keys []string
-		for _, key := range slices.Sorted(maps.Keys(r.Job.Spec.Start.Settings)) {
-			keys = append(keys, key+"="+string(r.Job.Spec.Start.Settings[key]))
+		for _, key := range slices.Sorted(maps.Keys(r.Job.Spec.Init.Settings)) {
+			keys = append(keys, key+"="+string(r.Job.Spec.Init.Settings[key]))
 		}
 		spec := r.Job.Spec // with the thread count and the versions of that commit
 		spec.Threads, spec.Versions = 1, record.Versions{Model: 1, Train: 2, Rank: 1}
-		start := *spec.Start
-		start.Version, spec.Start = 1, &start
+		start := *spec.Init
+		start.Version, spec.Init = 1, &start
 		id, err := spec.ID()
 		if err != nil {
 			t.Fatal(err)

@@ -103,7 +103,7 @@ batch = 64
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := c.Start(e, data, "s")
+		s, err := c.Init(e, data, "s")
 		if got := fmt.Sprint(tr.Epochs, tr.Patience, " ", s.Template, " ", s.Batch); err != nil || got != want {
 			t.Errorf("%s: got %s, %v, want %s", data, got, err, want)
 		}
@@ -156,7 +156,7 @@ func TestMovieLensTable(t *testing.T) {
 				t.Errorf("%s on %s: dropout %v, attn_dropout %v, want %v", e.Name, data, got, attention, want)
 			}
 			if e.Text && strings.HasPrefix(data, "ml-") {
-				if s, err := c.Start(e, data, "pretrain"); err != nil || s.Template != "{title} ({year}). {genres}" {
+				if s, err := c.Init(e, data, "pretrain"); err != nil || s.Template != "{title} ({year}). {genres}" {
 					t.Errorf("%s on %s: template %q, %v", e.Name, data, s.Template, err)
 				}
 			}

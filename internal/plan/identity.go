@@ -98,7 +98,7 @@ func (c *Config) askedRun(s Suite, e registry.Entry, dataset string, at point) (
 	job.Spec.Dataset.Name = dataset
 	err = here.fill(&job, e, dataset, s.Name)
 	if err == nil && e.Text {
-		_, err = here.fillStartSettings(&job.Spec, e, s.Name)
+		_, err = here.fillInitSettings(&job.Spec, e, s.Name)
 	}
 	if err == nil {
 		r.Source, err = c.askedSource(s, e, job, nil)
@@ -107,8 +107,8 @@ func (c *Config) askedRun(s Suite, e registry.Entry, dataset string, at point) (
 		r.Refused, err = true, nil
 	}
 	r.Params, r.Train, r.TimeLimit = job.Spec.Params, job.Spec.Train, job.Local["time_limit"]
-	if job.Spec.Start != nil {
-		r.Pretrain = job.Spec.Start.Settings
+	if job.Spec.Init != nil {
+		r.Pretrain = job.Spec.Init.Settings
 	}
 	return r, err
 }
@@ -119,11 +119,11 @@ func (p *Plan) Identity(asked string) (Identity, error) {
 	for _, r := range p.Runs {
 		s := r.Job.Spec
 		read[s.Dataset.Name] = []string{s.Dataset.Fingerprint, s.Dataset.Split}
-		if s.Start == nil {
+		if s.Init == nil {
 			continue
 		}
 		what := TextsOf(s.Model, s.Dataset.Name)
-		for _, sum := range []string{s.Start.Texts, s.Start.Facets, s.Start.Encoder} {
+		for _, sum := range []string{s.Init.Texts, s.Init.Facets, s.Init.Encoder} {
 			if sum != "" && !slices.Contains(read[what], sum) { // each point of an axis may have its own
 				read[what] = append(read[what], sum)
 			}

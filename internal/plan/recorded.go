@@ -143,7 +143,7 @@ func ReadStats(path, name, fingerprint string) (datasets.Stats, error) {
 // the original error.
 func (o Options) recordedStart(spec *record.Spec, missing error) error {
 	found, err := o.lastRecorded(func(s record.Spec) bool {
-		return s.Start != nil && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Start.Settings.Equal(spec.Start.Settings)
+		return s.Init != nil && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Init.Settings.Equal(spec.Init.Settings)
 	})
 	if err != nil {
 		return err
@@ -151,8 +151,8 @@ func (o Options) recordedStart(spec *record.Spec, missing error) error {
 	if found == nil {
 		return missing
 	}
-	start := *found.Start
-	start.Version, spec.Start = spec.Start.Version, &start
+	initial := *found.Init
+	initial.Version, spec.Init = spec.Init.Version, &initial
 	return nil
 }
 
@@ -168,7 +168,7 @@ func Complete(r *record.Record) error {
 	if err != nil {
 		return err
 	}
-	if r.Result.Spec.Start != nil {
+	if r.Result.Spec.Init != nil {
 		if defaults["pretrain"], err = record.All(e.InitDefaults()); err != nil {
 			return err
 		}
@@ -199,8 +199,8 @@ func (c *Config) RecordedJob(r *record.Record, out string, source Source) Job {
 			job.Moved, job.UnpackLimit = d.Config, dc.UnpackLimit
 		}
 	}
-	if e, ok := registry.Find(c.registry, r.Result.Spec.Model); ok && r.Result.Spec.Start != nil {
-		if s, err := c.Start(e, name, ""); err == nil && s.Encoder != "" {
+	if e, ok := registry.Find(c.registry, r.Result.Spec.Model); ok && r.Result.Spec.Init != nil {
+		if s, err := c.Init(e, name, ""); err == nil && s.Encoder != "" {
 			job.Encoder = c.Abs(s.Encoder)
 		}
 	}

@@ -22,7 +22,7 @@ import (
 // fixes. Its recorded values do not change.
 func TestComplete(t *testing.T) {
 	r := &record.Record{Resolved: map[string]record.Settings{"params": {"hidden": []byte("8")}, "train": {}}}
-	r.Result.Spec.Model, r.Result.Spec.Start = "fame-plus-pca", &record.Start{}
+	r.Result.Spec.Model, r.Result.Spec.Init = "fame-plus-pca", &record.Init{}
 	if err := Complete(r); err != nil {
 		t.Fatal(err)
 	}

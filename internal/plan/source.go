@@ -204,7 +204,7 @@ func (c *Config) askedSource(s Suite, e registry.Entry, job Job, chain []string)
 		return nil, err
 	}
 	if source.Text {
-		if _, err := at.fillStartSettings(&from.Spec, source, s.Name); err != nil {
+		if _, err := at.fillInitSettings(&from.Spec, source, s.Name); err != nil {
 			return nil, err
 		}
 	}
@@ -212,8 +212,8 @@ func (c *Config) askedSource(s Suite, e registry.Entry, job Job, chain []string)
 		return nil, err
 	}
 	from.Spec.Versions = record.Versions{} // no part of what is asked
-	if from.Spec.Start != nil {
-		from.Spec.Start.Version = 0
+	if from.Spec.Init != nil {
+		from.Spec.Init.Version = 0
 	}
 	return from.Spec.AsSource(), nil
 }

@@ -115,13 +115,13 @@ func (p *Plan) shareTraining() error {
 	first := map[string]*Run{}
 	for i := range p.Runs {
 		r := &p.Runs[i]
-		if r.Job.Spec.Start == nil || r.For != "" || r.Job.ContinueFrom != "" {
+		if r.Job.Spec.Init == nil || r.For != "" || r.Job.ContinueFrom != "" {
 			continue
 		}
-		spec, start := r.Job.Spec, *r.Job.Spec.Start
-		start.Settings = maps.Clone(start.Settings)
-		delete(start.Settings, untrainedItems)
-		spec.Start = &start
+		spec, initial := r.Job.Spec, *r.Job.Spec.Init
+		initial.Settings = maps.Clone(initial.Settings)
+		delete(initial.Settings, untrainedItems)
+		spec.Init = &initial
 		id, err := spec.ID()
 		if err != nil {
 			return err
@@ -240,7 +240,7 @@ func (c *Config) configured(s Suite, e registry.Entry, dataset string, p point) 
 		}
 		if err == nil && e.Text {
 			job.Spec.Dataset.Name = dataset
-			_, err = here.fillStartSettings(&job.Spec, e, s.Name)
+			_, err = here.fillInitSettings(&job.Spec, e, s.Name)
 		}
 		if err != nil {
 			return "", err

@@ -135,7 +135,7 @@ func (c *Config) valueAt(s Suite, e registry.Entry, t Trial, a Axis, path []stri
 	case "train":
 		settings, err = c.Train(e, t.Dataset, s.Name, 0)
 	case "pretrain":
-		settings, err = c.Start(e, t.Dataset, s.Name)
+		settings, err = c.Init(e, t.Dataset, s.Name)
 	default:
 		settings, err = c.Params(e, t.Dataset)
 	}

@@ -14,7 +14,7 @@ import (
 
 // Pretrain is the outcome of pre-training. Package pretrain fills it in.
 type Pretrain struct {
-	Start         string `json:"start"`
+	Init          string `json:"start"`
 	Items         int    `json:"items"`          // V
 	WithoutText   int    `json:"without_text"`   // items whose row was initialised at random: they take no part in pre-training
 	WithoutLabels int    `json:"without_labels"` // items with text, but without a label of any facet: negatives only

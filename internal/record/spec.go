@@ -22,7 +22,7 @@ type Spec struct {
 	Train          Settings `json:"train,omitempty"`
 	NonNeural      bool     `json:"floor,omitempty"`    // a non-neural baseline: nothing is trained, no training settings apply
 	ValidationOnly bool     `json:"untested,omitempty"` // validation-only, as in the trials of a search: the test items are not ranked
-	Start          *Start   `json:"start,omitempty"`
+	Init           *Init    `json:"start,omitempty"`
 	Source         *Source  `json:"source,omitempty"`
 	Seed           int64    `json:"seed"`
 	Device         string   `json:"device"` // class: "cpu" or "cuda"
@@ -56,9 +56,9 @@ func (v Versions) String() string {
 	return fmt.Sprintf("model %d, train %d, rank %d", v.Model, v.Train, v.Rank)
 }
 
-// Start says how the item table is initialised from the items' texts; nil: at
+// Init says how the item table is initialised from the items' texts; nil: at
 // random.
-type Start struct {
+type Init struct {
 	Settings Settings `json:"settings,omitempty"` // of pre-training
 	Texts    string   `json:"texts,omitempty"`    // SHA-256 of the items' texts; "" if they are not read
 	Facets   string   `json:"facets,omitempty"`   // SHA-256 of the facets that are learned and of the items' labels; "" if there are none
@@ -73,14 +73,14 @@ type Source struct {
 	Model    string   `json:"model"`
 	Params   Settings `json:"params,omitempty"`
 	Train    Settings `json:"train,omitempty"`
-	Start    *Start   `json:"start,omitempty"`
+	Init     *Init    `json:"start,omitempty"`
 	Source   *Source  `json:"source,omitempty"`
 	Versions Versions `json:"versions"`
 }
 
 // AsSource describes the spec to runs that begin with its weights.
 func (s Spec) AsSource() *Source {
-	return &Source{s.Model, s.Params, s.Train, s.Start, s.Source, s.Versions}
+	return &Source{s.Model, s.Params, s.Train, s.Init, s.Source, s.Versions}
 }
 
 // OfSource is the spec of the run whose weights a run with this spec begins with. It is not
@@ -91,8 +91,8 @@ func (s Spec) OfSource() (source Spec, ok bool) {
 		return Spec{}, false
 	}
 	source = Spec{Dataset: s.Dataset, Protocol: s.Protocol, ValidationOnly: s.ValidationOnly, Seed: s.Seed, Device: s.Device}
-	source.Model, source.Params, source.Train, source.Start, source.Source, source.Versions =
-		from.Model, from.Params, from.Train, from.Start, from.Source, from.Versions
+	source.Model, source.Params, source.Train, source.Init, source.Source, source.Versions =
+		from.Model, from.Params, from.Train, from.Init, from.Source, from.Versions
 	return source, true
 }
 

@@ -100,7 +100,7 @@ func (k *task) neural(ctx context.Context) (err error) {
 		return err
 	}
 	var from *initial
-	if k.job.Spec.Start != nil {
+	if k.job.Spec.Init != nil {
 		started := time.Now()
 		if from, err = initialise(ctx, k.job, k.params, k.split.Data, k.out); err != nil {
 			return err

@@ -59,10 +59,10 @@ func initialise(ctx context.Context, j plan.Job, params any, data *datasets.Data
 
 // initSettings are the settings of the initialisation of a job's spec.
 func initSettings(j plan.Job) (pretrain.InitConfig, error) {
-	if have := pretrain.Version; have != j.Spec.Start.Version {
-		return pretrain.InitConfig{}, fmt.Errorf("the run has pre-training version %d, this build has %d", j.Spec.Start.Version, have)
+	if have := pretrain.Version; have != j.Spec.Init.Version {
+		return pretrain.InitConfig{}, fmt.Errorf("the run has pre-training version %d, this build has %d", j.Spec.Init.Version, have)
 	}
-	return pretrain.FromSpec(j.Spec.Start.Settings)
+	return pretrain.FromSpec(j.Spec.Init.Settings)
 }
 
 // nonNeural makes the scorer of a non-neural baseline. The warnings are about the metadata, for
@@ -128,10 +128,10 @@ func encode(ctx context.Context, j plan.Job, s pretrain.InitConfig, data *datase
 	if err != nil {
 		return in, err
 	}
-	if got := bert.TextsHash(texts); got != j.Spec.Start.Texts {
+	if got := bert.TextsHash(texts); got != j.Spec.Init.Texts {
 		return in, environmentError{fmt.Errorf("the texts of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)}
 	}
-	if got := s.FacetsHash(facets); got != j.Spec.Start.Facets {
+	if got := s.FacetsHash(facets); got != j.Spec.Init.Facets {
 		return in, environmentError{fmt.Errorf("the labels of %s are not those of the run's spec: the metadata changed", j.Spec.Dataset.Name)}
 	}
 	dir := j.Encoder
@@ -144,8 +144,8 @@ func encode(ctx context.Context, j plan.Job, s pretrain.InitConfig, data *datase
 	if err != nil {
 		return in, err
 	}
-	if encoder.Fingerprint != j.Spec.Start.Encoder {
-		return in, environmentError{fmt.Errorf("the encoder in %s: expected the run's fingerprint %.8s, got %.8s", dir, j.Spec.Start.Encoder, encoder.Fingerprint)}
+	if encoder.Fingerprint != j.Spec.Init.Encoder {
+		return in, environmentError{fmt.Errorf("the encoder in %s: expected the run's fingerprint %.8s, got %.8s", dir, j.Spec.Init.Encoder, encoder.Fingerprint)}
 	}
 	pooling := bert.Pooling(s.Pooling)
 	if j.Encoder == "" { // no plan has printed how texts are encoded

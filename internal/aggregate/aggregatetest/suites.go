@@ -18,7 +18,7 @@ import (
 
 // Suites returns a comparison of seven models with three seeds on two data sets,
 // published checks and claims; a sweep of FAME's heads and experts over the whole
-// grid but one cell; two settings of SASRec varied one at a time; starts from texts, by
+// grid but one cell; two settings of SASRec varied one at a time; initialisation from texts, by
 // groups of users; and FAME's experts on generated data.
 func Suites() []*aggregate.Suite {
 	return []*aggregate.Suite{comparison(), sweep(), tune(), texts(), generated()}

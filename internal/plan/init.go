@@ -15,9 +15,9 @@ import (
 	"famebench/pretrain"
 )
 
-// startPaths are the tables with the settings of a model's initialisation,
+// initPaths are the tables with the settings of a model's initialisation,
 // weaker first; the last is that of the suite.
-func startPaths(e registry.Entry, dataset, suite string) [][]string {
+func initPaths(e registry.Entry, dataset, suite string) [][]string {
 	paths := [][]string{{"pretrain"}}
 	for _, d := range forData(dataset) {
 		paths = append(paths, []string{"pretrain", "datasets", d})
@@ -28,14 +28,14 @@ func startPaths(e registry.Entry, dataset, suite string) [][]string {
 	return append(paths, []string{"suites", suite, "pretrain"})
 }
 
-// Start returns the settings of a model's initialisation on a data set in a suite. The
+// Init returns the settings of a model's initialisation on a data set in a suite. The
 // order, weakest first: defaults, [pretrain], [pretrain.datasets.D] (of groups of data sets
 // first), "pretrain" in the tables of function tables, [suites.S.pretrain], and the same of
 // every stronger layer.
-func (c *Config) Start(e registry.Entry, dataset, suite string) (pretrain.InitConfig, error) {
+func (c *Config) Init(e registry.Entry, dataset, suite string) (pretrain.InitConfig, error) {
 	s := pretrain.InitDefaults()
 	for _, layer := range c.layers() {
-		for _, path := range startPaths(e, dataset, suite) {
+		for _, path := range initPaths(e, dataset, suite) {
 			n, err := layer.Sub(path...)
 			if err := errors.Join(err, conf.Decode(n.Without("datasets"), &s)); err != nil {
 				return s, err
@@ -104,10 +104,10 @@ type missingError struct{ error }
 // whatever the machine.
 type lacksError struct{ error }
 
-// fillStartSettings adds the settings of an initialisation to a spec, without those
+// fillInitSettings adds the settings of an initialisation to a spec, without those
 // that make no difference to it.
-func (c *Config) fillStartSettings(spec *record.Spec, e registry.Entry, suite string) (pretrain.InitConfig, error) {
-	s, err := c.Start(e, spec.Dataset.Name, suite)
+func (c *Config) fillInitSettings(spec *record.Spec, e registry.Entry, suite string) (pretrain.InitConfig, error) {
+	s, err := c.Init(e, spec.Dataset.Name, suite)
 	if err != nil {
 		return s, err
 	}
@@ -122,14 +122,14 @@ func (c *Config) fillStartSettings(spec *record.Spec, e registry.Entry, suite st
 		}
 	}
 	settings, err := s.Settings()
-	spec.Start = &record.Start{Settings: settings, Version: pretrain.Version}
+	spec.Init = &record.Init{Settings: settings, Version: pretrain.Version}
 	return s, err
 }
 
 // fillStart adds everything that decides an initialisation to a spec: settings,
 // texts, encoder.
 func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, suite string) error {
-	s, err := c.fillStartSettings(&job.Spec, e, suite)
+	s, err := c.fillInitSettings(&job.Spec, e, suite)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, s
 	}
 	open := s // records are looked up by this if the data or the folder is missing
 	open.Pooling = cmp.Or(s.Pooling, string(bert.MeanPooling))
-	if job.Spec.Start.Settings, err = open.Settings(); err != nil {
+	if job.Spec.Init.Settings, err = open.Settings(); err != nil {
 		return err
 	}
 	if data == nil {
@@ -181,7 +181,7 @@ func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, s
 	if err != nil {
 		return missingError{fmt.Errorf("%s on %s needs the items' metadata: %w", e.Name, job.Spec.Dataset.Name, err)}
 	}
-	spec := job.Spec.Start
+	spec := job.Spec.Init
 	if spec.Settings, err = s.Settings(); err != nil {
 		return err
 	}
