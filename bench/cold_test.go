@@ -199,10 +199,10 @@ func TestTextKNN(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := r.Result.Spec
-	if s.Start == nil || s.Start.Texts == "" || s.Start.Encoder == "" || s.Start.Facets != "" || !s.NonNeural || len(s.Params)+len(s.Train) > 0 {
-		t.Errorf("%+v, %+v", s, s.Start)
+	if s.Init == nil || s.Init.Texts == "" || s.Init.Encoder == "" || s.Init.Facets != "" || !s.NonNeural || len(s.Params)+len(s.Train) > 0 {
+		t.Errorf("%+v, %+v", s, s.Init)
 	}
-	if got := fmt.Sprint(slices.Sorted(maps.Keys(s.Start.Settings))); got != "[start template]" {
+	if got := fmt.Sprint(slices.Sorted(maps.Keys(s.Init.Settings))); got != "[start template]" {
 		t.Errorf("settings %s: expected those of the texts only", got)
 	}
 	if out, stderr, err := runBench(t, dir, append(set, "-verify", id)...); err != nil || !strings.Contains(out, ": equal") {

@@ -46,7 +46,7 @@ func TestEncoderFolderIsFollowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := string(r.Result.Spec.Start.Settings["pooling"]) + string(r.Resolved["pretrain"]["pooling"]); got != `"cls""cls"` {
+		if got := string(r.Result.Spec.Init.Settings["pooling"]) + string(r.Resolved["pretrain"]["pooling"]); got != `"cls""cls"` {
 			t.Errorf("%s: pooling %s", id, got)
 		}
 	}

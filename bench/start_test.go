@@ -85,7 +85,7 @@ func TestStartFromTexts(t *testing.T) {
 		}
 		of[r.Result.Spec.Model] = r
 	}
-	if of["fame"].Result.Pretrain != nil || of["fame"].Result.Spec.Start != nil {
+	if of["fame"].Result.Pretrain != nil || of["fame"].Result.Spec.Init != nil {
 		t.Error("fame has a start from texts")
 	}
 	for _, model := range []string{"fame-plus", "fame-plus-frozen", "fame-plus-pca", "sasrec-plus"} {
@@ -139,7 +139,7 @@ func checkStart(t *testing.T, store record.Store, rec, fame *record.Record) {
 	if n, ok := want[model]; len(p.Heads) != n && ok || len(p.Heads) != 2 && !ok {
 		t.Errorf("%s: %d heads", model, len(p.Heads))
 	}
-	if s := r.Spec.Start; s == nil || len(s.Texts) != 64 || len(s.Encoder) != 64 || s.Version != pretrain.Version {
+	if s := r.Spec.Init; s == nil || len(s.Texts) != 64 || len(s.Encoder) != 64 || s.Version != pretrain.Version {
 		t.Errorf("%s: spec %+v", model, s)
 	}
 	if _, ok := rec.Resolved["pretrain"]["temperature"]; !ok {
@@ -298,7 +298,7 @@ tuned = ["results/search.toml"]
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(r.Result.Spec.Start.Settings["temperature"]); got != "0.01" {
+	if got := string(r.Result.Spec.Init.Settings["temperature"]); got != "0.01" {
 		t.Errorf("temperature %s", got)
 	}
 	for text, want := range map[string]string{
@@ -428,9 +428,9 @@ func TestRandomStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Epochs of pre-training and the template are set, but make no difference.
-	want := record.Start{Settings: record.Settings{"start": []byte(`"random"`), "scale": []byte("4")}, Version: pretrain.Version}
-	if !reflect.DeepEqual(*r.Result.Spec.Start, want) {
-		t.Errorf("a drawn start: %+v, want %+v", *r.Result.Spec.Start, want)
+	want := record.Init{Settings: record.Settings{"start": []byte(`"random"`), "scale": []byte("4")}, Version: pretrain.Version}
+	if !reflect.DeepEqual(*r.Result.Spec.Init, want) {
+		t.Errorf("a drawn start: %+v, want %+v", *r.Result.Spec.Init, want)
 	}
 	if _, stderr, err := runBench(t, dir, "-verify", strings.TrimSuffix(filepath.Base(drawn[0]), ".json")); err != nil {
 		t.Errorf("-verify: %v\n%s", err, stderr)
