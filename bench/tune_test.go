@@ -84,9 +84,30 @@ func TestTune(t *testing.T) {
 	for _, model := range []string{"sasrec", "core"} {
 		checkChosen(t, dir, model, trials)
 	}
+	checkUnfinishedSearch(t, dir, trials)
 	if text := read(t, filepath.Join(store.Dir, "search.toml")); !strings.Contains(text, trials[0].Dataset) || !strings.Contains(text, "[models.core.datasets.tiny") && !strings.Contains(text, "# core on tiny: as configured") {
 		t.Errorf("search.toml:\n%s", text)
 	}
+}
+
+// checkUnfinishedSearch: nothing is chosen or written if the best trial of a search has no record.
+func checkUnfinishedSearch(t *testing.T, dir string, trials []record.Trial) {
+	t.Helper()
+	store := record.Store{Dir: filepath.Join(dir, "results")}
+	best := trials[slices.IndexFunc(trials, func(trial record.Trial) bool { return trial.Chosen })]
+	path, tuned := store.RecordPath(best.Rung(0).ID), filepath.Join(store.Dir, "search.toml")
+	saved, chosen := read(t, path), read(t, tuned)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := runBench(t, dir, "-suite", "search", "-report")
+	if err == nil || !strings.Contains(err.Error(), "1 of ") || !strings.Contains(err.Error(), "have no record") || out != "" {
+		t.Errorf("a missing trial: %v\n%s", err, out)
+	}
+	if read(t, tuned) != chosen {
+		t.Error("an unfinished search changed search.toml")
+	}
+	write(t, path, saved)
 }
 
 // checkNothingRanked: the test items were not ranked.

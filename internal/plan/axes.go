@@ -112,7 +112,7 @@ func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 					n, err := at.point.Sub(path[:2]...)
 					errs = append(errs, err, at.checkModel(at.point, n, path[1]))
 				case path[2] == "pretrain":
-					errs = append(errs, at.checkStart(path[:len(path)-1]...))
+					errs = append(errs, at.checkInit(path[:len(path)-1]...))
 				default:
 					errs = append(errs, at.checkTrain(path[:len(path)-1]...))
 				}

@@ -166,7 +166,7 @@ func (c *Config) check() error {
 	if err := c.checkFileNames(); err != nil {
 		return err
 	}
-	errs = append(errs, c.checkTrain("train"), c.checkStarts(), c.checkModels())
+	errs = append(errs, c.checkTrain("train"), c.checkInits(), c.checkModels())
 	for _, name := range c.Datasets() {
 		_, err := c.Dataset(name)
 		errs = append(errs, err)
@@ -229,7 +229,7 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 		}
 		return errors.Join(conf.Decode(n.Without(apart...), clone(e.Defaults)), checkFixed(e, n), checkText(e, n), c.checkInitFrom(name, n))
 	}
-	errs := []error{checkOwn(own, modelApart...), c.checkTrain("models", name, "train"), c.checkStart("models", name, "pretrain")}
+	errs := []error{checkOwn(own, modelApart...), c.checkTrain("models", name, "train"), c.checkInit("models", name, "pretrain")}
 	byData, err := layer.Sub("models", name, "datasets")
 	errs = append(errs, err)
 	for _, data := range byData.Keys() {
@@ -239,7 +239,7 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 		}
 		n, err := byData.Sub(data)
 		errs = append(errs, err, checkOwn(n, "train", "pretrain", initFromKey), c.checkTrain("models", name, "datasets", data, "train"),
-			c.checkStart("models", name, "datasets", data, "pretrain"))
+			c.checkInit("models", name, "datasets", data, "pretrain"))
 	}
 	return errors.Join(errs...)
 }
@@ -254,16 +254,16 @@ func checkText(e registry.Entry, n *conf.Node) error {
 	if !e.Text {
 		return n.Errorf("%s is not initialised from texts, so it has no pre-training settings", e.Name)
 	}
-	if e.FixStart == nil {
+	if e.FixInit == nil {
 		return nil
 	}
 	changed := pretrain.InitDefaults()
-	e.FixStart(&changed)
+	e.FixInit(&changed)
 	if conf.Decode(n, &changed) != nil {
 		return nil // reported elsewhere
 	}
 	fixed := changed
-	e.FixStart(&fixed)
+	e.FixInit(&fixed)
 	return fixedBy(e, n, &fixed, &changed)
 }
 
@@ -369,26 +369,27 @@ func (c *Config) atKey(name string, err error) error {
 }
 
 // Params returns a model's hyper-parameters on a data set, as a pointer to its
-// configuration struct; nil for non-neural baselines. The order, weakest first: defaults,
-// the tables that the method tables lists, and the same of every stronger layer.
+// configuration struct; nil for non-neural baselines: the defaults, overridden by the tables
+// that places lists.
 func (c *Config) Params(e registry.Entry, dataset string) (any, error) {
 	if e.Defaults == nil {
 		return nil, nil
 	}
 	p := clone(e.Defaults)
-	set, paths := map[string]bool{}, tables(e, dataset)
-	for _, layer := range c.layers() {
-		for _, path := range paths {
-			n, err := layer.Sub(path...)
-			n = n.Without(modelApart...)
-			if path[1] == allModels {
-				n = having(e, n)
-			}
-			if err := errors.Join(err, conf.Decode(n, p)); err != nil {
-				return nil, err
-			}
-			addKeys(set, n)
+	set := map[string]bool{}
+	places, err := c.places(e, dataset, "", "")
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range places {
+		n := at.table.Without(modelApart...)
+		if at.path[1] == allModels {
+			n = having(e, n)
 		}
+		if err := conf.Decode(n, p); err != nil {
+			return nil, err
+		}
+		addKeys(set, n)
 	}
 	if e.Fix != nil {
 		e.Fix(p)
@@ -411,26 +412,21 @@ func addKeys(set map[string]bool, n *conf.Node) {
 	}
 }
 
-// Train returns a model's training settings on a data set in a suite. The order, weakest
-// first: defaults, [train], "train" in the tables that the method tables lists,
-// [suites.S.train], and the same of every stronger layer. If no layer sets them, some
-// settings follow others or the data set's number of items (0: not known).
+// Train returns a model's training settings on a data set in a suite: the defaults, overridden
+// by the tables that places lists. Without a value there, some settings follow others or the
+// data set's number of items (0: not known).
 func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (train.Config, error) {
 	t := e.TrainDefaults()
 	set := map[string]bool{}
-	paths := [][]string{{"train"}}
-	for _, table := range tables(e, dataset) {
-		paths = append(paths, append(table, "train"))
+	places, err := c.places(e, dataset, suite, "train")
+	if err != nil {
+		return t, err
 	}
-	paths = append(paths, []string{"suites", suite, "train"})
-	for _, layer := range c.layers() {
-		for _, path := range paths {
-			n, err := layer.Sub(path...)
-			if err := errors.Join(err, conf.Decode(n, &t)); err != nil {
-				return t, err
-			}
-			addKeys(set, n)
+	for _, at := range places {
+		if err := conf.Decode(at.table, &t); err != nil {
+			return t, err
 		}
+		addKeys(set, at.table)
 	}
 	if !set["stride"] {
 		t.FollowMaxLen()

@@ -23,12 +23,14 @@ func forData(dataset string) []string {
 	return append(names, dataset)
 }
 
-// tables returns the paths of the tables that apply to a model on a data set, weaker first:
-// [models."*"], [models.M], [models."*".datasets.D], [models.M.datasets.D], each of the
-// last two first for groups of data sets. A variant has those of its base and then its own.
-func tables(e registry.Entry, dataset string) [][]string {
-	var paths [][]string
+// tables returns the paths of the tables that apply to a model on a data set, weaker first, for
+// each model of its lineage: a variant has those of its base and then its own. They are
+// [models."*"], [models.M], [models."*".datasets.D], [models.M.datasets.D], each of the last
+// two first for groups of data sets.
+func tables(e registry.Entry, dataset string) [][][]string {
+	var lineage [][][]string
 	for i, model := range e.Lineage() {
+		var paths [][]string
 		models := []string{model}
 		if i == 0 {
 			models = []string{allModels, model}
@@ -41,8 +43,60 @@ func tables(e registry.Entry, dataset string) [][]string {
 				paths = append(paths, []string{"models", m, "datasets", d})
 			}
 		}
+		lineage = append(lineage, paths)
 	}
-	return paths
+	return lineage
+}
+
+// place is a table with settings of a model.
+type place struct {
+	path  []string
+	table *conf.Node
+}
+
+// places lists the tables with a model's settings on a data set in a suite, weaker first. sub is
+// "train" or "pretrain", or empty for the model's hyper-parameters, which have no tables of
+// their own and none in suites. Values that a search chose come after the tables of the file
+// for the same model, so a variant's own tables are stronger than what was chosen for its base.
+func (c *Config) places(e registry.Entry, dataset, suite, sub string) ([]place, error) {
+	var out []place
+	var errs []error
+	add := func(layer *conf.Node, path ...string) {
+		n, err := layer.Sub(path...)
+		if errs = append(errs, err); n != nil {
+			out = append(out, place{path, n})
+		}
+	}
+	ofModel := func(layer *conf.Node, paths [][]string) {
+		for _, path := range paths {
+			if sub != "" {
+				path = append(path, sub)
+			}
+			add(layer, path...)
+		}
+	}
+	for _, layer := range []*conf.Node{c.file, c.set, c.point} {
+		if sub != "" {
+			add(layer, sub)
+		}
+		if sub == "pretrain" {
+			for _, d := range forData(dataset) {
+				add(layer, sub, "datasets", d)
+			}
+		}
+		for _, paths := range tables(e, dataset) {
+			ofModel(layer, paths)
+			if layer == c.file {
+				for _, chosen := range c.tuned {
+					ofModel(chosen, paths)
+				}
+			}
+		}
+		if sub != "" {
+			add(layer, "suites", suite, sub)
+		}
+	}
+	return out, errors.Join(errs...)
 }
 
 // having leaves out those settings of a table for all models that this model does not

@@ -15,36 +15,22 @@ import (
 	"famebench/pretrain"
 )
 
-// initPaths are the tables with the settings of a model's initialisation,
-// weaker first; the last is that of the suite.
-func initPaths(e registry.Entry, dataset, suite string) [][]string {
-	paths := [][]string{{"pretrain"}}
-	for _, d := range forData(dataset) {
-		paths = append(paths, []string{"pretrain", "datasets", d})
-	}
-	for _, table := range tables(e, dataset) {
-		paths = append(paths, append(table, "pretrain"))
-	}
-	return append(paths, []string{"suites", suite, "pretrain"})
-}
-
-// Init returns the settings of a model's initialisation on a data set in a suite. The
-// order, weakest first: defaults, [pretrain], [pretrain.datasets.D] (of groups of data sets
-// first), "pretrain" in the tables of function tables, [suites.S.pretrain], and the same of
-// every stronger layer.
+// Init returns the settings of a model's initialisation on a data set in a suite: the
+// defaults, overridden by the tables that places lists.
 func (c *Config) Init(e registry.Entry, dataset, suite string) (pretrain.InitConfig, error) {
 	s := pretrain.InitDefaults()
-	for _, layer := range c.layers() {
-		for _, path := range initPaths(e, dataset, suite) {
-			n, err := layer.Sub(path...)
-			if err := errors.Join(err, conf.Decode(n.Without("datasets"), &s)); err != nil {
-				return s, err
-			}
+	places, err := c.places(e, dataset, suite, "pretrain")
+	if err != nil {
+		return s, err
+	}
+	for _, at := range places {
+		if err := conf.Decode(at.table.Without(initApart(at.path)...), &s); err != nil {
+			return s, err
 		}
 	}
-	err := s.Validate()
-	if err == nil && e.FixStart != nil {
-		e.FixStart(&s)
+	err = s.Validate()
+	if err == nil && e.FixInit != nil {
+		e.FixInit(&s)
 		if e.Neural != nil {
 			err = s.Validate()
 		}
@@ -55,13 +41,22 @@ func (c *Config) Init(e registry.Entry, dataset, suite string) (pretrain.InitCon
 	return s, nil
 }
 
-// checkStart decodes a table of pre-training settings in every layer.
-func (c *Config) checkStart(path ...string) error {
+// initApart are the keys of a table of pre-training settings that are no settings: [pretrain]
+// has tables for data sets. Those of models and suites have none.
+func initApart(path []string) []string {
+	if len(path) == 1 {
+		return []string{"datasets"}
+	}
+	return nil
+}
+
+// checkInit decodes a table of pre-training settings in every layer.
+func (c *Config) checkInit(path ...string) error {
 	var errs []error
 	s := pretrain.InitDefaults()
 	for _, layer := range c.layers() {
 		n, err := layer.Sub(path...)
-		errs = append(errs, err, conf.Decode(n.Without(slices.Concat(pretrain.Gone, []string{"datasets"})...), &s))
+		errs = append(errs, err, conf.Decode(n.Without(slices.Concat(pretrain.Gone, initApart(path))...), &s))
 		for _, key := range n.Keys() {
 			if slices.Contains(pretrain.Gone, key) { // ids may hold it, so it is not passed over in silence
 				errs = append(errs, n.Table[key].Errorf("this setting is gone, since it made no difference to any result: remove it"))
@@ -71,9 +66,9 @@ func (c *Config) checkStart(path ...string) error {
 	return errors.Join(errs...)
 }
 
-// checkStarts checks [pretrain] and its tables for data sets.
-func (c *Config) checkStarts() error {
-	errs := []error{c.checkStart("pretrain")}
+// checkInits checks [pretrain] and its tables for data sets.
+func (c *Config) checkInits() error {
+	errs := []error{c.checkInit("pretrain")}
 	for _, layer := range c.layers() {
 		byData, err := layer.Sub("pretrain", "datasets")
 		errs = append(errs, err)
@@ -82,7 +77,7 @@ func (c *Config) checkStarts() error {
 				errs = append(errs, err)
 				continue
 			}
-			errs = append(errs, c.checkStart("pretrain", "datasets", name))
+			errs = append(errs, c.checkInit("pretrain", "datasets", name))
 		}
 	}
 	return errors.Join(errs...)
@@ -126,9 +121,9 @@ func (c *Config) fillInitSettings(spec *record.Spec, e registry.Entry, suite str
 	return s, err
 }
 
-// fillStart adds everything that decides an initialisation to a spec: settings,
+// fillInit adds everything that decides an initialisation to a spec: settings,
 // texts, encoder.
-func (c *Config) fillStart(job *Job, e registry.Entry, data *datasets.Dataset, suite string) error {
+func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, suite string) error {
 	s, err := c.fillInitSettings(&job.Spec, e, suite)
 	if err != nil {
 		return err

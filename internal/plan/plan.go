@@ -110,6 +110,10 @@ type Options struct {
 // cannot be run: missing data sets, and settings that a model refuses, such as
 // heads that do not divide the hidden size.
 func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
+	c, err := c.withTuned(s)
+	if err != nil {
+		return nil, err
+	}
 	p, err := c.plan(s, o, func(e registry.Entry, dataset string) []point { return c.points(s, e, dataset) })
 	if err != nil || s.Kind == KindCost {
 		return p, err
@@ -118,7 +122,7 @@ func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
 }
 
 // plan lists the runs at the points that a function returns for a model on a
-// data set.
+// data set. c has the suite's tuned values.
 func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset string) []point) (*Plan, error) {
 	if o.Device == "" {
 		o.Device = "cpu"
@@ -126,10 +130,6 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 	class, _, _ := strings.Cut(o.Device, ":")
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0) // knows about container limits, unlike NumCPU
-	}
-	c, err := c.withTuned(s)
-	if err != nil {
-		return nil, err
 	}
 	p := &Plan{Suite: s, Threads: o.Threads}
 	planned := map[string]bool{}
@@ -228,9 +228,9 @@ func (c *Config) complete(job *Job, e registry.Entry, data *datasets.Dataset, su
 	if err := c.fill(job, e, job.Spec.Dataset.Name, suite); err != nil || !e.Text {
 		return err
 	}
-	err := c.fillStart(job, e, data, suite)
+	err := c.fillInit(job, e, data, suite)
 	if missing := (missingError{}); errors.As(err, &missing) {
-		err = o.recordedStart(&job.Spec, err)
+		err = o.recordedInit(&job.Spec, err)
 	}
 	return err
 }

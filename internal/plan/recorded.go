@@ -137,13 +137,13 @@ func ReadStats(path, name, fingerprint string) (datasets.Stats, error) {
 	return s, nil
 }
 
-// recordedStart completes the initialisation of a spec, for which a file is missing,
-// from a record of the same data and pre-training settings, whatever the version of its
-// code: the version does not change what is in the files. Without such a record it returns
-// the original error.
-func (o Options) recordedStart(spec *record.Spec, missing error) error {
+// recordedInit completes the initialisation of a spec, for which a file is missing,
+// from a record of the same data set and pre-training settings, whatever the version of its
+// code: the version does not change what is in the files. Another data set with the same
+// interactions may have other texts. Without such a record it returns the original error.
+func (o Options) recordedInit(spec *record.Spec, missing error) error {
 	found, err := o.lastRecorded(func(s record.Spec) bool {
-		return s.Init != nil && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Init.Settings.Equal(spec.Init.Settings)
+		return s.Init != nil && s.Dataset.Name == spec.Dataset.Name && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Init.Settings.Equal(spec.Init.Settings)
 	})
 	if err != nil {
 		return err

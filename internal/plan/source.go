@@ -31,22 +31,15 @@ func (c *Config) initFrom(e registry.Entry, dataset string) (string, error) {
 		return e.InitFrom, nil
 	}
 	name := ""
-	for _, layer := range c.layers() {
-		for _, path := range tables(e, dataset) {
-			n, err := layer.Sub(path...)
-			if err != nil {
-				return "", err
-			}
-			if n == nil || n.Table[initFromKey] == nil {
-				continue
-			}
-			if path[1] != e.Name && e.Text { // its base's: the variant begins with texts
-				continue
-			}
-			name, _ = n.Table[initFromKey].Value.(string)
+	places, err := c.places(e, dataset, "", "")
+	for _, at := range places {
+		key := at.table.Table[initFromKey]
+		if key == nil || at.path[1] != e.Name && e.Text { // its base's: the variant begins with texts
+			continue
 		}
+		name, _ = key.Value.(string)
 	}
-	return name, nil
+	return name, err
 }
 
 // checkInitFrom checks the key in a table of a model.

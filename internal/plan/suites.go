@@ -123,7 +123,7 @@ func (c *Config) readSuite(name string) (Suite, error) {
 		return s, err
 	}
 	s.kindDefaults() // and what the tables say again, since these are weaker
-	if err := errors.Join(c.decodeSuite(&s), c.checkTrain("suites", name, "train"), c.checkStart("suites", name, "pretrain")); err != nil {
+	if err := errors.Join(c.decodeSuite(&s), c.checkTrain("suites", name, "train"), c.checkInit("suites", name, "pretrain")); err != nil {
 		return s, err
 	}
 	at := c.suitePlaces(name)
@@ -362,6 +362,7 @@ func (c *Config) checkSearch(s Suite, at suitePlaces) error {
 			break
 		}
 	}
+	errs = append(errs, s.checkOneSeed(at.of("seeds")))
 	if at.has("also_for") {
 		errs = append(errs, checkNames(at.of("also_for"), "data set", s.AlsoFor, c.Datasets()))
 		if len(s.Datasets) != 1 || slices.Contains(s.AlsoFor, s.Datasets[0]) {
@@ -369,6 +370,16 @@ func (c *Config) checkSearch(s Suite, at suitePlaces) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkOneSeed makes sure that each trial of a search is one run.
+func (s Suite) checkOneSeed(n *conf.Node) error {
+	for _, dataset := range s.Datasets {
+		if seeds := s.seeds(dataset); s.Kind == KindTune && len(seeds) > 1 {
+			return n.Errorf("expected one seed, because a search has one run for each trial, got %d", len(seeds))
+		}
+	}
+	return nil
 }
 
 // CheckImportedName refuses names of imported rows that are no names of files, or that a
@@ -471,8 +482,8 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 	if models != nil {
 		s.Models = models
 	}
-	if data != nil {
-		s.Datasets = data
+	if data != nil && !slices.Equal(data, s.Datasets) {
+		s.Datasets, s.AlsoFor = data, nil // it says who gets the values of the suite's own data set
 	}
 	if seeds != nil {
 		s.Seeds, s.SeedsOf = seeds, nil
@@ -480,7 +491,7 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 	if err := errors.Join(
 		checkNames(flag("models"), "model", s.Models, registry.Names(c.registry)),
 		checkNames(flag("datasets"), "data set", s.Datasets, c.Datasets()),
-		checkSeeds(flag("seeds"), s.Seeds)); err != nil {
+		checkSeeds(flag("seeds"), s.Seeds), s.checkOneSeed(flag("seeds"))); err != nil {
 		return s, err
 	}
 	if err := c.checkTrained(flag("models"), s); err != nil {

@@ -45,6 +45,10 @@ const trialEpochs = "train.epochs"
 // PlanRung lists the runs of a rung, counted from 0, of a search. trials are those of the
 // rungs before.
 func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, error) {
+	c, err := c.withTuned(s)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.checkCold(s); err != nil {
 		return nil, err
 	}
@@ -299,19 +303,22 @@ func trialOf(trials []Trial, r Run, limit int) *Trial {
 	return nil
 }
 
-// ReadRung adds the results of a rung to the trials. Runs without a record are left out: they
-// failed, or are not done.
+// ReadRung adds the results of a rung to the trials. It is an error if a trial has none, because
+// another one would be chosen.
 func ReadRung(trials []Trial, p *Plan, rung int, find Finder) ([]Trial, error) {
 	limit := p.Suite.Rungs[rung]
+	planned, missing := 0, 0
 	for _, r := range p.Runs {
 		if r.For != "" { // a source, which is no trial
 			continue
 		}
+		planned++
 		got, err := p.Suite.read(find, r, limit)
 		if err != nil {
 			return nil, err
 		}
 		if got == nil {
+			missing++
 			continue
 		}
 		t := trialOf(trials, r, limit)
@@ -321,6 +328,13 @@ func ReadRung(trials []Trial, p *Plan, rung int, find Finder) ([]Trial, error) {
 			t = &trials[len(trials)-1]
 		}
 		t.Rungs = append(t.Rungs, *got)
+	}
+	if missing > 0 {
+		until := "to the end"
+		if limit > 0 {
+			until = fmt.Sprintf("for %d epochs", limit)
+		}
+		return nil, fmt.Errorf("%d of %d trials of suite %s that are trained %s have no record: run the suite, without -report; nothing is chosen or written until then", missing, planned, p.Suite.Name, until)
 	}
 	return trials, nil
 }
@@ -336,6 +350,9 @@ func (s Suite) read(find Finder, r Run, limit int) (*record.Rung, error) {
 		if rec, err = r.completeRecord(find); err != nil || rec == nil {
 			return nil, err
 		}
+	}
+	if rec.Result.Status == record.Time {
+		return nil, fmt.Errorf("train.time_limit stopped the trial of record %s before its end, so it cannot be compared with others: raise the limit and run the suite again", rec.ID)
 	}
 	got := record.Rung{Limit: limit, ID: rec.ID, Epochs: rec.Result.Epochs}
 	if s.ByCold() {

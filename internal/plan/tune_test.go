@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -182,5 +183,144 @@ tuned = ["first.toml", "second.toml"]
 	}
 	if _, err := loadText(t, text+"\n[suites.s]\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]\nalso_for = [\"toys\"]\n"); err == nil || !strings.Contains(err.Error(), `only suites of kind "tune" have this key`) {
 		t.Errorf("another kind: %v", err)
+	}
+}
+
+const tunedSearch = `
+[datasets.beauty]
+name = "amazon-beauty"
+[datasets.toys]
+name = "amazon-toys"
+[models.fame-concat.datasets.beauty]
+dropout = 0.1
+[suites.fine]
+kind = "tune"
+models = ["fame"]
+datasets = ["beauty"]
+also_for = ["toys"]
+seeds = [100]
+trials = 4
+tuned = ["first.toml"]
+[suites.fine.axes]
+dropout = [0, 0.2]
+fame.experts = [2, 4]
+[suites.after]
+models = ["fame", "fame-concat"]
+datasets = ["beauty"]
+tuned = ["first.toml"]
+`
+
+// A search with tuned values begins with them: they are its configured trial, and what it writes
+// if that one is the best. The values of the other suite's data sets are not the configuration's.
+func TestSearchWithTunedValues(t *testing.T) {
+	c, err := loadText(t, tunedSearch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tinytest.Write(t, filepath.Join(c.Root, "first.toml"), "[models.fame.datasets.beauty]\ndropout = 0.2\nexperts = 2\n[models.fame.datasets.toys]\ndropout = 0.3\n")
+	search, _ := c.Suite("fine")
+	path := filepath.Join(c.Root, "fine.toml")
+	configured := Trial{record.Trial{Dataset: "beauty", Model: "fame", Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, point{}}
+	if err := c.WriteTuned(path, search, []Trial{configured}); err != nil {
+		t.Fatal(err)
+	}
+	written, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dataset := range []string{"beauty", "toys"} {
+		if want := "[models.fame.datasets." + dataset + "]\ndropout = 0.2\nexperts = 2\n"; !strings.Contains(string(written), want) {
+			t.Errorf("expected\n%s\ngot\n%s", want, written)
+		}
+	}
+	p, err := c.PlanRung(search, Options{Out: t.TempDir()}, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tried []string
+	for _, r := range p.Runs {
+		tried = append(tried, r.settings(20).String())
+		if r.settings(20).String() == "" && fmt.Sprint(r.Job.Spec.Params) != fmt.Sprint(record.Settings{"dropout": []byte("0.2"), "experts": []byte("2")}) {
+			t.Errorf("configured settings %s", r.Job.Spec.Params)
+		}
+	}
+	slices.Sort(tried)
+	if want := []string{"", "dropout = 0, fame.experts = 2", "dropout = 0, fame.experts = 4", "dropout = 0.2, fame.experts = 4"}; !slices.Equal(tried, want) {
+		t.Errorf("tried %q, expected %q", tried, want)
+	}
+}
+
+// A variant's own settings are stronger than those that a search chose for its base.
+func TestTunedValuesOfTheBase(t *testing.T) {
+	c, err := loadText(t, tunedSearch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tinytest.Write(t, filepath.Join(c.Root, "first.toml"), "[models.fame.datasets.beauty]\ndropout = 0.25\nexperts = 2\n")
+	s, _ := c.Suite("after")
+	with, err := c.withTuned(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for model, want := range map[string]string{"fame": "0.25 2", "fame-concat": "0.1 2"} {
+		e, _ := registry.Find(registry.Models, model)
+		params, err := with.Params(e, "beauty")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := params.(*models.FAMEConfig)
+		if got := fmt.Sprint(p.Dropout, p.Experts); got != want {
+			t.Errorf("%s: dropout and experts %s, expected %s", model, got, want)
+		}
+	}
+}
+
+// A setting that follows another is written as the trial had it, and a number with a fraction may
+// be the configured value of an axis of whole numbers.
+func TestWrittenValuesAreTheTrials(t *testing.T) {
+	c, err := loadText(t, strings.Replace(strings.Replace(tunedSearch, `tuned = ["first.toml"]`, "grid = false", 1), "fame.experts = [2, 4]", "train.max_len = [100]\ntrain.stride = [10]", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := c.Suite("fine")
+	path := filepath.Join(c.Root, "fine.toml")
+	at := point{}.with(s.Axes[1], int64(100))
+	if err := c.WriteTuned(path, s, []Trial{{record.Trial{Dataset: "beauty", Model: "fame", At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, at}}); err != nil {
+		t.Fatal(err)
+	}
+	written, _ := os.ReadFile(path)
+	if want := "dropout = 0.5\n\n[models.fame.datasets.beauty.train]\nmax_len = 100\nstride = 50\n"; !strings.Contains(string(written), want) {
+		t.Errorf("expected\n%s\ngot\n%s", want, written)
+	}
+}
+
+// A search has one run for each trial, on its own data set or on others without also_for.
+func TestChosenPartsOfASearch(t *testing.T) {
+	c, err := loadText(t, tunedSearch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := c.Suite("fine")
+	if _, err := c.Choose(s, nil, nil, []int64{1, 2}); err == nil || !strings.Contains(err.Error(), "-seeds: expected one seed") {
+		t.Errorf("two seeds: %v", err)
+	}
+	if _, err := loadText(t, strings.Replace(tunedSearch, "seeds = [100]", "seeds = [100, 101]", 1)); err == nil || !strings.Contains(err.Error(), "suites.fine.seeds: expected one seed") {
+		t.Errorf("two seeds: %v", err)
+	}
+	if got, err := c.Choose(s, nil, []string{"toys"}, nil); err != nil || got.AlsoFor != nil {
+		t.Errorf("another data set: %v, also for %v", err, got.AlsoFor)
+	}
+}
+
+// Only [pretrain] has tables for data sets. They were ignored in others.
+func TestPretrainTablesForDataSets(t *testing.T) {
+	for _, table := range []string{"suites.fine.pretrain.datasets.beauty", "models.fame-plus.pretrain.datasets.beauty", `models."*".pretrain.datasets.beauty`, "models.fame-plus.datasets.beauty.pretrain.datasets.beauty"} {
+		_, err := loadText(t, tunedSearch+"["+table+"]\nscale = 8.0\n")
+		if err == nil || !strings.Contains(err.Error(), "datasets: unknown key") {
+			t.Errorf("%s: %v", table, err)
+		}
+	}
+	if _, err := loadText(t, tunedSearch+"[pretrain.datasets.beauty]\nscale = 8.0\n"); err != nil {
+		t.Error(err)
 	}
 }

@@ -28,6 +28,10 @@ func TunedPath(dir, suite string) string { return filepath.Join(dir, suite+".tom
 // WriteTuned writes the chosen values where Suite.Tuned of other suites finds them,
 // in the form of experiments.toml.
 func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
+	c, err := c.withTuned(s)
+	if err != nil {
+		return err
+	}
 	models := map[string]any{}
 	var why strings.Builder
 	for _, t := range trials {
@@ -93,11 +97,12 @@ func (c *Config) putChosen(models map[string]any, s Suite, e registry.Entry, t T
 	return nil
 }
 
-// hasOwn reports whether the configuration has a setting of a model for a data set.
+// hasOwn reports whether the configuration, without tuned values, has a setting of a model for a
+// data set.
 func (c *Config) hasOwn(e registry.Entry, dataset string, setting []string) (bool, error) {
 	key := len(setting) - 1
 	var paths [][]string
-	for _, path := range tables(e, dataset) {
+	for _, path := range slices.Concat(tables(e, dataset)...) {
 		if len(path) > 2 { // not of all data sets
 			paths = append(paths, slices.Concat(path, setting[:key]))
 		}
@@ -107,7 +112,7 @@ func (c *Config) hasOwn(e registry.Entry, dataset string, setting []string) (boo
 			paths = append(paths, []string{"pretrain", "datasets", d})
 		}
 	}
-	for _, layer := range c.layers() {
+	for _, layer := range []*conf.Node{c.file, c.set} {
 		for _, path := range paths {
 			n, err := layer.Sub(path...)
 			if err != nil {
@@ -122,22 +127,26 @@ func (c *Config) hasOwn(e registry.Entry, dataset string, setting []string) (boo
 }
 
 // valueAt is the value of an axis at a trial. If the trial leaves it as configured, it is read
-// from the settings of the trial's data set, with the type of the axis.
+// from the trial's settings, because it may follow from others. A number without a fraction has
+// the type of the axis.
 func (c *Config) valueAt(s Suite, e registry.Entry, t Trial, a Axis, path []string) (any, error) {
 	for i, b := range t.point.axes {
 		if b.Name == a.Name {
 			return t.point.values[i], nil
 		}
 	}
+	here, err := c.at(s, e, t.point)
+	if err != nil {
+		return nil, err
+	}
 	var settings any
-	var err error
 	switch path[len(path)-2] {
 	case "train":
-		settings, err = c.Train(e, t.Dataset, s.Name, 0)
+		settings, err = here.Train(e, t.Dataset, s.Name, 0)
 	case "pretrain":
-		settings, err = c.Init(e, t.Dataset, s.Name)
+		settings, err = here.Init(e, t.Dataset, s.Name)
 	default:
-		settings, err = c.Params(e, t.Dataset)
+		settings, err = here.Params(e, t.Dataset)
 	}
 	if err != nil {
 		return nil, err
@@ -147,10 +156,9 @@ func (c *Config) valueAt(s Suite, e registry.Entry, t Trial, a Axis, path []stri
 		return nil, err
 	}
 	text := all[path[len(path)-1]]
-	if _, ok := a.Values[0].(int64); ok {
-		var n int64
-		err := json.Unmarshal(text, &n)
-		return n, err
+	var n int64
+	if _, ok := a.Values[0].(int64); ok && json.Unmarshal(text, &n) == nil {
+		return n, nil
 	}
 	var v any
 	err = json.Unmarshal(text, &v)

@@ -37,9 +37,9 @@ type Entry struct {
 	Via string
 	Fix func(config any)
 	// Text: the item table is initialised from the items' texts, as InitConfig
-	// says; FromTexts reads only their vectors. FixStart sets the values that define the entry.
-	Text     bool
-	FixStart func(*pretrain.InitConfig)
+	// says; FromTexts reads only their vectors. FixInit sets the values that define the entry.
+	Text    bool
+	FixInit func(*pretrain.InitConfig)
 	// InitFrom names the model whose trained weights define the variant: its runs begin with
 	// them. Models without it begin with random weights, or as models.M.init_from says.
 	InitFrom string
@@ -71,7 +71,7 @@ var Models = []Entry{
 	{Name: "oracle", Summary: "non-neural baseline: the true probabilities of generated data, the best attainable ranking", Version: 1, NonNeural: facets.NewOracle},
 	{Name: "labels-known", Summary: "non-neural baseline: estimates a user's preferences in generated data from the labels in the history", Version: 1, NonNeural: facets.NewLabelsKnown},
 	{Name: "text-knn", Summary: "non-neural baseline: how similar the item's text is to the texts of the user's latest items", Version: 1, FromTexts: baselines.NewTextKNN,
-		Text: true, FixStart: func(s *pretrain.InitConfig) { s.Config.Init = pretrain.InitTexts }},
+		Text: true, FixInit: func(s *pretrain.InitConfig) { s.Config.Init = pretrain.InitTexts }},
 	sasrecEntry,
 	{Name: "bert4rec", Summary: "bidirectional transformer that fills in masked items (Sun et al. 2019)", Version: 1,
 		Defaults: baselines.BERT4RecDefaults(), Objectives: []string{train.Cloze}, Neural: Constructor(baselines.NewBERT4Rec)},
@@ -138,7 +138,7 @@ func asManyHeads(s *pretrain.InitConfig) {
 // fromText returns a variant whose item table is initialised from texts.
 func fromText(base Entry, name, summary string, fix func(*pretrain.InitConfig)) Entry {
 	base.Base, base.Name, base.Summary = base.Name, name, summary
-	base.Text, base.FixStart = true, fix
+	base.Text, base.FixInit = true, fix
 	return base
 }
 
@@ -243,8 +243,8 @@ func (e Entry) Settings() []string {
 // values that define the variant.
 func (e Entry) InitDefaults() pretrain.InitConfig {
 	s := pretrain.SpecInit()
-	if e.FixStart != nil {
-		e.FixStart(&s)
+	if e.FixInit != nil {
+		e.FixInit(&s)
 	}
 	return s
 }

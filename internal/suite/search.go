@@ -43,9 +43,6 @@ func (e Env) Search(p Place, s Search, do func(*plan.Plan) error) (tried *aggreg
 	if !done {
 		e.removeCheckpoints(trials)
 	}
-	if len(trials) == 0 {
-		return nil, nil, fmt.Errorf("no trial of suite %s has a record in %s: run it first, without -report", s.Suite.Name, e.Store.Dir)
-	}
 	tried = &aggregate.Suite{Name: p.Name, Summary: p.Summary, Hypothesis: s.Suite.Hypothesis}
 	notes := older.Notes()
 	for _, dataset := range slices.Sorted(maps.Keys(notes)) {
@@ -87,7 +84,7 @@ func findOlder(first *plan.Plan, all []*record.Record) (plan.Finder, aggregate.O
 	}, older, err
 }
 
-// run returns what was tried and chosen; nothing if no trial has a record.
+// run returns what was tried and chosen.
 func (s Search) run(c *plan.Config, find plan.Finder, do func(*plan.Plan) error) (trials []plan.Trial, err error) {
 	for rung := range s.Suite.Rungs {
 		todo := s.First
@@ -103,7 +100,7 @@ func (s Search) run(c *plan.Config, find plan.Finder, do func(*plan.Plan) error)
 		if err := do(left); err != nil {
 			return nil, err
 		}
-		if trials, err = plan.ReadRung(trials, todo, rung, find); err != nil || len(trials) == 0 {
+		if trials, err = plan.ReadRung(trials, todo, rung, find); err != nil {
 			return nil, err
 		}
 	}
