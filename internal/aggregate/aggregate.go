@@ -15,7 +15,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: summaries of suites are then made again.
-const Version = 12
+const Version = 13
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -127,13 +127,17 @@ func Make(in Input) (*Suite, error) {
 			if s.Claims, err = in.Published.claims(in, s.Tables, all); err != nil {
 				return nil, err
 			}
+			s.Contrasts = in.Published.contrasts(in.Planned, s.Tables, all)
 		}
-		s.Contrasts = in.Published.contrasts(in.Planned, all)
 	}
 	if in.EqualWithin > 0 {
 		s.EqualWithin = in.EqualWithin
 		for i, groups := range all {
-			s.Equality = append(s.Equality, equality(s.Tables[i].Dataset, groups, in.EqualWithin)...)
+			equal, err := in.equality(s.Tables[i].Dataset, groups)
+			if err != nil {
+				return nil, err
+			}
+			s.Equality = append(s.Equality, equal...)
 		}
 	}
 	if in.Interaction != "" {
@@ -214,7 +218,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	for _, g := range rows {
 		t.Rows = append(t.Rows, g.Row)
 	}
-	t.shareOfOracle()
+	t.shareOfOracle(repeating(first.Spec))
 	t.Notes = append(tableNotes(records), in.noBaseline(t)...)
 	in.tableSplit(&t, records[0], users)
 	if older := in.Older[t.Dataset]; older != "" {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"famebench/datasets"
 	"famebench/internal/conf"
 	"famebench/internal/stats"
 )
@@ -89,15 +90,14 @@ const (
 
 // claims judges the papers' claims whose model the suite has. Each of the papers' data sets
 // on which the model is planned has a part for each seen-item rule, whether it was run or
-// not. Splits with
-// items taken out of training, and generated data, say nothing about the papers.
+// not. Other splits than the papers', and generated data, say nothing about the papers.
 func (p *Published) claims(in Input, tables []Table, groups [][]*group) ([]Claim, error) {
 	var out []Claim
 	for _, c := range p.claimed {
 		asked := false
 		var seen []string
 		for _, r := range in.Planned {
-			if r.Spec.Model != c.Model || generated(r.Spec) {
+			if r.Spec.Model != c.Model || generated(r.Spec) || r.Spec.Protocol != datasets.LeaveOneOut {
 				continue
 			}
 			key := dataKey(r.Spec)

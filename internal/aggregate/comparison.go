@@ -21,6 +21,7 @@ type Side struct {
 	Records  []*record.Record
 	Imported []*record.Imported
 	Store    record.Store
+	Average  string   // as Input.Average
 	Notes    []string // about its records
 }
 
@@ -95,19 +96,23 @@ func Compare(a, b Side) (*Comparison, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.Average != b.Average {
+		over := map[string]string{"": "test cases", ByUser: "users"}
+		c.Notes = append(c.Notes, fmt.Sprintf("averages of %s are over %s, and those of %s over %s", a.Name, over[a.Average], b.Name, over[b.Average]))
+	}
 	pairs := match(ta, tb, a, b, c)
 	if len(pairs) == 0 {
 		return nil, SidesError{fmt.Errorf("expected rows on the same data set: %s has %s, and %s has %s", a.Name, contents(ta), b.Name, contents(tb))}
 	}
 	for _, p := range pairs {
 		for _, side := range []struct {
-			g     *group
-			store record.Store
-		}{{p.a, a.Store}, {p.b, b.Store}} {
+			g  *group
+			of Side
+		}{{p.a, a}, {p.b, b}} {
 			if len(side.g.kept)+len(side.g.removed) > 0 { // imported, or read for another pair
 				continue
 			}
-			in, one := Input{Store: side.store}, []*group{side.g}
+			in, one := Input{Store: side.of.Store, Average: side.of.Average}, []*group{side.g}
 			if err := in.readRanks(one); err != nil {
 				return nil, err
 			}

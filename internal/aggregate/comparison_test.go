@@ -230,6 +230,26 @@ func TestPairsOfRows(t *testing.T) {
 	}
 }
 
+// A row is compared with the one of the same version of the code, if there is one.
+func TestCompareTheSameVersion(t *testing.T) {
+	a, b := newFixture(t), newFixture(t)
+	version := func(n int) func(*record.Record) {
+		return func(r *record.Record) { r.Result.Spec.Versions.Train = n }
+	}
+	a.add("sasrec", 0, .03, 0, same(3), version(1))
+	a.add("sasrec", 0, .03, 0, same(2), version(2))
+	b.add("sasrec", 0, .03, 0, same(2), version(2))
+	x, y := a.side("x"), b.side("y")
+	x.Whole, y.Whole = true, true
+	c, err := Compare(x, y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := line(t, c, "beauty", "removed", Tested); l.A.Mean != l.B.Mean || c.Warnings != nil || len(c.Lines) == 0 {
+		t.Errorf("%+v, warnings %+v", l, c.Warnings)
+	}
+}
+
 // Of a run that older versions recorded with several numbers of threads, the newest counts.
 func TestNewest(t *testing.T) {
 	f := newFixture(t)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"famebench/datasets"
 	"famebench/internal/conf"
 	"famebench/internal/record"
 )
@@ -46,18 +47,22 @@ func (p *Published) addContrast(n *conf.Node) error {
 	return nil
 }
 
-// contrasts judges the contrasts whose value on the axis the suite plans, on each data set
-// and under each seen-item rule.
-func (p *Published) contrasts(planned []Planned, groups [][]*group) (out []Contrast) {
+// contrasts judges the contrasts whose value on the axis the suite plans, on each of the papers'
+// data sets, split as theirs, and under each seen-item rule.
+func (p *Published) contrasts(planned []Planned, tables []Table, groups [][]*group) (out []Contrast) {
 	for _, c := range p.contrasted {
 		var seen []string
 		for _, r := range planned {
 			key := dataKey(r.Spec)
-			if r.Spec.Model != c.Model || !c.plans(r.Spec) || slices.Contains(seen, key) {
+			if r.Spec.Model != c.Model || !c.plans(r.Spec) || slices.Contains(seen, key) ||
+				generated(r.Spec) || cold(r.Spec) || r.Spec.Protocol != datasets.LeaveOneOut {
+				continue
+			}
+			i := slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
+			if !p.knows(r.Spec.Dataset.Name, i, tables) {
 				continue
 			}
 			seen = append(seen, key)
-			i := slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
 			for _, rule := range SeenItemRules {
 				part := ContrastEvidence{Dataset: r.Spec.Dataset.Name, Rule: rule, Verdict: NotRun}
 				if i >= 0 {
@@ -121,7 +126,7 @@ func (c Contrast) judge(part *ContrastEvidence, rows []*group) {
 	part.Gain, part.GainAtZero, part.Difference = mean(gains), mean(gainsAtZero), newSeedMean(differences)
 	switch d := part.Difference; {
 	case d.Seeds < FewSeeds:
-	case d.Low > 0:
+	case d.Low > 0 && part.Gain > 0: // a smaller loss is no gain
 		part.Verdict = Reproduced
 	case d.High < 0:
 		part.Verdict = Excluded

@@ -10,6 +10,9 @@ import (
 )
 
 const sparseWords = `
+[data.beauty]
+users = 12
+items = 100
 [contrasts.words]
 paper = "arXiv 2601.12301"
 text = "most with two words"
@@ -83,6 +86,58 @@ func TestContrastByHand(t *testing.T) {
 					t.Errorf("%s, %s: %s %v, want %v", c.what, e.Rule, what, x[0], x[1])
 				}
 			}
+		}
+	}
+}
+
+// Where both gains are losses, the smaller loss is no larger gain.
+func TestContrastOfLosses(t *testing.T) {
+	s := sparse(t, 3, [3]float64{.1, .1, .1}, [3]float64{.09, .091, .092}, [3]float64{.05, .051, .052}).make()
+	if c := s.Contrasts[0]; c.Verdict != Undecided || c.Found[0].Difference.Low < 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Claims and contrasts of papers are about their data and split.
+func TestOtherDataDecideNoContrast(t *testing.T) {
+	for name, change := range map[string]func(*fixture, *record.Record){
+		"generated data": func(f *fixture, r *record.Record) {
+			r.Result.Spec.Dataset.Config = record.Settings{"format": json.RawMessage(`"facets"`)}
+		},
+		"cold items": func(f *fixture, r *record.Record) {
+			r.Result.Spec.Dataset.Config = record.Settings{"cold_items": json.RawMessage("0.1")}
+		},
+		"another split":     func(f *fixture, r *record.Record) { r.Result.Spec.Protocol = "time" },
+		"unknown data":      func(f *fixture, r *record.Record) { r.Result.Spec.Dataset.Name = "shop" },
+		"another size":      func(f *fixture, r *record.Record) { r.Result.Items = 99 },
+		"own proposals":     func(f *fixture, r *record.Record) { f.Own = true },
+		"none of the above": nil,
+	} {
+		f := newFixture(t)
+		f.Proposals = append(f.Proposals, "fame-plus")
+		f.Axes = []string{"pretrain.max_words"}
+		f.publish(func(text string) string {
+			return text + strings.Replace(sparseWords, "[data.beauty]\nusers = 12\nitems = 100\n", "", 1)
+		})
+		edit := func(more func(*record.Record)) func(*record.Record) {
+			return func(r *record.Record) {
+				if more != nil {
+					more(r)
+				}
+				if change != nil {
+					change(f, r)
+				}
+			}
+		}
+		for seed := range int64(3) {
+			f.add("sasrec", seed, .1, .1, same(1), edit(nil))
+			f.add("fame", seed, .1, .2, same(1), edit(nil))
+			f.add("fame-plus", seed, .1, .2, same(1), edit(words("0", "0")))
+			f.add("fame-plus", seed, .1, .3, same(1), edit(words("2", "0")))
+		}
+		s := f.make()
+		if want := change == nil; (s.Contrasts != nil) != want || (s.Claims != nil) != want && name != "cold items" {
+			t.Errorf("%s: contrasts %+v, claims %+v", name, s.Contrasts, s.Claims)
 		}
 	}
 }

@@ -2,47 +2,72 @@ package aggregate
 
 import (
 	"math"
+	"slices"
 
 	"famebench/internal/stats"
 )
 
-// equality compares each row of a table with the first row of its model.
-func equality(dataset string, groups []*group, within float64) (out []Equality) {
-	first := map[string]*group{}
+// equality compares each row of a table with the row of its model that is planned first: the
+// configured settings if they are a place on the axis, else the axis's first value.
+func (in Input) equality(dataset string, groups []*group) (out []Equality, err error) {
+	key := dataKey(groups[0].records[0].Result.Spec)
+	first := map[string]string{} // by model: the key of its row
+	for _, p := range in.Planned {
+		if dataKey(p.Spec) == key && first[p.Spec.Model] == "" {
+			if first[p.Spec.Model], err = rowKey(p.Spec); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for _, g := range groups {
-		than := first[g.Model]
-		if than == nil {
-			first[g.Model] = g
+		if g.key == first[g.Model] {
 			continue
 		}
-		e := Equality{Dataset: dataset, Label: g.Label, Than: than.Label, Verdict: UndecidedEqual}
-		var valid, base, removed, baseRemoved, kept, baseKept []float64
-		for _, a := range g.Runs {
-			for _, b := range than.Runs {
-				if a.Seed == b.Seed && a.Device == b.Device {
-					valid, base = append(valid, a.Valid), append(base, b.Valid)
-					removed, baseRemoved = append(removed, a.Removed[Tested]), append(baseRemoved, b.Removed[Tested])
-					kept, baseKept = append(kept, a.Kept[Tested]), append(baseKept, b.Kept[Tested])
-				}
-			}
+		var than *group
+		if i := slices.IndexFunc(groups, func(h *group) bool { return h.key == first[g.Model] }); i >= 0 {
+			than = groups[i]
 		}
-		e.Seeds = len(valid)
-		e.Removed, e.Kept = mean(percentOf(removed, baseRemoved)), mean(percentOf(kept, baseKept))
-		d := percentOf(valid, base)
-		e.Difference = mean(d)
-		e.Low, e.High = e.Difference, e.Difference
-		if half, ok := stats.HalfWidth(d); ok {
-			e.Low, e.High = e.Difference-half, e.Difference+half
-			switch {
-			case -within <= e.Low && e.High <= within:
-				e.Verdict = EqualResults
-			case e.High < -within || e.Low > within:
-				e.Verdict = UnequalResults
-			}
-		}
-		out = append(out, e)
+		out = append(out, equal(g, than, in.EqualWithin))
+		out[len(out)-1].Dataset = dataset
 	}
-	return out
+	return out, nil
+}
+
+// equal compares a row with another one; nil: it has no records.
+func equal(g, than *group, within float64) Equality {
+	e := Equality{Label: g.Label, Verdict: UndecidedEqual}
+	if than == nil {
+		return e
+	}
+	e.Than = than.Label
+	var valid, base, removed, baseRemoved, kept, baseKept []float64
+	for _, a := range g.Runs {
+		for _, b := range than.Runs {
+			if a.Seed == b.Seed && a.Device == b.Device {
+				valid, base = append(valid, a.Valid), append(base, b.Valid)
+				removed, baseRemoved = append(removed, a.Removed[Tested]), append(baseRemoved, b.Removed[Tested])
+				kept, baseKept = append(kept, a.Kept[Tested]), append(baseKept, b.Kept[Tested])
+			}
+		}
+	}
+	if mean(base) == 0 { // no seed in common, or nothing is a percentage of that
+		return e
+	}
+	e.Seeds = len(valid)
+	e.Removed, e.Kept = mean(percentOf(removed, baseRemoved)), mean(percentOf(kept, baseKept))
+	d := percentOf(valid, base)
+	e.Difference = mean(d)
+	e.Low, e.High = e.Difference, e.Difference
+	if half, ok := stats.HalfWidth(d); ok {
+		e.Low, e.High = e.Difference-half, e.Difference+half
+		switch {
+		case -within <= e.Low && e.High <= within:
+			e.Verdict = EqualResults
+		case e.High < -within || e.Low > within:
+			e.Verdict = UnequalResults
+		}
+	}
+	return e
 }
 
 // percentOf are the differences of paired values, in percent of the mean of the second ones.

@@ -59,3 +59,53 @@ func TestEquality(t *testing.T) {
 		t.Errorf("a suite that does not ask: %+v", s.Equality)
 	}
 }
+
+// Rows are compared with the one that is planned first, whichever has records, and with nothing
+// if that one has none, no seed in common, or a validation of 0.
+func TestEqualityWithNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		valid  float64 // of the first row
+		seed   int64   // its first one
+		remove bool
+		than   string
+	}{
+		"no record":        {.05, 0, true, ""},
+		"no common seed":   {.05, 5, false, "sasrec train.precision=float32"},
+		"validation is 0":  {1e-300, 0, false, "sasrec train.precision=float32"},
+		"two common seeds": {.05, 0, false, "sasrec train.precision=float32"},
+	} {
+		f := newFixture(t)
+		f.Axes, f.EqualWithin = []string{"train.precision"}, 2
+		for _, v := range []string{"float32", "bfloat16", "float16"} {
+			for seed := range int64(2) {
+				valid := .05
+				if v == "float32" {
+					valid, seed = c.valid, seed+c.seed
+				}
+				f.add("sasrec", seed, valid, .5, same(3), func(r *record.Record) {
+					r.Result.Spec.Train = record.Settings{"precision": json.RawMessage(`"` + v + `"`)}
+					r.Resolved["train"]["precision"] = json.RawMessage(`"` + v + `"`)
+					if c.valid < 1e-9 && v == "float32" {
+						r.Result.Curve[0].Valid[Tested] = 0
+					}
+				})
+			}
+		}
+		if c.remove {
+			f.Records = f.Records[2:]
+		}
+		s := f.make()
+		if len(s.Equality) != 2 {
+			t.Fatalf("%s: %+v", name, s.Equality)
+		}
+		for _, e := range s.Equality {
+			ok := e.Seeds == 0 && e.Verdict == UndecidedEqual && e.Difference == 0
+			if name == "two common seeds" {
+				ok = e.Seeds == 2 && e.Verdict == EqualResults
+			}
+			if !ok || e.Than != c.than {
+				t.Errorf("%s: %+v", name, e)
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"famebench/internal/record"
 	"famebench/internal/stats"
 )
 
@@ -54,7 +55,19 @@ func newInteraction(axis, model, rule string, tables []Table) Interaction {
 		return cmp.Compare(x, y)
 	})
 	var values [][]bySeed // by data set and place
+	var code *record.Versions
 	for i := range of {
+		for _, r := range of[i].Rows {
+			if r.Model != model || in.place(&r) < 0 || len(r.Runs) == 0 {
+				continue
+			}
+			if code == nil {
+				code = &r.Runs[0].Versions
+			}
+			if r.Runs[0].Versions != *code {
+				in.untested("the runs are of several versions of the code (%s; %s), which may differ in their results", code, r.Runs[0].Versions)
+			}
+		}
 		row, cells := in.row(&of[i])
 		in.Rows, values = append(in.Rows, row), append(values, cells)
 	}

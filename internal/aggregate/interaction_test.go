@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"famebench/internal/record"
@@ -100,6 +101,20 @@ func TestReferencesAreNotTested(t *testing.T) {
 	}
 	if with, without := p(true), p(false); len(with) != 2 || !slices.Equal(with, without) || with[0] == 1 {
 		t.Errorf("p-values %v, and without references %v", with, without)
+	}
+}
+
+// Where items repeat and seen items are removed, the oracle's ranking is not the best one.
+func TestNoShareWhereItemsRepeat(t *testing.T) {
+	f := newFixture(t)
+	for i, model := range []string{"oracle", "sasrec"} {
+		f.add(model, 0, float64(i)/10, .5, same(3), func(r *record.Record) {
+			r.Result.Spec.Dataset.Config = record.Settings{"format": json.RawMessage(`"facets"`), "world": json.RawMessage(`{"repeats": true}`)}
+		})
+	}
+	r := f.make().Tables[0].Rows[1]
+	if r.Removed.OfOracle != nil || r.Kept.OfOracle == nil {
+		t.Errorf("removed %+v, kept %+v", r.Removed.OfOracle, r.Kept.OfOracle)
 	}
 }
 
@@ -210,6 +225,21 @@ func TestInteractionInterval(t *testing.T) {
 	row := f.make().Interactions[0].Rows[0]
 	if row.Best != 4. || row.Low != 1. || row.High != 4. {
 		t.Errorf("%+v", row)
+	}
+}
+
+// A difference between data sets could be one between versions of the code.
+func TestInteractionOfSeveralVersions(t *testing.T) {
+	f := grid(t, true, nil)
+	for i, r := range f.Records {
+		if r.Result.Spec.Dataset.Name == "preferred-4" && r.Result.Spec.Model == "fame" {
+			spec := r.Result.Spec
+			spec.Versions.Train = 2
+			f.Records[i].Result.Spec, f.Planned[i].Spec = spec, spec
+		}
+	}
+	if in := f.make().Interactions[0]; !strings.Contains(in.Untested, "several versions of the code") || in.Sources != nil {
+		t.Errorf("%+v", in)
 	}
 }
 

@@ -1,6 +1,10 @@
 package aggregate
 
-import "famebench/internal/record"
+import (
+	"encoding/json"
+
+	"famebench/internal/record"
+)
 
 // generated reports whether a run is of generated data.
 func generated(s record.Spec) bool { return plain(s.Dataset.Config["format"]) == "facets" }
@@ -23,14 +27,26 @@ func (t *Table) oracle(rule string) float64 {
 	return 0
 }
 
-// shareOfOracle fills in Rule.OfOracle.
-func (t *Table) shareOfOracle() {
+// repeating reports whether users of generated data interact with an item several times.
+func repeating(s record.Spec) bool {
+	var world struct{ Repeats bool }
+	text := s.Dataset.Config["world"]
+	return generated(s) && text != nil && json.Unmarshal(text, &world) == nil && world.Repeats
+}
+
+// shareOfOracle fills in Rule.OfOracle. Where items repeat and seen items are removed, the
+// oracle's ranking is not the best one: a target is a candidate although it was seen, and other
+// seen items are none, so it pays to rank all seen items first.
+func (t *Table) shareOfOracle(repeating bool) {
 	for _, rule := range SeenItemRules {
 		best := t.oracle(rule)
-		if best == 0 {
+		if best == 0 || repeating && rule == "removed" {
 			continue
 		}
 		for i := range t.Rows {
+			if len(t.Rows[i].Runs) == 0 { // imported
+				continue
+			}
 			var shares []float64
 			for _, run := range t.Rows[i].Runs {
 				shares = append(shares, 100*run.tested(rule)/best)

@@ -117,7 +117,7 @@ func contents(tables []*sideTable) string {
 }
 
 // match finds the pairs of rows. Two single rows are paired as they are. Rows of whole sides
-// are paired if they have the same settings, or are the only ones of their model that are
+// are paired if they have the same settings, first those of the same version of the code, or are the only ones of their model that are
 // left. Rows without a partner are named.
 func match(ta, tb []*sideTable, a, b Side, c *Comparison) (pairs []pair) {
 	var partners []*sideTable
@@ -131,8 +131,9 @@ func match(ta, tb []*sideTable, a, b Side, c *Comparison) (pairs []pair) {
 		onlyOfModel := func(g, h *group) bool {
 			return g.Model == h.Model && ofModel(left, g.Model) == 1 && ofModel(right, h.Model) == 1
 		}
+		sameKey := func(g, h *group) bool { return g.key != "" && g.key == h.key }
 		single := func(*group, *group) bool { return !a.Whole && !b.Whole }
-		for _, same := range []func(g, h *group) bool{sameRow, onlyOfModel, single} {
+		for _, same := range []func(g, h *group) bool{sameKey, sameRow, onlyOfModel, single} {
 			for _, g := range slices.Clone(left) {
 				i := slices.IndexFunc(right, func(h *group) bool { return same(g, h) })
 				if i < 0 {

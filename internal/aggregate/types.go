@@ -338,16 +338,16 @@ type Check struct {
 	Same       bool    `json:"same_terms"`          // and data, protocol and loss are known to be ours, and no epoch budget ended our training
 }
 
-// Equality says whether a row has the same results as the first row of its model, which
-// differs from it on an axis of the suite. The validation items decide, on seeds that both
+// Equality says whether a row has the same results as the row of its model that is planned first,
+// which differs from it on an axis of the suite. The validation items decide, on seeds that both
 // rows have.
 type Equality struct {
 	Dataset    string  `json:"dataset"`
-	Label      string  `json:"label"` // of the row
-	Than       string  `json:"than"`  // label of the model's first row
-	Seeds      int     `json:"seeds"`
-	Difference float64 `json:"difference"` // of validation NDCG@10, mean over seeds, in percent of the first row's mean
-	Low        float64 `json:"low"`        // its 95 % interval, by Student's t over the seeds
+	Label      string  `json:"label"`      // of the row
+	Than       string  `json:"than"`       // label of the row that it is compared with; "": that has no records
+	Seeds      int     `json:"seeds"`      // that both have; 0 also if the other row's validation NDCG@10 is 0: the numbers then mean nothing
+	Difference float64 `json:"difference"` // of validation NDCG@10, mean over seeds, in percent of the other row's mean
+	Low        float64 `json:"low"`        // its 95 % interval, by Student's t over the seeds, if there are several
 	High       float64 `json:"high"`
 	Verdict    string  `json:"verdict"` // one of the verdicts below
 	// Removed and Kept are the differences of test NDCG@10 under the two seen-item rules, in

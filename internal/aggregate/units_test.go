@@ -144,3 +144,23 @@ func TestSplitNotes(t *testing.T) {
 		}
 	}
 }
+
+// A comparison averages as the table of its suite does, and says so if the two sides do not.
+func TestCompareAveragesByUser(t *testing.T) {
+	f := casesOf(t, datasets.GivenSplit, []int32{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1})
+	side := func(model, average string) Side {
+		s := f.side("s/" + model)
+		s.Suite, s.Row, s.Average = "s", model, average
+		return s
+	}
+	c, err := Compare(side("sasrec", ByUser), side("fame", ByUser))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := line(t, c, "beauty", "removed", "HR@10"); !equalMeans(l.A.Mean, 8./22) || strings.Contains(strings.Join(c.Notes, " "), "average") {
+		t.Errorf("%+v, notes %q", l, c.Notes)
+	}
+	if c, err = Compare(side("sasrec", ByUser), side("fame", "")); err != nil || !strings.Contains(strings.Join(c.Notes, " "), `averages of s/sasrec are over users, and those of s/fame over test cases`) {
+		t.Errorf("%v, notes %q", err, c.Notes)
+	}
+}

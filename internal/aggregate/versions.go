@@ -17,6 +17,8 @@ type Older map[string]older // by data set
 
 // older are the versions that the records of a data set have.
 type older struct {
+	code
+	pretrain int                 // of all models that are initialised from texts; 0 if none has records
 	versions map[string]versions // by model
 	note     string
 }
@@ -86,12 +88,22 @@ func ofAnyVersion(s record.Spec) record.Spec {
 	return withVersions(s, func(string, versions) versions { return versions{} })
 }
 
-// Show gives a planned run the versions of the records that are shown.
+// Show gives a planned run the versions of the records that are shown. A model that has no
+// record of the older code is missing there: its newer records belong to no table with the others.
 func (o Older) Show(s record.Spec) record.Spec {
-	shown := o[s.Dataset.Name].versions
+	shown, ok := o[s.Dataset.Name]
+	if !ok {
+		return s
+	}
 	return withVersions(s, func(model string, now versions) versions {
-		if v, ok := shown[model]; ok {
+		if v, ok := shown.versions[model]; ok {
 			return v
+		}
+		if now.Rank = shown.rank; now.Train > 0 {
+			now.Train = shown.train
+		}
+		if now.pretrain > 0 && shown.pretrain > 0 {
+			now.pretrain = shown.pretrain
 		}
 		return now
 	})
@@ -202,12 +214,14 @@ func (c *coverage) choose(planned map[int]record.Spec) (o older, ok bool) {
 	}
 	most := 0
 	for _, k := range codes { // most models, then most runs: no row disappears while a suite is run again
-		covered, shown := 0, c.widest(k)
-		for model, v := range shown {
-			covered += len(c.by[cover{k, model, v}])
-		}
-		if n := len(o.versions); len(shown) > n || len(shown) == n && covered > most {
-			most, o.versions = covered, shown
+		for _, pretrain := range c.pretrained(k) {
+			covered, shown := 0, c.widest(k, pretrain)
+			for model, v := range shown {
+				covered += len(c.by[cover{k, model, v}])
+			}
+			if n := len(o.versions); len(shown) > n || len(shown) == n && covered > most {
+				most, o = covered, older{code: k, pretrain: pretrain, versions: shown}
+			}
 		}
 	}
 	whole := true // the plan's versions cover all that any version covers
@@ -223,12 +237,27 @@ func (c *coverage) choose(planned map[int]record.Spec) (o older, ok bool) {
 	return o, o.note != ""
 }
 
-// widest returns, by model, the versions that cover most runs in a table of a code, the newest
-// of several.
-func (c *coverage) widest(of code) map[string]versions {
+// pretrained lists the versions of pre-training that the records of a code have, the newest
+// first; 0 if there are none.
+func (c *coverage) pretrained(of code) []int {
+	all := map[int]bool{}
+	for k := range c.by {
+		if k.code == of && k.version.pretrain > 0 {
+			all[k.version.pretrain] = true
+		}
+	}
+	if len(all) == 0 {
+		return []int{0}
+	}
+	return slices.SortedFunc(maps.Keys(all), func(a, b int) int { return cmp.Compare(b, a) })
+}
+
+// widest returns, by model, the versions that cover most runs in a table of a code and a version
+// of pre-training, the newest of several.
+func (c *coverage) widest(of code, pretrain int) map[string]versions {
 	best := map[string]versions{}
 	for k, runs := range c.by {
-		if k.code != of {
+		if k.code != of || k.version.pretrain > 0 && k.version.pretrain != pretrain {
 			continue
 		}
 		v, ok := best[k.model]
@@ -247,13 +276,13 @@ func (c *coverage) note(planned map[int]record.Spec, shown map[string]versions) 
 	runs, again := 0, 0
 	for _, i := range slices.Sorted(maps.Keys(planned)) {
 		spec := planned[i]
-		was, ok := shown[spec.Model]
-		if !ok {
-			continue
-		}
 		runs++
 		if c.current[i] {
 			again++
+		}
+		was, ok := shown[spec.Model]
+		if !ok {
+			continue
 		}
 		now := versionsOf(spec)
 		for _, part := range []struct {

@@ -30,6 +30,14 @@ func TestTableStaysUntilMadeAgain(t *testing.T) {
 	otherData := f.add("core", 0, .1, .1, same(1), func(r *record.Record) {
 		r.Result.Spec.Versions, r.Result.Spec.Dataset.Fingerprint = record.Versions{Model: 9, Train: 9, Rank: 9}, "ffeeddccbb"
 	})
+	pretrained := func(version int) func(*record.Record) {
+		return func(r *record.Record) {
+			r.Result.Spec.Versions.Train, r.Result.Spec.Init = 2, &record.Init{Version: version}
+		}
+	}
+	oldPlus, oldPlusAgain := f.add("fame-plus", 0, .1, .1, same(1), pretrained(1)), f.add("fame-plus", 1, .1, .1, same(1), pretrained(1))
+	newPlus := f.add("fame-plus", 0, .1, .1, same(1), pretrained(2))
+	oldPlusSASRec, newPlusSASRec := f.add("sasrec-plus", 0, .1, .1, same(1), pretrained(1)), f.add("sasrec-plus", 0, .1, .1, same(1), pretrained(2))
 	planOf := func(records ...*record.Record) (out []Planned) {
 		for _, r := range records {
 			out = append(out, Planned{Spec: r.Result.Spec})
@@ -59,6 +67,12 @@ func TestTableStaysUntilMadeAgain(t *testing.T) {
 			[]*record.Record{newSASRec, newCORE}, "made by older code (core version 1, now 2)"},
 		{"other data is not an older version", planOf(newSASRec, newCORE), []*record.Record{newSASRec, otherData},
 			[]*record.Record{newSASRec}, ""},
+		{"one has only newer records", planOf(newSASRec, newCORE, newDuoRec), []*record.Record{oldSASRec, oldCORE, newDuoRec},
+			[]*record.Record{oldSASRec, oldCORE}, "1 of 3 runs so far"},
+		{"one version of pre-training", planOf(newSASRec, newPlus, newPlusSASRec), []*record.Record{newSASRec, oldPlus, oldPlusAgain, newPlus, oldPlusSASRec, newPlusSASRec},
+			[]*record.Record{newSASRec, newPlus, newPlusSASRec}, ""},
+		{"one version of pre-training that all have", planOf(newSASRec, newPlus, newPlusSASRec), []*record.Record{newSASRec, oldPlus, newPlus, oldPlusSASRec},
+			[]*record.Record{newSASRec, oldPlus, oldPlusSASRec}, "pre-training version 1, now 2"},
 		{"nothing is trained", planOf(floor), []*record.Record{floor}, []*record.Record{floor}, ""},
 	} {
 		o, err := OlderVersions(tt.planned, tt.stored)

@@ -54,6 +54,9 @@ func (c *Config) checkComparison(s Suite, at suitePlaces) error {
 	}
 	if at.has("baseline") {
 		errs = append(errs, c.checkMembers(at.of("baseline"), s, s.Baseline))
+		if slices.Contains(aggregate.References, s.Baseline) {
+			errs = append(errs, at.of("baseline").Errorf("%s knows how the data were generated, and no model is tested against it: expected another model", s.Baseline))
+		}
 		if slices.Contains(s.Proposed, s.Baseline) {
 			errs = append(errs, at.of("baseline").Errorf("%q is in proposed too: expected one of the two", s.Baseline))
 		}

@@ -39,6 +39,14 @@ func TestComparisonKeys(t *testing.T) {
 	}
 }
 
+// Nothing is tested against a reference.
+func TestReferenceIsNoBaseline(t *testing.T) {
+	_, err := loadText(t, "[datasets.w]\nformat = \"facets\"\n[suites.s]\nmodels = [\"oracle\", \"sasrec\"]\ndatasets = [\"w\"]\nbaseline = \"oracle\"\n")
+	if err == nil || !strings.Contains(err.Error(), "suites.s.baseline: oracle knows how the data were generated") {
+		t.Error(err)
+	}
+}
+
 // What a suite proposes decides what its tables say, so it is part of the plan's identity.
 // Which columns they show decides no number, so it is not. Without the keys the identity is
 // what it was before they existed.

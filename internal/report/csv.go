@@ -273,7 +273,14 @@ func GrowthCSV(c *aggregate.Cells) []byte {
 func EqualityCSV(all []aggregate.Equality) []byte {
 	var lines [][]any
 	for _, e := range all {
-		lines = append(lines, []any{e.Dataset, e.Label, e.Than, e.Seeds, e.Difference, e.Low, e.High, e.Verdict, e.Removed, e.Kept})
+		line := []any{e.Dataset, e.Label, e.Than, e.Seeds, e.Difference, e.Low, e.High, e.Verdict, e.Removed, e.Kept}
+		if e.Seeds < 2 {
+			line[5], line[6] = nil, nil
+		}
+		if e.Seeds == 0 {
+			line[4], line[8], line[9] = nil, nil, nil
+		}
+		lines = append(lines, line)
 	}
 	return unlessEmpty([]string{"dataset", "row", "compared_with", "seeds", "difference", "low", "high", "verdict", "test_removed", "test_kept"}, lines)
 }

@@ -134,7 +134,7 @@ func (e Env) ofSuite(name, suite, row string, o plan.Options) (aggregate.Side, e
 	if err := found.Check(suite, e.Store); err != nil {
 		return side, ArgumentError{err}
 	}
-	side.Records = found.Records
+	side.Records, side.Average = found.Records, s.Average
 	older := found.Older.Notes()
 	for _, dataset := range slices.Sorted(maps.Keys(older)) {
 		side.Notes = append(side.Notes, fmt.Sprintf("%s on %s: %s", suite, dataset, older[dataset]))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/record"
@@ -128,16 +129,36 @@ func ref(s *aggregate.Suite, data, rule, metric string, from func(*aggregate.Row
 	return nil
 }
 
-// Equality shows which rows have the same results as the first row of their model.
+// Equality shows which rows have the same results as the row of their model that is planned first.
 func Equality(s *aggregate.Suite) Section {
 	t := Table{Columns: Columns("<row", "<data set", "seeds", "diff.\n%", "95 % interval", "<verdict", "test\nremoved", "test\nkept")}
+	var than, missing []string
 	for i, e := range s.Equality {
+		switch {
+		case e.Than == "":
+			missing = append(missing, e.Label)
+		case !slices.Contains(than, e.Than):
+			than = append(than, e.Than)
+		}
+		diff, interval, removed, kept := fixed(e.Difference, 2), Cell{Text: fmt.Sprintf("%.2f to %.2f", e.Low, e.High)}, fixed(e.Removed, 2), fixed(e.Kept, 2)
+		if e.Seeds < 2 {
+			interval = Cell{Text: none}
+		}
+		if e.Seeds == 0 {
+			diff, removed, kept = interval, interval, interval
+		}
 		t.Rows = append(t.Rows, Row{Index: i, Cells: append(Texts(e.Label, e.Dataset, strconv.Itoa(e.Seeds)),
-			fixed(e.Difference, 2), Cell{Text: fmt.Sprintf("%.2f to %.2f", e.Low, e.High)}, Cell{Text: e.Verdict}, fixed(e.Removed, 2), fixed(e.Kept, 2))})
+			diff, interval, Cell{Text: e.Verdict}, removed, kept)})
 	}
 	t.About = []string{
-		fmt.Sprintf("diff.: how much higher validation %s is than with the first value of the axis, paired by seed, in percent; equal: the 95 %% interval (Student's t over the seeds) lies within ±%g %%; different: it lies outside; undecided: neither", aggregate.Tested, s.EqualWithin),
+		fmt.Sprintf("diff.: how much higher validation %s is than in the first row of the model, paired by seed, in percent; equal: the 95 %% interval (Student's t over the seeds) lies within ±%g %%; different: it lies outside; undecided: neither", aggregate.Tested, s.EqualWithin),
 		fmt.Sprintf("test: the same of test %s with seen items removed and kept, which decides nothing", aggregate.Tested),
+	}
+	if than != nil {
+		t.About = append(t.About, "first rows: "+strings.Join(than, ", "))
+	}
+	if missing != nil {
+		t.About = append(t.About, "without records of the first row: "+strings.Join(missing, ", "))
 	}
 	return Section{Title: "Are the results equal?", Tables: filled(t)}
 }

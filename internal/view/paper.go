@@ -80,18 +80,19 @@ func compareAt(a, b aggregate.Row, axis string) int {
 // variedAlone says of each row which axis it varies, if all rows vary at most one: then all
 // others have the value that most rows have. The row that varies none belongs to the first.
 func variedAlone(rows []aggregate.Row, axes []string) (axis func(aggregate.Row) int, ok bool) {
-	usual := make([]any, len(axes))
+	usual := make([]string, len(axes))
 	for i, a := range axes {
-		often := map[any]int{}
+		often := map[string]int{}
 		for _, r := range rows {
-			if often[r.At[a]]++; often[r.At[a]] > often[usual[i]] {
-				usual[i] = r.At[a]
+			at := fmt.Sprint(r.At[a]) // a list is no key
+			if often[at]++; often[at] > often[usual[i]] {
+				usual[i] = at
 			}
 		}
 	}
 	varies := func(r aggregate.Row) (is []int) {
 		for i, a := range axes {
-			if r.At[a] != usual[i] {
+			if fmt.Sprint(r.At[a]) != usual[i] {
 				is = append(is, i)
 			}
 		}

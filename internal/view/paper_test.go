@@ -19,6 +19,10 @@ func at(label string, h, e float64) aggregate.Row {
 // were configured come in their place on the first one. In a grid the first axis leads.
 func TestByAxes(t *testing.T) {
 	alone := []aggregate.Row{{Model: "sasrec", Label: "s"}, at("4,4", 4, 4), at("1,4", 1, 4), at("16,4", 16, 4), at("2,4", 2, 4), at("4,8", 4, 8), at("4,1", 4, 1), {Model: "core", Label: "c"}}
+	list := func(label string, facets ...any) aggregate.Row {
+		return aggregate.Row{Model: "fame-plus", Label: label, At: map[string]any{"facets": facets}}
+	}
+	lists := []aggregate.Row{list("brand", "brand"), list("both", "brand", "genre"), list("again", "brand")}
 	grid := []aggregate.Row{at("2,4", 2, 4), at("1,4", 1, 4), at("2,1", 2, 1), at("1,1", 1, 1)}
 	for _, tt := range []struct {
 		rows []aggregate.Row
@@ -27,6 +31,7 @@ func TestByAxes(t *testing.T) {
 	}{
 		{alone, []string{"h", "e"}, "s 1,4 2,4 4,4 16,4 4,1 4,8 c"},
 		{alone, nil, "s 4,4 1,4 16,4 2,4 4,8 4,1 c"},
+		{lists, []string{"facets"}, "brand both again"},
 		{grid, []string{"h", "e"}, "1,1 1,4 2,1 2,4"},
 	} {
 		var got []string
