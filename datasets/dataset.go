@@ -131,6 +131,9 @@ func load(c Config, src *source) (*Dataset, error) {
 		return nil, fmt.Errorf("cold_validation = %v of %d items is less than one item; raise it, or remove it", c.ColdValidation, d.NumItems)
 	}
 	d.fingerprint = d.hash()
+	if d.Generated() {
+		d.Warnings = append(d.Warnings, d.Config.World.warnings()...)
+	}
 	d.Warnings = append(d.Warnings, tieWarning(d)...)
 	d.Warnings = append(d.Warnings, givenWarnings(d, lg)...)
 	d.Warnings = append(d.Warnings, knownWarnings(d)...)

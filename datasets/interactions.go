@@ -198,8 +198,8 @@ func parseNumber(b []byte) (float64, bool) {
 }
 
 func parseFloat(b []byte) (float64, bool) {
-	if bytes.ContainsAny(b, "xX") {
-		return 0, false // strconv reads hexadecimal, which data files do not use
+	if bytes.ContainsAny(b, "xX_") {
+		return 0, false // strconv reads hexadecimal and 1_0 as 10, which data files do not use
 	}
 	v, err := strconv.ParseFloat(string(bytes.TrimSpace(b)), 64)
 	return v, err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)

@@ -102,7 +102,7 @@ func TestNumbers(t *testing.T) {
 			t.Errorf("parseNumber(%q) = %v, %v", in, got, ok)
 		}
 	}
-	for _, in := range []string{"", ".", "x", "1,5", "NaN", "inf", "1e999", "--1", "1.2.3", "0x", "0x1p4"} {
+	for _, in := range []string{"", ".", "x", "1,5", "NaN", "inf", "1e999", "--1", "1.2.3", "0x", "0x1p4", "1_0"} {
 		if got, ok := parseNumber([]byte(in)); ok {
 			t.Errorf("parseNumber(%q) = %v", in, got)
 		}

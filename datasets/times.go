@@ -232,6 +232,7 @@ type timeColumn struct {
 	largest    int64 // absolute value, in the unit so far
 	largeLine  int
 	lengths    [20]int // number of digits before the point → line of the first such time
+	counts     [20]int // the same → number of such times
 	sentinels  int     // number of times that are 0 or -1
 	sentinelAt int     // line of the first
 	sci        int     // number of times in scientific notation
@@ -306,6 +307,7 @@ func (c *timeColumn) note(at instant, line int) {
 	if c.lengths[n] == 0 {
 		c.lengths[n] = line
 	}
+	c.counts[n]++
 }
 
 // unixUnits are the numbers of digits that Unix times between 1973 and 2286
@@ -316,7 +318,7 @@ var unixUnits = []struct {
 }{{"seconds", 9, 10}, {"milliseconds", 12, 13}, {"microseconds", 15, 16}, {"nanoseconds", 18, 19}}
 
 // check refuses a column of two units: Unix times in seconds and in
-// milliseconds, for example, and nothing in between, where a steady count would
+// milliseconds, for example, and hardly anything in between, where a steady count would
 // have values. It returns the line of the second unit and the reason, or "".
 func (c *timeColumn) check() (line int, problem string) {
 	if c.first.kind != numberTime {
@@ -328,7 +330,7 @@ func (c *timeColumn) check() (line int, problem string) {
 		if at == 0 {
 			continue
 		}
-		if last >= 0 && c.lineOf(unixUnits[last].to+1, u.from-1) == 0 {
+		if last >= 0 && 100*c.count(unixUnits[last].to+1, u.from-1) < min(c.count(unixUnits[last].from, unixUnits[last].to), c.count(u.from, u.to)) {
 			a, b := unixUnits[last].name, u.name
 			other := c.lineOf(unixUnits[last].from, unixUnits[last].to)
 			if other > at {
@@ -352,11 +354,23 @@ func (c *timeColumn) lineOf(from, to int) int {
 	return line
 }
 
+// count returns the number of times of that many digits.
+func (c *timeColumn) count(from, to int) (n int) {
+	for _, of := range c.counts[from : to+1] {
+		n += of
+	}
+	return n
+}
+
 // warnings are about times that are readable but probably wrong.
 func (c *timeColumn) warnings() []string {
 	var out []string
 	if c.sentinels > 0 && c.sentinels < len(c.values) && c.lineOf(0, 8) == 0 {
 		out = append(out, fmt.Sprintf("%d of %d times are 0 or -1 (the first on %s) and none of the others is near: if the time is missing there, leave these lines out; they count as the oldest", c.sentinels, len(c.values), c.place(c.sentinelAt)))
+	}
+	short, long := c.count(0, unixUnits[0].from-1), c.count(unixUnits[0].from, len(c.counts)-1)
+	if c.first.kind == numberTime && short > 0 && 10*short < long {
+		out = append(out, fmt.Sprintf("%d of %d times have fewer than %d digits (the first on %s), and most look like Unix times: if they are of another unit, such as days or compact dates, convert them; they count as older than the others", short, len(c.values), unixUnits[0].from, c.place(c.lineOf(0, unixUnits[0].from-1))))
 	}
 	if c.sci > 0 && !c.sciWhole && len(c.values) > 1 {
 		out = append(out, fmt.Sprintf("%d times are in scientific notation and end in 0 (the first on %s): if a spreadsheet has cut their last digits, export the file again", c.sci, c.place(c.sciAt)))

@@ -125,6 +125,7 @@ func TestMixedTimes(t *testing.T) {
 	for _, tc := range []struct{ name, log, want string }{
 		{"seconds and milliseconds", "a,x,1,1600000000\na,y,1,1600000001\na,z,1,1600000002000\n", "log.csv:3: the time looks like Unix milliseconds, that of line 1 like seconds; expected one unit"},
 		{"nanoseconds and seconds", "a,x,1,1600000000000000000\na,y,1,1600000001\n", "log.csv:2: the time looks like Unix seconds, that of line 1 like nanoseconds"},
+		{"seconds and milliseconds, one in between", strings.Repeat("a,x,1,1600000000\na,y,1,1600000001000\n", 101) + "a,z,1,99999999999\n", "log.csv:2: the time looks like Unix milliseconds"},
 		{"fractions and milliseconds", "a,x,1,1600000000.5\na,z,1,1600000002000\n", "log.csv:2: the time looks like Unix milliseconds"},
 		{"number and date", "a,x,1,1600000000\na,y,1,2020-09-13\n", "log.csv:2: the time is a date without a time of day, that of line 1 is a number; expected one kind"},
 		{"with and without a zone", "a,x,1,2020-09-13T00:00:00Z\na,y,1,2020-09-13T00:00:00\n", "log.csv:2: the time is a date and time without a zone, that of line 1"},
@@ -152,6 +153,7 @@ func TestMixedTimes(t *testing.T) {
 func TestTimeWarnings(t *testing.T) {
 	for _, tc := range []struct{ log, want string }{
 		{"a,x,1,1600000000\na,y,1,0\na,z,1,-1\n", "2 of 3 times are 0 or -1 (the first on line 2)"},
+		{strings.Repeat("a,x,1,1600000000\n", 11) + "a,y,1,18519\n", "1 of 12 times have fewer than 9 digits (the first on line 12)"},
 		{"a,x,1,2020-09-13\na,y,1,1970-01-01\n", "1 of 2 times are 0 or -1 (the first on line 2)"},
 		{"a,x,1,1.6E+12\na,y,1,1.61E+12\n", "2 times are in scientific notation and end in 0 (the first on line 1)"},
 		{"a,x,1,1.6e9\na,y,1,1.600000001e9\n", ""},

@@ -128,6 +128,17 @@ func (c *WorldConfig) check() error {
 	return nil
 }
 
+// warnings says whether sequences are shorter than Length says, since none is longer than the
+// number of items: their mean is that of a geometric distribution above MinLength that ends there.
+func (c *WorldConfig) warnings() []string {
+	above := float64(c.Length - c.MinLength)
+	mean := float64(c.MinLength) + above*(1-math.Pow(above/(1+above), float64(c.Items-c.MinLength)))
+	if c.Repeats || mean > .99*float64(c.Length) {
+		return nil
+	}
+	return []string{fmt.Sprintf("world.length = %d, but with %d items that do not repeat the mean is %.1f: lower it, or set more items", c.Length, c.Items, mean)}
+}
+
 // resolveWorld checks the keys of format "facets".
 func (c *Config) resolveWorld() error {
 	if c.Format != worldFormat {

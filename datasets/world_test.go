@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -286,5 +287,32 @@ func TestExactFunctions(t *testing.T) {
 	}
 	if exp(0) != 1 || ln(1) != 0 || exp(-701) != 0 {
 		t.Errorf("exp(0) = %v, ln(1) = %v, exp(-701) = %v", exp(0), ln(1), exp(-701))
+	}
+}
+
+// Sequences of different items cannot be longer than the catalogue, so their mean may be less than
+// world.length says.
+func TestCappedWorld(t *testing.T) {
+	for _, c := range []struct {
+		items, length int
+		repeats       bool
+		want          float64 // 0: no warning
+	}{{100, 100, false, 64.9}, {100, 100, true, 0}, {500, 50, false, 0}} {
+		d, err := Open(Config{Name: "world", Format: "facets", World: WorldConfig{Users: 4000, Items: c.items, Length: c.length, Repeats: c.repeats}}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(d.Warnings, "; ")
+		if want := fmt.Sprintf("the mean is %.1f", c.want); strings.Contains(text, want) != (c.want > 0) || strings.Contains(text, "the mean is") != (c.want > 0) {
+			t.Errorf("%+v: %q", c, text)
+		}
+		interactions := 0
+		for _, seq := range d.Seqs {
+			interactions += len(seq)
+		}
+		want := cmp.Or(c.want, float64(c.length))
+		if mean := float64(interactions) / 4000; math.Abs(mean-want) > 2 {
+			t.Errorf("%+v: a mean of %.1f, expected %.1f", c, mean, want)
+		}
 	}
 }

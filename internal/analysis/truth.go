@@ -27,8 +27,9 @@ type Truth struct {
 	Lists Comparison `json:"lists"`
 	// Specialised is the mean over pairs of how much more the lists of the head say about
 	// its facet than is usual for the head and for the facet, in bits: 0 if all heads say the
-	// same about every facet, however much that is. By chance: the heads of each user
-	// change places. Absent with one head or one facet.
+	// same about every facet, however much that is. By chance: the heads of each user change
+	// places, or the items' labels are shuffled, whichever gives more; P is the higher one of
+	// both. Absent with one head or one facet.
 	Specialised *Comparison `json:"specialised,omitempty"`
 	// Gate is absent if there are fewer than two pairs.
 	Gate *GateTruth `json:"gate,omitempty"`
@@ -118,9 +119,14 @@ func newTruth(s *datasets.Split, m observed) (*Truth, error) {
 			labels[f] = append(labels[f], label)
 		}
 	}
-	users, estimates := make([]datasets.Preferences, len(s.Valid)), make([][]float64, len(s.Valid))
-	for i, c := range s.Valid {
-		users[i], estimates[i] = w.Users[c.User], known.Estimate(c.History).Importances
+	var users []datasets.Preferences
+	var estimates [][]float64
+	m.gates, m.strongest = slices.Clone(m.gates), slices.Clone(m.strongest)
+	for h := range m.gates {
+		m.gates[h], m.strongest[h] = ofLastCases(s.Valid, m.gates[h]), ofLastCases(s.Valid, m.strongest[h])
+	}
+	for _, c := range ofLastCases(s.Valid, s.Valid) {
+		users, estimates = append(users, w.Users[c.User]), append(estimates, known.Estimate(c.History).Importances)
 	}
 	lists := make([][][]int32, len(t.Heads)) // [head][case]
 	for h := range lists {
@@ -128,13 +134,24 @@ func newTruth(s *datasets.Split, m observed) (*Truth, error) {
 			lists[h] = append(lists[h], user[h])
 		}
 	}
-	match := t.matchLists(lists, labels)
-	t.compareHeads(lists, labels)
+	match, ofShuffled := t.matchLists(lists, labels)
+	t.compareHeads(lists, labels, ofShuffled)
 	t.compareGate(m.gates, match, users, estimates)
 	if m.experts > 1 {
 		t.compareRouter(m, match, users)
 	}
 	return t, nil
+}
+
+// ofLastCases are the values of each user's last case. Several cases of a user are not
+// independent of each other: their histories are almost the same, and the preferences are.
+func ofLastCases[T any](cases []datasets.Case, values []T) (of []T) {
+	for i, v := range values {
+		if i+1 == len(cases) || cases[i+1].User != cases[i].User {
+			of = append(of, v)
+		}
+	}
+	return of
 }
 
 // compareGate correlates the gate with importances. estimates are labels-known's.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"famebench/datasets"
+	"famebench/internal/rank"
 	"famebench/internal/tinytest/basic"
 	"famebench/internal/torch"
 	"famebench/models"
@@ -278,6 +279,80 @@ func TestTruthOfEqualHeads(t *testing.T) {
 	}
 	if got.Lists.Excess() < .2 || got.Lists.P != .005 || got.Specialised.P < .05 || math.Abs(got.Specialised.Excess()) > .05 {
 		t.Errorf("lists %+v, specialised %+v", got.Lists, *got.Specialised)
+	}
+}
+
+// Heads that know nothing about facets, but each have scores of their own that are the same for
+// all users, list different labels. That is no specialisation.
+func TestTruthOfHeadsThatDifferInItems(t *testing.T) {
+	s, w := generated(t, func(c *datasets.Config) { c.World.Users, c.World.Items, c.World.Labels = 400, 500, 20 })
+	low, excess := 0, 0.0
+	const worlds = 12
+	r := rand.New(rand.NewPCG(3, 3))
+	for range worlds {
+		o := ideal(s, w, []int{0, 1, 2})
+		o.experts = 10
+		for h := range 3 {
+			scores := make([]float32, s.Data.NumItems+1)
+			for v := range scores {
+				scores[v] = r.Float32()
+			}
+			for i, c := range s.Valid {
+				o.lists[i][h] = rank.Top(scores, c.History, listLen)
+			}
+		}
+		got, err := newTruth(s, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Specialised.P <= .05 {
+			low++
+		}
+		excess += got.Specialised.Excess() / worlds
+	}
+	if low > 3 || excess > .003 { // of 12, with probability .002 by chance
+		t.Errorf("p ≤ .05 in %d of %d worlds, mean excess %.4f bits", low, worlds, excess)
+	}
+}
+
+// Several validation cases of a user are one observation of the gate and the router.
+func TestTruthOfSeveralCasesOfAUser(t *testing.T) {
+	s, w := generated(t, func(c *datasets.Config) {
+		c.World.Users, c.World.Items, c.World.Length, c.Split, c.ValidShare = 40, 200, 40, datasets.RatioSplit, .3
+	})
+	if len(s.Valid) < 200 {
+		t.Fatalf("%d cases of 40 users", len(s.Valid))
+	}
+	low := map[string]int{}
+	r := rand.New(rand.NewPCG(4, 4))
+	for range 20 {
+		o := ideal(s, w, []int{0, 1, 2})
+		for h := range 3 { // constants of each user, without any relation to the preferences
+			gates, experts := map[int32]float64{}, map[int32]int{}
+			for i, c := range s.Valid {
+				if _, ok := gates[c.User]; !ok {
+					gates[c.User], experts[c.User] = r.Float64(), r.IntN(2)
+				}
+				o.gates[h][i], o.strongest[h][i] = gates[c.User], experts[c.User]
+			}
+		}
+		got, err := newTruth(s, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Gate.Users > 40 {
+			t.Fatalf("%d users, expected at most 40", got.Gate.Users)
+		}
+		for what, p := range map[string]float64{"gate": got.Gate.P, "router": got.Router.P} {
+			if p <= .05 {
+				low[what]++
+			}
+		}
+	}
+	for what, n := range low {
+		if n > 5 { // of 20, with probability .0003 by chance
+			t.Errorf("%s: p ≤ .05 in %d of 20 cases", what, n)
+		}
 	}
 }
 

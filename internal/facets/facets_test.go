@@ -261,6 +261,18 @@ func TestErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "complete histories (no cold_items)") {
 			t.Errorf("%s: validation with cold items: %v", name, err)
 		}
+		accepted := 0
+		for _, c := range cold.Valid { // a history whose last item was taken out is none of the position before
+			if scorer.Score([]datasets.Case{c}, func(int, []float32) {}) == nil {
+				accepted++
+				if cold.Data.Seqs[c.User][len(c.History)] != c.Target {
+					t.Errorf("%s: user %d: accepted at a position with another target", name, c.User)
+				}
+			}
+		}
+		if accepted == 0 {
+			t.Errorf("%s accepts no validation case", name)
+		}
 		for _, c := range []datasets.Case{{User: -1}, {User: 1_000}} {
 			if err := scorer.Score([]datasets.Case{c}, func(int, []float32) {}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("user %d of a case; expected 0 to 999", c.User)) {
 				t.Errorf("%s: %v", name, err)

@@ -82,13 +82,14 @@ func (g generated) score(cases []datasets.Case, visit rank.Visit, probabilities 
 	return nil
 }
 
-// check makes sure that a case is a position in the sequence that was generated.
+// check makes sure that a case is a position in the sequence that was generated. Without the
+// target, a history whose last item was taken out would pass as the position before.
 func (g generated) check(c datasets.Case) error {
 	if c.User < 0 || int(c.User) >= len(g.data.Seqs) {
 		return fmt.Errorf("facets: user %d of a case; expected 0 to %d", c.User, len(g.data.Seqs)-1)
 	}
 	seq, n := g.data.Seqs[c.User], len(c.History)
-	if n >= len(seq) || !slices.Equal(c.History, seq[:n]) {
+	if n >= len(seq) || seq[n] != c.Target || !slices.Equal(c.History, seq[:n]) {
 		return fmt.Errorf("facets: the history of user %d is not the beginning of the sequence that was generated; oracle and labels-known need complete histories (no cold_items)", c.User)
 	}
 	return nil
