@@ -264,7 +264,8 @@ func (m *FAME) HeadScores(heads torch.Tensor) torch.Tensor {
 // Inherit turns the last layers of a transformer such as SASRec's into layers with experts.
 // Their keys and values are kept, and their query becomes that of every expert, plus the
 // expert's initial values, which are from N(0, .02): equal experts would get equal gradients
-// and never part. The gate is 0, so that all heads begin with the same weight. Output
+// and never part. The gate is 0, so that all heads begin with the same weight; a top-1 gate,
+// which would then choose the same head for everybody, keeps its random values. Output
 // projection, LayerNorm and feed-forward have other widths here and are not inherited.
 func (m *FAME) Inherit(weights map[string]safetensors.Tensor) (map[string]safetensors.Tensor, error) {
 	out := maps.Clone(weights)
@@ -298,7 +299,7 @@ func (m *FAME) Inherit(weights map[string]safetensors.Tensor) (map[string]safete
 			delete(out, from+p.part)
 		}
 	}
-	if transformer && m.gate.w.Defined() {
+	if transformer && m.gate.w.Defined() && m.config.Gate != GateTop1 {
 		for name, t := range map[string]torch.Tensor{"gate.weight": m.gate.w, "gate.bias": m.gate.b} {
 			out[name] = safetensors.FromFloat32s(t.Shape(), make([]float32, t.Len()))
 		}

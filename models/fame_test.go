@@ -418,6 +418,11 @@ func TestFAMEInherits(t *testing.T) {
 		if _, ok := got["layers.1.attn.qkv.weight"]; ok || !slices.Equal(floats(got["layers.0.attn.o.weight"]), floats(given["layers.0.attn.o.weight"])) {
 			t.Error("the lower layer differs, or the last one stays")
 		}
+		m.config.Gate = GateTop1 // with equal weights, the first head would score for everybody
+		if got, err = m.Inherit(given); err != nil || len(got["gate.weight"].Data)+len(got["gate.bias"].Data) > 0 {
+			t.Errorf("%v: the gate of a top-1 gate is inherited", err)
+		}
+		m.config.Gate = GateLearned
 		// Another FAME's weights are its own.
 		own := m.Params().Tensors()
 		if got, err = m.Inherit(own); err != nil || !slices.Equal(floats(got["moe.0.q.weight"]), floats(own["moe.0.q.weight"])) || len(got) != len(own) {

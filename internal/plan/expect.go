@@ -57,7 +57,7 @@ func (p *Plan) Expect(store record.Store) (Expectations, error) {
 		values[key] = append(values[key], rec.Result.Test.Removed[expectMetric])
 		v := values[key]
 		if n := len(v); n < ExpectSeeds && !r.Job.Spec.NonNeural {
-			if seeds := p.Suite.seeds(r.Job.Spec.Dataset.Name); r.Job.Spec.Seed == seeds[len(seeds)-1] {
+			if seeds := p.Suite.seeds(r.Job.Spec.Dataset.Name, r.Job.Spec.Model); r.Job.Spec.Seed == seeds[len(seeds)-1] {
 				return e, fmt.Errorf("%s: expected at least %d seeds for an expectation, got %d: add -seeds 0,1,2,3,4", r.Job.Spec.Model, ExpectSeeds, n)
 			}
 		}

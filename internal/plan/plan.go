@@ -250,7 +250,7 @@ func (c *Config) runsAt(p *Plan, e registry.Entry, base Job, data *datasets.Data
 		return nil, err
 	}
 	var runs []Run
-	for _, seed := range s.seeds(base.Spec.Dataset.Name) {
+	for _, seed := range s.seeds(base.Spec.Dataset.Name, e.Name) {
 		job := base
 		job.Spec.Seed = seed
 		jobs := []Job{job}

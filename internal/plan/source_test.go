@@ -110,10 +110,14 @@ func TestSeedsOfADataSet(t *testing.T) {
 	if got := seeds(); !slices.Equal(got, []int64{0, 1}) {
 		t.Errorf("seeds %d, expected 0 and 1", got)
 	}
+	if got := seeds("neural.seeds_of.tiny.sasrec=[5]"); !slices.Equal(got, []int64{5}) {
+		t.Errorf("seeds %d of SASRec, expected 5", got)
+	}
 	for set, want := range map[string]string{
-		"neural.seeds_of.tinny=[1]": "the suite has no data set \"tinny\"; did you mean \"tiny\"?",
-		"neural.seeds_of.tiny=[-1]": "expected seeds of 0 or more",
-		"neural.seeds_of.tiny=3":    "expected a list",
+		"neural.seeds_of.tiny.sasrek=[1]": `the suite has no model "sasrek"`,
+		"neural.seeds_of.tinny=[1]":       "the suite has no data set \"tinny\"; did you mean \"tiny\"?",
+		"neural.seeds_of.tiny=[-1]":       "expected seeds of 0 or more",
+		"neural.seeds_of.tiny=3":          "expected a list",
 	} {
 		if _, _, err := tryTiny(dir, "neural", set); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, expected %q", set, err, want)

@@ -27,8 +27,10 @@ type Suite struct {
 	Seeds      []int64  `toml:"seeds" json:"seeds"`
 	// SeedsOf are the seeds of some data sets, in place of Seeds.
 	SeedsOf map[string][]int64 `toml:"-" json:"seeds_of,omitempty"`
-	Axes    []Axis             `toml:"-" json:"axes,omitempty"`
-	Grid    bool               `toml:"grid" json:"grid,omitempty"` // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
+	// SeedsOfModels are the seeds of some models on a data set, in place of these.
+	SeedsOfModels map[string]map[string][]int64 `toml:"-" json:"seeds_of_models,omitempty"`
+	Axes          []Axis                        `toml:"-" json:"axes,omitempty"`
+	Grid          bool                          `toml:"grid" json:"grid,omitempty"` // all combinations of the axes' values, not one axis at a time; kind "tune": trials are sampled from them, default
 	// Alone are axes that are varied on their own although Grid is set, and data sets on which
 	// no axis is varied. Kind "cost".
 	Alone []string `toml:"alone" json:"alone,omitempty"`
@@ -62,8 +64,11 @@ type Suite struct {
 	Comparison
 }
 
-// seeds are the seeds of a data set.
-func (s Suite) seeds(dataset string) []int64 {
+// seeds are the seeds of a model on a data set.
+func (s Suite) seeds(dataset, model string) []int64 {
+	if own, ok := s.SeedsOfModels[dataset][model]; ok {
+		return own
+	}
 	if own, ok := s.SeedsOf[dataset]; ok {
 		return own
 	}
@@ -242,24 +247,58 @@ func (c *Config) readSeedsOf(s *Suite) error {
 			if s.Kind == KindTune || s.Kind == KindCost {
 				return node.Errorf("suites of kind %q use their first seed only: set seeds", s.Kind)
 			}
-			var own struct {
-				Seeds []int64 `toml:"seeds"`
+			if node.Table != nil {
+				if err := readSeedsOfModels(s, node, dataset); err != nil {
+					return err
+				}
+				continue
 			}
-			list := conf.NewTable(node.Where)
-			list.Table["seeds"] = node
-			if err := errors.Join(conf.Decode(list, &own)); err != nil {
-				return err
-			}
-			if err := checkSeeds(node, own.Seeds); err != nil {
+			seeds, err := seedList(node)
+			if err != nil {
 				return err
 			}
 			if s.SeedsOf == nil {
 				s.SeedsOf = map[string][]int64{}
 			}
-			s.SeedsOf[dataset] = own.Seeds
+			s.SeedsOf[dataset] = seeds
 		}
 	}
 	return nil
+}
+
+// readSeedsOfModels reads [suites.S.seeds_of.D].
+func readSeedsOfModels(s *Suite, n *conf.Node, dataset string) error {
+	for _, model := range n.Keys() {
+		node := n.Table[model]
+		if !slices.Contains(s.Models, model) {
+			return node.Errorf("the suite has no model %q%s", model, conf.Hint(model, s.Models))
+		}
+		seeds, err := seedList(node)
+		if err != nil {
+			return err
+		}
+		if s.SeedsOfModels == nil {
+			s.SeedsOfModels = map[string]map[string][]int64{}
+		}
+		if s.SeedsOfModels[dataset] == nil {
+			s.SeedsOfModels[dataset] = map[string][]int64{}
+		}
+		s.SeedsOfModels[dataset][model] = seeds
+	}
+	return nil
+}
+
+// seedList decodes a list of seeds.
+func seedList(n *conf.Node) ([]int64, error) {
+	var own struct {
+		Seeds []int64 `toml:"seeds"`
+	}
+	list := conf.NewTable(n.Where)
+	list.Table["seeds"] = n
+	if err := conf.Decode(list, &own); err != nil {
+		return nil, err
+	}
+	return own.Seeds, checkSeeds(n, own.Seeds)
 }
 
 // suitePlaces says where errors about a suite point.
@@ -374,10 +413,8 @@ func (c *Config) checkSearch(s Suite, at suitePlaces) error {
 
 // checkOneSeed makes sure that each trial of a search is one run.
 func (s Suite) checkOneSeed(n *conf.Node) error {
-	for _, dataset := range s.Datasets {
-		if seeds := s.seeds(dataset); s.Kind == KindTune && len(seeds) > 1 {
-			return n.Errorf("expected one seed, because a search has one run for each trial, got %d", len(seeds))
-		}
+	if s.Kind == KindTune && len(s.Seeds) > 1 {
+		return n.Errorf("expected one seed, because a search has one run for each trial, got %d", len(s.Seeds))
 	}
 	return nil
 }
@@ -436,6 +473,11 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 	for _, own := range s.SeedsOf {
 		seeds = max(seeds, len(own))
 	}
+	for _, models := range s.SeedsOfModels {
+		for _, own := range models {
+			seeds = max(seeds, len(own))
+		}
+	}
 	var runs float64 // never overflows: axes are few and short
 	for _, model := range s.Models {
 		e, _ := registry.Find(c.registry, model)
@@ -486,7 +528,7 @@ func (c *Config) Choose(s Suite, models, data []string, seeds []int64) (Suite, e
 		s.Datasets, s.AlsoFor = data, nil // it says who gets the values of the suite's own data set
 	}
 	if seeds != nil {
-		s.Seeds, s.SeedsOf = seeds, nil
+		s.Seeds, s.SeedsOf, s.SeedsOfModels = seeds, nil, nil
 	}
 	if err := errors.Join(
 		checkNames(flag("models"), "model", s.Models, registry.Names(c.registry)),
