@@ -71,6 +71,14 @@ func checkResume(t *testing.T, name string, build builder, c Config) {
 	if lines := strings.Count(string(raw), "\n"); lines != c.Epochs {
 		t.Errorf("%s: the curve has %d lines for %d epochs", name, lines, c.Epochs)
 	}
+	// A run that continues from one that was over, with a file of its own, has the same curve.
+	o.Curve = filepath.Join(dir, "again")
+	if _, r := fitModel(t, context.Background(), build, s, c, o); !r.Resumed {
+		t.Errorf("%s: a run that was over started again", name)
+	}
+	if again, err := os.ReadFile(o.Curve); err != nil || string(again) != string(raw) {
+		t.Errorf("%s: %v, curve %s, expected %s", name, err, again, raw)
+	}
 }
 
 // A checkpoint that is damaged, or of another run or version, is set aside with a

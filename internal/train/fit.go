@@ -176,7 +176,7 @@ func (f *trainer) run(ctx context.Context) (record.Status, error) {
 	clock := newStopwatch(&f.state.Seconds)
 	for {
 		if status, done := f.finished(); done {
-			return status, nil
+			return status, f.writeCurve() // not written yet if the run continues from another one that was over
 		}
 		status, err := f.epoch(ctx, clock)
 		if err != nil || status != "" {
