@@ -132,7 +132,9 @@ func load(c Config, src *source) (*Dataset, error) {
 	}
 	d.fingerprint = d.hash()
 	if d.Generated() {
-		d.Warnings = append(d.Warnings, d.Config.World.warnings()...)
+		for _, w := range d.Config.World.warnings() {
+			d.Warnings = append(d.Warnings, d.Name+": "+w)
+		}
 	}
 	d.Warnings = append(d.Warnings, tieWarning(d)...)
 	d.Warnings = append(d.Warnings, givenWarnings(d, lg)...)

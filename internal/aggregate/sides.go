@@ -117,8 +117,8 @@ func contents(tables []*sideTable) string {
 }
 
 // match finds the pairs of rows. Two single rows are paired as they are. Rows of whole sides
-// are paired if they have the same settings, first those of the same version of the code, or are the only ones of their model that are
-// left. Rows without a partner are named.
+// are paired if they have the same settings, first those of the same version of the code, or
+// are the only ones of their model that are left. Rows without a partner are named.
 func match(ta, tb []*sideTable, a, b Side, c *Comparison) (pairs []pair) {
 	var partners []*sideTable
 	for _, x := range ta {
