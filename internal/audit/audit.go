@@ -276,7 +276,7 @@ func (a *auditor) ofRuns() error {
 				}
 				continue
 			}
-			if _, err := os.Lstat(a.store.CheckpointPath(id)); ok && err == nil && kind.folder == "curves" && record.CheckID(id) == nil {
+			if _, err := os.Lstat(a.store.CheckpointPath(id)); ok && err == nil && (kind.folder == "curves" || kind.folder == "pictures") && record.CheckID(id) == nil {
 				a.note("%s is not finished", id)
 				continue
 			}

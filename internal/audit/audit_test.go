@@ -366,3 +366,25 @@ func TestManipulations(t *testing.T) {
 		t.Errorf("restored: %+v", r.Problems)
 	}
 }
+
+// Files of a run that has a checkpoint, and no record yet, are no problem.
+func TestUnfinishedRun(t *testing.T) {
+	f := newFolder(t)
+	store, id := record.Store{Dir: f.dir}, "beauty-fame-plus-s9-0123abcd"
+	files := []string{filepath.Join(f.dir, "curves", id+".jsonl"), filepath.Join(f.dir, "pictures", id+".json.gz"), store.CheckpointPath(id)}
+	for _, path := range files {
+		f.do(os.MkdirAll(filepath.Dir(path), 0o755))
+		f.do(os.WriteFile(path, []byte("x"), 0o644))
+	}
+	r, err := Folder(f.dir, record.Store{Dir: committed})
+	f.do(err)
+	if !r.OK {
+		t.Errorf("%+v", r.Problems)
+	}
+	f.do(os.Remove(files[2]))
+	r, err = Folder(f.dir, record.Store{Dir: committed})
+	f.do(err)
+	if len(r.Problems) != 2 {
+		t.Errorf("without a checkpoint: %+v", r.Problems)
+	}
+}
