@@ -22,8 +22,6 @@ func checkID(kind string, id []byte) error {
 			return fmt.Errorf("%s id %s holds a byte order mark: were files joined? remove it", kind, excerpt(id))
 		case c == '\n' || c == '\r':
 			return fmt.Errorf("%s id %s holds a line break", kind, excerpt(id))
-		case unicode.IsControl(c) && c != '\t': // a tab, as in a file with another separator, has hints of its own
-			return fmt.Errorf("%s id %s holds a control character (%U)", kind, excerpt(id), c)
 		}
 		i += n
 	}
