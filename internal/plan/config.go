@@ -54,9 +54,6 @@ var (
 	suiteSubtable = []string{"train", "pretrain", "axes", seedsOfTable}
 )
 
-// seedsOfTable is the table of a suite with the seeds of some data sets.
-const seedsOfTable = "seeds_of"
-
 // Find returns the path of the nearest experiments.toml in dir or above it.
 func Find(dir string) (string, error) {
 	start, err := filepath.Abs(dir)
