@@ -8,6 +8,7 @@ import (
 
 	"famebench/datasets"
 	"famebench/internal/conf"
+	"famebench/internal/record"
 	"famebench/internal/stats"
 )
 
@@ -97,11 +98,11 @@ func (p *Published) claims(in Input, tables []Table, groups [][]*group) ([]Claim
 		asked := false
 		var seen []string
 		for _, r := range in.Planned {
-			if r.Spec.Model != c.Model || generated(r.Spec) || r.Spec.Protocol != datasets.LeaveOneOut {
+			if r.Spec.Model != c.Model || !splitAsPapers(r.Spec) {
 				continue
 			}
 			key := dataKey(r.Spec)
-			i := slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
+			i := tableOf(groups, key)
 			if !cold(r.Spec) && !p.knows(r.Spec.Dataset.Name, i, tables) {
 				continue
 			}
@@ -147,6 +148,14 @@ func tuningOf(tuning []Tuning, rows []*group, labels ...string) (out []Tuning) {
 		}
 	}
 	return out
+}
+
+// splitAsPapers reports whether a run is of real data, split as the papers do.
+func splitAsPapers(s record.Spec) bool { return !generated(s) && s.Protocol == datasets.LeaveOneOut }
+
+// tableOf is the place of the table of some data and split, -1 if nothing was run.
+func tableOf(groups [][]*group, key string) int {
+	return slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
 }
 
 // knows reports whether a data set is our version of one that papers use. table is its place

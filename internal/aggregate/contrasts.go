@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"famebench/datasets"
 	"famebench/internal/conf"
 	"famebench/internal/record"
 )
@@ -54,11 +53,10 @@ func (p *Published) contrasts(planned []Planned, tables []Table, groups [][]*gro
 		var seen []string
 		for _, r := range planned {
 			key := dataKey(r.Spec)
-			if r.Spec.Model != c.Model || !c.plans(r.Spec) || slices.Contains(seen, key) ||
-				generated(r.Spec) || cold(r.Spec) || r.Spec.Protocol != datasets.LeaveOneOut {
+			if r.Spec.Model != c.Model || !c.plans(r.Spec) || slices.Contains(seen, key) || cold(r.Spec) || !splitAsPapers(r.Spec) {
 				continue
 			}
-			i := slices.IndexFunc(groups, func(g []*group) bool { return dataKey(g[0].records[0].Result.Spec) == key })
+			i := tableOf(groups, key)
 			if !p.knows(r.Spec.Dataset.Name, i, tables) {
 				continue
 			}

@@ -100,41 +100,19 @@ func (c *Config) putChosen(models map[string]any, s Suite, e registry.Entry, t T
 // hasOwn reports whether the configuration, without tuned values, has a setting of a model for a
 // data set.
 func (c *Config) hasOwn(e registry.Entry, dataset string, setting []string) (bool, error) {
-	key := len(setting) - 1
-	var paths [][]string
-	for _, path := range slices.Concat(tables(e, dataset)...) {
-		if len(path) > 2 { // not of all data sets
-			paths = append(paths, slices.Concat(path, setting[:key]))
-		}
+	own, sub, key := *c, "", len(setting)-1
+	if own.tuned, own.point = nil, nil; key > 0 {
+		sub = setting[0]
 	}
-	if setting[0] == "pretrain" {
-		for _, d := range forData(dataset) {
-			paths = append(paths, []string{"pretrain", "datasets", d})
-		}
-	}
-	for _, layer := range []*conf.Node{c.file, c.set} {
-		for _, path := range paths {
-			n, err := layer.Sub(path...)
-			if err != nil {
-				return false, err
-			}
-			if n != nil && n.Table[setting[key]] != nil {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
+	places, err := own.places(e, dataset, "", sub)
+	return slices.ContainsFunc(places, func(at place) bool {
+		return slices.Contains(at.path, "datasets") && at.table.Table[setting[key]] != nil
+	}), err
 }
 
-// valueAt is the value of an axis at a trial. If the trial leaves it as configured, it is read
-// from the trial's settings, because it may follow from others. A number without a fraction has
-// the type of the axis.
+// valueAt is the value of an axis in the settings of a trial, which may leave it as configured, or
+// have it follow from others. A number without a fraction has the type of the axis.
 func (c *Config) valueAt(s Suite, e registry.Entry, t Trial, a Axis, path []string) (any, error) {
-	for i, b := range t.point.axes {
-		if b.Name == a.Name {
-			return t.point.values[i], nil
-		}
-	}
 	here, err := c.at(s, e, t.point)
 	if err != nil {
 		return nil, err
