@@ -62,6 +62,14 @@ status() { "${bench[@]}" -out "$work/cluster" -status -json; }
 # holder TASK: process that works on a run as this task of the array.
 holder() { status | sed -n "s/.*by process \([0-9]*\) on [^,]*, job ${array}_$1 .*/\1/p"; }
 works() { [ -n "$(holder "$1")" ]; }
+# both: both workers have a run. victim is worker 0, the parent of its process. It is read at once:
+# that process may end with its run, and without a number /proc//stat has other fields.
+victim=
+both() {
+	local pid
+	pid=$(holder 0)
+	[ -n "$pid" ] && works 1 && victim=$(cut -d ' ' -f 4 "/proc/$pid/stat" 2>/dev/null)
+}
 logged() { grep -qs "$2" "$work/cluster/state/slurm/${array}_$1.log"; }
 field() { scontrol show job "${array}_1" | sed -n "s/.*\b$1=\([^ ]*\).*/\1/p"; }
 restarted() { [ "$(field Restarts)" -ge "$1" ]; }
@@ -83,9 +91,9 @@ array=$(printf '%s\n' "$out" | sed -n 's/.* as job \([0-9]*\); logs.*/\1/p')
 [ -n "$array" ] || die "nothing was submitted: $out"
 [[ $(submit) == *'nothing to submit'* ]] || die 'the second call submitted a second copy'
 
-await 120 'both workers have a run' eval 'works 0 && works 1'
+await 120 'both workers have a run' both
 scontrol update "JobId=${array}_1" TimeLimit=2 # less than two minutes are left of it
-kill -9 "$(cut -d ' ' -f 4 "/proc/$(holder 0)/stat")" # the parent of the process that trains
+kill -9 "$victim"
 await 120 'worker 0 was killed' logged 0 'killed by signal 9'
 await 120 'worker 1 has reached its time limit' logged 1 'the time limit is near: the job is queued again'
 "${root[@]}" env "SLURM_CONF=$SLURM_CONF" scontrol update "JobId=${array}_1" TimeLimit=30
