@@ -23,8 +23,18 @@ root=()
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
 
+# stop ends jobs first: a slurmstepd outlives the daemons, and when its job ends it reports that
+# to the next slurmctld on the port, which takes it for the end of its own job of that number.
 stop() {
 	local f pid
+	if [ -e "$dir/slurmctld.pid" ]; then
+		export SLURM_CONF=$dir/slurm.conf
+		scancel --quiet --partition=p || true
+		for _ in $(seq 100); do
+			[ -n "$(squeue --noheader 2>/dev/null)" ] || break
+			sleep .2
+		done
+	fi
 	for f in slurmd-n1 slurmd-n2 slurmctld munged; do
 		pid=$("${root[@]}" cat "$dir/$f.pid" 2>/dev/null) || continue
 		"${root[@]}" kill "$pid" 2>/dev/null || true
@@ -49,7 +59,8 @@ install() {
 	} >"$dir/install.log" 2>&1 || die "Slurm cannot be installed, see $dir/install.log"
 }
 
-# configure makes time limits and requeued jobs take seconds where Slurm usually takes minutes.
+# configure makes time limits, and requeued and cancelled jobs, take seconds where Slurm usually
+# takes minutes.
 configure() {
 	local host=$1 version
 	cat >"$dir/slurm.conf" <<-END
@@ -68,6 +79,7 @@ configure() {
 		ProctrackType=proctrack/pgid
 		TaskPlugin=task/none
 		ReturnToService=2
+		KillWait=5
 		SelectType=select/cons_tres
 		SelectTypeParameters=CR_Core
 		SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
