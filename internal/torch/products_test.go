@@ -399,6 +399,24 @@ func BenchmarkProduct(b *testing.B) {
 	}
 }
 
+// The scores of a few users for a large catalogue, whose table is read once for all of them.
+func BenchmarkScores(b *testing.B) {
+	const d, items = 64, 1_000_000
+	for _, n := range []int64{1, 2, 6, 16} {
+		b.Run(fmt.Sprintf("users=%d", n), func(b *testing.B) {
+			on(b, 1, func(rt *torch.Runtime) {
+				p := rt.NewParams()
+				users, table := p.Normal("users", 1, n, d), p.Normal("table", .1, items+1, d)
+				scores := make([]float32, n*(items+1))
+				for b.Loop() {
+					users.ScoresInto(scores, table, torch.Tensor{})
+				}
+				b.ReportMetric(4*d*items*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+			})
+		})
+	}
+}
+
 func precision(bfloat16 bool) string {
 	if bfloat16 {
 		return "bfloat16"

@@ -12,6 +12,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 enum { PANEL = NV * WIDTH, DEPTH = 256 };
+enum { FEW = 24 }; // rows of a for which reading b takes a good part of the time
 
 // How a tile is computed. FULL: all numbers of its last vector are columns of the matrix,
 // not only the first ones; that is faster where masks are slow (AVX2). AHEAD: a, which is
@@ -20,25 +21,25 @@ enum { PANEL = NV * WIDTH, DEPTH = 256 };
 enum { FULL = 1, AHEAD = 2 };
 #define FETCH(p, j) (how & FULL || (j) + 1 < nv ? LOAD((p) + (j) * WIDTH) : MASKED_LOAD((p) + (j) * WIDTH, last))
 
-// tile computes nv vectors of c for MR rows from row `first` on, over the whole of k. Rows
-// that do not exist repeat the last one and are not stored. c is kept in registers.
-INLINE void tile(const int nv, const int how, const fb_product *p, int64_t first) {
-  int rows = (int)(p->m - first < MR ? p->m - first : MR);
+// tile computes nv vectors of c for mr rows, at most MR, from row `first` on, over the whole of
+// k. Rows that do not exist repeat the last one and are not stored. c is kept in registers.
+INLINE void tile(const int mr, const int nv, const int how, const fb_product *p, int64_t first) {
+  int rows = (int)(p->m - first < mr ? p->m - first : mr);
   const element *a = (const element *)p->a + first * p->ai, *b = p->b;
   float *c = p->c + first * p->ldc;
   vec acc[MR][NV];
   mask last = FIRST(p->n - (nv - 1) * WIDTH);
   int64_t row[MR];
-  for (int i = 0; i < MR; i++) row[i] = (i < rows ? i : rows - 1) * p->ai;
+  for (int i = 0; i < mr; i++) row[i] = (i < rows ? i : rows - 1) * p->ai;
 #pragma GCC unroll 8
   for (int j = 0; j < nv; j++) {
     vec first = p->bias ? FETCH(p->bias, j) : ZERO;
 #pragma GCC unroll 8
-    for (int i = 0; i < MR; i++) acc[i][j] = first;
+    for (int i = 0; i < mr; i++) acc[i][j] = first;
   }
   if (p->add)
 #pragma GCC unroll 8
-    for (int i = 0; i < MR; i++) {
+    for (int i = 0; i < mr; i++) {
       const float *from = c + (i < rows ? i : rows - 1) * p->ldc;
 #pragma GCC unroll 8
       for (int j = 0; j < nv; j++) acc[i][j] = FETCH(from, j);
@@ -49,13 +50,13 @@ INLINE void tile(const int nv, const int how, const fb_product *p, int64_t first
 #pragma GCC unroll 8
     for (int j = 0; j < nv; j++) v[j] = FETCH((const float *)b, j);
 #pragma GCC unroll 8
-    for (int i = 0; i < MR; i++) {
+    for (int i = 0; i < mr; i++) {
 #pragma GCC unroll 8
       for (int j = 0; j < nv; j++) acc[i][j] = MULADD(acc[i][j], v[j], a[row[i]]);
     }
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < MR; i++) {
+  for (int i = 0; i < mr; i++) {
     if (i >= rows) break;
 #pragma GCC unroll 8
     for (int j = 0; j < nv; j++)
@@ -69,21 +70,32 @@ INLINE void tile(const int nv, const int how, const fb_product *p, int64_t first
 // column_of_tiles computes the columns of one panel, at most PANEL, for all rows.
 __attribute__((noinline)) static void column_of_tiles(const fb_product *p) {
   for (int64_t i = 0; i < p->m; i += MR) {
-    if (p->n == PANEL && p->ai == 1)
-      tile(NV, FULL | AHEAD, p, i);
+    if (p->n == PANEL && p->m == 1)
+      tile(1, NV, FULL, p, i);
+    else if (p->n == PANEL && p->ai == 1)
+      tile(MR, NV, FULL | AHEAD, p, i);
     else if (p->n == PANEL)
-      tile(NV, FULL, p, i);
+      tile(MR, NV, FULL, p, i);
     else if (p->n <= WIDTH)
-      tile(1, 0, p, i);
+      tile(MR, 1, 0, p, i);
     else if (NV == 2 || p->n <= 2 * WIDTH)
-      tile(2, 0, p, i);
+      tile(MR, 2, 0, p, i);
 #if NV == 4
     else if (p->n <= 3 * WIDTH)
-      tile(3, 0, p, i);
+      tile(MR, 3, 0, p, i);
     else
-      tile(4, 0, p, i);
+      tile(MR, 4, 0, p, i);
 #endif
   }
+}
+
+// stream reads a line of each 64 bytes of n rows of b, k long, in the order of memory, which the
+// processor foresees. It does not foresee the order of transpose.
+static void stream(const element *b, int64_t ldb, int64_t n, int64_t k) {
+  int32_t seen = 0;
+  for (int64_t i = 0; i < n; i++, b += ldb)
+    for (int64_t p = 0; p < k; p += 64 / sizeof *b) seen |= ((const int32_t *)b)[p];
+  __asm__ volatile("" : : "r"(seen)); // so that it is not left out
 }
 
 // transpose writes n rows of b, k long, as k rows of PANEL elements, zeros behind.
@@ -111,7 +123,9 @@ static void product(const fb_product *whole) {
       p.bias = p.bias && k == 0 ? p.bias + j : NULL;
       p.add = p.add || k > 0;
       if (p.transposed) {
-        transpose((const element *)p.b + j * p.ldb + k, p.ldb, p.n, p.k, panel);
+        const element *b = (const element *)p.b + j * p.ldb + k;
+        if (p.m <= FEW) stream(b, p.ldb, p.n, p.k);
+        transpose(b, p.ldb, p.n, p.k, panel);
         p.b = panel, p.ldb = PANEL;
       } else {
         p.b = (const element *)p.b + k * p.ldb + j;
