@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -195,7 +196,11 @@ func (b *bench) list() error {
 	if b.json {
 		return b.writeJSON(l)
 	}
-	return l.Write(b.stdout)
+	var text bytes.Buffer
+	if err := l.Write(&text); err != nil {
+		return err
+	}
+	return report.WriteColumns(b.stdout, text.String())
 }
 
 // dryRun prints what is left to do of a plan.
@@ -219,7 +224,11 @@ func (b *bench) dryRun(todo *plan.Plan) error {
 	case b.json:
 		return b.writeJSON(p)
 	}
-	return p.Write(b.stdout, b.device, todo.Threads)
+	var text bytes.Buffer
+	if err := p.Write(&text, b.device, todo.Threads); err != nil {
+		return err
+	}
+	return report.WriteColumns(b.stdout, text.String())
 }
 
 // explain explains what a recorded run recommends to a user.
@@ -292,16 +301,22 @@ func (b *bench) trec(ctx context.Context) error {
 	return err
 }
 
-// readRecord reads the record that the command line names.
+// readRecord reads the record that the command line names, of a run that this build can repeat.
 func (b *bench) readRecord(id string) (*record.Record, error) {
 	if err := record.CheckID(id); err != nil {
 		return nil, usageError{err}
 	}
 	r, err := b.store.Read(id)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, usageError{fmt.Errorf("no record %q in %s; the names of the files there, without .json, are the ids", id, filepath.Join(b.store.Dir, "runs"))}
+	case err != nil:
+		return nil, err
 	}
-	return r, err
+	if _, err := run.EntryOf(r.Result.Spec, registry.Models); err != nil {
+		return nil, usageError{fmt.Errorf("%s: %w", id, err)}
+	}
+	return r, nil
 }
 
 // recordedJob is the job that uses a recorded run again.

@@ -226,6 +226,10 @@ func (b *bench) status(ctx context.Context, s plan.Suite, place plan.Options) er
 	} else {
 		st.Jobs = jobs
 	}
+	if errors.Is(failed, exec.ErrNotFound) { // workers may be of another scheduler
+		fmt.Fprintln(b.stderr, "note:", failed)
+		failed = nil
+	}
 	if b.json {
 		err = b.writeJSON(st)
 	} else {

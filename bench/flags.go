@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"famebench/internal/conf"
+	"famebench/internal/report"
 	"famebench/internal/torch"
 )
 
@@ -97,8 +98,10 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	if errors.Is(err, flag.ErrHelp) {
 		before, after, _ := strings.Cut(helpText, "{flags}\n")
 		io.WriteString(w, before)
-		fs.SetOutput(w)
+		var flags strings.Builder
+		fs.SetOutput(&flags)
 		fs.PrintDefaults()
+		report.WriteColumns(w, strings.ReplaceAll(flags.String(), "    \t", "        "))
 		io.WriteString(w, after)
 		return options{help: true}, nil
 	}

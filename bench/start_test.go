@@ -465,7 +465,7 @@ func TestSettingsOfPretraining(t *testing.T) {
 		"models.fame.pretrain.batch=1":  "fame is not initialised from texts",
 		"pretrain.pooling=maen":         "pooling",
 		"pretrain.max_tokens=2":         "max_tokens = 2",
-		"pretrain.heads=3":              "pretrain.heads = 3 does not divide hidden = 8",
+		"pretrain.heads=3":              "pretrain.heads = 3: expected a divisor of hidden = 8",
 		"pretrain.scale=0":              "pretrain.scale = 0",
 
 		// What makes a variant is no setting of it; all others are.

@@ -55,7 +55,7 @@ func (c TransformerConfig) Validate() error {
 	case c.Hidden < 1 || c.Layers < 1 || c.Heads < 1 || c.Inner < 0:
 		return fmt.Errorf("hidden = %d, layers = %d, heads = %d: expected at least 1 each, inner = %d at least 0", c.Hidden, c.Layers, c.Heads, c.Inner)
 	case c.Hidden%c.Heads != 0:
-		return fmt.Errorf("heads = %d does not divide hidden = %d", c.Heads, c.Hidden)
+		return fmt.Errorf("heads = %d: expected a divisor of hidden = %d", c.Heads, c.Hidden)
 	case !(c.Dropout >= 0 && c.Dropout < 1), !(c.AttnDropout >= 0 && c.AttnDropout < 1):
 		return fmt.Errorf("dropout = %v, attn_dropout = %v: expected 0 ≤ p < 1", c.Dropout, c.AttnDropout)
 	}

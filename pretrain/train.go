@@ -96,7 +96,7 @@ func (in Input) validate(c Config) error {
 	case rows < 2:
 		return errors.New("no items")
 	case in.Hidden < 1 || in.Heads < 1 || in.Hidden%in.Heads != 0:
-		return fmt.Errorf("heads = %d does not divide hidden = %d", in.Heads, in.Hidden)
+		return fmt.Errorf("heads = %d: expected a divisor of hidden = %d", in.Heads, in.Hidden)
 	case c.Init == InitRandom:
 		return nil
 	case in.Size < 1 || len(in.Vectors) != rows*in.Size:

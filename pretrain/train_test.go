@@ -329,7 +329,7 @@ func TestTrainErrors(t *testing.T) {
 		"equal vectors":    {func(in *Input, c *Config) { clear(in.Vectors) }, "the text vectors of all items are equal"},
 		"NaN":              {func(in *Input, c *Config) { in.Vectors[5*in.Size+2] = float32(math.NaN()) }, "the text vector of item 5 contains NaN"},
 		"short vectors":    {func(in *Input, c *Config) { in.Vectors = in.Vectors[1:] }, "expected 41 rows"},
-		"heads":            {func(in *Input, c *Config) { in.Heads = 3 }, "heads = 3 does not divide hidden = 16"},
+		"heads":            {func(in *Input, c *Config) { in.Heads = 3 }, "heads = 3: expected a divisor of hidden = 16"},
 		"wide table":       {func(in *Input, c *Config) { in.Hidden = 32; c.Init = InitPCA }, "do not have 32 principal components"},
 		"labels of others": {func(in *Input, c *Config) { in.Facets[1].Labels = in.Facets[1].Labels[1:] }, `facet "genre" has labels for 40 rows, expected 41`},
 		"unknown label":    {func(in *Input, c *Config) { in.Facets[0].Labels[3] = []int32{5} }, `facet "brand": item 3 has label 5, expected 0 to 4`},

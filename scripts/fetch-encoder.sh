@@ -9,8 +9,8 @@
 #   scripts/fetch-encoder.sh --help         this text
 #
 # Every file must have the SHA-256 in scripts/encoder/all-MiniLM-L6-v2.sha256,
-# whatever its source. Only FAME+ and sasrec-plus need the encoder. To use another
-# BERT, set pretrain.encoder to its folder; this script does not fetch it.
+# whatever its source. FAME+, sasrec-plus, their variants and text-knn need the
+# encoder. To use another BERT, set pretrain.encoder to its folder; this script does not fetch it.
 #
 # Environment:
 #   FAMEBENCH_ENCODER=DIR   put it in DIR instead of

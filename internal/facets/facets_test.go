@@ -274,7 +274,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s accepts no validation case", name)
 		}
 		for _, c := range []datasets.Case{{User: -1}, {User: 1_000}} {
-			if err := scorer.Score([]datasets.Case{c}, func(int, []float32) {}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("user %d of a case; expected 0 to 999", c.User)) {
+			if err := scorer.Score([]datasets.Case{c}, func(int, []float32) {}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("user %d of a case: expected 0 to 999", c.User)) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

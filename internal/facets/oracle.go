@@ -86,7 +86,7 @@ func (g generated) score(cases []datasets.Case, visit rank.Visit, probabilities 
 // target, a history whose last item was taken out would pass as the position before.
 func (g generated) check(c datasets.Case) error {
 	if c.User < 0 || int(c.User) >= len(g.data.Seqs) {
-		return fmt.Errorf("facets: user %d of a case; expected 0 to %d", c.User, len(g.data.Seqs)-1)
+		return fmt.Errorf("facets: user %d of a case: expected 0 to %d, whose preferences are known", c.User, len(g.data.Seqs)-1)
 	}
 	seq, n := g.data.Seqs[c.User], len(c.History)
 	if n >= len(seq) || seq[n] != c.Target || !slices.Equal(c.History, seq[:n]) {

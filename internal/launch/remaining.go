@@ -91,13 +91,20 @@ func (r *Runner) remainingCosts(todo *plan.Plan, left *Remaining) error {
 	return nil
 }
 
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 func (r Remaining) String() string {
-	text := fmt.Sprintf("%d runs to do", r.Runs)
+	text := count(r.Runs, "run") + " to do"
 	if r.Time > 0 {
 		text += fmt.Sprintf(", about %v by the records of earlier ones", max(r.Time.Round(time.Minute), time.Minute))
 	}
 	if r.Unknown > 0 {
-		text += fmt.Sprintf(" (no record says how long %d of them take)", r.Unknown)
+		text += fmt.Sprintf(" (no record says how long: %s)", count(r.Unknown, "run"))
 	}
 	return text
 }
@@ -164,7 +171,7 @@ func (p Preview) Write(to io.Writer, device string, threads int) error {
 		if r.Source != "" {
 			at = strings.TrimPrefix(at+", after "+r.Source, ", ")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, escape.Line(at), escape.Line(state), expected)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, escape.Line(state), expected, escape.Line(at))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -172,8 +179,8 @@ func (p Preview) Write(to io.Writer, device string, threads int) error {
 	for line := range strings.Lines(text.String()) {
 		fmt.Fprintln(to, strings.TrimRight(line, " \n"))
 	}
-	fmt.Fprintf(to, "suite %s: %d runs, %d done already; device %s, threads %d; results in %s\n",
-		p.Suite, len(p.Runs), done, device, threads, escape.Line(p.Out))
+	fmt.Fprintf(to, "suite %s: %s, %d done already; device %s, threads %d; results in %s\n",
+		p.Suite, count(len(p.Runs), "run"), done, device, threads, escape.Line(p.Out))
 	if p.left.Runs > 0 {
 		fmt.Fprintln(to, p.left)
 	}

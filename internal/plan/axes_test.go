@@ -133,7 +133,7 @@ func TestAxesSkipWhatAModelRefuses(t *testing.T) {
 	for _, s := range p.Skipped {
 		skipped = append(skipped, s.What+": "+s.Reason)
 	}
-	if len(skipped) != 2 || !strings.Contains(skipped[0], "fame on beauty with fame.heads = 3: ") || !strings.Contains(skipped[0], "does not divide") || !strings.Contains(skipped[1], "learning_rate") {
+	if len(skipped) != 2 || !strings.Contains(skipped[0], "fame on beauty with fame.heads = 3: ") || !strings.Contains(skipped[0], "expected a divisor of hidden") || !strings.Contains(skipped[1], "learning_rate") {
 		t.Errorf("skipped %q", skipped)
 	}
 }

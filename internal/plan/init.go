@@ -135,7 +135,7 @@ func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, su
 		}
 		if hidden, heads, err := s.Shape(params); err != nil || hidden%heads != 0 {
 			return errors.Join(err, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, job.Spec.Dataset.Name),
-				fmt.Errorf("pretrain.heads = %d does not divide hidden = %d", heads, hidden)})
+				fmt.Errorf("pretrain.heads = %d: expected a divisor of hidden = %d", heads, hidden)})
 		}
 	}
 	if !s.Reads() {

@@ -81,7 +81,7 @@ func (l Listing) Write(to io.Writer) error {
 	fmt.Fprintln(w, "Suites (bench -suite NAME)")
 	for _, s := range l.Suites {
 		fmt.Fprintf(w, "  %s\t%s\n", s.Name, escape.Line(s.Summary))
-		fmt.Fprintf(w, "  \t%s on %s, %s\n", strings.Join(s.Models, ", "), strings.Join(s.Datasets, ", "), seedText(s.Seeds))
+		fmt.Fprintf(w, "  \t%s on %s, %s\n", strings.Join(s.Models, ", "), strings.Join(s.Datasets, ", "), s.seedText())
 	}
 	fmt.Fprintln(w, "\nModels (-models A,B)")
 	for _, m := range l.Models {
@@ -115,6 +115,22 @@ func (d ListedDataset) text() string {
 		return fmt.Sprintf("%s, read from %s", d.Format, escape.Line(d.Path))
 	}
 	return d.Format + ", fetched by scripts/fetch-data.sh"
+}
+
+// seedText names the seeds, and those of data sets and models that have others.
+func (s Suite) seedText() string {
+	text := seedText(s.Seeds)
+	for _, dataset := range s.Datasets {
+		if own, ok := s.SeedsOf[dataset]; ok {
+			text += fmt.Sprintf("; %s: %s", dataset, seedText(own))
+		}
+		for _, model := range s.Models {
+			if own, ok := s.SeedsOfModels[dataset][model]; ok {
+				text += fmt.Sprintf("; %s on %s: %s", model, dataset, seedText(own))
+			}
+		}
+	}
+	return text
 }
 
 func seedText(seeds []int64) string {

@@ -59,7 +59,7 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 	}
 	how := "Every trial was trained to the end"
 	if len(s.Rungs) > 1 {
-		how = fmt.Sprintf("After each of the first %d rungs of %d epochs (0: to the end), half of the\n# trials survived, and the configured settings", len(s.Rungs)-1, s.Rungs)
+		how = fmt.Sprintf("After each rung but the last of %d epochs (0: to the end), half of the\n# trials survived, and the configured settings", s.Rungs)
 	}
 	var doc bytes.Buffer
 	fmt.Fprintf(&doc, "# Written by bench -suite %s. %s.\n# The best trial of the last rung on the validation items is taken. The test items were not ranked.\n%s\n%s", s.Name, how, why.String(), text)

@@ -325,7 +325,9 @@ func TestWrap(t *testing.T) {
 		"fame heads=4":                  "fame heads=4",
 		"fame-average-gate":             "fame-average-|gate",
 		"fame-average-gate heads=16":    "fame-average-|gate heads=16",
-		"sasrec train.learning_rate=.1": "sasrec|train.learning_rate=.1", // nowhere to break
+		"sasrec train.learning_rate=.1": "sasrec train.|learning_rate=|.1",
+		"train_learning_rates":          "train_|learning_rates",
+		"sasrecwithoutanysign":          "sasrecwithoutanysign", // nowhere to break
 		"fame over sasrec heads=4, %":   "fame over|sasrec|heads=4, %",
 		"(outside ±5 %)":                "(outside ±5 %)", // 14 characters in 15 bytes
 	} {

@@ -19,7 +19,8 @@ const (
 	lineWidth  = 100
 	labelWidth = 14
 	textWidth  = 32
-	borders    = 7 // and spaces, of a table with two columns
+	tightWidth = 18 // of texts in tables of more than 8 columns
+	borders    = 7  // and spaces, of a table with two columns
 )
 
 func writeSections(w io.Writer, all ...view.Section) error {
@@ -97,8 +98,8 @@ func terminalCell(c view.Cell, width int) string {
 	return text
 }
 
-// wrap breaks a text at spaces and, where a word is too long, after a hyphen. All lines
-// but the first are indented.
+// wrap breaks a text at spaces and, where a word is too long, after a hyphen or a sign that
+// separates the parts of a setting. All lines but the first are indented.
 func wrap(text string, width int, indent string) []string {
 	var lines []string
 	line, begun := "", false
@@ -113,7 +114,7 @@ func wrap(text string, width int, indent string) []string {
 	}
 	for word := range strings.SplitSeq(text, " ") {
 		for utf8.RuneCountInString(word) > width {
-			i := strings.LastIndex(string([]rune(word)[:width]), "-")
+			i := strings.LastIndexAny(string([]rune(word)[:width]), "-.=_/")
 			if i <= 0 {
 				break
 			}
@@ -124,6 +125,22 @@ func wrap(text string, width int, indent string) []string {
 		put(word)
 	}
 	return append(lines, line)
+}
+
+// WriteColumns writes lines whose columns are two or more spaces apart, as of a list or a plan.
+// The rest of a line that is too long stands below its last column.
+func WriteColumns(w io.Writer, text string) error {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		indent := 2
+		if i := strings.LastIndex(line, "  "); i >= 0 && i < lineWidth*2/3 {
+			indent = i + 2
+		}
+		out.WriteString(strings.Join(wrap(line, lineWidth, strings.Repeat(" ", indent)), "\n") + "\n")
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
 }
 
 func writeWrapped(w io.Writer, text, indent string) {
@@ -157,6 +174,8 @@ func writeTable(w io.Writer, t view.Table) error {
 		for i, c := range row {
 			width := lineWidth
 			switch {
+			case t.Columns[i].Text && i > 0 && len(row) > 8:
+				width = tightWidth
 			case t.Columns[i].Text && i > 0:
 				width = textWidth
 			case i == 0 && len(row) > 2:

@@ -118,7 +118,7 @@ func runJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *em
 var errBusy = errors.New("another process works on this run")
 
 func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emitter) error {
-	entry, err := entryOf(job, entries)
+	entry, err := EntryOf(job.Spec, entries)
 	if err != nil {
 		return err
 	}
@@ -193,16 +193,16 @@ func giveUpWhenLost(lock *record.Lock, out *emitter) {
 	os.Exit(0)
 }
 
-// entryOf finds the model of a job and makes sure that this build has the
+// EntryOf finds the model of a run and makes sure that this build has the
 // versions of the spec.
-func entryOf(j plan.Job, entries []registry.Entry) (registry.Entry, error) {
-	e, ok := registry.Find(entries, j.Spec.Model)
+func EntryOf(s record.Spec, entries []registry.Entry) (registry.Entry, error) {
+	e, ok := registry.Find(entries, s.Model)
 	if !ok {
-		return e, fmt.Errorf("model %q is not in this build", j.Spec.Model)
+		return e, fmt.Errorf("model %q is not in this build", s.Model)
 	}
-	if have := e.Versions(); have != j.Spec.Versions {
+	if have := e.Versions(); have != s.Versions {
 		return e, fmt.Errorf("the run is of versions %s, this build has %s: check out the commit that the record names to repeat it",
-			j.Spec.Versions, have)
+			s.Versions, have)
 	}
 	return e, nil
 }

@@ -95,7 +95,7 @@ type recorded struct {
 func openRecorded(r *record.Record, job plan.Job, entries []registry.Entry) (*recorded, error) {
 	k := &recorded{torch: torch.Config{Device: job.Device, Threads: job.Threads}, path: record.Store{Dir: job.Out}.WeightsPath(r.ID)}
 	var err error
-	if k.entry, err = entryOf(job, entries); err != nil {
+	if k.entry, err = EntryOf(job.Spec, entries); err != nil {
 		return nil, err
 	}
 	if k.params, k.train, err = job.Settings(k.entry); err != nil {

@@ -117,7 +117,7 @@ func (c Config) ItemLoss() models.ItemLoss {
 // not known.
 func (c Config) Validate(items int) error {
 	bad := func(key string, got any, want string) error {
-		return fmt.Errorf("train.%s = %v: want %s", key, got, want)
+		return fmt.Errorf("train.%s = %v: expected %s", key, got, want)
 	}
 	switch {
 	case !slices.Contains(objectives, c.Objective):

@@ -39,7 +39,7 @@ func claims(all []aggregate.Claim) []Section {
 func parts(c aggregate.Claim) Section {
 	s := Section{Title: "Claim", About: c.Text}
 	t := Table{Caption: fmt.Sprintf("%s: gain in %s; claimed: %s to %s %%", c.Model, c.Metric, Percent(c.Low), Percent(c.High)),
-		Columns: Columns("<data\nset", "<seen\nitems", "<over", "gain\n%", "95 % interval\n%", "seeds", "<ahead", "<signif.\nbetter", "<verdict")}
+		Columns: Columns("<data\nset", "<seen\nitems", "<over", "gain\n%", "95 %\ninterval, %", "seeds", "<ahead", "<signif.\nbetter", "<verdict")}
 	controls := slices.ContainsFunc(c.Found, func(e aggregate.ClaimEvidence) bool {
 		return e.Tuning != nil || slices.ContainsFunc(e.Controls, func(k aggregate.Control) bool { return k.Label != "" })
 	})
@@ -80,7 +80,7 @@ const (
 // Contrasts shows whether models gain more where papers say so.
 func Contrasts(s *aggregate.Suite) Section {
 	out := Section{}
-	t := Table{Columns: Columns("<claim", "<data\nset", "<seen\nitems", "gain\n%", "gain at 0\n%", "difference\npoints", "95 % interval", "seeds", "<verdict")}
+	t := Table{Columns: Columns("<claim", "<data\nset", "<seen\nitems", "gain\n%", "gain at\n0, %", "difference\npoints", "95 %\ninterval", "seeds", "<verdict")}
 	for _, c := range s.Contrasts {
 		for _, e := range c.Found {
 			claim := Cell{Text: c.Text, Footnotes: []int{out.footnote(fmt.Sprintf("%s; gain of %s over %s in %s, with %s = %g and with 0; all parts: %s", c.Paper, c.Model, c.Over, c.Metric, c.Axis, c.At, c.Verdict))}}

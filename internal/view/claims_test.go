@@ -30,7 +30,7 @@ func TestClaimParts(t *testing.T) {
 		t.Fatalf("%+v", sections)
 	}
 	got := sections[1]
-	const want = `data set|seen items|over|gain %|95 % interval %|seeds|ahead|signif. better|verdict|
+	const want = `data set|seen items|over|gain %|95 % interval, %|seeds|ahead|signif. better|verdict|
 beauty|removed|duorec|+6.3|+4.4 to +8.2|5|model|yes|reproduced|
 toys|kept|core|-6.0|-8.0 to -4.0|3|baseline|no|excluded|
 toys|kept|core|-6.0|-8.0 to +1.0|3|neither|no|undecided|
