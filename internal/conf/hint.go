@@ -13,7 +13,7 @@ const longestName = 200
 // one is close, else the list of known names.
 func Hint(name string, known []string) string {
 	if len(known) == 0 {
-		return "; expected no name here"
+		return "; none is defined here"
 	}
 	if len(name) > longestName {
 		return "; known: " + strings.Join(known, ", ")

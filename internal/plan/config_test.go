@@ -74,8 +74,8 @@ func TestConfigErrors(t *testing.T) {
 func TestValuesThatCannotBeAreRefusedByThePlan(t *testing.T) {
 	dir := tinytest.Folder(t, tinytest.Config)
 	for set, want := range map[string]string{
-		"sasrec.heads=3":           "models.sasrec on tiny: heads = 3: expected a divisor of hidden = 8",
-		"train.learning_rate=-1":   "training settings of sasrec on tiny in suite neural: train.learning_rate = -1: expected",
+		"sasrec.heads=3":           "-set sasrec.heads=3: models.sasrec on tiny: heads = 3: expected a divisor of hidden = 8",
+		"train.learning_rate=-1":   "-set train.learning_rate=-1: training settings of sasrec on tiny in suite neural: train.learning_rate = -1: expected",
 		"datasets.tiny.k_core=-1":  "k_core = -1 is negative",
 		"datasets.tiny.path=no":    "no",
 		"sasrec.train.loss=hinge":  `loss "hinge"`,

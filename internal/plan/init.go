@@ -18,15 +18,17 @@ import (
 // Init returns the settings of a model's initialisation on a data set in a suite: the
 // defaults, overridden by the tables that places lists.
 func (c *Config) Init(e registry.Entry, dataset, suite string) (pretrain.InitConfig, error) {
-	s := pretrain.InitDefaults()
+	s, set := pretrain.InitDefaults(), settings{}
 	places, err := c.places(e, dataset, suite, "pretrain")
 	if err != nil {
 		return s, err
 	}
 	for _, at := range places {
-		if err := conf.Decode(at.table.Without(initApart(at.path)...), &s); err != nil {
+		n := at.table.Without(initApart(at.path)...)
+		if err := conf.Decode(n, &s); err != nil {
 			return s, err
 		}
+		set.add(n)
 	}
 	err = s.Validate()
 	if err == nil && e.FixInit != nil {
@@ -36,7 +38,7 @@ func (c *Config) Init(e registry.Entry, dataset, suite string) (pretrain.InitCon
 		}
 	}
 	if err != nil {
-		return s, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, dataset), err}
+		return s, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", set.place(c.Path, err), e.Name, dataset), err}
 	}
 	return s, nil
 }
