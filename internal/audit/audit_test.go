@@ -388,3 +388,34 @@ func TestUnfinishedRun(t *testing.T) {
 		t.Errorf("without a checkpoint: %+v", r.Problems)
 	}
 }
+
+// Trials are as their records, of which a complete one stands for a shorter run, and one with
+// cold validation cases decides by these.
+func TestTrials(t *testing.T) {
+	at := func(v float64) record.Metrics { return record.Metrics{aggregate.Tested: v} }
+	whole := &record.Record{ID: "whole", Result: record.Result{Epochs: 30, BestEpoch: 30,
+		Curve: []record.Point{{Epoch: 10, Valid: at(.1)}, {Epoch: 20, Valid: at(.3)}, {Epoch: 25, Valid: at(.2)}, {Epoch: 30, Valid: at(.4)}}}}
+	cold := &record.Record{ID: "cold", Result: record.Result{Epochs: 5, BestEpoch: 5,
+		Curve: []record.Point{{Epoch: 5, Valid: at(.4)}}, ColdValidation: &record.ColdValidation{Cold: at(.05), Usual: at(.4)}}}
+	for _, tt := range []struct {
+		rung  record.Rung
+		sound bool
+	}{
+		{record.Rung{ID: "whole", Limit: 20, Epochs: 20, Valid: .3}, true},
+		{record.Rung{ID: "whole", Limit: 50, Epochs: 30, Valid: .4}, true},
+		{record.Rung{ID: "whole", Epochs: 30, Valid: .4}, true},
+		{record.Rung{ID: "whole", Limit: 20, Epochs: 30, Valid: .4}, false},
+		{record.Rung{ID: "whole", Limit: 20, Epochs: 20, Valid: .4}, false},
+		{record.Rung{ID: "whole", Epochs: 30, Valid: .3}, false},
+		{record.Rung{ID: "cold", Epochs: 5, Valid: .05, Usual: .4}, true},
+		{record.Rung{ID: "cold", Epochs: 5, Valid: .4, Usual: .4}, false},
+		{record.Rung{ID: "cold", Epochs: 5, Valid: .05, Usual: .3}, false},
+		{record.Rung{ID: "gone", Epochs: 5, Valid: .05}, false},
+	} {
+		a := auditor{report: &Report{}, records: map[string]*record.Record{"whole": whole, "cold": cold}}
+		a.trials("tune.json", []record.Trial{{Model: "sasrec", Rungs: []record.Rung{tt.rung}}})
+		if sound := len(a.report.Problems) == 0; sound != tt.sound {
+			t.Errorf("%+v: problems %v", tt.rung, a.report.Problems)
+		}
+	}
+}

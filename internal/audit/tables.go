@@ -108,8 +108,17 @@ func (a *auditor) trials(path string, trials []record.Trial) {
 				a.problem(path, "a trial of %s names the run %s, which has no sound record", t.Model, rung.ID)
 				continue
 			}
-			if valid := r.Result.BestValidation()[aggregate.Tested]; valid != rung.Valid || r.Result.Epochs != rung.Epochs {
-				a.problem(path, "a trial of %s: %s has validation %v after %d epochs, expected %v after %d, as in its record", t.Model, rung.ID, rung.Valid, rung.Epochs, valid, r.Result.Epochs)
+			// A complete run stands for a shorter one that it begins with.
+			epochs, usual := r.Result.Epochs, 0.
+			if rung.Limit > 0 {
+				epochs = min(rung.Limit, epochs)
+			}
+			valid, _ := r.Result.BestUpTo(epochs, aggregate.Tested)
+			if c := r.Result.ColdValidation; c != nil && rung.Usual > 0 {
+				epochs, valid, usual = r.Result.Epochs, c.Cold[aggregate.Tested], c.Usual[aggregate.Tested]
+			}
+			if valid != rung.Valid || usual != rung.Usual || epochs != rung.Epochs {
+				a.problem(path, "a trial of %s: %s has validation %v after %d epochs, expected %v after %d, as in its record", t.Model, rung.ID, rung.Valid, rung.Epochs, valid, epochs)
 			}
 		}
 	}
