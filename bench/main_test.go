@@ -141,7 +141,7 @@ func TestGolden(t *testing.T) {
 func TestListOfOurs(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	err := command(context.Background(), nil, []string{"-config", "../experiments.toml", "-list"}, &stdout, &stderr)
-	if err != nil || !strings.Contains(stdout.String(), "texts read from data/amazon-beauty") {
+	if err != nil || !strings.Contains(strings.Join(strings.Fields(stdout.String()), " "), "texts read from data/amazon-beauty") {
 		t.Errorf("%v\n%s", err, stdout.String())
 	}
 }

@@ -382,3 +382,15 @@ func TestCSVHasNoFormulas(t *testing.T) {
 		t.Errorf("got\n%s", text)
 	}
 }
+
+func TestWriteColumns(t *testing.T) {
+	long := strings.Repeat("word ", 20) + "end"
+	var got strings.Builder
+	if err := WriteColumns(&got, "name  state  short\nname  state  "+long+"\nresults in "+long+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	want := "name  state  short\nname  state  " + strings.TrimSpace(strings.Repeat("word ", 17)) + "\n             word word word end\nresults in " + long + "\n"
+	if got.String() != want {
+		t.Errorf("got\n%swant\n%s", got.String(), want)
+	}
+}

@@ -128,16 +128,20 @@ func wrap(text string, width int, indent string) []string {
 }
 
 // WriteColumns writes lines whose columns are two or more spaces apart, as of a list or a plan.
-// The rest of a line that is too long stands below its last column.
+// The rest of a line that is too long stands below its last column. Lines without columns stay
+// whole: paths are copied from them.
 func WriteColumns(w io.Writer, text string) error {
 	var out strings.Builder
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		indent := 2
-		if i := strings.LastIndex(line, "  "); i >= 0 && i < lineWidth*2/3 {
-			indent = i + 2
+		if i := strings.LastIndex(line, "  "); i >= 0 {
+			indent := 2
+			if i < lineWidth*2/3 {
+				indent = i + 2
+			}
+			line = strings.Join(wrap(line, lineWidth, strings.Repeat(" ", indent)), "\n")
 		}
-		out.WriteString(strings.Join(wrap(line, lineWidth, strings.Repeat(" ", indent)), "\n") + "\n")
+		out.WriteString(line + "\n")
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
