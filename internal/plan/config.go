@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -374,7 +373,7 @@ func (c *Config) Params(e registry.Entry, dataset string) (any, error) {
 		return nil, nil
 	}
 	p := clone(e.Defaults)
-	set := settings{}
+	set := map[string]bool{}
 	places, err := c.places(e, dataset, "", "")
 	if err != nil {
 		return nil, err
@@ -387,52 +386,35 @@ func (c *Config) Params(e registry.Entry, dataset string) (any, error) {
 		if err := conf.Decode(n, p); err != nil {
 			return nil, err
 		}
-		set.add(n)
+		addKeys(set, n)
 	}
 	if e.Fix != nil {
 		e.Fix(p)
 	}
-	if f, ok := p.(*models.FAMEConfig); ok && set["top_k"] == nil {
+	if f, ok := p.(*models.FAMEConfig); ok && !set["top_k"] {
 		f.FollowExperts()
 	}
 	if v, ok := p.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
-			return nil, invalidError{fmt.Sprintf("%s: models.%s on %s", set.place(c.Path, err), e.Name, dataset), err}
+			return nil, invalid(c.Path, places, fmt.Sprintf("models.%s on %s", e.Name, dataset), err)
 		}
 	}
 	return p, nil
 }
 
-// settings are the values that tables set, the strongest of each.
-type settings map[string]*conf.Node
-
-// add adds the values of a table, which is stronger than those before.
-func (s settings) add(n *conf.Node) {
+// addKeys adds the settings that a table names to set.
+func addKeys(set map[string]bool, n *conf.Node) {
 	for _, key := range n.Keys() {
-		s[key] = n.Table[key]
+		set[key] = true
 	}
 }
-
-// place is where the first value is set that a reason names, such as "experiments.toml:8" or
-// "-set train.epochs=0", or the file if none of them is set.
-func (s settings) place(file string, reason error) string {
-	for _, named := range namedSetting.FindAllStringSubmatch(reason.Error(), -1) {
-		if n := s[named[1]]; n != nil {
-			return n.Where
-		}
-	}
-	return file
-}
-
-// namedSetting matches a setting with its value in an error, as in "train.epochs = 0".
-var namedSetting = regexp.MustCompile(`(\w+) = `)
 
 // Train returns a model's training settings on a data set in a suite: the defaults, overridden
 // by the tables that places lists. Without a value there, some settings follow others or the
 // data set's number of items (0: not known).
 func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (train.Config, error) {
 	t := e.TrainDefaults()
-	set := settings{}
+	set := map[string]bool{}
 	places, err := c.places(e, dataset, suite, "train")
 	if err != nil {
 		return t, err
@@ -441,12 +423,12 @@ func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (trai
 		if err := conf.Decode(at.table, &t); err != nil {
 			return t, err
 		}
-		set.add(at.table)
+		addKeys(set, at.table)
 	}
-	if set["stride"] == nil {
+	if !set["stride"] {
 		t.FollowMaxLen()
 	}
-	if set["negatives"] == nil {
+	if !set["negatives"] {
 		t.FollowItems(items)
 	}
 	source, err := c.initFrom(e, dataset)
@@ -458,7 +440,7 @@ func (c *Config) Train(e registry.Entry, dataset, suite string, items int) (trai
 		scaled = fmt.Errorf("item_scale = %v: expected 1, because %s begins with the trained table of %s; set it for %s", t.ItemScale, e.Name, source, source)
 	}
 	if err := errors.Join(t.Validate(items), e.CheckObjective(t), scaled); err != nil {
-		return t, invalidError{fmt.Sprintf("%s: training settings of %s on %s in suite %s", set.place(c.Path, err), e.Name, dataset, suite), err}
+		return t, invalid(c.Path, places, fmt.Sprintf("training settings of %s on %s in suite %s", e.Name, dataset, suite), err)
 	}
 	return t, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -50,6 +51,25 @@ type invalidError struct {
 	what   string
 	reason error
 }
+
+// invalid says where the first value is set that a reason names, such as "experiments.toml:8" or
+// "-set train.epochs=0"; that is the file if none of the places, weaker first, sets one.
+func invalid(file string, places []place, what string, reason error) error {
+	at := file
+named:
+	for _, named := range namedSetting.FindAllStringSubmatch(reason.Error(), -1) {
+		for _, p := range slices.Backward(places) {
+			if n := p.table.Table[named[1]]; n != nil {
+				at = n.Where
+				break named
+			}
+		}
+	}
+	return invalidError{at + ": " + what, reason}
+}
+
+// namedSetting matches a setting with its value in an error, as in "train.epochs = 0".
+var namedSetting = regexp.MustCompile(`(\w+) = `)
 
 func (e invalidError) Error() string { return e.what + ": " + e.reason.Error() }
 func (e invalidError) Unwrap() error { return e.reason }

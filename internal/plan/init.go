@@ -18,17 +18,15 @@ import (
 // Init returns the settings of a model's initialisation on a data set in a suite: the
 // defaults, overridden by the tables that places lists.
 func (c *Config) Init(e registry.Entry, dataset, suite string) (pretrain.InitConfig, error) {
-	s, set := pretrain.InitDefaults(), settings{}
+	s := pretrain.InitDefaults()
 	places, err := c.places(e, dataset, suite, "pretrain")
 	if err != nil {
 		return s, err
 	}
 	for _, at := range places {
-		n := at.table.Without(initApart(at.path)...)
-		if err := conf.Decode(n, &s); err != nil {
+		if err := conf.Decode(at.table.Without(initApart(at.path)...), &s); err != nil {
 			return s, err
 		}
-		set.add(n)
 	}
 	err = s.Validate()
 	if err == nil && e.FixInit != nil {
@@ -38,7 +36,7 @@ func (c *Config) Init(e registry.Entry, dataset, suite string) (pretrain.InitCon
 		}
 	}
 	if err != nil {
-		return s, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", set.place(c.Path, err), e.Name, dataset), err}
+		return s, c.invalidInit(e, dataset, suite, err)
 	}
 	return s, nil
 }
@@ -114,13 +112,19 @@ func (c *Config) fillInitSettings(spec *record.Spec, e registry.Entry, suite str
 			return s, err
 		}
 		if dc.ColdValidation == 0 {
-			return s, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, spec.Dataset.Name),
-				fmt.Errorf("untrained_items = %q chooses its penalty by the cases of cold_validation: set datasets.%s.cold_validation, or another rule", s.Untrained, spec.Dataset.Name)}
+			return s, c.invalidInit(e, spec.Dataset.Name, suite,
+				fmt.Errorf("untrained_items = %q chooses its penalty by the cases of cold_validation: set datasets.%s.cold_validation, or another rule", s.Untrained, spec.Dataset.Name))
 		}
 	}
 	settings, err := s.Settings()
 	spec.Init = &record.Init{Settings: settings, Version: pretrain.Version}
 	return s, err
+}
+
+// invalidInit is an error about a value of Init.
+func (c *Config) invalidInit(e registry.Entry, dataset, suite string, reason error) error {
+	places, err := c.places(e, dataset, suite, "pretrain")
+	return errors.Join(err, invalid(c.Path, places, fmt.Sprintf("pre-training settings of %s on %s", e.Name, dataset), reason))
 }
 
 // fillInit adds everything that decides an initialisation to a spec: settings,
@@ -136,8 +140,8 @@ func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, su
 			return err
 		}
 		if hidden, heads, err := s.Shape(params); err != nil || hidden%heads != 0 {
-			return errors.Join(err, invalidError{fmt.Sprintf("%s: pre-training settings of %s on %s", c.Path, e.Name, job.Spec.Dataset.Name),
-				fmt.Errorf("pretrain.heads = %d: expected a divisor of hidden = %d", heads, hidden)})
+			return errors.Join(err, c.invalidInit(e, job.Spec.Dataset.Name, suite,
+				fmt.Errorf("pretrain.heads = %d: expected a divisor of hidden = %d", heads, hidden)))
 		}
 	}
 	if !s.Reads() {
