@@ -108,17 +108,8 @@ func (a *auditor) trials(path string, trials []record.Trial) {
 				a.problem(path, "a trial of %s names the run %s, which has no sound record", t.Model, rung.ID)
 				continue
 			}
-			// A complete run stands for a shorter one that it begins with.
-			epochs, usual := r.Result.Epochs, 0.
-			if rung.Limit > 0 {
-				epochs = min(rung.Limit, epochs)
-			}
-			valid, _ := r.Result.BestUpTo(epochs, aggregate.Tested)
-			if c := r.Result.ColdValidation; c != nil && rung.Usual > 0 {
-				epochs, valid, usual = r.Result.Epochs, c.Cold[aggregate.Tested], c.Usual[aggregate.Tested]
-			}
-			if valid != rung.Valid || usual != rung.Usual || epochs != rung.Epochs {
-				a.problem(path, "a trial of %s: %s has validation %v after %d epochs, expected %v after %d, as in its record", t.Model, rung.ID, rung.Valid, rung.Epochs, valid, epochs)
+			if want, _ := r.Rung(rung.Limit, aggregate.Tested, rung.Usual > 0); want != rung {
+				a.problem(path, "a trial of %s: %s has validation %v after %d epochs, expected %v after %d, as in its record", t.Model, rung.ID, rung.Valid, rung.Epochs, want.Valid, want.Epochs)
 			}
 		}
 	}

@@ -354,20 +354,11 @@ func (s Suite) read(find Finder, r Run, limit int) (*record.Rung, error) {
 	if rec.Result.Status == record.Time {
 		return nil, fmt.Errorf("train.time_limit stopped the trial of record %s before its end, so it cannot be compared with others: raise the limit and run the suite again", rec.ID)
 	}
-	got := record.Rung{Limit: limit, ID: rec.ID, Epochs: rec.Result.Epochs}
-	if s.ByCold() {
-		c := rec.Result.ColdValidation
-		if c == nil {
-			return nil, fmt.Errorf("record %s has no cold validation: delete it and run the suite again", rec.ID)
-		}
-		got.Valid, got.Usual = c.Cold[rank.Deciding], c.Usual[rank.Deciding]
-		return &got, nil
-	}
-	if limit > 0 {
-		got.Epochs = min(limit, got.Epochs)
-	}
-	var ok bool
-	if got.Valid, ok = rec.Result.BestUpTo(got.Epochs, rank.Deciding); !ok {
+	got, ok := rec.Rung(limit, rank.Deciding, s.ByCold())
+	switch {
+	case !ok && s.ByCold():
+		return nil, fmt.Errorf("record %s has no cold validation: delete it and run the suite again", rec.ID)
+	case !ok:
 		return nil, fmt.Errorf("record %s has no validation result of its first %d epochs", rec.ID, got.Epochs)
 	}
 	return &got, nil

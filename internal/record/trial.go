@@ -18,6 +18,28 @@ type Rung struct {
 	Epochs int     `json:"epochs"` // of the run
 }
 
+// Rung is what a run shows of a trial after at most limit epochs (0: all): its best validation
+// NDCG@10, or, if byCold, that of its cold validation cases, which are ranked at its end only.
+// It is false if the run has no such result. A complete run stands for a shorter one that it
+// begins with.
+func (r *Record) Rung(limit int, metric string, byCold bool) (Rung, bool) {
+	got := Rung{Limit: limit, ID: r.ID, Epochs: r.Result.Epochs}
+	if byCold {
+		c := r.Result.ColdValidation
+		if c == nil {
+			return got, false
+		}
+		got.Valid, got.Usual = c.Cold[metric], c.Usual[metric]
+		return got, true
+	}
+	if limit > 0 {
+		got.Epochs = min(limit, got.Epochs)
+	}
+	var ok bool
+	got.Valid, ok = r.Result.BestUpTo(got.Epochs, metric)
+	return got, ok
+}
+
 // Rung returns the rung with a limit; nil if the trial did not reach it.
 func (t Trial) Rung(limit int) *Rung {
 	for i := range t.Rungs {
