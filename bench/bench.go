@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -196,11 +195,7 @@ func (b *bench) list() error {
 	if b.json {
 		return b.writeJSON(l)
 	}
-	var text bytes.Buffer
-	if err := l.Write(&text); err != nil {
-		return err
-	}
-	return report.WriteColumns(b.stdout, text.String())
+	return report.WriteColumns(b.stdout, l.Write)
 }
 
 // dryRun prints what is left to do of a plan.
@@ -224,11 +219,7 @@ func (b *bench) dryRun(todo *plan.Plan) error {
 	case b.json:
 		return b.writeJSON(p)
 	}
-	var text bytes.Buffer
-	if err := p.Write(&text, b.device, todo.Threads); err != nil {
-		return err
-	}
-	return report.WriteColumns(b.stdout, text.String())
+	return report.WriteColumns(b.stdout, func(w io.Writer) error { return p.Write(w, b.device, todo.Threads) })
 }
 
 // explain explains what a recorded run recommends to a user.

@@ -96,14 +96,14 @@ func parseFlags(args []string, w io.Writer) (options, error) {
 	given, err := conf.ParseFlags(fs, args, "set")
 	o.given = given
 	if errors.Is(err, flag.ErrHelp) {
-		before, after, _ := strings.Cut(helpText, "{flags}\n")
-		io.WriteString(w, before)
-		var flags strings.Builder
-		fs.SetOutput(&flags)
-		fs.PrintDefaults()
-		report.WriteColumns(w, strings.ReplaceAll(flags.String(), "    \t", "        "))
-		io.WriteString(w, after)
-		return options{help: true}, nil
+		return options{help: true}, report.WriteColumns(w, func(w io.Writer) error {
+			before, after, _ := strings.Cut(helpText, "{flags}\n")
+			io.WriteString(w, before)
+			fs.SetOutput(w)
+			fs.PrintDefaults()
+			_, err := io.WriteString(w, after)
+			return err
+		})
 	}
 	if err == nil {
 		err = o.checkFormat(metrics)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"flag"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -386,7 +387,11 @@ func TestCSVHasNoFormulas(t *testing.T) {
 func TestWriteColumns(t *testing.T) {
 	long := strings.Repeat("word ", 20) + "end"
 	var got strings.Builder
-	if err := WriteColumns(&got, "name  state  short\nname  state  "+long+"\nresults in "+long+"\n"); err != nil {
+	err := WriteColumns(&got, func(w io.Writer) error {
+		_, err := io.WriteString(w, "name  state  short\nname  state  "+long+"\nresults in "+long+"\n")
+		return err
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	want := "name  state  short\nname  state  " + strings.TrimSpace(strings.Repeat("word ", 17)) + "\n             word word word end\nresults in " + long + "\n"

@@ -130,9 +130,12 @@ func wrap(text string, width int, indent string) []string {
 // WriteColumns writes lines whose columns are two or more spaces apart, as of a list or a plan.
 // The rest of a line that is too long stands below its last column. Lines without columns stay
 // whole: paths are copied from them.
-func WriteColumns(w io.Writer, text string) error {
-	var out strings.Builder
-	for line := range strings.Lines(text) {
+func WriteColumns(to io.Writer, write func(io.Writer) error) error {
+	var lines, out strings.Builder
+	if err := write(&lines); err != nil {
+		return err
+	}
+	for line := range strings.Lines(strings.ReplaceAll(lines.String(), "    \t", "        ")) {
 		line = strings.TrimSuffix(line, "\n")
 		if i := strings.LastIndex(line, "  "); i >= 0 {
 			indent := 2
@@ -143,7 +146,7 @@ func WriteColumns(w io.Writer, text string) error {
 		}
 		out.WriteString(line + "\n")
 	}
-	_, err := io.WriteString(w, out.String())
+	_, err := io.WriteString(to, out.String())
 	return err
 }
 
