@@ -88,11 +88,11 @@ check_prerequisites() {
 		esac
 	fi
 	if ! has g++ || ! has gcc; then
-		missing+=("g++ 9 or newer, with gcc") packages+=(g++)
+		missing+=("g++ 10 or newer, with gcc") packages+=(g++)
 	else
 		found=$(g++ -dumpfullversion -dumpversion 2>/dev/null || echo 0)
-		if older "$found" 9; then
-			missing+=("g++ 9 or newer (found $found)") packages+=(g++)
+		if older "$found" 10; then
+			missing+=("g++ 10 or newer (found $found)") packages+=(g++)
 		fi
 	fi
 	if ! has ar; then missing+=("ar") packages+=(binutils); fi

@@ -90,7 +90,7 @@ func TestSetupNamesAllThatIsMissing(t *testing.T) {
 		df      string // free megabytes
 		want    []string
 	}{
-		"two tools":  {without: []string{"g++", "unzip"}, want: []string{"- g++ 9 or newer", "- unzip", "apt-get install -y g++ unzip\n"}},
+		"two tools":  {without: []string{"g++", "unzip"}, want: []string{"- g++ 10 or newer", "- unzip", "apt-get install -y g++ unzip\n"}},
 		"many tools": {without: []string{"gcc", "make", "ar", "python3"}, want: []string{"- g++", "- make", "- ar", "- python3 with pip, which fetches libtorch; or a libtorch of your own: make setup LIBTORCH=DIR", "install -y g++ binutils make python3-pip\n"}},
 		"go":         {without: []string{"go"}, want: []string{"- go 1.26.0 or newer: see https://go.dev/doc/install"}},
 		"old go":     {env: []string{"FAKE_GOVERSION=go1.19.8"}, want: []string{"- go 1.26.0 or newer (found 1.19.8)"}},

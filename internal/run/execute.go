@@ -198,7 +198,7 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	return k.rank(ctx, scorer)
 }
 
-const slowBFloat16 = `train.precision = "bfloat16" is slow here: famebench has no bfloat16 products for this processor (they need AVX512-BF16 and a processor that is not Intel's), so numbers are rounded and multiplied in float32`
+const slowBFloat16 = `train.precision = "bfloat16" is slow here: famebench has no bfloat16 products for this processor (they need AMX, or AVX512-BF16 and a processor that is not Intel's), so numbers are rounded and multiplied in float32`
 
 // sums are checksums of tensors, which take less memory than a copy.
 func sums(tensors map[string]safetensors.Tensor) map[string][sha256.Size]byte {

@@ -6,7 +6,7 @@ typedef int element; // a pair of numbers
 #define PER_ELEMENT 2
 #define MULADD(c, b, a) _mm512_dpbf16_ps(c, (__m512bh)(b), (__m512bh)_mm512_set1_epi32(a))
 #define FORM fb_avx512bf16
-#define NAME "avx512-bf16"
+#define NAME "bfloat16"
 #include "tile.h"
 #include "fused.h"
 #endif

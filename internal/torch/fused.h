@@ -204,11 +204,13 @@ static void group(const fb_loss *l, const block_of_classes *b, int64_t begin, in
 
 static void rows(const fb_loss *l, int64_t begin, int64_t end, float *scratch) {
   begin *= FB_GROUP, end = end * FB_GROUP < l->rows ? end * FB_GROUP : l->rows;
+  START
   prepare(l, begin, end);
   for (int64_t block = 0; block * FB_BLOCK < l->classes; block++) {
     block_of_classes b = pack(l, block, scratch);
     for (int64_t r = begin; r < end; r += FB_GROUP) group(l, &b, r, end - r < FB_GROUP ? end - r : FB_GROUP);
   }
+  END
 }
 
 static void final(const fb_loss *l) {
@@ -248,6 +250,7 @@ INLINE void scale_rows(const fb_loss *l, int64_t r, const float *scale, element 
 static void classes(const fb_loss *l, int64_t begin, int64_t end, float *scratch) {
   float *scale = scratch, *relative = scratch + SIZE(l); // of each row; and the logit that it belongs to
   element *hidden = (element *)(scratch + 2 * SIZE(l));
+  START
   for (int64_t block = begin; block < end; block++) {
     const float *highest = l->highest + block * SIZE(l);
     for (int64_t r = 0; r < l->rows; r += PER_ELEMENT) {
@@ -284,6 +287,7 @@ static void classes(const fb_loss *l, int64_t begin, int64_t end, float *scratch
 #endif
       }
   }
+  END
 }
 
 static void targets(const fb_loss *l) {

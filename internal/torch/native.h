@@ -43,8 +43,8 @@ void *fb_parameter(void *from);     // the same memory as a leaf that wants grad
 // Decides which matrix products are used from here on: name, or for "" what suits the
 // processor. Returns NULL, or the names that this processor can use. products.cpp.
 const char *fb_choose_products(const char *name);
-const char *fb_products(void);    // what was chosen
-int fb_bfloat16_is_fast(void);    // whether the processor multiplies bfloat16 itself
+// What was chosen, for operands in float32 or in bfloat16; NULL if nothing multiplies bfloat16.
+const char *fb_products(int bfloat16);
 
 // a·b over the last two dimensions; x·w^T (+ b) over the last dimension.
 void *fb_matmul(void *a, void *b);

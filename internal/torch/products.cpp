@@ -5,6 +5,13 @@
 #include <torch/version.h>
 
 #include <cstring>
+#include <string>
+#include <vector>
+#if FB_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 using at::Tensor;
 using fb::deref;
@@ -15,18 +22,26 @@ namespace {
 // What multiplies: decided by vendor and features, never by timing, so that the same
 // machine always gives the same bits.
 struct Choice {
-  const char *name = "libtorch";
   const fb_form *float32 = nullptr, *bfloat16 = nullptr; // null: libtorch's
 };
 Choice choice;
 
-bool intel() {
 #if defined(__x86_64__)
-  return __builtin_cpu_is("intel");
-#else
-  return false;
+bool intel() { return __builtin_cpu_is("intel"); }
 #endif
+
+#if FB_AMX
+// multiplies_tiles reports whether the processor has AMX for bfloat16 and the system lets
+// this process use it: Linux wants to be asked (5.16 and newer), because tiles are 8 KB more
+// to save for each thread.
+bool multiplies_tiles() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;
+  constexpr long request_permission = 0x1023, tile_data = 18; // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return __builtin_cpu_supports("avx512bf16") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & amx_bf16) && (d & amx_tile) &&
+         syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 }
+#endif
 
 // A matrix in the form in which a product reads it: elements of 4 bytes, which are floats
 // or pairs along k.
@@ -94,8 +109,8 @@ void libtorch_product(Tensor &out, const Tensor &a, const Tensor &b, const Tenso
     at::mm_out(out, a, b);
 }
 
-// The product of bfloat16 matrices, added up in float32. MKL's own, for Intel processors
-// that multiply bfloat16, is not used: it has not been tried on one.
+// The product of bfloat16 matrices, added up in float32. On a CPU the rounded numbers are
+// multiplied in float32: libtorch would round the sums, too.
 void bfloat16_product(Tensor &out, const Tensor &a, const Tensor &b, const Tensor *bias, bool add) {
 #if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 8
   if (a.is_cuda()) {
@@ -165,25 +180,43 @@ void fb::product_out(Tensor &out, const Tensor &a, const Tensor &b, const std::o
 }
 
 const char *fb_choose_products(const char *name) {
-  Choice best;
+  struct Kind {
+    const char *name;
+    bool possible, suits;
+    Choice choice;
+  };
+  std::vector<Kind> kinds; // the fastest first
 #if defined(__x86_64__)
   bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  bool any = *name == 0;
-  if (avx512 && ((any && !intel()) || !strcmp(name, "avx512")))
-    best = {"avx512", &fb_avx512, __builtin_cpu_supports("avx512bf16") ? &fb_avx512bf16 : nullptr};
-  else if (avx2 && ((any && !intel()) || !strcmp(name, "avx2")))
-    best = {"avx2", &fb_avx2, nullptr};
+  // Intel's processors multiply pairs no faster in vectors than float32.
+  bool pairs = __builtin_cpu_supports("avx512bf16") && (*name || !intel());
+#if FB_AMX
+  kinds.push_back({"amx", avx512 && multiplies_tiles(), true, {&fb_avx512, &fb_amx}});
 #endif
-  if (*name && strcmp(name, best.name)) return avx512 ? "avx512, avx2 or libtorch" : avx2 ? "avx2 or libtorch" : "libtorch";
-  choice = best;
-  return nullptr;
+  kinds.push_back({"avx512", avx512, true, {&fb_avx512, pairs ? &fb_avx512bf16 : nullptr}});
+  kinds.push_back({"avx2", avx2, !intel(), {&fb_avx2, nullptr}});
+#endif
+  kinds.push_back({"libtorch", true, true, {}});
+  static thread_local std::string possible;
+  possible.clear();
+  for (const Kind &k : kinds) {
+    if (!k.possible) continue;
+    if (*name ? !strcmp(name, k.name) : k.suits) {
+      choice = k.choice;
+      return nullptr;
+    }
+    if (!possible.empty()) possible += &k == &kinds.back() ? " or " : ", ";
+    possible += k.name;
+  }
+  return possible.c_str();
 }
 
-const char *fb_products(void) { return choice.name; }
-
-int fb_bfloat16_is_fast(void) { return choice.bfloat16 != nullptr; }
+const char *fb_products(int bfloat16) {
+  const fb_form *form = fb::form(bfloat16);
+  return form ? form->name : bfloat16 ? nullptr : "libtorch";
+}
 
 void *fb_matmul(void *a, void *b) {
   return guarded<void *>(nullptr, [&]() -> void * {

@@ -5,6 +5,10 @@
 // and loss.cpp split the work.
 #pragma once
 #include <stdint.h>
+// Whether the compiler knows AMX: GCC 11 and newer.
+#if defined(__x86_64__) && defined(__linux__) && __has_include(<amxbf16intrin.h>)
+#define FB_AMX 1
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -66,7 +70,7 @@ typedef struct {
   void (*pair_columns)(const float *x, int64_t ldx, int64_t m, int64_t n, int32_t *out);
   void (*pair_rows)(const float *x, int64_t ldx, int64_t m, int64_t n, int32_t *out);
 } fb_form;
-extern const fb_form fb_avx2, fb_avx512, fb_avx512bf16;
+extern const fb_form fb_avx2, fb_avx512, fb_avx512bf16, fb_amx;
 
 // bfloat16 by rounding to nearest, ties to even. NaN stays NaN.
 static inline uint16_t fb_bfloat16(float x) {

@@ -1,5 +1,5 @@
-// Matrix products behind one function. On processors for which libtorch's MKL chooses
-// slow code, they are our own (products.h); elsewhere they are libtorch's.
+// Matrix products behind one function: our own (products.h) on x86-64, unless the processor
+// is Intel's and lacks AVX-512, and libtorch's elsewhere.
 #pragma once
 #include "native.hpp"
 #include "products.h"

@@ -15,7 +15,7 @@ import (
 func eachKind(t *testing.T, f func(t *testing.T, kind string)) {
 	start(t)
 	kinds := 0
-	for _, kind := range []string{"avx512", "avx2", "libtorch"} {
+	for _, kind := range []string{"amx", "avx512", "avx2", "libtorch"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Setenv(torch.ProductsVariable, kind)
 			if torch.ChooseProducts() != nil {
@@ -23,8 +23,15 @@ func eachKind(t *testing.T, f func(t *testing.T, kind string)) {
 			}
 			kinds++
 			defer start(t)
-			if got := torch.Products(false); got != kind {
-				t.Fatalf("products are %q, want %q", got, kind)
+			float32s := kind
+			if kind == "amx" { // multiplies only bfloat16
+				float32s = "avx512"
+			}
+			if got := torch.Products(false); got != float32s {
+				t.Fatalf("products are %q, want %q", got, float32s)
+			}
+			if tiles := strings.HasSuffix(torch.Products(true), ", bfloat16 in tiles"); tiles != (kind == "amx") {
+				t.Fatalf("products in bfloat16 are %q", torch.Products(true))
 			}
 			f(t, kind)
 		})

@@ -6,14 +6,22 @@
 //   vec, mask, LOAD, STORE, MASKED_LOAD, MASKED_STORE, FIRST(n), ZERO
 //   element   float, or int32_t for a pair of bfloat16
 //   TRANSPOSE(v)      of WIDTH vectors
-//   MULADD(c, b, a)   c + b·(element a in every lane)
+//   MULADD(c, b, a)   c + b·(element a in every lane); a form without it has a
+//                     column_of_tiles of its own, and START and END around calls of it
 #include "products.h"
 #include <string.h>
+#ifndef START
+#define START
+#define END
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 enum { PANEL = NV * WIDTH, DEPTH = 256 };
 enum { FEW = 24 }; // rows of a for which reading b takes a good part of the time
 
+static void column_of_tiles(const fb_product *);
+
+#ifdef MULADD
 // How a tile is computed. FULL: all numbers of its last vector are columns of the matrix,
 // not only the first ones; that is faster where masks are slow (AVX2). AHEAD: a, which is
 // transposed, is fetched ahead, because each step of k reads another line of the cache, and
@@ -88,6 +96,7 @@ __attribute__((noinline)) static void column_of_tiles(const fb_product *p) {
 #endif
   }
 }
+#endif
 
 // stream reads a line of each 64 bytes of n rows of b, k long, in the order of memory, which the
 // processor foresees. It does not foresee the order of transpose.
@@ -113,6 +122,7 @@ static void transpose(const element *b, int64_t ldb, int64_t n, int64_t k, eleme
 
 static void product(const fb_product *whole) {
   element panel[DEPTH * PANEL];
+  START
   for (int64_t j = 0; j < whole->n; j += PANEL)
     for (int64_t k = 0; k < whole->k; k += DEPTH) {
       fb_product p = *whole;
@@ -132,4 +142,5 @@ static void product(const fb_product *whole) {
       }
       column_of_tiles(&p);
     }
+  END
 }
