@@ -73,7 +73,31 @@ func (c *Config) readAxes(s Suite) ([]Axis, error) {
 		}
 		walk(n, nil)
 	}
-	return axes, errors.Join(errs...)
+	return axes, errors.Join(append(errs, c.checkGrid(s, axes))...)
+}
+
+// checkGrid refuses two axes that set one setting of a model at the same point: only one of them
+// would have an effect.
+func (c *Config) checkGrid(s Suite, axes []Axis) error {
+	if !s.Grid {
+		return nil
+	}
+	for _, model := range s.Models {
+		e, _ := registry.Find(c.registry, model)
+		set := map[string]Axis{}
+		for _, a := range axes {
+			path, ok := c.axisPath(s, e, a)
+			if !ok || slices.Contains(s.Alone, a.Name) {
+				continue
+			}
+			setting := strings.Join(path[2:], ".")
+			if other, ok := set[setting]; ok {
+				return fmt.Errorf("%s: suites.%s.axes: %s and %s set the same setting of %s, and a grid combines them: leave one out", a.where, s.Name, other.Name, a.Name, model)
+			}
+			set[setting] = a
+		}
+	}
+	return nil
 }
 
 func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {

@@ -140,16 +140,18 @@ func TestAxesSkipWhatAModelRefuses(t *testing.T) {
 
 func TestAxesErrors(t *testing.T) {
 	for more, want := range map[string]string{
-		"[suites.s.axes]\nheds = [1]":           "experiments.toml:11: suites.s.axes.heds: no model of the suite has this setting",
-		"[suites.s.axes]\nbert4rec.heads = [1]": "suites.s.axes.bert4rec.heads: no model of the suite has this setting",
-		"[suites.s.axes]\nheads = 2":            "suites.s.axes.heads: expected a list",
-		"[suites.s.axes]\nheads = []":           "suites.s.axes.heads: expected a list",
-		"[suites.s.axes]\nheads = [2, 2]":       "the value 2 is listed twice",
-		"[suites.s.axes]\nheads = [2.5]":        "experiments.toml:11: models.sasrec.heads: expected an integer, got the number 2.5",
-		"[suites.s.axes]\ntrain.epohcs = [2]":   `epohcs: unknown key; did you mean "epochs"?`,
-		"trials = 3":                            `suites.s.trials: only suites of kind "tune" have this key`,
-		"kind = \"tune\"":                       "popularity has nothing to tune",
-		"kind = \"tune\"\nmodels = [\"fame\"]":  "", // twice the same key: the parser's
+		"[suites.s.axes]\nheds = [1]":                                                 "experiments.toml:11: suites.s.axes.heds: no model of the suite has this setting",
+		"[suites.s.axes]\nbert4rec.heads = [1]":                                       "suites.s.axes.bert4rec.heads: no model of the suite has this setting",
+		"[suites.s.axes]\nheads = 2":                                                  "suites.s.axes.heads: expected a list",
+		"[suites.s.axes]\nheads = []":                                                 "suites.s.axes.heads: expected a list",
+		"[suites.s.axes]\nheads = [2, 2]":                                             "the value 2 is listed twice",
+		"[suites.s.axes]\nheads = [2.5]":                                              "experiments.toml:11: models.sasrec.heads: expected an integer, got the number 2.5",
+		"[suites.s.axes]\ntrain.epohcs = [2]":                                         `epohcs: unknown key; did you mean "epochs"?`,
+		"grid = true\n[suites.s.axes]\nheads = [2]\nsasrec.heads = [4]":               "experiments.toml:13: suites.s.axes: heads and sasrec.heads set the same setting of sasrec",
+		"grid = true\n[suites.s.axes]\ntrain.epochs = [2]\nsasrec.train.epochs = [4]": "experiments.toml:13: suites.s.axes: train.epochs and sasrec.train.epochs set the same setting of sasrec",
+		"trials = 3":                           `suites.s.trials: only suites of kind "tune" have this key`,
+		"kind = \"tune\"":                      "popularity has nothing to tune",
+		"kind = \"tune\"\nmodels = [\"fame\"]": "", // twice the same key: the parser's
 		"[suites.t]\nkind = \"tune\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]":                               `suites.t: a suite of kind "tune" needs axes to search`,
 		"[suites.t]\nkind = \"tune\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]\ntrials = 0\naxes.heads = [1]": "suites.t.trials: 0: expected at least 1",
 		"interaction = \"heads\"": `experiments.toml:10: suites.s.interaction: expected the suite's only axis, got "heads"; its axes: none`,
@@ -185,10 +187,13 @@ func TestTunedValues(t *testing.T) {
 		t.Errorf("heads, layers, epochs, patience are %q, want %q", got, want)
 	}
 	for text, want := range map[string]string{
-		"[train]\nepochs = 3":       "tuned.toml:1: train: expected only models in a file of tuned values",
-		"[models.sasrec]\nhds = 3":  "tuned.toml:2: models.sasrec.hds: unknown key",
-		"[models.sasrek]\nhds = 3":  "tuned.toml:1: models.sasrek: unknown model",
-		"[models.sasrec]\nheads = ": "tuned.toml:2",
+		"[train]\nepochs = 3":                        "tuned.toml:1: train: expected only models and also_for in a file of tuned values",
+		"[models.sasrec]\nhds = 3":                   "tuned.toml:2: models.sasrec.hds: unknown key",
+		"[models.sasrek]\nhds = 3":                   "tuned.toml:1: models.sasrek: unknown model",
+		"[also_for.sasrek.datasets.beauty]\nhds = 3": "tuned.toml:2: also_for.sasrek.datasets.beauty.hds: unknown model",
+		"[also_for.sasrec.datasets.beauty]\nhds = 3": "tuned.toml:2: models.sasrec.datasets.beauty.hds: unknown key",
+		"[also_for.sasrec]\nheads = 3":               "tuned.toml:2: also_for.sasrec.heads: expected only values for models on data sets",
+		"[models.sasrec]\nheads = ":                  "tuned.toml:2",
 	} {
 		tinytest.Write(t, path, text)
 		if _, err := c.Plan(s, Options{}); err == nil || !strings.Contains(err.Error(), want) {

@@ -35,10 +35,10 @@ heads = 4
 [models.fame.datasets.beauty.pretrain]
 scale = 4.0
 `
-	if got, err := tunedText(models); err != nil || string(got) != want {
+	if got, err := tunedText(map[string]any{"models": models}); err != nil || string(got) != want {
 		t.Errorf("%v, got\n%s\nwant\n%s", err, got, want)
 	}
-	if got, err := tunedText(map[string]any{}); err != nil || string(got) != "[models]\n" {
+	if got, err := tunedText(map[string]any{"models": map[string]any{}}); err != nil || string(got) != "[models]\n" {
 		t.Errorf("nothing chosen: %v, %q", err, got)
 	}
 }
@@ -135,27 +135,30 @@ tuned = ["first.toml", "second.toml"]
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, got, _ := strings.Cut(string(written), "[models]\n")
+	_, got, _ := strings.Cut(string(written), "[also_for]\n")
 	want := ""
-	for _, m := range []struct{ model, settings, train string }{
-		{"fame", "dropout = 0.2\nheads = 2\n", "item_scale = 8.0\n"}, {"fame-warm", "dropout = 0.5\nheads = 4\n", "item_scale = 1.0\n"},
-	} {
-		want += "[models." + m.model + "]\n[models." + m.model + ".datasets]\n"
-		for _, d := range []string{"beauty", "ml-1m", "toys"} {
-			settings := m.settings
-			if d == "ml-1m" {
-				_, settings, _ = strings.Cut(settings, "\n")
+	for _, root := range []struct {
+		name string
+		data []string
+	}{{"also_for", []string{"ml-1m", "toys"}}, {"models", []string{"beauty"}}} {
+		if root.name == "models" {
+			want += "[models]\n"
+		}
+		for _, m := range []struct{ model, settings string }{{"fame", "dropout = 0.2\nheads = 2\n\n%sitem_scale = 8.0\n"}, {"fame-warm", "dropout = 0.5\nheads = 4\n\n%sitem_scale = 1.0\n"}} {
+			table := root.name + "." + m.model
+			want += "[" + table + "]\n[" + table + ".datasets]\n"
+			for _, d := range root.data {
+				want += "[" + table + ".datasets." + d + "]\n" + fmt.Sprintf(m.settings, "["+table+".datasets."+d+".train]\n") + "\n"
 			}
-			table := "models." + m.model + ".datasets." + d
-			want += "[" + table + "]\n" + settings + "\n[" + table + ".train]\n" + m.train + "\n"
 		}
 	}
 	if got+"\n" != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 
-	// A variant of fame-warm has its values, and a later file is stronger.
-	tinytest.Write(t, filepath.Join(c.Root, "second.toml"), "[models.fame-warm.datasets.ml-1m]\nheads = 8\n")
+	// A variant of fame-warm has its values, and a later file is stronger. What the configuration
+	// has for a data set stays, also where a later search chose a value for the base there.
+	tinytest.Write(t, filepath.Join(c.Root, "second.toml"), "[models.fame.datasets.ml-1m]\ndropout = 0.3\n[models.fame-warm.datasets.ml-1m]\nheads = 8\n")
 	tuned, _ := c.Suite("tuned")
 	with, err := c.withTuned(tuned)
 	if err != nil {
@@ -228,8 +231,8 @@ func TestSearchWithTunedValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dataset := range []string{"beauty", "toys"} {
-		if want := "[models.fame.datasets." + dataset + "]\ndropout = 0.2\nexperts = 2\n"; !strings.Contains(string(written), want) {
+	for _, at := range []string{"models.fame.datasets.beauty", "also_for.fame.datasets.toys"} {
+		if want := "[" + at + "]\ndropout = 0.2\nexperts = 2\n"; !strings.Contains(string(written), want) {
 			t.Errorf("expected\n%s\ngot\n%s", want, written)
 		}
 	}

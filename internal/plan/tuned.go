@@ -32,7 +32,7 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 	if err != nil {
 		return err
 	}
-	models := map[string]any{}
+	chosen := map[string]any{"models": map[string]any{}}
 	var why strings.Builder
 	for _, t := range trials {
 		if !t.Chosen {
@@ -49,16 +49,19 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 			cases = "cold "
 		}
 		fmt.Fprintf(&why, "# %s on %s: %s; %svalidation NDCG@10 %.4f after %d epochs (%s)\n", t.Model, t.Dataset, at, cases, last.Valid, last.Epochs, last.ID)
-		if err := c.putChosen(models, s, e, t); err != nil {
+		if err := c.putChosen(chosen, s, e, t); err != nil {
 			return err
 		}
 	}
-	text, err := tunedText(models)
+	text, err := tunedText(chosen)
 	if err != nil {
 		return err
 	}
 	how := "Every trial was trained to the end"
-	if len(s.Rungs) > 1 {
+	switch {
+	case len(s.Rungs) == 1 && s.Rungs[0] > 0:
+		how = fmt.Sprintf("Every trial was trained for %d epochs at most", s.Rungs[0])
+	case len(s.Rungs) > 1:
 		how = fmt.Sprintf("After each rung but the last of %d epochs (0: to the end), half of the\n# trials survived, and the configured settings", s.Rungs)
 	}
 	var doc bytes.Buffer
@@ -69,11 +72,13 @@ func (c *Config) WriteTuned(path string, s Suite, trials []Trial) error {
 	return atomicfile.Update(path, slices.Concat([]byte(tunedSum+tunedHash(doc.Bytes())+"\n"), doc.Bytes()))
 }
 
-// putChosen adds the values of a chosen trial to the tables of a file of tuned values: those of
-// all axes, also where they are as configured. Otherwise a variant would have the values that
-// were chosen for its base. For the data sets of Suite.AlsoFor, settings that the configuration
-// has for the data set stay as they are.
-func (c *Config) putChosen(models map[string]any, s Suite, e registry.Entry, t Trial) error {
+// alsoFor is the table with the values for the data sets of Suite.AlsoFor.
+const alsoFor = "also_for"
+
+// putChosen adds the values of a chosen trial to a file of tuned values: those of all axes, also
+// where they are as configured. Otherwise a variant would have the values that were chosen for its
+// base.
+func (c *Config) putChosen(chosen map[string]any, s Suite, e registry.Entry, t Trial) error {
 	for _, a := range s.Axes {
 		path, ok := c.axisPath(s, e, a)
 		if !ok {
@@ -84,30 +89,67 @@ func (c *Config) putChosen(models map[string]any, s Suite, e registry.Entry, t T
 			return err
 		}
 		setting := path[2:] // of a model, or of the suite for all models
-		for _, dataset := range append([]string{t.Dataset}, s.AlsoFor...) {
-			own, err := c.hasOwn(e, dataset, setting)
-			if err != nil {
-				return err
-			}
-			if dataset == t.Dataset || !own {
-				put(models, slices.Concat([]string{t.Model, "datasets", dataset}, setting), value)
-			}
+		put(chosen, slices.Concat([]string{"models", t.Model, "datasets", t.Dataset}, setting), value)
+		for _, dataset := range s.AlsoFor {
+			put(chosen, slices.Concat([]string{alsoFor, t.Model, "datasets", dataset}, setting), value)
 		}
 	}
 	return nil
 }
 
-// hasOwn reports whether the configuration, without tuned values, has a setting of a model for a
-// data set.
-func (c *Config) hasOwn(e registry.Entry, dataset string, setting []string) (bool, error) {
-	own, sub, key := *c, "", len(setting)-1
-	if own.tuned, own.point = nil, nil; key > 0 {
+// takeAlsoFor moves the values of [also_for] to [models]. They were chosen on another data set, so
+// settings that the configuration has for this one are put in their place: left out, a variant
+// would have what another search chose for its base.
+func (c *Config) takeAlsoFor(n *conf.Node) (*conf.Node, error) {
+	out := n.Without(alsoFor)
+	var take func(n *conf.Node, path []string) error
+	take = func(n *conf.Node, path []string) error {
+		if n.Table == nil {
+			if len(path) < 4 || path[1] != "datasets" {
+				return n.Errorf("expected only values for models on data sets, as in %s.fame.datasets.toys.heads", alsoFor)
+			}
+			e, ok := registry.Find(c.registry, path[0])
+			if !ok {
+				return n.Errorf("unknown model %q", path[0])
+			}
+			own, err := c.own(e, path[2], path[3:])
+			if err != nil {
+				return err
+			}
+			if own != nil {
+				n = own
+			}
+			return out.Put(slices.Concat([]string{"models"}, path), n.Where, n.Value)
+		}
+		var errs []error
+		for _, key := range n.Keys() {
+			errs = append(errs, take(n.Table[key], append(slices.Clone(path), key)))
+		}
+		return errors.Join(errs...)
+	}
+	if also := n.Table[alsoFor]; also != nil {
+		if err := take(also, nil); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// own is what the configuration, without tuned values, has for a setting of a model on a data set,
+// nil if nothing.
+func (c *Config) own(e registry.Entry, dataset string, setting []string) (*conf.Node, error) {
+	bare, sub, key := *c, "", len(setting)-1
+	if bare.tuned, bare.point = nil, nil; key > 0 {
 		sub = setting[0]
 	}
-	places, err := own.places(e, dataset, "", sub)
-	return slices.ContainsFunc(places, func(at place) bool {
-		return slices.Contains(at.path, "datasets") && at.table.Table[setting[key]] != nil
-	}), err
+	places, err := bare.places(e, dataset, "", sub)
+	var own *conf.Node
+	for _, at := range places {
+		if n := at.table.Table[setting[key]]; n != nil && slices.Contains(at.path, "datasets") {
+			own = n
+		}
+	}
+	return own, err
 }
 
 // valueAt is the value of an axis in the settings of a trial, which may leave it as configured, or
@@ -145,11 +187,11 @@ func (c *Config) valueAt(s Suite, e registry.Entry, t Trial, a Axis, path []stri
 
 // tunedText writes tables of values as TOML, each header with an empty line before it that
 // comes after a value.
-func tunedText(models map[string]any) ([]byte, error) {
+func tunedText(values map[string]any) ([]byte, error) {
 	var text bytes.Buffer
 	e := toml.NewEncoder(&text)
 	e.Indent = ""
-	err := e.Encode(map[string]any{"models": models})
+	err := e.Encode(values)
 	return valueThenHeader.ReplaceAll(text.Bytes(), []byte("$1\n\n[")), err
 }
 
@@ -197,7 +239,7 @@ func (c *Config) withTuned(s Suite) (*Config, error) {
 	}
 	tuned := *c
 	for _, name := range s.Tuned {
-		n, err := readTuned(c.Abs(name))
+		n, err := c.readTuned(c.Abs(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("suite %s takes its settings from %s, which does not exist: run a suite of kind %q first, or use the configured ones with -set %s.tuned=[]", s.Name, c.Abs(name), KindTune, s.Name)
 		}
@@ -210,7 +252,7 @@ func (c *Config) withTuned(s Suite) (*Config, error) {
 }
 
 // readTuned reads a file that a suite of kind "tune" wrote.
-func readTuned(path string) (*conf.Node, error) {
+func (c *Config) readTuned(path string) (*conf.Node, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -223,9 +265,9 @@ func readTuned(path string) (*conf.Node, error) {
 		return nil, err
 	}
 	for _, key := range n.Keys() {
-		if key != "models" {
-			return nil, n.Table[key].Errorf("expected only models in a file of tuned values")
+		if key != "models" && key != alsoFor {
+			return nil, n.Table[key].Errorf("expected only models and %s in a file of tuned values", alsoFor)
 		}
 	}
-	return n, nil
+	return c.takeAlsoFor(n)
 }
