@@ -33,11 +33,11 @@ func FacetNames() []string {
 func categoryFacet(k int) string { return "category " + strconv.Itoa(k+1) }
 
 // Facets returns those of [FacetNames], in that order, that have at least two
-// labels in the metadata. Generated data can have more facets, named "facet 9" and so on.
+// labels in the metadata, and not one label almost alone. Generated data can have more facets, named "facet 9" and so on.
 //
 // S3-Rec's attribute ids have no names and no kinds. An id that only ever
 // occurs as the first attribute of an item is taken for a brand; the attributes
-// after it are the item's category path. Metadata without names has both from the
+// after it are the item's category path. NoBrand is no label. Metadata without names has both from the
 // ids; metadata that names categories but no brands has only the brands from them.
 func (m *Metadata) Facets() []Facet {
 	var out []Facet
@@ -58,7 +58,7 @@ func (m *Metadata) Facets() []Facet {
 				f.Labels[i] = append(f.Labels[i], n)
 			}
 		}
-		if len(f.Values) > 1 {
+		if divides(f) {
 			out = append(out, f)
 		}
 	}
@@ -73,7 +73,7 @@ func (m *Metadata) Facets() []Facet {
 	namesCategories := slices.ContainsFunc(paths, func(path []string) bool { return len(path) > 0 })
 	if m.Attributes != nil && !namesBrands {
 		var pathIDs [][]string
-		brands, pathIDs = splitAttributes(m.Attributes)
+		brands, pathIDs = splitAttributes(m.Attributes, m.NoBrand)
 		if !namesCategories {
 			paths = pathIDs
 		}
@@ -92,6 +92,21 @@ func (m *Metadata) Facets() []Facet {
 	return out
 }
 
+// divides reports whether a facet tells items apart: whether at least one in a hundred of the
+// labelled items has a label other than the most frequent one. In Toys, all items but five are in
+// "Toys & Games", and a head that learned this would make all rows alike.
+func divides(f Facet) bool {
+	labelled, of, all := 0, make([]int, len(f.Values)), 0 // items, of each label
+	for _, labels := range f.Labels {
+		labelled += min(1, len(labels))
+		for _, label := range labels {
+			of[label]++
+			all++
+		}
+	}
+	return len(of) > 1 && 100*(all-slices.Max(of)) >= labelled
+}
+
 // decade of a year, such as "1990s"; "" for none.
 func decade(year int32) string {
 	if year <= 0 {
@@ -101,8 +116,8 @@ func decade(year int32) string {
 }
 
 // splitAttributes divides each item's attributes into its brand, "" for none,
-// and its category path.
-func splitAttributes(attributes [][]int32) (brands []string, paths [][]string) {
+// and its category path. noBrand is an id that stands for no brand.
+func splitAttributes(attributes [][]int32, noBrand int32) (brands []string, paths [][]string) {
 	later := map[int32]bool{} // ids that occur after the first place in some item
 	for _, ids := range attributes {
 		for _, a := range ids[min(1, len(ids)):] {
@@ -112,7 +127,9 @@ func splitAttributes(attributes [][]int32) (brands []string, paths [][]string) {
 	brands, paths = make([]string, len(attributes)), make([][]string, len(attributes))
 	for i, ids := range attributes {
 		if len(ids) > 0 && !later[ids[0]] {
-			brands[i] = attributeName(ids[0])
+			if ids[0] != noBrand {
+				brands[i] = attributeName(ids[0])
+			}
 			ids = ids[1:]
 		}
 		for _, a := range ids {

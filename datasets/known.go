@@ -12,6 +12,9 @@ import (
 type knownSet struct {
 	format    string // for the name without further configuration
 	knownData        // if nothing is filtered
+	// noBrand is the attribute id that the data set gives to items without a brand: it is on
+	// several times as many items as any other brand, and on those of many manufacturers.
+	noBrand int32
 	// cores is what is left by Config.KCore, for those k that published results use.
 	cores map[int]knownData
 }
@@ -25,9 +28,9 @@ type knownData struct {
 var knownSets = map[string]knownSet{
 	"amazon-beauty": {format: "embedded", knownData: knownData{22363, 12101, 198502,
 		map[string]string{"": "9c1a957d4ee50bd6f0cf2350fd1759e1e06b2b0484232fdbe0f13f458f408c9d"}}},
-	"amazon-sports": {format: "embedded", knownData: knownData{35598, 18357, 296337,
+	"amazon-sports": {format: "embedded", noBrand: 23, knownData: knownData{35598, 18357, 296337,
 		map[string]string{"": "512444ee2ee4793eb6ca8b54310f8b2d385784495af70caae88467e1f980f101"}}},
-	"amazon-toys": {format: "embedded", knownData: knownData{19412, 11924, 167597,
+	"amazon-toys": {format: "embedded", noBrand: 1, knownData: knownData{19412, 11924, 167597,
 		map[string]string{"": "aead3d8f3c34594cb8f4c74bd20742ca82e083827bb9cac8bc51dc2c8fa9ecc9"}}},
 	"ml-100k": {format: "movielens-100k", knownData: knownData{943, 1682, 100000,
 		map[string]string{

@@ -19,6 +19,7 @@ type Metadata struct {
 	Year        []int32    // of publication, 0 unknown
 	Attributes  [][]int32  // S3-Rec attribute ids in the order of the file: the brand (if it is a frequent one), then categories, broad to narrow
 	Generated   [][]string // the number of the label in each facet, of data of format "facets"
+	NoBrand     int32      // the attribute id of items whose brand is missing; 0: none
 
 	Missing  int      // items that are not in the metadata file
 	Warnings []string // for the user, one sentence each; e.g. dates without a year
@@ -43,6 +44,9 @@ func attachMetadata(d *Dataset, c Config, src *source) {
 			return nil, fmt.Errorf("datasets: %s: %w", name, err)
 		}
 		m.warn(src.warnings...)
+		if c.Format == "embedded" {
+			m.out.NoBrand = knownSets[c.Name].noBrand
+		}
 		return m.finish(), nil
 	})
 }

@@ -130,8 +130,9 @@ func Of(rt *torch.Runtime, m *models.FAME, s *datasets.Split, facets []datasets.
 	}
 	l.finish(a)
 	counts := itemCounts(l.items, c.Heads, s.Data.NumItems+1)
+	shuffles := shufflesFor(len(facets) * (c.Heads + 1))
 	for _, f := range facets {
-		a.Facets = append(a.Facets, specialisation(f, counts))
+		a.Facets = append(a.Facets, specialisation(f, counts, shuffles))
 	}
 	if s.Data.Generated() {
 		var err error

@@ -54,18 +54,17 @@ type Tested struct {
 // Excess is the part of the value that is beyond chance.
 func (t Tested) Excess() float64 { return t.Value - t.Control }
 
-const (
-	// shuffles of the control: the least p is 1/1000. It stays below .05 under Holm's
-	// correction with up to 50 tests, which is four facets of eleven heads.
-	shuffles = 999
-	// sameBits is the tolerance for the information of the same counts, added up
-	// in another order.
-	sameBits = 1e-12
-)
+// sameBits is the tolerance for the information of the same counts, added up in another
+// order.
+const sameBits = 1e-12
+
+// shufflesFor is how many shuffles so many tests need. The least p is one of them, and Holm's
+// correction multiplies it by the number of tests: it can then be .025.
+func shufflesFor(tests int) int { return max(999, 40*tests-1) }
 
 // specialisation tests whether the heads' lists differ in one facet. listed is how
 // often each head lists each item: [head][item].
-func specialisation(f datasets.Facet, listed [][]float64) Facet {
+func specialisation(f datasets.Facet, listed [][]float64, shuffles int) Facet {
 	H := len(listed)
 	out := Facet{Name: f.Name, Labels: len(f.Values), Unnamed: !f.Named(), Heads: make([]Preference, H)}
 	counts := count(listed, f.Labels, len(f.Values))
@@ -86,20 +85,20 @@ func specialisation(f datasets.Facet, listed [][]float64) Facet {
 			dealt[v], dealt[w] = dealt[w], dealt[v]
 		})
 		i, d := information(count(listed, dealt, len(f.Values)))
-		out.MutualInformation.Control += i / shuffles
+		out.MutualInformation.Control += i / float64(shuffles)
 		if i >= info-sameBits {
 			reached++
 		}
 		for h := range H {
-			controlBy[h] += d[h] / shuffles
+			controlBy[h] += d[h] / float64(shuffles)
 			if d[h] >= divergence[h]-sameBits {
 				reachedBy[h]++
 			}
 		}
 	}
-	out.MutualInformation.Value, out.MutualInformation.P = info, float64(reached)/(shuffles+1)
+	out.MutualInformation.Value, out.MutualInformation.P = info, float64(reached)/float64(shuffles+1)
 	for h := range H {
-		out.Heads[h].Divergence = Tested{Value: divergence[h], Control: controlBy[h], P: float64(1+reachedBy[h]) / (shuffles + 1)}
+		out.Heads[h].Divergence = Tested{Value: divergence[h], Control: controlBy[h], P: float64(1+reachedBy[h]) / float64(shuffles+1)}
 		out.Heads[h].Prefers = prefers(f, counts, h)
 	}
 	return out

@@ -41,7 +41,7 @@ func TestSpecialisation(t *testing.T) {
 		}
 		return out
 	}
-	test := func(pick func(h int) int32) Facet { return specialisation(f, itemCounts(lists(pick), H, items+1)) }
+	test := func(pick func(h int) int32) Facet { return specialisation(f, itemCounts(lists(pick), H, items+1), 999) }
 	own := test(func(h int) int32 { return int32(1+r.IntN(items/H-1))*H + int32(h) })
 	if mi := own.MutualInformation; math.Abs(mi.Value-2) > 1e-9 || mi.Control > .05 || mi.P != .001 {
 		t.Errorf("four heads with four labels: %+v, want 2 bits, p .001", mi)
@@ -90,7 +90,7 @@ func TestSpecialisation(t *testing.T) {
 		thirds.Labels[v+1] = []int32{int32(v % 5), int32((v + 1) % 5), int32((v + 2) % 5)}
 	}
 	same := itemCounts(lists(func(int) int32 { return int32(1 + r.IntN(items)) }), 1, items+1)
-	mi := specialisation(thirds, slices.Repeat(same, 3)).MutualInformation
+	mi := specialisation(thirds, slices.Repeat(same, 3), 999).MutualInformation
 	if math.Abs(mi.Value) > 1e-12 || mi.P != 1 {
 		t.Errorf("three heads with the same lists: %+v", mi)
 	}
@@ -102,7 +102,7 @@ func TestControlDealsTheLabels(t *testing.T) {
 	f := datasets.Facet{Labels: [][]int32{nil, {0}, {0}, {1}, nil}, Values: []string{"x", "y"}}
 	// Head 0 lists item 3, head 1 item 1. Of three labelled items, a third of the
 	// shuffles each give y to item 3, to item 1 and to item 2, which no head lists.
-	got := specialisation(f, [][]float64{{0, 0, 0, 1, 0}, {0, 1, 0, 0, 5}}).MutualInformation
+	got := specialisation(f, [][]float64{{0, 0, 0, 1, 0}, {0, 1, 0, 0, 5}}, 999).MutualInformation
 	if got.Value != 1 || math.Abs(got.Control-2./3) > .05 || math.Abs(got.P-2./3) > .05 {
 		t.Errorf("%+v, want 1 bit, by chance in two of three shuffles", got)
 	}
@@ -130,6 +130,16 @@ func TestCorrect(t *testing.T) {
 	}
 }
 
+// However many tests there are, the least p can be significant after Holm's correction.
+func TestShufflesFor(t *testing.T) {
+	for tests, want := range map[int]int{1: 999, 25: 999, 26: 1039, 32 * 33: 42239} {
+		n := shufflesFor(tests)
+		if least := float64(tests) / float64(n+1); n != want || least > .0251 {
+			t.Errorf("%d tests: %d shuffles, least p %v", tests, n, least)
+		}
+	}
+}
+
 // Beauty's size: 2,048 users, four heads, a facet like its brands. An analysis has
 // four facets.
 func BenchmarkSpecialisation(b *testing.B) {
@@ -144,7 +154,7 @@ func BenchmarkSpecialisation(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		specialisation(f, counts)
+		specialisation(f, counts, 999)
 	}
 }
 

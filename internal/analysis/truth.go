@@ -55,8 +55,9 @@ type HeadTruth struct {
 }
 
 // GateTruth is the mean over users of Spearman's rank correlation of the gate's weights
-// with the user's true importances, over the pairs of heads and facets. By chance: with the
-// users' importances shuffled.
+// with the user's true importances, over the pairs of heads and facets, each relative to its mean
+// over users. Scores of heads have scales of their own, for which the gate makes up: a head may
+// have the largest weight for nearly everybody, and the gate follow users all the same. By chance: with the users' importances shuffled.
 type GateTruth struct {
 	Comparison
 	HalfWidth float64 `json:"half_width"` // of the 95 % interval of the value, over users
@@ -156,25 +157,33 @@ func ofLastCases[T any](cases []datasets.Case, values []T) (of []T) {
 
 // compareGate correlates the gate with importances. estimates are labels-known's.
 func (t *Truth) compareGate(gates [][]float64, match []int, users []datasets.Preferences, estimates [][]float64) {
+	var weight, importance, estimate [][]float64 // [pair][user]
+	constant := true
+	for h, f := range match {
+		for _, g := range gates[h] {
+			constant = constant && g == gates[h][0]
+		}
+		if f < 0 {
+			continue
+		}
+		actual, estimated := make([]float64, len(users)), make([]float64, len(users))
+		for i := range users {
+			actual[i], estimated[i] = users[i].Importances[f], estimates[i][f]
+		}
+		weight, importance, estimate = append(weight, relative(gates[h])), append(importance, relative(actual)), append(estimate, relative(estimated))
+	}
+	if len(weight) < 2 {
+		return // there is no order
+	}
 	var weights, truth [][]float64 // ranks, [user][pair]
 	var known []float64
-	constant := true
 	for i := range users {
-		var weight, importance, estimate []float64
-		for h, f := range match {
-			constant = constant && gates[h][i] == gates[h][0]
-			if f >= 0 {
-				weight, importance, estimate = append(weight, gates[h][i]), append(importance, users[i].Importances[f]), append(estimate, estimates[i][f])
-			}
-		}
-		if len(importance) < 2 {
-			return // there is no order
-		}
-		if rho, ok := stats.Spearman(estimate, importance); ok {
+		w, x := ofUser(weight, i), ofUser(importance, i)
+		if rho, ok := stats.Spearman(ofUser(estimate, i), x); ok {
 			known = append(known, rho)
 		}
-		if slices.Min(weight) < slices.Max(weight) && slices.Min(importance) < slices.Max(importance) {
-			weights, truth = append(weights, stats.Ranks(weight)), append(truth, stats.Ranks(importance))
+		if slices.Min(w) < slices.Max(w) && slices.Min(x) < slices.Max(x) {
+			weights, truth = append(weights, stats.Ranks(w)), append(truth, stats.Ranks(x))
 		}
 	}
 	t.Gate = &GateTruth{Comparison: Comparison{P: 1, Constant: constant}, Users: len(weights)}
@@ -204,6 +213,26 @@ func (t *Truth) compareGate(gates [][]float64, match []int, users []datasets.Pre
 		shuffled[i] = []float64{correlate()}
 	}
 	t.Gate.Comparison = compare([]float64{value}, shuffled)[0]
+}
+
+// relative divides values by their mean. They are not negative; if all are 0, so is what it returns.
+func relative(values []float64) []float64 {
+	mean, _ := stats.MeanSD(values)
+	out := make([]float64, len(values))
+	for i, v := range values {
+		if mean > 0 {
+			out[i] = v / mean
+		}
+	}
+	return out
+}
+
+// ofUser gives a user's value of each pair.
+func ofUser(values [][]float64, user int) (of []float64) {
+	for _, pair := range values {
+		of = append(of, pair[user])
+	}
+	return of
 }
 
 // compareRouter measures whether the strongest expert of each head follows the label that

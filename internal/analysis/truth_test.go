@@ -221,6 +221,33 @@ func TestTruthOfIdealModel(t *testing.T) {
 	}
 }
 
+// A gate that follows users is recognised also where it favours some heads for everybody, to make
+// up for their scores; one that only favours heads follows nobody.
+func TestGateWithUnequalHeads(t *testing.T) {
+	s, w := generated(t, nil)
+	for follows, want := range map[float64]float64{2: 1, 0: 0} {
+		o := ideal(s, w, []int{0, 1, 2})
+		r := rand.New(rand.NewPCG(1, 2))
+		for i, c := range s.Valid {
+			sum := 0.
+			for h := range o.gates {
+				o.gates[h][i] = math.Exp(float64(h) + follows*w.Users[c.User].Importances[h] + 1e-3*r.NormFloat64())
+				sum += o.gates[h][i]
+			}
+			for h := range o.gates {
+				o.gates[h][i] /= sum
+			}
+		}
+		got, err := newTruth(s, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(got.Gate.Value-want) > .1 || got.Gate.Constant {
+			t.Errorf("follows %v: %+v, want about %v", follows, *got.Gate, want)
+		}
+	}
+}
+
 // A model that knows nothing is not better than chance, though heads and facets are matched
 // as well as they can be: in 40 cases, p ≤ .05 is as rare as it should be.
 func TestTruthOfRandomModel(t *testing.T) {

@@ -133,7 +133,7 @@ func facetSection(a analysis.RunDigest) view.Section {
 		}
 	}
 	below := []string{"All: mutual information of head and label. A single head: divergence of the labels in its lists from those in the lists of all heads. " +
-		"By chance: the same with labels that were shuffled among the items, mean of 999 shuffles. Holm: p corrected for all tests of this table."}
+		"By chance: the same with labels that were shuffled among the items, mean of many shuffles. Holm: p corrected for all tests of this table."}
 	var unnamed []string
 	for _, f := range a.Facets {
 		if f.Unnamed {
