@@ -54,6 +54,8 @@ func (in Input) Key() (string, error) {
 		p.Spec.Device = ""
 		planned = append(planned, p)
 	}
+	// A field gets another name in JSON when Make's result changes for the suites that set it only:
+	// Version would change the keys of all suites, whose committed summaries stay right.
 	b, err := record.Canonical(struct {
 		Version         int
 		Name, Summary   string
@@ -67,11 +69,11 @@ func (in Input) Key() (string, error) {
 		Datasets        []datasets.Stats
 		Published       string
 		Code            map[string][]string
-		EqualWithin     float64             `json:",omitempty"`
+		EqualWithin     float64             `json:"EqualOnDevice,omitempty"` // first rows: of the row's device
 		Hypothesis      string              `json:",omitempty"`
-		Average         string              `json:",omitempty"`
+		Average         string              `json:"AverageOfRuns,omitempty"` // in all metrics of the runs
 		Interaction     string              `json:",omitempty"`
-		ByEntropy       bool                `json:",omitempty"`
+		ByEntropy       bool                `json:"ByEntropyOfSeeds,omitempty"` // that the rows have in common
 		Baseline        string              `json:",omitempty"`
 		Own             bool                `json:",omitempty"`
 		ImportedNames   []string            `json:",omitempty"`

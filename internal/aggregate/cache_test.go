@@ -46,6 +46,8 @@ func TestKey(t *testing.T) {
 		"skipped":         {func(in *Input) { in.Skipped = []string{"a"} }, false},
 		"axes":            {func(in *Input) { in.Axes = nil }, false},
 		"proposals":       {func(in *Input) { in.Proposals = nil }, false},
+		"equal_within":    {func(in *Input) { in.EqualWithin = 2 }, false},
+		"average":         {func(in *Input) { in.Average = ByUser }, false},
 		"published bytes": {func(in *Input) { in.Published = &Published{sha256: "x"} }, false},
 	} {
 		if hit := now == key(tt.change); hit != tt.hit {

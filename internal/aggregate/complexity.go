@@ -26,16 +26,13 @@ func (in Input) complexity(t Table, groups []*group) (*Complexity, error) {
 	}
 	c := &Complexity{Facet: e.Facet}
 	members := c.divide(e)
+	if len(in.Axes) == 0 { // no chosen model has it
+		return c, nil
+	}
 	for _, own := range byModel(groups) {
-		than := lowest(own, in.Axes)
-		if than == nil || len(own) < 2 {
-			continue
-		}
-		rows, err := c.compare(own, than, members)
-		if err != nil {
+		if err := c.compare(own, in.Axes[0], members); err != nil {
 			return nil, err
 		}
-		c.Rows = append(c.Rows, rows...)
 	}
 	return c, nil
 }
@@ -61,21 +58,20 @@ func byModel(groups []*group) (out [][]*group) {
 	return out
 }
 
-// lowest is the row with the lowest number on the first axis that the rows have; nil if there is
-// none.
-func lowest(rows []*group, axes []string) (low *group) {
-	for _, axis := range axes {
-		var least float64
-		for _, g := range rows {
-			if v, ok := g.At[axis].(float64); ok && (low == nil || v < least) {
-				low, least = g, v
-			}
+// lowest is the row at the lowest number on an axis, on a device if there is one; nil if no row has
+// a number.
+func lowest(rows []*group, axis, device string) (low *group) {
+	var least float64
+	for _, g := range rows {
+		v, ok := g.At[axis].(float64)
+		if !ok {
+			continue
 		}
-		if low != nil {
-			return low
+		if low == nil || v < least || v == least && low.device() != device && g.device() == device {
+			low, least = g, v
 		}
 	}
-	return nil
+	return low
 }
 
 // divide fills in the groups and returns the cases of each. Its bounds are the entropies at
@@ -109,67 +105,69 @@ func (c *Complexity) divide(e *record.Entropy) [][]int {
 	return out
 }
 
-// compare gives the rows of a model but for the one that they are compared with.
-func (c *Complexity) compare(rows []*group, than *group, members [][]int) (out []ComplexityRow, err error) {
-	gains := map[string][]GroupGains{} // [rule][row]
-	for _, rule := range SeenItemRules {
-		if gains[rule], err = groupGains(rows, than, rule, members); err != nil {
-			return nil, err
-		}
-	}
-	for i, g := range rows {
-		if g != than {
-			out = append(out, ComplexityRow{Model: g.Model, Label: g.Label, Than: than.Label, Removed: gains["removed"][i], Kept: gains["kept"][i]})
-		}
-	}
-	return out, nil
-}
-
-// groupGains compares each row with one of them in each group of cases, under a seen-item rule.
-func groupGains(rows []*group, than *group, rule string, members [][]int) ([]GroupGains, error) {
-	out := make([]GroupGains, len(rows))
-	base := slices.Index(rows, than)
-	bySeed := make([][][]float64, len(rows)) // [row][group][seed] means
-	for k, cases := range members {
-		series, among := make([][][]float64, len(rows)), than.units.among(cases)
-		for i, g := range rows {
-			bySeed[i] = append(bySeed[i], nil)
-			for _, all := range g.ranks(rule) {
-				own := make([]int32, len(cases))
-				for j, c := range cases {
-					own[j] = all[c]
-				}
-				values := among.drawn(Tested, own)
-				series[i] = append(series[i], values)
-				bySeed[i][k] = append(bySeed[i][k], mean(values))
-			}
-		}
-		if len(series[base][0]) < 2 { // no interval
-			for i := range out {
-				out[i].Groups = append(out[i].Groups, nil)
-			}
+// compare adds the rows of a model but for those at the lowest number on the axis, with which the
+// others on their device are compared.
+func (c *Complexity) compare(rows []*group, axis string, members [][]int) error {
+	for _, g := range rows {
+		than := lowest(rows, axis, g.device())
+		if than == nil || g.At[axis] == than.At[axis] {
 			continue
 		}
-		intervals, err := stats.Bootstrap(series, base, groupDraws, drawSeed)
-		if err != nil {
-			return nil, err
+		pairs := paired(g, than)
+		row := ComplexityRow{Model: g.Model, Label: g.Label, Than: than.Label, Seeds: len(pairs)}
+		for _, rule := range SeenItemRules {
+			gains, err := groupGains(g, than, rule, pairs, members)
+			if err != nil {
+				return err
+			}
+			*row.Under(rule) = gains
 		}
-		for i, v := range intervals {
-			out[i].Groups = append(out[i].Groups, &GroupGain{mean(bySeed[base][k]), v.Mean, v.Lo, v.Hi})
-		}
+		c.Rows = append(c.Rows, row)
 	}
-	if len(members) == 0 || len(members[0]) == 0 || len(members[len(members)-1]) == 0 {
+	return nil
+}
+
+// groupGains compares a row with another one in each group of cases, under a seen-item rule, on
+// the runs that both have: otherwise the gains would also be those of a seed that only one has.
+func groupGains(g, than *group, rule string, pairs [][2]int, members [][]int) (GroupGains, error) {
+	out := GroupGains{Groups: make([]*GroupGain, len(members))}
+	if len(pairs) == 0 || than.units.unknown {
 		return out, nil
 	}
-	last := len(members) - 1
-	for i, g := range rows {
-		var trend []float64
-		for _, pair := range paired(g, than) {
-			a, b := pair[0], pair[1]
-			trend = append(trend, bySeed[i][last][a]-bySeed[base][last][b]-(bySeed[i][0][a]-bySeed[base][0][b]))
+	gains := make([][]float64, len(members)) // [group][seed]
+	for k, cases := range members {
+		among := than.units.among(cases)
+		values := func(all []int32) []float64 {
+			own := make([]int32, len(cases))
+			for i, c := range cases {
+				own[i] = all[c]
+			}
+			return among.drawn(Tested, own)
 		}
-		out[i].Trend = newSeedMean(trend)
+		var row, base [][]float64 // [seed][user]
+		for i, p := range pairs {
+			row, base = append(row, values(g.ranks(rule)[p[0]])), append(base, values(than.ranks(rule)[p[1]]))
+			gains[k] = append(gains[k], mean(row[i])-mean(base[i]))
+		}
+		if len(base[0]) < 2 { // no interval
+			continue
+		}
+		intervals, err := stats.Bootstrap([][][]float64{base, row}, 0, groupDraws, drawSeed)
+		if err != nil {
+			return out, err
+		}
+		v := intervals[1]
+		out.Groups[k] = &GroupGain{mean(overSeeds(base)), v.Mean, v.Lo, v.Hi}
 	}
+	last := len(members) - 1
+	if last < 0 || len(members[0]) == 0 || len(members[last]) == 0 {
+		return out, nil
+	}
+	var trend []float64
+	for i := range pairs {
+		trend = append(trend, gains[last][i]-gains[0][i])
+	}
+	out.Trend = newSeedMean(trend)
 	return out, nil
 }
 

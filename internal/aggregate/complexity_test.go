@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"famebench/datasets"
 	"famebench/internal/record"
 )
 
@@ -106,5 +107,74 @@ func TestComplexityOfEqualUsers(t *testing.T) {
 	gains := c.Rows[0].Removed
 	if gains.Groups[0] == nil || gains.Groups[1] != nil || gains.Groups[2] != nil || gains.Trend.Seeds != 0 {
 		t.Errorf("%+v", gains)
+	}
+}
+
+// Gains are of the seeds that both rows have, as the trend is. By hand: with seed 0 two experts
+// find all items and one expert none; the seeds that only one row has would change both means.
+func TestComplexityOfCommonSeeds(t *testing.T) {
+	f := newFixture(t)
+	grouped(f)
+	f.add("fame", 0, .1, .1, same(1), experts("2"))
+	f.add("fame", 1, .1, .1, same(11), experts("2"))
+	f.add("fame", 0, .1, .1, same(11), experts("1"))
+	f.add("fame", 2, .1, .1, same(1), experts("1"))
+	f.add("fame", 7, .1, .1, same(1), experts("4"))
+	rows := f.make().Tables[0].Complexity.Rows
+	two, four := rows[0], rows[1]
+	if two.Seeds != 1 || two.Removed.Trend.Seeds != 1 {
+		t.Errorf("%d seeds, %d of the trend, expected one of each", two.Seeds, two.Removed.Trend.Seeds)
+	}
+	for _, g := range two.Removed.Groups {
+		near(t, "of the lowest", g.Than, 0)
+		near(t, "difference", g.Difference, 1)
+	}
+	if four.Seeds != 0 || len(four.Removed.Groups) != 3 || four.Removed.Groups[0] != nil || four.Kept.Groups[2] != nil || four.Removed.Trend.Seeds != 0 {
+		t.Errorf("no common seed: %+v", four)
+	}
+}
+
+// A row is compared with the lowest one of its own device, whichever comes first. Where that has
+// no records on the device, there are no gains.
+func TestComplexityByDevice(t *testing.T) {
+	f := newFixture(t)
+	grouped(f)
+	on := func(device, n string) func(*record.Record) {
+		return func(r *record.Record) {
+			experts(n)(r)
+			r.Result.Spec.Device = device
+		}
+	}
+	f.add("fame", 0, .1, .1, same(1), on("cpu", "1"))
+	f.add("fame", 0, .1, .1, same(11), on("cuda", "1"))
+	f.add("fame", 0, .1, .1, same(1), on("cuda", "2"))
+	f.add("fame", 0, .1, .1, same(1), on("mps", "2"))
+	rows := f.make().Tables[0].Complexity.Rows
+	if len(rows) != 2 || rows[0].Seeds != 1 || !strings.Contains(rows[0].Than, "cuda") {
+		t.Fatalf("%+v", rows)
+	}
+	near(t, "gain on cuda", rows[0].Removed.Groups[0].Difference, 1)
+	if rows[1].Seeds != 0 || rows[1].Removed.Groups[0] != nil {
+		t.Errorf("compared across devices: %+v", rows[1])
+	}
+}
+
+// Test cases of unknown users are not taken for independent, so there are no intervals.
+func TestComplexityOfUnknownUsers(t *testing.T) {
+	f := newFixture(t)
+	grouped(f)
+	e := &record.Entropy{Facet: "genre", Millibits: []int32{0, 0, 0, 0, 1000, 1000, 1000, 1000, 2000, 2000, 2000, -1}}
+	if err := f.Store.WriteEntropy(record.Dataset{Name: "beauty", Fingerprint: "0011223344"}, datasets.GivenSplit, e); err != nil {
+		t.Fatal(err)
+	}
+	for n, rank := range map[string]int32{"1": 11, "2": 1} {
+		f.add("fame", 0, .1, .1, same(rank), func(r *record.Record) {
+			experts(n)(r)
+			r.Result.Spec.Protocol = datasets.GivenSplit
+		})
+	}
+	rows := f.make().Tables[0].Complexity.Rows
+	if len(rows) != 1 || len(rows[0].Removed.Groups) != 3 || rows[0].Removed.Groups[0] != nil || rows[0].Removed.Trend.Seeds != 0 {
+		t.Errorf("%+v", rows)
 	}
 }

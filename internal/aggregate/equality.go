@@ -2,35 +2,49 @@ package aggregate
 
 import (
 	"math"
-	"slices"
 
+	"famebench/internal/record"
 	"famebench/internal/stats"
 )
 
 // equality compares each row of a table with the row of its model that is planned first: the
-// configured settings if they are a place on the axis, else the axis's first value.
+// configured settings if they are a place on the axis, else the axis's first value. The device of
+// the plan is that of the command and does not count: rows are compared with one of their own.
 func (in Input) equality(dataset string, groups []*group) (out []Equality, err error) {
-	key := dataKey(groups[0].records[0].Result.Spec)
+	data := dataKey(groups[0].records[0].Result.Spec)
 	first := map[string]string{} // by model: the key of its row
 	for _, p := range in.Planned {
-		if dataKey(p.Spec) == key && first[p.Spec.Model] == "" {
-			if first[p.Spec.Model], err = rowKey(p.Spec); err != nil {
+		if dataKey(p.Spec) == data && first[p.Spec.Model] == "" {
+			if first[p.Spec.Model], err = keyOfAnyDevice(p.Spec); err != nil {
 				return nil, err
 			}
 		}
 	}
+	var others []*group
+	than := map[[2]string]*group{} // by model and device
 	for _, g := range groups {
-		if g.key == first[g.Model] {
-			continue
+		key, err := keyOfAnyDevice(g.records[0].Result.Spec)
+		if err != nil {
+			return nil, err
 		}
-		var than *group
-		if i := slices.IndexFunc(groups, func(h *group) bool { return h.key == first[g.Model] }); i >= 0 {
-			than = groups[i]
+		if key == first[g.Model] {
+			than[[2]string{g.Model, g.device()}] = g
+		} else {
+			others = append(others, g)
 		}
-		out = append(out, equal(g, than, in.EqualWithin))
-		out[len(out)-1].Dataset = dataset
+	}
+	for _, g := range others {
+		e := equal(g, than[[2]string{g.Model, g.device()}], in.EqualWithin)
+		e.Dataset = dataset
+		out = append(out, e)
 	}
 	return out, nil
+}
+
+// keyOfAnyDevice is shared by rows that differ in the device only.
+func keyOfAnyDevice(s record.Spec) (string, error) {
+	s.Device = ""
+	return rowKey(s)
 }
 
 // equal compares a row with another one; nil: it has no records.

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"famebench/internal/record"
@@ -105,6 +106,47 @@ func TestEqualityWithNothing(t *testing.T) {
 			}
 			if !ok || e.Than != c.than {
 				t.Errorf("%s: %+v", name, e)
+			}
+		}
+	}
+}
+
+// What the plan names as device is that of the command and changes nothing. Rows are compared with
+// the first row of their own device.
+func TestEqualityOnAnyDevice(t *testing.T) {
+	f := newFixture(t)
+	f.Axes, f.EqualWithin = []string{"train.precision"}, 2
+	for _, device := range []string{"cpu", "cuda"} {
+		for _, v := range []string{"float32", "bfloat16"} {
+			for seed := range int64(2) {
+				f.add("sasrec", seed, .05, .5, same(3), func(r *record.Record) {
+					r.Result.Spec.Device = device
+					r.Result.Spec.Train = record.Settings{"precision": json.RawMessage(`"` + v + `"`)}
+					r.Resolved["train"]["precision"] = json.RawMessage(`"` + v + `"`)
+				})
+			}
+		}
+	}
+	f.add("sasrec", 0, .05, .5, same(3), func(r *record.Record) { // without the first row on its device
+		r.Result.Spec.Device = "mps"
+		r.Result.Spec.Train = record.Settings{"precision": json.RawMessage(`"bfloat16"`)}
+		r.Resolved["train"]["precision"] = json.RawMessage(`"bfloat16"`)
+	})
+	for _, device := range []string{"cpu", "cuda", "mps", "another"} {
+		for i := range f.Planned {
+			f.Planned[i].Spec.Device = device
+		}
+		got := f.make().Equality
+		if len(got) != 3 {
+			t.Fatalf("planned for %s: %+v", device, got)
+		}
+		for i, want := range []struct {
+			on, verdict string
+			seeds       int
+		}{{"cpu", EqualResults, 2}, {"cuda", EqualResults, 2}, {"mps", UndecidedEqual, 0}} {
+			e := got[i]
+			if !strings.Contains(e.Label, want.on) || e.Verdict != want.verdict || e.Seeds != want.seeds || (e.Than == "") != (want.seeds == 0) || want.seeds > 0 && !strings.Contains(e.Than, want.on) {
+				t.Errorf("planned for %s: %+v, expected %+v", device, e, want)
 			}
 		}
 	}

@@ -36,6 +36,7 @@ func newInteraction(axis, model, rule string, tables []Table) Interaction {
 		for _, r := range t.Rows {
 			if r.Model == model && r.At[axis] != nil {
 				has = true
+				in.OfOracle = in.OfOracle && r.Under(rule).OfOracle != nil // see shareOfOracle
 				if in.place(&r) < 0 {
 					in.Places = append(in.Places, r.At[axis])
 				}
@@ -43,7 +44,6 @@ func newInteraction(axis, model, rule string, tables []Table) Interaction {
 		}
 		if has {
 			of = append(of, t)
-			in.OfOracle = in.OfOracle && t.oracle(rule) > 0
 		}
 	}
 	slices.SortStableFunc(in.Places, func(a, b any) int {

@@ -319,3 +319,25 @@ func TestInteractionKey(t *testing.T) {
 		t.Error("the same key")
 	}
 }
+
+// Where items repeat, a model can exceed the oracle with seen items removed: then NDCG@10 is
+// analysed, and its share of the oracle's only with seen items kept.
+func TestInteractionWhereItemsRepeat(t *testing.T) {
+	f := newFixture(t)
+	f.Axes, f.Interaction = []string{"fame.experts"}, "fame.experts"
+	for _, data := range []string{"a", "b"} {
+		f.world(data, "oracle", 0, .5)
+		f.world(data, "fame", 1, .2, .25)
+		f.world(data, "fame", 2, .3, .4)
+	}
+	for _, r := range f.Records {
+		r.Result.Spec.Dataset.Config = record.Settings{"format": json.RawMessage(`"facets"`), "world": json.RawMessage(`{"repeats": true}`)}
+	}
+	got := f.make().Interactions
+	removed, kept := got[0], got[1]
+	if removed.OfOracle || !kept.OfOracle || removed.Untested != "" {
+		t.Errorf("removed %+v, kept %+v", removed, kept)
+	}
+	near(t, "NDCG@10", removed.Rows[0].Cells[1].Mean, .35)
+	near(t, "share of the oracle's", kept.Rows[0].Cells[1].Mean, 70)
+}

@@ -31,7 +31,7 @@ func (g *group) notes(shown []string) []string {
 		if r.Measured.Dirty {
 			dirty++
 		}
-		if from := r.Measured.Source; from != nil && from.Differ {
+		if otherSource(r) {
 			differ++
 		}
 		commits = appendNew(commits, short(r.Measured.Commit))
@@ -42,7 +42,7 @@ func (g *group) notes(shown []string) []string {
 	}
 	notes = append(notes, unlabelled(g.records[0].Result.Pretrain)...)
 	if atBudget > 0 {
-		notes = append(notes, fmt.Sprintf("stopped at the epoch budget of %d, not by patience%s", epochs, share(atBudget, n)))
+		notes = append(notes, fmt.Sprintf("stopped at the epoch budget of %d, not by patience%s", epochs, share(atBudget, n, "seeds")))
 	}
 	switch {
 	case spec.NonNeural: // it is deterministic, so one seed is enough
@@ -52,10 +52,10 @@ func (g *group) notes(shown []string) []string {
 		notes = append(notes, fmt.Sprintf("%d seeds only", n))
 	}
 	if differ > 0 {
-		notes = append(notes, "begins with weights that were trained again and differ from those of the recorded source"+share(differ, n))
+		notes = append(notes, trainedAgain+share(differ, n, "seeds"))
 	}
 	if dirty > 0 {
-		notes = append(notes, "run with uncommitted changes"+share(dirty, n))
+		notes = append(notes, "run with uncommitted changes"+share(dirty, n, "seeds"))
 	}
 	if len(threads) > 1 {
 		notes = append(notes, "seeds of different thread counts: "+strings.Join(threads, ", "))
@@ -101,7 +101,7 @@ func (in Input) codeNotes(g *group) []string {
 	if other == 0 {
 		return nil
 	}
-	return []string{"run before the code of the model changed" + share(other, len(g.records))}
+	return []string{"run before the code of the model changed" + share(other, len(g.records), "seeds")}
 }
 
 // unlabelled says how many items pre-training knew little about. The note is shown
@@ -119,11 +119,21 @@ func unlabelled(p *record.Pretrain) (notes []string) {
 	return notes
 }
 
-func share(part, of int) string {
+// trainedAgain is the note on runs of which otherSource is true.
+const trainedAgain = "begins with weights that were trained again and differ from those of the recorded source"
+
+// otherSource reports whether a run began with other weights than those of its source's record.
+func otherSource(r *record.Record) bool {
+	from := r.Measured.Source
+	return from != nil && from.Differ
+}
+
+// share says how many of some things a note is about.
+func share(part, of int, things string) string {
 	if of == 1 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d of %d seeds)", part, of)
+	return fmt.Sprintf(" (%d of %d %s)", part, of, things)
 }
 
 // filters are the settings that change the contents of a data set.
@@ -144,37 +154,126 @@ func tableNotes(records []*record.Record) []string {
 	if filtered != nil {
 		notes = append(notes, "data settings: "+strings.Join(filtered, ", "))
 	}
+	return append(notes, recordNotes(records, func([]*record.Record) string { return "" })...)
+}
+
+// recordNotes warns if records differ in what may change numbers, or were made under circumstances
+// that may. share says how many some of the records are, after what they have.
+func recordNotes(records []*record.Record, share func([]*record.Record) string) (notes []string) {
 	mixed := []struct {
-		what   string
-		value  func(*record.Record) string
-		values []string
+		what  string
+		value func(*record.Record) string
+		found found
 	}{
-		{"devices", func(r *record.Record) string { return r.Result.Spec.Device }, nil},
-		{"thread counts", func(r *record.Record) string { return fmt.Sprint(r.Measured.Threads) }, nil},
-		{"versions of libtorch", func(r *record.Record) string { return r.Measured.Libtorch }, nil},
-		{"processors", func(r *record.Record) string { return r.Measured.CPU }, nil},
+		{what: "devices", value: func(r *record.Record) string { return r.Result.Spec.Device }},
+		{what: "thread counts", value: func(r *record.Record) string { return fmt.Sprint(r.Measured.Threads) }},
+		{what: "versions of libtorch", value: func(r *record.Record) string { return r.Measured.Libtorch }},
+		{what: "processors", value: func(r *record.Record) string { return r.Measured.CPU }},
 	}
-	var warnings, environment []string
+	var warnings, environment found
 	for _, r := range records {
 		for i := range mixed {
-			mixed[i].values = appendNew(mixed[i].values, mixed[i].value(r))
+			mixed[i].found.add(mixed[i].value(r), r)
 		}
 		for _, set := range r.Measured.Environment {
-			environment = appendNew(environment, set)
+			environment.add(set, r)
 		}
 		for _, w := range r.Measured.Warnings {
-			warnings = appendNew(warnings, w)
+			warnings.add(w, r)
 		}
 	}
 	for _, m := range mixed {
-		if len(m.values) > 1 {
-			notes = append(notes, fmt.Sprintf("records with different %s: %s", m.what, strings.Join(m.values, ", ")))
+		if len(m.found.values) > 1 {
+			notes = append(notes, fmt.Sprintf("records with different %s: %s", m.what, strings.Join(m.found.texts(share), ", ")))
 		}
 	}
-	if environment != nil {
-		notes = append(notes, "environment variables that change rounding were set: "+strings.Join(environment, ", "))
+	if environment.values != nil {
+		notes = append(notes, "environment variables that change rounding were set: "+strings.Join(environment.texts(share), ", "))
 	}
-	return append(notes, warnings...)
+	return append(notes, warnings.texts(share)...)
+}
+
+// found has the different values that records have of something, and the records of each.
+type found struct {
+	values []string
+	of     map[string][]*record.Record
+}
+
+func (f *found) add(value string, r *record.Record) {
+	if value == "" { // unknown
+		return
+	}
+	if f.of == nil {
+		f.of = map[string][]*record.Record{}
+	}
+	f.values = appendNew(f.values, value)
+	f.of[value] = append(f.of[value], r)
+}
+
+func (f *found) texts(share func([]*record.Record) string) (out []string) {
+	for _, v := range f.values {
+		out = append(out, v+share(f.of[v]))
+	}
+	return out
+}
+
+// TrialNotes say of the trials of a search what a comparison says of its rows and records. They
+// are about all rungs, because each of them decides. read reads a record.
+func TrialNotes(trials []record.Trial, read func(id string) (*record.Record, error)) (notes []string, err error) {
+	var datasets []string
+	of := map[string][]trial{}
+	for _, t := range trials {
+		one := trial{model: t.Model}
+		for _, rung := range t.Rungs {
+			r, err := read(rung.ID)
+			if err != nil {
+				return nil, err
+			}
+			one.records = append(one.records, r)
+		}
+		datasets = appendNew(datasets, t.Dataset)
+		of[t.Dataset] = append(of[t.Dataset], one)
+	}
+	for _, name := range datasets {
+		for _, text := range trialNotes(of[name]) {
+			notes = append(notes, name+": "+text)
+		}
+	}
+	return notes, nil
+}
+
+// trial has the records of a trial's rungs.
+type trial struct {
+	model   string
+	records []*record.Record
+}
+
+// trialNotes are those of the trials on one data set.
+func trialNotes(trials []trial) (notes []string) {
+	var models []string
+	var records []*record.Record
+	of, differ := map[string]int{}, map[string]int{} // numbers of trials, by model
+	for _, t := range trials {
+		models, records = appendNew(models, t.model), append(records, t.records...)
+		of[t.model]++
+		if slices.ContainsFunc(t.records, otherSource) {
+			differ[t.model]++
+		}
+	}
+	for _, model := range models {
+		if differ[model] > 0 {
+			notes = append(notes, model+" "+trainedAgain+share(differ[model], of[model], "trials"))
+		}
+	}
+	return append(notes, recordNotes(records, func(some []*record.Record) string {
+		n := 0
+		for _, t := range trials {
+			if slices.ContainsFunc(t.records, func(r *record.Record) bool { return slices.Contains(some, r) }) {
+				n++
+			}
+		}
+		return share(n, len(trials), "trials")
+	})...)
 }
 
 func appendNew(list []string, s string) []string {

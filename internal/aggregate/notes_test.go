@@ -71,3 +71,46 @@ func TestTableNotes(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A search says what a comparison says of its rows and records, by data set and of all rungs.
+func TestTrialNotes(t *testing.T) {
+	f := newFixture(t)
+	var trials []record.Trial
+	add := func(data, model string, change func(*record.Record)) {
+		t := record.Trial{Dataset: data, Model: model}
+		for rung := range 2 {
+			r := f.add(model, int64(len(f.Records)), .1, .1, same(1), func(r *record.Record) {
+				r.Measured.CPU = "one"
+				if rung == 1 && change != nil {
+					change(r)
+				}
+			})
+			t.Rungs = append(t.Rungs, record.Rung{ID: r.ID})
+		}
+		trials = append(trials, t)
+	}
+	add("beauty", "fame", nil)
+	add("beauty", "fame-warm", func(r *record.Record) {
+		r.Measured.CPU, r.Measured.Source = "another", &record.Inherited{Differ: true}
+	})
+	add("beauty", "fame-warm", func(r *record.Record) {
+		r.Measured.Threads, r.Measured.Source, r.Measured.Warnings = 4, &record.Inherited{}, []string{"times are tied"}
+	})
+	add("toys", "fame", func(r *record.Record) { r.Measured.Environment = []string{"OMP_X=1"} })
+	add("sports", "fame", nil)
+	read := func(id string) (*record.Record, error) {
+		i := slices.IndexFunc(f.Records, func(r *record.Record) bool { return r.ID == id })
+		return f.Records[i], nil
+	}
+	got, err := TrialNotes(trials, read)
+	want := []string{
+		"beauty: fame-warm begins with weights that were trained again and differ from those of the recorded source (1 of 2 trials)",
+		"beauty: records with different thread counts: 2 (3 of 3 trials), 4 (1 of 3 trials)",
+		"beauty: records with different processors: one (3 of 3 trials), another (1 of 3 trials)",
+		"beauty: times are tied (1 of 3 trials)",
+		"toys: environment variables that change rounding were set: OMP_X=1",
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, got  %q\nwant %q", err, got, want)
+	}
+}

@@ -37,6 +37,9 @@ func rowKey(s record.Spec) (string, error) {
 	return string(b), err
 }
 
+// device is that of a row's records.
+func (g *group) device() string { return g.records[0].Result.Spec.Device }
+
 // findSources names the row whose weights each row begins with.
 func findSources(groups []*group) error {
 	for _, g := range groups {

@@ -208,11 +208,13 @@ type Complexity struct {
 	Rows    []ComplexityRow `json:"rows"`
 }
 
-// ComplexityRow compares a row with the one of its model at the lowest value of the axis.
+// ComplexityRow compares a row with the one of its model at the lowest value of the axis, on the
+// seeds that both have on one device.
 type ComplexityRow struct {
 	Model   string     `json:"model"`
 	Label   string     `json:"label"` // as Row.Label
 	Than    string     `json:"than"`  // label of the row that it is compared with
+	Seeds   int        `json:"seeds"` // that both have; 0: no gains
 	Removed GroupGains `json:"removed"`
 	Kept    GroupGains `json:"kept"`
 }
@@ -227,7 +229,9 @@ func (r *ComplexityRow) Under(rule string) *GroupGains {
 
 // GroupGains are differences in NDCG@10.
 type GroupGains struct {
-	Groups []*GroupGain `json:"groups"` // as Complexity.Groups; nil for fewer than two users
+	// Groups are as Complexity.Groups; nil for fewer than two users, and for all if it is unknown
+	// which test cases are of one user.
+	Groups []*GroupGain `json:"groups"`
 	// Trend is the difference in the last group minus that in the first one.
 	Trend SeedMean `json:"trend"`
 }
@@ -344,7 +348,7 @@ type Check struct {
 type Equality struct {
 	Dataset    string  `json:"dataset"`
 	Label      string  `json:"label"`      // of the row
-	Than       string  `json:"than"`       // label of the row that it is compared with; "": that has no records
+	Than       string  `json:"than"`       // label of the row that it is compared with; "": that has no records on the row's device
 	Seeds      int     `json:"seeds"`      // that both have; 0 also if the other row's validation NDCG@10 is 0: the numbers then mean nothing
 	Difference float64 `json:"difference"` // of validation NDCG@10, mean over seeds, in percent of the other row's mean
 	Low        float64 `json:"low"`        // its 95 % interval, by Student's t over the seeds, if there are several

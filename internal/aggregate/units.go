@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"famebench/datasets"
+	"famebench/internal/rank"
 	"famebench/internal/record"
 )
 
@@ -136,24 +139,31 @@ func (in Input) readCases(groups []*group) (*record.Cases, units, error) {
 	return c, u, nil
 }
 
-// averageByUser replaces the metrics of a row, which records average over cases.
+// averageByUser replaces the metrics of a row and of its runs, which records average over cases.
 func (g *group) averageByUser() {
 	for i := range g.Runs { // the records keep theirs
 		g.Runs[i].Removed, g.Runs[i].Kept = maps.Clone(g.Runs[i].Removed), maps.Clone(g.Runs[i].Kept)
 	}
 	for _, rule := range SeenItemRules {
-		ranks, of := g.ranks(rule), g.Under(rule)
-		for _, metric := range Columns {
+		metrics := slices.Clone(Columns)
+		for _, run := range g.Runs { // which have metrics that no column shows
+			for name := range run.under(rule) {
+				metrics = appendNew(metrics, name)
+			}
+		}
+		for _, metric := range metrics {
 			if caseValue(metric) == nil {
 				continue // of all lists together
 			}
 			var seeds []float64
-			for seed := range ranks {
-				v := mean(g.units.values(metric, ranks[seed]))
+			for seed, ranks := range g.ranks(rule) {
+				v := mean(g.units.values(metric, ranks))
 				seeds = append(seeds, v)
 				g.Runs[seed].under(rule)[metric] = v
 			}
-			of.Metrics[metric] = newCell(seeds)
+			if slices.Contains(Columns, metric) {
+				g.Under(rule).Metrics[metric] = newCell(seeds)
+			}
 		}
 	}
 }
@@ -173,6 +183,7 @@ func (in Input) tableSplit(t *Table, first *record.Record, u units) {
 		t.Users, t.Cases = u.users, first.Result.Users
 		if u.perUser {
 			t.Average = ByUser
+			t.Notes = append(t.Notes, byCaseNotes(t)...)
 		}
 	}
 	if u.unknown {
@@ -185,6 +196,21 @@ func (in Input) tableSplit(t *Table, first *record.Record, u units) {
 			t.Notes = append(t.Notes, splitNotes(d, spec)...)
 		}
 	}
+}
+
+// byCaseNotes say which metrics of a table of means over users are means over cases: the lists of
+// single cases are not stored.
+func byCaseNotes(t *Table) []string {
+	var names []string
+	for _, metric := range []string{rank.Popularity, Lift, rank.Novelty, rank.Diversity} { // the other metrics beyond accuracy are of all lists together
+		if slices.ContainsFunc(t.Rows, func(r Row) bool { return r.Removed.Beyond[metric].N > 0 || r.Kept.Beyond[metric].N > 0 }) {
+			names = append(names, metric)
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return []string{"means over test cases, not over users: " + strings.Join(names, ", ")}
 }
 
 // manyTied is the share of tied test cases from which a table has a note.

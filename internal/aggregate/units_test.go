@@ -164,3 +164,33 @@ func TestCompareAveragesByUser(t *testing.T) {
 		t.Errorf("%v, notes %q", err, c.Notes)
 	}
 }
+
+// All metrics of a run that cases have are averaged in the same way, also those that no column
+// shows. A note names the metrics that are not.
+func TestAllMetricsByUser(t *testing.T) {
+	f := casesOf(t, datasets.GivenSplit, []int32{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1})
+	for _, r := range f.Records {
+		r.Result.Test.Removed["HR@1"], r.Result.Test.Removed["Coverage@10"] = 1./12, .25
+		b := record.Metrics{"Coverage@10": .25, "Popularity@10": 30, "Gini@10": .5}
+		kept := record.Metrics{"Popularity@10": 30, "Gini@10": .5}
+		if err := f.Store.WriteBeyond(&record.Beyond{ID: r.ID, RanksSHA256: r.Result.RanksSHA256, Kept: kept, Removed: b}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const note = "means over test cases, not over users: Popularity@10"
+	if notes := f.make().Tables[0].Notes; slices.Contains(notes, note) {
+		t.Errorf("all metrics are means over cases: %q", notes)
+	}
+	f.Average = ByUser
+	table := f.make().Tables[0]
+	// Of sasrec, the first of the 11 cases of user 0 is at rank 1, and not the one of user 1.
+	if got := table.Rows[0].Runs[0].Removed; !equalMeans(got["HR@1"], 1./22) || got["Coverage@10"] != .25 {
+		t.Errorf("HR@1 %v, expected %v; coverage %v", got["HR@1"], 1./22, got["Coverage@10"])
+	}
+	if got := table.Rows[0].Removed.Metrics["HR@1"]; got.N != 0 {
+		t.Errorf("no column shows HR@1: %+v", got)
+	}
+	if !slices.Contains(table.Notes, note) {
+		t.Errorf("%q lack %q", table.Notes, note)
+	}
+}

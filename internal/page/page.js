@@ -74,7 +74,7 @@
     const [s, t] = table.dataset.place.split(".").map(Number);
     const about = data.suites[s].tables[t];
     const row = about.rows[Number(cell.parentElement.dataset.row)];
-    const runs = row.runs.map(id => ({ id, ...data.runs[id] }));
+    const runs = row.runs.map((id, i) => ({ id, ...data.runs[id], ...row.averaged?.[i] }));
     const name = th.textContent;
 
     body.replaceChildren(

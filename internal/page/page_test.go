@@ -247,3 +247,28 @@ func TestPageBeyondAccuracy(t *testing.T) {
 		}
 	}
 }
+
+// A run in a suite of means over users and in one of means over cases has its own numbers in each,
+// whichever comes last, and is one run.
+func TestRunsByUser(t *testing.T) {
+	suite := func(average string, hits float64) *aggregate.Suite {
+		run := aggregate.Run{ID: "a", SHA256: "x", Removed: map[string]float64{"HR@10": hits}, Kept: map[string]float64{"HR@10": hits / 2}}
+		return &aggregate.Suite{Tables: []aggregate.Table{{Average: average, Rows: []aggregate.Row{{Runs: []aggregate.Run{run}}}}}}
+	}
+	cases, users := suite("", .5), suite(aggregate.ByUser, .25)
+	for _, order := range [][]*aggregate.Suite{{cases, users}, {users, cases}, {users, cases, users}} {
+		d := newData(order)
+		if len(d.Runs) != 1 || d.Runs["a"].Removed["HR@10"] != .5 || d.Runs["a"].Kept["HR@10"] != .25 || d.Runs["a"].SHA256 != "x" {
+			t.Errorf("%+v", d.Runs)
+		}
+		for i, s := range order {
+			row := d.Suites[i].Tables[0].Rows[0]
+			switch {
+			case s == cases && row.Averaged != nil:
+				t.Errorf("means over cases: %+v", row)
+			case s == users && (len(row.Averaged) != 1 || row.Averaged[0].Removed["HR@10"] != .25 || row.Averaged[0].Kept["HR@10"] != .125):
+				t.Errorf("means over users: %+v", row)
+			}
+		}
+	}
+}

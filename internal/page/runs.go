@@ -30,10 +30,19 @@ type dataTable struct {
 }
 
 type dataRow struct {
-	Label   string    `json:"label"`
-	Runs    []string  `json:"runs"` // ids
-	Removed *dataTest `json:"removed,omitempty"`
-	Kept    *dataTest `json:"kept,omitempty"`
+	Label string   `json:"label"`
+	Runs  []string `json:"runs"` // ids
+	// Averaged are the metrics of these runs where they are not averaged over cases, as in Runs of
+	// data, but as the table says.
+	Averaged []dataMetrics `json:"averaged,omitempty"`
+	Removed  *dataTest     `json:"removed,omitempty"`
+	Kept     *dataTest     `json:"kept,omitempty"`
+}
+
+// dataMetrics are a run's test metrics.
+type dataMetrics struct {
+	Removed map[string]rounded `json:"removed"`
+	Kept    map[string]rounded `json:"kept"`
 }
 
 // dataTest is an aggregate.Test as it is read.
@@ -46,16 +55,15 @@ type dataTest struct {
 }
 
 type dataRun struct {
-	Seed     int64              `json:"seed"`
-	SHA256   string             `json:"sha256"`
-	Commit   string             `json:"commit"`
-	Dirty    bool               `json:"dirty,omitempty"`
-	Stopped  string             `json:"stopped"`
-	Machine  string             `json:"machine"`
-	Code     string             `json:"code"` // versions
-	Settings []string           `json:"settings,omitempty"`
-	Removed  map[string]rounded `json:"removed"`
-	Kept     map[string]rounded `json:"kept"`
+	Seed     int64    `json:"seed"`
+	SHA256   string   `json:"sha256"`
+	Commit   string   `json:"commit"`
+	Dirty    bool     `json:"dirty,omitempty"`
+	Stopped  string   `json:"stopped"`
+	Machine  string   `json:"machine"`
+	Code     string   `json:"code"` // versions
+	Settings []string `json:"settings,omitempty"`
+	dataMetrics
 	Training map[string]rounded `json:"training,omitempty"`
 }
 
@@ -80,7 +88,12 @@ func newData(suites []*aggregate.Suite) data {
 				row := dataRow{Label: r.Label, Runs: []string{}, Removed: newDataTest(r.Removed.Test), Kept: newDataTest(r.Kept.Test)}
 				for _, run := range r.Runs {
 					row.Runs = append(row.Runs, run.ID)
-					d.Runs[run.ID] = newDataRun(run)
+					of := newDataRun(run)
+					if t.Average != "" {
+						row.Averaged = append(row.Averaged, of.dataMetrics)
+						of.dataMetrics = d.Runs[run.ID].dataMetrics // of another suite's table, if it has the run
+					}
+					d.Runs[run.ID] = of
 				}
 				dt.Rows = append(dt.Rows, row)
 			}
@@ -116,7 +129,7 @@ var stopped = map[string]string{
 
 func newDataRun(r aggregate.Run) dataRun {
 	out := dataRun{Seed: r.Seed, SHA256: r.SHA256, Commit: r.Commit, Dirty: r.Dirty, Stopped: r.Status,
-		Removed: shorten(r.Removed), Kept: shorten(r.Kept)}
+		dataMetrics: dataMetrics{shorten(r.Removed), shorten(r.Kept)}}
 	if text, ok := stopped[r.Status]; ok {
 		out.Stopped = text
 	}

@@ -155,9 +155,11 @@ func TestAxesErrors(t *testing.T) {
 		"[suites.t]\nkind = \"tune\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]":                               `suites.t: a suite of kind "tune" needs axes to search`,
 		"[suites.t]\nkind = \"tune\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]\ntrials = 0\naxes.heads = [1]": "suites.t.trials: 0: expected at least 1",
 		"interaction = \"heads\"": `experiments.toml:10: suites.s.interaction: expected the suite's only axis, got "heads"; its axes: none`,
-		"interaction = \"heads\"\n[suites.s.axes]\nfame.heads = [2, 4]":                                    `suites.s.interaction: expected the suite's only axis, got "heads"; its axes: "fame.heads"`,
-		"interaction = \"heads\"\n[suites.s.axes]\nheads = [2, 4]\nlayers = [1]":                           `suites.s.interaction: expected the suite's only axis, got "heads"; its axes: "heads", "layers"`,
-		"interaction = \"heads\"\n[suites.s.axes]\nheads = [2, 4]":                                         "suites.s.interaction: expected at least 2 data sets, on which the axis may have other effects, got 1",
+		"interaction = \"heads\"\n[suites.s.axes]\nfame.heads = [2, 4]":          `suites.s.interaction: expected the suite's only axis, got "heads"; its axes: "fame.heads"`,
+		"interaction = \"heads\"\n[suites.s.axes]\nheads = [2, 4]\nlayers = [1]": `suites.s.interaction: expected the suite's only axis, got "heads"; its axes: "heads", "layers"`,
+		"interaction = \"heads\"\n[suites.s.axes]\nheads = [2, 4]":               "suites.s.interaction: expected at least 2 data sets, on which the axis may have other effects, got 1",
+		"by_entropy = true": "experiments.toml:10: suites.s.by_entropy: expected an axis with numbers, the suite's only one, whose lowest number the others are compared with; its axes: none",
+		"by_entropy = true\n[suites.s.axes]\nheads = [2, 4]\nlayers = [1, 2]":                              `suites.s.by_entropy: expected an axis with numbers, the suite's only one, whose lowest number the others are compared with; its axes: "heads", "layers"`,
 		"[suites.t]\nkind = \"ci\"\ninteraction = \"heads\"\nmodels = [\"fame\"]\ndatasets = [\"beauty\"]": `suites.t.interaction: only suites of kind "compare" have this key`,
 	} {
 		_, err := loadAxes(t, more)

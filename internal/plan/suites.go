@@ -138,8 +138,8 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	if err == nil && s.Interaction != "" {
 		err = s.checkInteraction(at.of("interaction"))
 	}
-	if err == nil && s.ByEntropy && len(s.Axes) == 0 {
-		err = at.of("by_entropy").Errorf("expected an axis with numbers, whose lowest one the others are compared with: [suites.%s.axes]", name)
+	if err == nil && s.ByEntropy && len(s.Axes) != 1 { // rows of another axis would be compared with this one's lowest, too
+		err = at.of("by_entropy").Errorf("expected an axis with numbers, the suite's only one, whose lowest number the others are compared with; its axes: %s", s.axisNames())
 	}
 	if err == nil && s.Kind == KindTune && len(s.Axes) == 0 {
 		err = at.suite.Errorf("a suite of kind %q needs axes to search: [suites.%s.axes]", KindTune, name)
@@ -157,16 +157,21 @@ func (c *Config) readSuite(name string) (Suite, error) {
 // axes would put several results into a cell, and of several data sets.
 func (s Suite) checkInteraction(n *conf.Node) error {
 	if len(s.Axes) != 1 || s.Axes[0].Name != s.Interaction {
-		var names []string
-		for _, a := range s.Axes {
-			names = append(names, strconv.Quote(a.Name))
-		}
-		return n.Errorf("expected the suite's only axis, got %s; its axes: %s", conf.Quote(s.Interaction), cmp.Or(strings.Join(names, ", "), "none"))
+		return n.Errorf("expected the suite's only axis, got %s; its axes: %s", conf.Quote(s.Interaction), s.axisNames())
 	}
 	if len(s.Datasets) < 2 {
 		return n.Errorf("expected at least 2 data sets, on which the axis may have other effects, got %d", len(s.Datasets))
 	}
 	return nil
+}
+
+// axisNames lists the axes for people.
+func (s Suite) axisNames() string {
+	var names []string
+	for _, a := range s.Axes {
+		names = append(names, strconv.Quote(a.Name))
+	}
+	return cmp.Or(strings.Join(names, ", "), "none")
 }
 
 // checkTrained refuses models that are not trained where training is what the suite is about.

@@ -40,3 +40,23 @@ func TestContrasts(t *testing.T) {
 		t.Error("a file without contrasts")
 	}
 }
+
+// One seed has no interval in a CSV file.
+func TestNoIntervalOfOneSeed(t *testing.T) {
+	one := aggregate.SeedMean{Seeds: 1, Mean: .5, Low: .5, High: .5}
+	part := aggregate.ContrastEvidence{Dataset: "beauty", Rule: "kept", Verdict: aggregate.Undecided, Label: "few", Than: "all", Gain: 1, GainAtZero: .5, Difference: one}
+	if got, want := string(ContrastsCSV([]aggregate.Contrast{{Found: []aggregate.ContrastEvidence{part}}})), "few,all,1,0.5,0.5,,,1\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("%s, expected the line to end in %s", got, want)
+	}
+	gains := aggregate.GroupGains{Groups: []*aggregate.GroupGain{{Than: .125, Difference: .25, Low: .1, High: .4}, nil}, Trend: one}
+	s := &aggregate.Suite{Tables: []aggregate.Table{{Dataset: "beauty", Complexity: &aggregate.Complexity{Facet: "genre",
+		Groups: []aggregate.UserGroup{{Label: "low", Users: 9}, {Label: "high", Users: 1}},
+		Rows:   []aggregate.ComplexityRow{{Model: "fame", Label: "two", Than: "one", Seeds: 1, Removed: gains}}}}}}
+	want := "dataset,facet,rule,model,row,over,seeds,group,users,ndcg_of_over,gain,low,high\n" +
+		"beauty,genre,removed,fame,two,one,1,low,9,0.125,0.25,0.1,0.4\n" +
+		"beauty,genre,removed,fame,two,one,1,high,1,,,,\n" +
+		"beauty,genre,removed,fame,two,one,1,last minus first,,,0.5,,\n"
+	if got := string(ComplexityCSV(s)); got != want {
+		t.Errorf("%s", got)
+	}
+}

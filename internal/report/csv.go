@@ -99,7 +99,7 @@ func ComplexityCSV(s *aggregate.Suite) []byte {
 		for _, rule := range aggregate.SeenItemRules {
 			for _, row := range t.Complexity.Rows {
 				gains := row.Under(rule)
-				begin := []any{t.Dataset, t.Complexity.Facet, rule, row.Model, row.Label, row.Than}
+				begin := []any{t.Dataset, t.Complexity.Facet, rule, row.Model, row.Label, row.Than, row.Seeds}
 				for k, g := range gains.Groups {
 					line := slices.Concat(begin, []any{t.Complexity.Groups[k].Label, t.Complexity.Groups[k].Users})
 					if g != nil {
@@ -108,12 +108,20 @@ func ComplexityCSV(s *aggregate.Suite) []byte {
 					lines = append(lines, line)
 				}
 				if m := gains.Trend; m.Seeds > 0 {
-					lines = append(lines, slices.Concat(begin, []any{"last minus first", nil, nil, m.Mean, m.Low, m.High}))
+					lines = append(lines, slices.Concat(begin, []any{"last minus first", nil, nil}, seedMean(m)))
 				}
 			}
 		}
 	}
-	return unlessEmpty([]string{"dataset", "facet", "rule", "model", "row", "over", "group", "users", "ndcg_of_over", "gain", "low", "high"}, lines)
+	return unlessEmpty([]string{"dataset", "facet", "rule", "model", "row", "over", "seeds", "group", "users", "ndcg_of_over", "gain", "low", "high"}, lines)
+}
+
+// seedMean gives a mean and its interval, which one seed does not have.
+func seedMean(m aggregate.SeedMean) []any {
+	if m.Seeds < 2 {
+		return []any{m.Mean, nil, nil}
+	}
+	return []any{m.Mean, m.Low, m.High}
 }
 
 // PretrainCSV has a line for each head of each row that is initialised from texts; nil if
@@ -204,7 +212,7 @@ func ContrastsCSV(all []aggregate.Contrast) []byte {
 		for _, e := range c.Found {
 			line := []any{c.Paper, c.Model, c.Over, c.Metric, c.Axis, c.At, c.Verdict, e.Dataset, e.Rule, e.Verdict, e.Label, e.Than}
 			if d := e.Difference; d.Seeds > 0 {
-				line = append(line, e.Gain, e.GainAtZero, d.Mean, d.Low, d.High, d.Seeds)
+				line = slices.Concat(line, []any{e.Gain, e.GainAtZero}, seedMean(d), []any{d.Seeds})
 			}
 			lines = append(lines, line)
 		}

@@ -51,6 +51,11 @@ func (e Env) Search(p Place, s Search, do func(*plan.Plan) error) (tried *aggreg
 	for _, t := range trials {
 		tried.Trials = append(tried.Trials, t.Trial)
 	}
+	about, err := aggregate.TrialNotes(tried.Trials, e.Store.Read)
+	if err != nil {
+		return nil, nil, err
+	}
+	tried.Notes = append(tried.Notes, about...)
 	if s.Suite.ByCold() {
 		tried.Notes = append(tried.Notes, "decided by the cold validation cases, whose items no model was trained on; usual: the usual validation cases, with the same item table")
 	} else {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"strconv"
 
 	"famebench/internal/aggregate"
 )
@@ -16,7 +17,7 @@ func Complexity(t *aggregate.Table) Section {
 	}
 	s.Title = fmt.Sprintf("Test users of %s by the entropy of the labels of %q in their training histories", t.Dataset, c.Facet)
 	for _, rule := range aggregate.SeenItemRules {
-		out := Table{Caption: fmt.Sprintf("Gain in %s, seen items %s", aggregate.Tested, rule), Columns: Columns("<row", "<over")}
+		out := Table{Caption: fmt.Sprintf("Gain in %s, seen items %s", aggregate.Tested, rule), Columns: Columns("<row", "<over", "seeds")}
 		for _, g := range c.Groups {
 			users := Thousands(g.Users)
 			out.Columns = append(out.Columns, Column{Title: fmt.Sprintf("%s (%s)", g.Label, users), Long: g.Label, Hint: users + " test users"})
@@ -24,7 +25,7 @@ func Complexity(t *aggregate.Table) Section {
 		out.Columns = append(out.Columns, Column{Title: "last group\nminus first", Hint: "does the gain grow with the entropy?"})
 		for i := range c.Rows {
 			gains := c.Rows[i].Under(rule)
-			cells := Texts(c.Rows[i].Label, c.Rows[i].Than)
+			cells := Texts(c.Rows[i].Label, c.Rows[i].Than, strconv.Itoa(c.Rows[i].Seeds))
 			for _, g := range gains.Groups {
 				cell := Cell{Text: none}
 				if g != nil {
@@ -37,6 +38,7 @@ func Complexity(t *aggregate.Table) Section {
 		s.Tables = append(s.Tables, out)
 	}
 	s.Notes = []string{
+		"seeds: those that the row and the one that it is compared with have in common, on the same device; all numbers are of these",
 		fmt.Sprintf("gain: difference in %s, mean over users and seeds, with its 95 %% interval in brackets (bootstrap over users and seeds, users paired, 2,000 draws)", aggregate.Tested),
 		"last group minus first: mean over seeds, with its 95 % interval in brackets (Student's t over the seeds, paired)",
 		"groups: thirds of the users of this data set in the order of their entropies; users with equal entropies are in one group. A long history can have a higher entropy than a short one, so the groups also differ in length",
