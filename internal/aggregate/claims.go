@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -205,6 +206,9 @@ func (c claimed) part(rows []*group, baseline, rule string) (ClaimEvidence, erro
 			i := slices.Index(rows, g)
 			control.Label, control.Seeds = g.Label, min(len(own.records), len(g.records))
 			control.Gain, control.GainLow, control.GainHigh = over[i].mean, over[i].low, over[i].high
+			if g.Source != own.Source && g.Source != "" && own.Source != "" {
+				control.Shares += fmt.Sprintf("; but %s begins with %s, and %s with %s", own.Label, own.Source, g.Label, g.Source)
+			}
 		}
 		e.Controls = append(e.Controls, control)
 	}

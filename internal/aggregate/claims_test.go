@@ -306,6 +306,23 @@ func TestControlOfSource(t *testing.T) {
 	}
 }
 
+// A control that begins with other weights than the claim's model says so.
+func TestControlOfAnotherSource(t *testing.T) {
+	for equal, want := range map[bool]string{true: "a", false: "a; but fame begins with sasrec heads=4, and core with sasrec heads=2"} {
+		f := newFixture(t)
+		f.publish(replace(`"core" = "no facets"`, `"core" = "a"`))
+		two, four := f.add("sasrec", 0, .3, .1, same(3), withHeads("2")), f.add("sasrec", 0, .1, .1, same(3), withHeads("4"))
+		if equal {
+			two = four
+		}
+		f.add("fame", 0, .2, .1, same(3), func(r *record.Record) { r.Result.Spec.Source = four.Result.Spec.AsSource() })
+		f.add("core", 0, .2, .1, same(3), func(r *record.Record) { r.Result.Spec.Source = two.Result.Spec.AsSource() })
+		if e := f.make().Claims[0].Found[0]; len(e.Controls) != 1 || e.Controls[0].Shares != want {
+			t.Errorf("got %+v, want %q", e.Controls, want)
+		}
+	}
+}
+
 // A part says what searches gained for its model and its baseline, on its data set.
 func TestTuningOfClaims(t *testing.T) {
 	f := newFixture(t)
