@@ -72,8 +72,7 @@ func (f *trainer) resume() error {
 	}
 	file, err := safetensors.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		f.continueShorter()
-		return nil
+		return f.continueShorter()
 	}
 	if broken, ok := errors.AsType[*safetensors.FormatError](err); ok {
 		err = errors.New(broken.Reason)
@@ -98,24 +97,29 @@ func (f *trainer) resume() error {
 }
 
 // continueShorter continues from the checkpoint of a shorter run, if there is one. That saves
-// time and changes no result, so one that cannot be used is only mentioned.
-func (f *trainer) continueShorter() {
+// time and changes no result, so one that cannot be used is only mentioned. The run gets a
+// checkpoint of its own at once: if the shorter one was over, it writes no other, and a longer
+// run is to continue from it.
+func (f *trainer) continueShorter() error {
 	from := f.options.Shorter
 	if from.Run == "" {
-		return
+		return nil
 	}
 	file, err := safetensors.Read(from.Checkpoint)
 	if errors.Is(err, fs.ErrNotExist) {
-		return
+		return nil
 	}
 	if err == nil {
 		err = f.restore(file, from.Run)
 	}
-	if err == nil {
-		f.resumed = true
-	} else if f.options.Notice != nil {
-		f.options.Notice(fmt.Sprintf("the run does not continue from %s, but starts over: %v", from.Run, err))
+	if err != nil {
+		if f.options.Notice != nil {
+			f.options.Notice(fmt.Sprintf("the run does not continue from %s, but starts over: %v", from.Run, err))
+		}
+		return nil
 	}
+	f.resumed = true
+	return f.save()
 }
 
 // restore loads a checkpoint of a run into the trainer. If a part of it does not fit, nothing

@@ -34,7 +34,7 @@ func checkResume(t *testing.T, name string, build builder, c Config) {
 	s := basic.Cyclic(t, 120, 10)
 	whole, _ := fitModel(t, context.Background(), build, s, c, Options{Seed: 5})
 	dir := t.TempDir()
-	o := Options{Seed: 5, Checkpoint: filepath.Join(dir, "checkpoint"), Curve: filepath.Join(dir, "curve")}
+	o := Options{Seed: 5, Run: "first", Checkpoint: filepath.Join(dir, "checkpoint"), Curve: filepath.Join(dir, "curve")}
 	steps := 0
 	for stops := 0; ; stops++ {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -78,6 +78,15 @@ func checkResume(t *testing.T, name string, build builder, c Config) {
 	}
 	if again, err := os.ReadFile(o.Curve); err != nil || string(again) != string(raw) {
 		t.Errorf("%s: %v, curve %s, expected %s", name, err, again, raw)
+	}
+	// It has a checkpoint, too, from which the run of the next rung continues.
+	for _, run := range []string{"second", "third"} {
+		before := steps
+		o.Shorter = Shorter{Run: o.Run, Checkpoint: o.Checkpoint}
+		o.Run, o.Checkpoint = run, filepath.Join(dir, run)
+		if got, r := fitModel(t, context.Background(), build, s, c, o); !r.Resumed || steps != before || got.Result != whole.Result || got.Weights != whole.Weights {
+			t.Errorf("%s: the %s run made %d steps, resumed %v", name, run, steps-before, r.Resumed)
+		}
 	}
 }
 
