@@ -206,13 +206,21 @@ func (c claimed) part(rows []*group, baseline, rule string) (ClaimEvidence, erro
 			i := slices.Index(rows, g)
 			control.Label, control.Seeds = g.Label, min(len(own.records), len(g.records))
 			control.Gain, control.GainLow, control.GainHigh = over[i].mean, over[i].low, over[i].high
-			if g.Source != own.Source && g.Source != "" && own.Source != "" {
+			if g.Source != own.Source && g.Source != "" && own.Source != "" && g.sourceModel() == own.sourceModel() {
 				control.Shares += fmt.Sprintf("; but %s begins with %s, and %s with %s", own.Label, own.Source, g.Label, g.Source)
 			}
 		}
 		e.Controls = append(e.Controls, control)
 	}
 	return e, nil
+}
+
+// sourceModel is the model whose weights a row begins with; "" if it begins with none.
+func (g *group) sourceModel() string {
+	if s := g.records[0].Result.Spec.Source; s != nil {
+		return s.Model
+	}
+	return ""
 }
 
 // controlRow finds the row of a control. If the claim's model begins with the weights of a row of
