@@ -138,7 +138,8 @@ func idsOf(t *testing.T, dir string) map[string]string {
 	}
 	out := map[string]string{}
 	for _, id := range ids {
-		out[strings.Split(id, "-")[1]] = id
+		_, model, _ := strings.Cut(id, "-") // after the data set
+		out[model[:strings.LastIndex(model, "-s")]] = id
 	}
 	return out
 }

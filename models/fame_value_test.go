@@ -229,7 +229,7 @@ func TestFAMERouters(t *testing.T) {
 	dense := func(*FAMEConfig) {}
 	topK := func(k int) func(*FAMEConfig) { return func(c *FAMEConfig) { c.Router, c.TopK = RouterTopK, k } }
 	withPair(t, dense, topK(3), func(rt *torch.Runtime, m, o *FAME) {
-		near(t, "top 3 of 3 experts", o.Encode(b, b.Position).User.HostFloats(), m.Encode(b, b.Position).User.HostFloats(), 1e-6)
+		near(t, "top 3 of 3 experts", o.Encode(b, b.Position).User.HostFloats(), m.Encode(b, b.Position).User.HostFloats(), 5e-6) // ten ulp of the largest value: the weights are divided by their sum again
 	})
 	withPair(t, dense, topK(2), func(rt *torch.Runtime, m, o *FAME) {
 		all := m.Encode(b, b.Position).Last().Routing.HostFloats()
