@@ -32,13 +32,14 @@ func FacetNames() []string {
 // categoryFacet names level k of the category path, from 0.
 func categoryFacet(k int) string { return "category " + strconv.Itoa(k+1) }
 
-// Facets returns those of [FacetNames], in that order, that have at least two
-// labels in the metadata, and not one label almost alone. Generated data can have more facets, named "facet 9" and so on.
+// Facets returns those of [FacetNames], in that order, that divide the items: that have at
+// least two labels in the metadata, of which not one is on nearly all items. Generated data
+// can have more facets, named "facet 9" and so on.
 //
 // S3-Rec's attribute ids have no names and no kinds. An id that only ever
-// occurs as the first attribute of an item is taken for a brand; the attributes
-// after it are the item's category path. NoBrand is no label. Metadata without names has both from the
-// ids; metadata that names categories but no brands has only the brands from them.
+// occurs as the first attribute of an item is taken for a brand, except NoBrand; the
+// attributes after it are the item's category path. Metadata without names has both from
+// the ids; metadata that names categories but no brands has only the brands from them.
 func (m *Metadata) Facets() []Facet {
 	var out []Facet
 	add := func(name string, items int, labels func(item int) []string) {

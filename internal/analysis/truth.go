@@ -57,7 +57,8 @@ type HeadTruth struct {
 // GateTruth is the mean over users of Spearman's rank correlation of the gate's weights
 // with the user's true importances, over the pairs of heads and facets, each relative to its mean
 // over users. Scores of heads have scales of their own, for which the gate makes up: a head may
-// have the largest weight for nearly everybody, and the gate follow users all the same. By chance: with the users' importances shuffled.
+// have the largest weight for nearly everybody, and the gate follow users all the same. By
+// chance: with the users' importances shuffled.
 type GateTruth struct {
 	Comparison
 	HalfWidth float64 `json:"half_width"` // of the 95 % interval of the value, over users

@@ -79,15 +79,12 @@ func (c *Config) readAxes(s Suite) ([]Axis, error) {
 // checkGrid refuses two axes that set one setting of a model at the same point: only one of them
 // would have an effect.
 func (c *Config) checkGrid(s Suite, axes []Axis) error {
-	if !s.Grid {
-		return nil
-	}
 	for _, model := range s.Models {
 		e, _ := registry.Find(c.registry, model)
 		set := map[string]Axis{}
 		for _, a := range axes {
 			path, ok := c.axisPath(s, e, a)
-			if !ok || slices.Contains(s.Alone, a.Name) {
+			if !ok || !s.combines(a) {
 				continue
 			}
 			setting := strings.Join(path[2:], ".")
@@ -231,6 +228,10 @@ func (c *Config) at(s Suite, e registry.Entry, p point) (*Config, error) {
 	return &at, nil
 }
 
+// combines reports whether the suite tries the values of an axis with those of others, and not
+// each on its own.
+func (s Suite) combines(a Axis) bool { return s.Grid && !slices.Contains(s.Alone, a.Name) }
+
 // points lists the places on a suite's axes where a model is run on a data set: all
 // combinations, or the configured values and each axis on its own. The axes in
 // Suite.Alone come after the combinations of the others.
@@ -243,7 +244,7 @@ func (c *Config) points(s Suite, e registry.Entry, dataset string) []point {
 		if _, ok := c.axisPath(s, e, a); !ok {
 			continue
 		}
-		single := !s.Grid || slices.Contains(s.Alone, a.Name)
+		single := !s.combines(a)
 		var more []point
 		for _, v := range a.Values {
 			if single {

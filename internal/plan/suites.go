@@ -382,7 +382,7 @@ func (c *Config) checkSize(n *conf.Node, s Suite) error {
 		for _, a := range s.Axes {
 			switch _, ok := c.axisPath(s, e, a); {
 			case !ok:
-			case s.Grid && !slices.Contains(s.Alone, a.Name):
+			case s.combines(a):
 				points *= float64(len(a.Values))
 			default:
 				points += float64(len(a.Values))
