@@ -144,7 +144,7 @@ void *fb_add_norm(void *x, void *add, void *index, void *gain, void *bias, const
 // the experts with these weights. out receives mixed and routing. 0 on success.
 int fb_mix_experts(void *o, void *router, void **out);
 
-// Pure loops (kernels.c, layer.c and ragged.c).
+// Pure loops (kernels.c, layer.c, ragged.c and attend.h).
 // keys[r] is what dropout derives the mask of row r from: a hash of seed and names[r],
 // or r where names is NULL.
 void fb_row_keys(const int64_t *names, int64_t rows, uint64_t seed, int64_t *keys);
@@ -213,11 +213,17 @@ typedef struct {
   double p;                            // dropout of the weights
   const int64_t *keys;                 // [rows], from fb_row_keys; not read if p is 0
 } fb_attention;
-// weights, Σ queries·heads·(span length) long, receives the softmax before dropout.
-void fb_attend_forward(const fb_attention *a, const float *q, const float *kv, float *weights, float *out);
-// Overwrites dq and adds to dkv, which must be zeroed.
-void fb_attend_backward(const fb_attention *a, const float *q, const float *kv, const float *weights,
-                        const float *dout, float *dq, float *dkv);
+// The loops of an attention, for one length of vectors.
+typedef struct {
+  // weights receives the softmax before dropout; what dropout drops has a minus sign. It is
+  // Σ queries·heads·(span length) long, and FB_BEHIND more, which are overwritten.
+  void (*forward)(const fb_attention *a, const float *q, const float *kv, float *weights, float *out);
+  // Overwrites dq and adds to dkv, which must be zeroed. Reads all of weights.
+  void (*backward)(const fb_attention *a, const float *q, const float *kv, const float *weights, const float *dout, float *dq,
+                   float *dkv);
+} fb_attention_loops;
+extern const fb_attention_loops fb_attend8, fb_attend16; // fb_attend16 needs AVX-512
+enum { FB_BEHIND = 16 };
 // old[t] and fresh[t] receive the shares of row t-1's mean and of x_t in row t's.
 void fb_prefix_mean_forward(const float *x, const float *a, const int64_t *lengths, int64_t rows, int64_t d,
                             float *old, float *fresh, float *out);

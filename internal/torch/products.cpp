@@ -23,6 +23,7 @@ namespace {
 // machine always gives the same bits.
 struct Choice {
   const fb_form *float32 = nullptr, *bfloat16 = nullptr; // null: libtorch's
+  const fb_attention_loops *attention = &fb_attend8;
 };
 Choice choice;
 
@@ -161,6 +162,8 @@ struct Dense : torch::autograd::Function<Dense> {
 
 const fb_form *fb::form(bool bfloat16) { return bfloat16 ? choice.bfloat16 : choice.float32; }
 
+const fb_attention_loops &fb::attention() { return *choice.attention; }
+
 Tensor fb::rounded(const Tensor &x) { return x.to(at::kBFloat16).to(at::kFloat); }
 
 void fb::product_out(Tensor &out, const Tensor &a, const Tensor &b, const std::optional<Tensor> &bias, bool add,
@@ -188,14 +191,14 @@ const char *fb_choose_products(const char *name) {
   std::vector<Kind> kinds; // the fastest first
 #if defined(__x86_64__)
   bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+                __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   // Intel's processors multiply pairs no faster in vectors than float32.
   bool pairs = __builtin_cpu_supports("avx512bf16") && (*name || !intel());
 #if FB_AMX
-  kinds.push_back({"amx", avx512 && multiplies_tiles(), true, {&fb_avx512, &fb_amx}});
+  kinds.push_back({"amx", avx512 && multiplies_tiles(), true, {&fb_avx512, &fb_amx, &fb_attend16}});
 #endif
-  kinds.push_back({"avx512", avx512, true, {&fb_avx512, pairs ? &fb_avx512bf16 : nullptr}});
+  kinds.push_back({"avx512", avx512, true, {&fb_avx512, pairs ? &fb_avx512bf16 : nullptr, &fb_attend16}});
   kinds.push_back({"avx2", avx2, !intel(), {&fb_avx2, nullptr}});
 #endif
   kinds.push_back({"libtorch", true, true, {}});

@@ -13,7 +13,8 @@ import (
 // ProductsVariable is the environment variable that forces a kind of matrix products:
 // "amx", "avx512", "avx2" or "libtorch". Without it the processor decides: ours
 // suit every one except Intel's without AVX-512, where libtorch's MKL is as fast. "amx" is
-// "avx512" with tiles for bfloat16. All are float32 and round differently.
+// "avx512" with tiles for bfloat16. All are float32 and round differently. With the first
+// two, attention is computed in vectors of sixteen floats, else of eight.
 const ProductsVariable = "FAMEBENCH_PRODUCTS"
 
 // ChooseProducts decides about the matrix products of this process, from the processor's

@@ -1,5 +1,6 @@
-// Matrix products behind one function: our own (products.h) on x86-64, unless the processor
-// is Intel's and lacks AVX-512, and libtorch's elsewhere.
+// What the processor decides: matrix products behind one function, our own (products.h) on
+// x86-64, unless the processor is Intel's and lacks AVX-512, and libtorch's elsewhere; and the
+// loops of an attention.
 #pragma once
 #include "native.hpp"
 #include "products.h"
@@ -9,6 +10,9 @@ namespace fb {
 // form is our own products for this processor, in float32 or bfloat16; null if products
 // are libtorch's, or if the processor multiplies no bfloat16.
 const fb_form *form(bool bfloat16);
+
+// attention is the loops of an attention for this processor.
+const fb_attention_loops &attention();
 
 // rounded is a copy of a float32 tensor whose numbers are bfloat16 numbers.
 at::Tensor rounded(const at::Tensor &x);

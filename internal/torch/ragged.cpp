@@ -1,7 +1,7 @@
 // Operations on sequences of different lengths that lie one after the other. On
-// a CPU they are loops of our own (ragged.c), on a GPU compositions of
+// a CPU they are loops of our own (ragged.c, attend.h), on a GPU compositions of
 // libtorch's operations; a test holds the two against each other.
-#include "native.hpp"
+#include "products.hpp"
 
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -42,9 +42,9 @@ struct Attention : torch::autograd::Function<Attention> {
     fb_attention a = sizes(ctx, q, kv, spans, keys);
     int64_t seen = 0;
     for (int64_t i = 0; i < a.rows; i++) seen += a.spans[2 * i + 1] - a.spans[2 * i];
-    Tensor weights = at::empty({a.queries * heads * seen}, q.options());
-    fb_attend_forward(&a, q.const_data_ptr<float>(), kv.const_data_ptr<float>(), weights.data_ptr<float>(),
-                      out.data_ptr<float>());
+    Tensor weights = at::empty({a.queries * heads * seen + FB_BEHIND}, q.options());
+    fb::attention().forward(&a, q.const_data_ptr<float>(), kv.const_data_ptr<float>(), weights.data_ptr<float>(),
+                            out.data_ptr<float>());
     ctx->save_for_backward({q, kv, spans, weights, keys});
     return unpad_heads(out, width, padded);
   }
@@ -54,8 +54,8 @@ struct Attention : torch::autograd::Function<Attention> {
     fb_attention a = sizes(ctx, q, kv, saved[2], saved[4]);
     int64_t width = ctx->saved_data["width"].toInt();
     Tensor g = pad_heads(upstream[0], width, a.width);
-    fb_attend_backward(&a, q.const_data_ptr<float>(), kv.const_data_ptr<float>(), saved[3].const_data_ptr<float>(),
-                       g.const_data_ptr<float>(), dq.data_ptr<float>(), dkv.data_ptr<float>());
+    fb::attention().backward(&a, q.const_data_ptr<float>(), kv.const_data_ptr<float>(), saved[3].const_data_ptr<float>(),
+                             g.const_data_ptr<float>(), dq.data_ptr<float>(), dkv.data_ptr<float>());
     return {unpad_heads(dq, width, a.width), unpad_heads(dkv, width, a.width), Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };

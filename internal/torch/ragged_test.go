@@ -40,24 +40,95 @@ func nearAll(t *testing.T, what string, got, want []float32, tolerance float64) 
 	}
 }
 
+// eachLoops runs f with the loops of an attention for every length of vectors that the
+// processor has.
+func eachLoops(t *testing.T, f func(t *testing.T)) {
+	choose := func(t *testing.T, kind string) error {
+		t.Setenv(ProductsVariable, kind)
+		return Run(Config{}, func(*Runtime) error { return ChooseProducts() })
+	}
+	for _, kind := range []string{"avx512", "libtorch"} { // sixteen floats and eight
+		t.Run(kind, func(t *testing.T) {
+			if err := choose(t, kind); err != nil && kind == "libtorch" {
+				t.Fatal(err)
+			} else if err == nil {
+				f(t)
+			}
+		})
+	}
+	if err := choose(t, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The loops of the CPU against the operations that a GPU gets: values and
-// gradients, for queries that see a prefix, all of a sequence, one row.
+// gradients, for queries that see a prefix, all of a sequence, one row; and for
+// heads as wide as several vectors, one, or less.
 func TestAttend(t *testing.T) {
 	spans := []int64{0, 1, 0, 2, 0, 7, 7, 8, 8, 20, 8, 12, 19, 20}
-	n := int64(len(spans) / 2)
-	for _, c := range [][2]int64{{1, 1}, {2, 1}, {3, 1}, {8, 1}, {1, 4}, {2, 3}} { // heads, queries per row
-		heads, d := c[0], c[0]*5
-		of := func(composed bool) ([]float32, [][]float32) {
-			return gradients(t, 1.5, [][]int64{{n, c[1] * d}, {20, 2 * d}}, func(rt *Runtime, p []Tensor) Tensor {
-				return p[0].attend(p[1], rt.Ints(spans, n, 2), heads, .5, composed) // not training: no dropout
-			})
-		}
-		got, gotGrads := of(false)
-		want, wantGrads := of(true)
-		nearAll(t, "attention", got, want, 1e-5)
-		nearAll(t, "gradient of queries", gotGrads[0], wantGrads[0], 1e-4)
-		nearAll(t, "gradient of keys and values", gotGrads[1], wantGrads[1], 1e-4)
+	for i := range int64(35) { // a sequence of more keys than a vector has
+		spans = append(spans, 20, 21+i)
 	}
+	n := int64(len(spans) / 2)
+	eachLoops(t, func(t *testing.T) {
+		for _, c := range [][3]int64{{1, 1, 5}, {2, 1, 5}, {3, 1, 5}, {8, 1, 5}, {1, 4, 5}, {2, 3, 5}, {2, 2, 16}, {1, 2, 32}, {2, 1, 24}, {1, 1, 48}} { // heads, queries per row, width of a head
+			heads, d := c[0], c[0]*c[2]
+			of := func(composed bool) ([]float32, [][]float32) {
+				return gradients(t, .7, [][]int64{{n, c[1] * d}, {55, 2 * d}}, func(rt *Runtime, p []Tensor) Tensor {
+					return p[0].attend(p[1], rt.Ints(spans, n, 2), heads, .5, composed) // not training: no dropout
+				})
+			}
+			got, gotGrads := of(false)
+			want, wantGrads := of(true)
+			nearAll(t, "attention", got, want, 1e-5)
+			nearAll(t, "gradient of queries", gotGrads[0], wantGrads[0], 1e-4)
+			nearAll(t, "gradient of keys and values", gotGrads[1], wantGrads[1], 1e-4)
+		}
+	})
+}
+
+// The gradients behind dropout are those of the weights that were kept: they are compared
+// with differences of outputs for the same mask.
+func TestAttendDropoutGradients(t *testing.T) {
+	const keys, d, heads, N, p, step = 21, 32, 2, 2, .4, 1e-2
+	var spans []int64
+	for i := range int64(keys) {
+		spans = append(spans, 0, i+1)
+	}
+	spans = append(spans, 3, keys) // one row that sees other keys
+	rows := int64(len(spans) / 2)
+	eachLoops(t, func(t *testing.T) {
+		var grads [2][]float32
+		loss := func(which int, at int64, by float32) (sum float64) { // of the input with one number changed
+			run(t, func(rt *Runtime) {
+				rt.SetTraining(true)
+				rt.SetStream(3) // the same mask each time
+				params := rt.NewParams()
+				in := [2]Tensor{params.Normal("q", .7, rows, N*d), params.Normal("kv", .7, keys, 2*d)}
+				weight := params.Normal("weight", 1, rows, N*d)
+				change := make([]float32, in[which].Len())
+				change[at] = by
+				shape := in[which].Shape()
+				in[which] = in[which].Add(rt.Floats(change, shape...))
+				out := in[0].Attend(in[1], rt.Ints(spans, rows, 2), heads, p).Mul(weight).Reshape(-1).Sum(0)
+				if by == 0 {
+					out.Backward()
+					grads = [2][]float32{params.Grad("q"), params.Grad("kv")}
+				}
+				sum = float64(out.HostFloats()[0])
+			})
+			return sum
+		}
+		loss(0, 0, 0)
+		for which, grad := range grads {
+			for at := int64(0); at < int64(len(grad)); at += 29 {
+				want := (loss(which, at, step) - loss(which, at, -step)) / (2 * step)
+				if math.Abs(float64(grad[at])-want) > 2e-3*(1+math.Abs(want)) {
+					t.Fatalf("gradient %d of input %d is %v, differences say %v", at, which, grad[at], want)
+				}
+			}
+		}
+	})
 }
 
 // Sequences of one length are a case of those of any lengths.
