@@ -208,7 +208,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		return t, nil, err
 	}
 	if in.ByEntropy {
-		if t.Complexity, err = in.complexity(t, groups); err != nil {
+		if t.Complexity, err = in.complexity(t, groups, cases); err != nil {
 			return t, nil, err
 		}
 	}

@@ -14,8 +14,8 @@ import (
 
 // complexity compares the rows of each model with its row at the lowest value of an axis, on
 // thirds of the users by the entropy of their histories. It is nil where the entropies of the
-// data are not stored.
-func (in Input) complexity(t Table, groups []*group) (*Complexity, error) {
+// data are not stored. cases may be nil.
+func (in Input) complexity(t Table, groups []*group, cases *record.Cases) (*Complexity, error) {
 	first := groups[0].records[0].Result
 	e, err := in.Store.ReadEntropy(first.Spec.Dataset, t.Protocol, first.Users)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -25,16 +25,53 @@ func (in Input) complexity(t Table, groups []*group) (*Complexity, error) {
 		return nil, err
 	}
 	c := &Complexity{Facet: e.Facet}
-	members := c.divide(e)
+	for _, v := range e.Millibits {
+		if v < 0 {
+			c.Without++
+		}
+	}
+	if c.Without == len(e.Millibits) {
+		return c, nil
+	}
+	var lengths []int32
+	if cases != nil {
+		lengths = cases.History
+	}
+	labels, members := thirds(e.Millibits)
+	divisions := [][][]int{members}
+	c.Divisions = []Division{newDivision(labels, members, lengths)}
+	if lengths != nil {
+		members := thirdsOfEqualLength(e.Millibits, lengths)
+		d := newDivision([]string{"lowest third", "middle third", "highest third"}, members, lengths)
+		d.EqualLength = true
+		divisions, c.Divisions = append(divisions, members), append(c.Divisions, d)
+	}
 	if len(in.Axes) == 0 { // no chosen model has it
 		return c, nil
 	}
-	for _, own := range byModel(groups) {
-		if err := c.compare(own, in.Axes[0], members); err != nil {
-			return nil, err
+	for k := range c.Divisions {
+		for _, own := range byModel(groups) {
+			if err := c.Divisions[k].compare(own, in.Axes[0], divisions[k]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return c, nil
+}
+
+func newDivision(labels []string, members [][]int, lengths []int32) (d Division) {
+	for k, cases := range members {
+		d.Groups = append(d.Groups, UserGroup{labels[k], len(cases)})
+		if lengths == nil {
+			continue
+		}
+		sum := 0.
+		for _, i := range cases {
+			sum += float64(lengths[i])
+		}
+		d.Lengths = append(d.Lengths, sum/float64(max(len(cases), 1)))
+	}
+	return d
 }
 
 // noEntropy says why the table of a record does not group users by entropy.
@@ -74,20 +111,17 @@ func lowest(rows []*group, axis, device string) (low *group) {
 	return low
 }
 
-// divide fills in the groups and returns the cases of each. Its bounds are the entropies at
+// thirds gives three groups of cases and what they have in common. The bounds are the entropies at
 // one and two thirds of the users in their order: the labels of data sets differ in number, so
-// fixed bounds would leave groups empty. Users with equal entropies are in one group.
-func (c *Complexity) divide(e *record.Entropy) [][]int {
-	sorted := slices.DeleteFunc(slices.Clone(e.Millibits), func(v int32) bool { return v < 0 })
-	c.Without = len(e.Millibits) - len(sorted)
-	if len(sorted) == 0 {
-		return nil
-	}
+// fixed bounds would leave groups empty. Users with equal entropies are in one group. Those without
+// an entropy are in none; at least one has it.
+func thirds(millibits []int32) (labels []string, out [][]int) {
+	sorted := slices.DeleteFunc(slices.Clone(millibits), func(v int32) bool { return v < 0 })
 	slices.Sort(sorted)
 	n := len(sorted)
 	low, high := sorted[(n+2)/3-1], sorted[(2*n+2)/3-1]
-	out := make([][]int, 3)
-	for i, v := range e.Millibits {
+	out = make([][]int, 3)
+	for i, v := range millibits {
 		switch {
 		case v < 0:
 		case v <= low:
@@ -98,16 +132,41 @@ func (c *Complexity) divide(e *record.Entropy) [][]int {
 			out[2] = append(out[2], i)
 		}
 	}
-	bits := func(v int32) string { return strconv.FormatFloat(float64(v)/1000, 'f', 3, 64) }
-	for i, label := range []string{"up to " + bits(low), "up to " + bits(high), "> " + bits(high)} {
-		c.Groups = append(c.Groups, UserGroup{label + " bits", len(out[i])})
+	bits := func(v int32) string { return strconv.FormatFloat(float64(v)/1000, 'f', 3, 64) + " bits" }
+	return []string{"up to " + bits(low), "up to " + bits(high), "> " + bits(high)}, out
+}
+
+// thirdsOfEqualLength gives three groups of cases by the place of a user's entropy among those of
+// the users whose histories are as long: the share of them that is below it, where those that equal
+// it count half. So short histories, which have few possible entropies, are in all groups or in the
+// middle one.
+func thirdsOfEqualLength(millibits, lengths []int32) [][]int {
+	of := map[int32][]int32{}
+	for i, v := range millibits {
+		if v >= 0 {
+			of[lengths[i]] = append(of[lengths[i]], v)
+		}
+	}
+	for _, values := range of {
+		slices.Sort(values)
+	}
+	out := make([][]int, 3)
+	for i, v := range millibits {
+		if v < 0 {
+			continue
+		}
+		values := of[lengths[i]]
+		below, _ := slices.BinarySearch(values, v)
+		upTo, _ := slices.BinarySearch(values, v+1)
+		k := 3 * (below + upTo) / (2 * len(values)) // 2: the mean of the two
+		out[k] = append(out[k], i)
 	}
 	return out
 }
 
 // compare adds the rows of a model but for those at the lowest number on the axis, with which the
 // others on their device are compared.
-func (c *Complexity) compare(rows []*group, axis string, members [][]int) error {
+func (d *Division) compare(rows []*group, axis string, members [][]int) error {
 	for _, g := range rows {
 		than := lowest(rows, axis, g.device())
 		if than == nil || g.At[axis] == than.At[axis] {
@@ -122,7 +181,7 @@ func (c *Complexity) compare(rows []*group, axis string, members [][]int) error 
 			}
 			*row.Under(rule) = gains
 		}
-		c.Rows = append(c.Rows, row)
+		d.Rows = append(d.Rows, row)
 	}
 	return nil
 }

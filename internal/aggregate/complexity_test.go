@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -39,13 +40,14 @@ func TestComplexityByHand(t *testing.T) {
 	f.kept = same(3)
 	f.add("fame", 1, .1, .1, same(1), experts("4"))
 	c := f.make().Tables[0].Complexity
-	if c == nil || c.Facet != "genre" || c.Without != 1 || len(c.Rows) != 2 {
-		t.Fatalf("%+v", c)
+	if c == nil || c.Facet != "genre" || c.Without != 1 || len(c.Divisions) != 1 || len(c.Divisions[0].Rows) != 2 {
+		t.Fatalf("%+v", c) // the lengths of the histories are not stored
 	}
-	if want := []UserGroup{{"up to 0.000 bits", 4}, {"up to 1.000 bits", 4}, {"> 1.000 bits", 3}}; !slices.Equal(c.Groups, want) {
-		t.Errorf("groups %v, want %v", c.Groups, want)
+	d := c.Divisions[0]
+	if want := []UserGroup{{"up to 0.000 bits", 4}, {"up to 1.000 bits", 4}, {"> 1.000 bits", 3}}; !slices.Equal(d.Groups, want) || d.Lengths != nil {
+		t.Errorf("groups %v, want %v; lengths %v", d.Groups, want, d.Lengths)
 	}
-	row := c.Rows[0]
+	row := d.Rows[0]
 	if !strings.Contains(row.Label, "2") || !strings.Contains(row.Than, "1") || row.Model != "fame" {
 		t.Errorf("%q over %q", row.Label, row.Than)
 	}
@@ -63,7 +65,7 @@ func TestComplexityByHand(t *testing.T) {
 	if trend.Seeds != 2 || trend.High < 6.853 || trend.High > 6.8532 || trend.Low < -5.8532 || trend.Low > -5.853 {
 		t.Errorf("trend %+v, want .5 ± 6.3531", trend)
 	}
-	four := c.Rows[1]
+	four := d.Rows[1]
 	near(t, "kept, rank 3 and not found", four.Kept.Groups[0].Difference, .5)
 	if four.Kept.Trend.Seeds != 1 || four.Kept.Trend.Low != four.Kept.Trend.Mean || four.Removed.Groups[2].Difference != 1 {
 		t.Errorf("one seed: %+v, %+v", four.Kept.Trend, four.Removed.Groups[2])
@@ -81,7 +83,7 @@ func TestComplexityNeedsEntropies(t *testing.T) {
 		t.Errorf("%+v, %q", s.Tables[0].Complexity, s.Notes)
 	}
 	grouped(f)
-	if c := f.make().Tables[0].Complexity; c == nil || len(c.Rows) != 1 || f.key() == without {
+	if c := f.make().Tables[0].Complexity; c == nil || len(c.Divisions[0].Rows) != 1 || f.key() == without {
 		t.Errorf("%+v", c)
 	}
 	f.ByEntropy = false
@@ -101,12 +103,48 @@ func TestComplexityOfEqualUsers(t *testing.T) {
 	f.add("fame", 0, .1, .1, same(1), experts("1"))
 	f.add("fame", 0, .1, .1, same(2), experts("2"))
 	c := f.make().Tables[0].Complexity
-	if c.Groups[0].Users != users || c.Groups[1].Users+c.Groups[2].Users != 0 {
-		t.Fatalf("%+v", c.Groups)
+	if g := c.Divisions[0].Groups; g[0].Users != users || g[1].Users+g[2].Users != 0 {
+		t.Fatalf("%+v", g)
 	}
-	gains := c.Rows[0].Removed
+	gains := c.Divisions[0].Rows[0].Removed
 	if gains.Groups[0] == nil || gains.Groups[1] != nil || gains.Groups[2] != nil || gains.Trend.Seeds != 0 {
 		t.Errorf("%+v", gains)
+	}
+}
+
+// Users are divided a second time within the lengths of their histories. By hand: of six users with
+// three items, two have each of three entropies; three have nine items and different entropies; two
+// have one item and so the same one.
+func TestComplexityOfEqualLengths(t *testing.T) {
+	f := newFixture(t)
+	f.ByEntropy, f.Axes = true, []string{"fame.experts"}
+	data := record.Dataset{Name: "beauty", Fingerprint: "0011223344"}
+	e := &record.Entropy{Facet: "genre", Millibits: []int32{0, 0, 918, 918, 1585, 1585, 2000, 2500, 3000, 0, 0, -1}}
+	c := &record.Cases{Dataset: data, Protocol: "leave-one-out", Training: same(1), History: []int32{3, 3, 3, 3, 3, 3, 9, 9, 9, 1, 1, 9}}
+	if err := errors.Join(f.Store.WriteEntropy(data, "leave-one-out", e), f.Store.WriteCases(c)); err != nil {
+		t.Fatal(err)
+	}
+	f.add("fame", 0, .1, .1, same(11), experts("1"))
+	// Two experts find the items of the highest third: users 4, 5 and 8.
+	f.add("fame", 0, .1, .1, []int32{11, 11, 11, 11, 1, 1, 11, 11, 1, 11, 11, 1}, experts("2"))
+	all := f.make().Tables[0].Complexity.Divisions
+	if len(all) != 2 || all[0].EqualLength || !all[1].EqualLength {
+		t.Fatalf("%+v", all)
+	}
+	d := all[1]
+	if want := []UserGroup{{"lowest third", 3}, {"middle third", 5}, {"highest third", 3}}; !slices.Equal(d.Groups, want) {
+		t.Errorf("groups %v, want %v", d.Groups, want)
+	}
+	if want := []float64{5, 3.4, 5}; !slices.Equal(d.Lengths, want) {
+		t.Errorf("lengths %v, want %v", d.Lengths, want)
+	}
+	for k, want := range []float64{0, 0, 1} {
+		near(t, "difference", d.Rows[0].Removed.Groups[k].Difference, want)
+	}
+	near(t, "trend", d.Rows[0].Removed.Trend.Mean, 1)
+	// Among all users, the entropy alone decides, and with it the length.
+	if want := []float64{2, 3, 9}; !slices.Equal(all[0].Lengths, want) {
+		t.Errorf("lengths %v, want %v", all[0].Lengths, want)
 	}
 }
 
@@ -120,7 +158,7 @@ func TestComplexityOfCommonSeeds(t *testing.T) {
 	f.add("fame", 0, .1, .1, same(11), experts("1"))
 	f.add("fame", 2, .1, .1, same(1), experts("1"))
 	f.add("fame", 7, .1, .1, same(1), experts("4"))
-	rows := f.make().Tables[0].Complexity.Rows
+	rows := f.make().Tables[0].Complexity.Divisions[0].Rows
 	two, four := rows[0], rows[1]
 	if two.Seeds != 1 || two.Removed.Trend.Seeds != 1 {
 		t.Errorf("%d seeds, %d of the trend, expected one of each", two.Seeds, two.Removed.Trend.Seeds)
@@ -149,7 +187,7 @@ func TestComplexityByDevice(t *testing.T) {
 	f.add("fame", 0, .1, .1, same(11), on("cuda", "1"))
 	f.add("fame", 0, .1, .1, same(1), on("cuda", "2"))
 	f.add("fame", 0, .1, .1, same(1), on("mps", "2"))
-	rows := f.make().Tables[0].Complexity.Rows
+	rows := f.make().Tables[0].Complexity.Divisions[0].Rows
 	if len(rows) != 2 || rows[0].Seeds != 1 || !strings.Contains(rows[0].Than, "cuda") {
 		t.Fatalf("%+v", rows)
 	}
@@ -173,7 +211,7 @@ func TestComplexityOfUnknownUsers(t *testing.T) {
 			r.Result.Spec.Protocol = datasets.GivenSplit
 		})
 	}
-	rows := f.make().Tables[0].Complexity.Rows
+	rows := f.make().Tables[0].Complexity.Divisions[0].Rows
 	if len(rows) != 1 || len(rows[0].Removed.Groups) != 3 || rows[0].Removed.Groups[0] != nil || rows[0].Removed.Trend.Seeds != 0 {
 		t.Errorf("%+v", rows)
 	}

@@ -202,9 +202,21 @@ type Estimate struct {
 // Complexity shows how much more a model gains from a higher value of an axis, such as more
 // experts, for users with varied histories than for others.
 type Complexity struct {
-	Facet   string          `json:"facet"`             // of the labels
-	Groups  []UserGroup     `json:"groups"`            // thirds of the users, by the entropy of the labels in their histories
-	Without int             `json:"without,omitempty"` // users without a labelled item in their history, who are in no group
+	Facet     string     `json:"facet"`             // of the labels
+	Without   int        `json:"without,omitempty"` // users without a labelled item in their history, who are in no group
+	Divisions []Division `json:"divisions"`
+}
+
+// Division is a way to divide the users into thirds by the entropy of the labels in their histories,
+// and what rows gain in each third.
+type Division struct {
+	// EqualLength: by the place of a user among those whose histories have as many items, so that the
+	// thirds hardly differ in length.
+	EqualLength bool        `json:"equal_length,omitempty"`
+	Groups      []UserGroup `json:"groups"`
+	// Lengths are the mean number of items before the target in each group, 0 without users; nil if
+	// the lengths are not stored.
+	Lengths []float64       `json:"lengths,omitempty"`
 	Rows    []ComplexityRow `json:"rows"`
 }
 
@@ -229,7 +241,7 @@ func (r *ComplexityRow) Under(rule string) *GroupGains {
 
 // GroupGains are differences in NDCG@10.
 type GroupGains struct {
-	// Groups are as Complexity.Groups; nil for fewer than two users, and for all if it is unknown
+	// Groups are as Division.Groups; nil for fewer than two users, and for all if it is unknown
 	// which test cases are of one user.
 	Groups []*GroupGain `json:"groups"`
 	// Trend is the difference in the last group minus that in the first one.

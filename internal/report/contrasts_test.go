@@ -49,13 +49,16 @@ func TestNoIntervalOfOneSeed(t *testing.T) {
 		t.Errorf("%s, expected the line to end in %s", got, want)
 	}
 	gains := aggregate.GroupGains{Groups: []*aggregate.GroupGain{{Than: .125, Difference: .25, Low: .1, High: .4}, nil}, Trend: one}
-	s := &aggregate.Suite{Tables: []aggregate.Table{{Dataset: "beauty", Complexity: &aggregate.Complexity{Facet: "genre",
+	s := &aggregate.Suite{Tables: []aggregate.Table{{Dataset: "beauty", Complexity: &aggregate.Complexity{Facet: "genre", Divisions: []aggregate.Division{{
 		Groups: []aggregate.UserGroup{{Label: "low", Users: 9}, {Label: "high", Users: 1}},
-		Rows:   []aggregate.ComplexityRow{{Model: "fame", Label: "two", Than: "one", Seeds: 1, Removed: gains}}}}}}
-	want := "dataset,facet,rule,model,row,over,seeds,group,users,ndcg_of_over,gain,low,high\n" +
-		"beauty,genre,removed,fame,two,one,1,low,9,0.125,0.25,0.1,0.4\n" +
-		"beauty,genre,removed,fame,two,one,1,high,1,,,,\n" +
-		"beauty,genre,removed,fame,two,one,1,last minus first,,,0.5,,\n"
+		Rows:   []aggregate.ComplexityRow{{Model: "fame", Label: "two", Than: "one", Seeds: 1, Removed: gains}}},
+		{EqualLength: true, Lengths: []float64{4.5}, Groups: []aggregate.UserGroup{{Label: "some", Users: 10}},
+			Rows: []aggregate.ComplexityRow{{Model: "fame", Label: "two", Than: "one", Seeds: 1, Removed: aggregate.GroupGains{Groups: gains.Groups[:1]}}}}}}}}}
+	want := "dataset,facet,among,rule,model,row,over,seeds,group,users,items,ndcg_of_over,gain,low,high\n" +
+		"beauty,genre,all,removed,fame,two,one,1,low,9,,0.125,0.25,0.1,0.4\n" +
+		"beauty,genre,all,removed,fame,two,one,1,high,1,,,,,\n" +
+		"beauty,genre,all,removed,fame,two,one,1,last minus first,,,,0.5,,\n" +
+		"beauty,genre,equal length,removed,fame,two,one,1,some,10,4.5,0.125,0.25,0.1,0.4\n"
 	if got := string(ComplexityCSV(s)); got != want {
 		t.Errorf("%s", got)
 	}

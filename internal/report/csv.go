@@ -88,32 +88,42 @@ func BreakdownCSV(s *aggregate.Suite) []byte {
 	return unlessEmpty([]string{"dataset", "protocol", "by", "rule", "model", "label", "group", "users", "metric", "mean", "sd", "n", "low", "high"}, lines)
 }
 
-// ComplexityCSV has a line for each data set, seen-item rule, row and group of users by entropy,
-// and one for the last group minus the first one; nil if no table is grouped by entropy.
+// ComplexityCSV has a line for each data set, way to divide its users by entropy, seen-item rule, row
+// and group of users, and one for the last group minus the first one; nil if no table is grouped by
+// entropy.
 func ComplexityCSV(s *aggregate.Suite) []byte {
 	var lines [][]any
 	for _, t := range s.Tables {
 		if t.Complexity == nil {
 			continue
 		}
-		for _, rule := range aggregate.SeenItemRules {
-			for _, row := range t.Complexity.Rows {
-				gains := row.Under(rule)
-				begin := []any{t.Dataset, t.Complexity.Facet, rule, row.Model, row.Label, row.Than, row.Seeds}
-				for k, g := range gains.Groups {
-					line := slices.Concat(begin, []any{t.Complexity.Groups[k].Label, t.Complexity.Groups[k].Users})
-					if g != nil {
-						line = append(line, g.Than, g.Difference, g.Low, g.High)
+		for _, d := range t.Complexity.Divisions {
+			among := "all"
+			if d.EqualLength {
+				among = "equal length"
+			}
+			for _, rule := range aggregate.SeenItemRules {
+				for _, row := range d.Rows {
+					gains := row.Under(rule)
+					begin := []any{t.Dataset, t.Complexity.Facet, among, rule, row.Model, row.Label, row.Than, row.Seeds}
+					for k, g := range gains.Groups {
+						line := slices.Concat(begin, []any{d.Groups[k].Label, d.Groups[k].Users, nil})
+						if d.Lengths != nil {
+							line[len(line)-1] = d.Lengths[k]
+						}
+						if g != nil {
+							line = append(line, g.Than, g.Difference, g.Low, g.High)
+						}
+						lines = append(lines, line)
 					}
-					lines = append(lines, line)
-				}
-				if m := gains.Trend; m.Seeds > 0 {
-					lines = append(lines, slices.Concat(begin, []any{"last minus first", nil, nil}, seedMean(m)))
+					if m := gains.Trend; m.Seeds > 0 {
+						lines = append(lines, slices.Concat(begin, []any{"last minus first", nil, nil, nil}, seedMean(m)))
+					}
 				}
 			}
 		}
 	}
-	return unlessEmpty([]string{"dataset", "facet", "rule", "model", "row", "over", "seeds", "group", "users", "ndcg_of_over", "gain", "low", "high"}, lines)
+	return unlessEmpty([]string{"dataset", "facet", "among", "rule", "model", "row", "over", "seeds", "group", "users", "items", "ndcg_of_over", "gain", "low", "high"}, lines)
 }
 
 // seedMean gives a mean and its interval, which one seed does not have.

@@ -12,20 +12,50 @@ import (
 func Complexity(t *aggregate.Table) Section {
 	s := Section{}
 	c := t.Complexity
-	if c == nil || len(c.Rows) == 0 {
+	if c == nil {
+		return s
+	}
+	for _, d := range c.Divisions {
+		if len(d.Rows) > 0 {
+			s.Tables = append(s.Tables, gains(d)...)
+		}
+	}
+	if len(s.Tables) == 0 {
 		return s
 	}
 	s.Title = fmt.Sprintf("Test users of %s by the entropy of the labels of %q in their training histories", t.Dataset, c.Facet)
+	s.Notes = []string{
+		"seeds: those that the row and the one that it is compared with have in common, on the same device; all numbers are of these",
+		fmt.Sprintf("gain: difference in %s, mean over users and seeds, with its 95 %% interval in brackets (bootstrap over users and seeds, users paired, 2,000 draws)", aggregate.Tested),
+		"last group minus first: mean over seeds, with its 95 % interval in brackets (Student's t over the seeds, paired)",
+		"groups: thirds of the users of this data set in the order of their entropies; users with equal entropies are in one group. A long history can have a higher entropy than a short one, so the groups also differ in length",
+		"histories of equal length: thirds by the place of a user's entropy among those of the users whose histories have as many items, so the groups hardly differ in length",
+		"items: mean number of items before the target",
+	}
+	if c.Without > 0 {
+		s.Notes = append(s.Notes, fmt.Sprintf("in no group: %s users without a labelled item in their training history", Thousands(c.Without)))
+	}
+	return s
+}
+
+// gains are the tables of one division of the users, for each seen-item rule.
+func gains(d aggregate.Division) (tables []Table) {
 	for _, rule := range aggregate.SeenItemRules {
 		out := Table{Caption: fmt.Sprintf("Gain in %s, seen items %s", aggregate.Tested, rule), Columns: Columns("<row", "<over", "seeds")}
-		for _, g := range c.Groups {
-			users := Thousands(g.Users)
-			out.Columns = append(out.Columns, Column{Title: fmt.Sprintf("%s (%s)", g.Label, users), Long: g.Label, Hint: users + " test users"})
+		if d.EqualLength {
+			out.Caption += ", histories of equal length"
+		}
+		for k, g := range d.Groups {
+			in := Thousands(g.Users) + " users"
+			if d.Lengths != nil {
+				in += fmt.Sprintf(", %.1f items", d.Lengths[k])
+			}
+			out.Columns = append(out.Columns, Column{Title: fmt.Sprintf("%s\n(%s)", g.Label, in), Long: g.Label, Hint: in})
 		}
 		out.Columns = append(out.Columns, Column{Title: "last group\nminus first", Hint: "does the gain grow with the entropy?"})
-		for i := range c.Rows {
-			gains := c.Rows[i].Under(rule)
-			cells := Texts(c.Rows[i].Label, c.Rows[i].Than, strconv.Itoa(c.Rows[i].Seeds))
+		for i := range d.Rows {
+			gains := d.Rows[i].Under(rule)
+			cells := Texts(d.Rows[i].Label, d.Rows[i].Than, strconv.Itoa(d.Rows[i].Seeds))
 			for _, g := range gains.Groups {
 				cell := Cell{Text: none}
 				if g != nil {
@@ -35,18 +65,9 @@ func Complexity(t *aggregate.Table) Section {
 			}
 			out.Add(append(cells, trend(gains.Trend))...)
 		}
-		s.Tables = append(s.Tables, out)
+		tables = append(tables, out)
 	}
-	s.Notes = []string{
-		"seeds: those that the row and the one that it is compared with have in common, on the same device; all numbers are of these",
-		fmt.Sprintf("gain: difference in %s, mean over users and seeds, with its 95 %% interval in brackets (bootstrap over users and seeds, users paired, 2,000 draws)", aggregate.Tested),
-		"last group minus first: mean over seeds, with its 95 % interval in brackets (Student's t over the seeds, paired)",
-		"groups: thirds of the users of this data set in the order of their entropies; users with equal entropies are in one group. A long history can have a higher entropy than a short one, so the groups also differ in length",
-	}
-	if c.Without > 0 {
-		s.Notes = append(s.Notes, fmt.Sprintf("in no group: %s users without a labelled item in their training history", Thousands(c.Without)))
-	}
-	return s
+	return tables
 }
 
 // trend is a mean over seeds with its interval.

@@ -184,8 +184,8 @@ func TestTestCases(t *testing.T) {
 // The table of gains by entropy says how many seeds they are of.
 func TestComplexitySeeds(t *testing.T) {
 	gains := aggregate.GroupGains{Groups: []*aggregate.GroupGain{{Difference: .25, Low: .125, High: .5}}}
-	s := Complexity(&aggregate.Table{Complexity: &aggregate.Complexity{Groups: []aggregate.UserGroup{{Label: "all", Users: 9}},
-		Rows: []aggregate.ComplexityRow{{Label: "two", Than: "one", Seeds: 3, Removed: gains, Kept: gains}, {Label: "four", Than: "one", Removed: aggregate.GroupGains{Groups: []*aggregate.GroupGain{nil}}}}}})
+	s := Complexity(&aggregate.Table{Complexity: &aggregate.Complexity{Divisions: []aggregate.Division{{Groups: []aggregate.UserGroup{{Label: "all", Users: 9}},
+		Rows: []aggregate.ComplexityRow{{Label: "two", Than: "one", Seeds: 3, Removed: gains, Kept: gains}, {Label: "four", Than: "one", Removed: aggregate.GroupGains{Groups: []*aggregate.GroupGain{nil}}}}}}}})
 	table := s.Tables[0]
 	at := slices.IndexFunc(table.Columns, func(c Column) bool { return c.Title == "seeds" })
 	if at < 0 || table.Rows[0].Cells[at].Text != "3" || table.Rows[1].Cells[at].Text != "0" || table.Rows[1].Cells[at+1].Text != none {
