@@ -282,16 +282,16 @@ func TestNumbersAreChecked(t *testing.T) {
 		shown, line string
 		ok          bool
 	}{
-		{".0483", main + "model=core, mean", true},
-		{".0484", main + "model=core, mean", false},
-		{".048", main + "model=core, mean", true},
-		{".0483", main + "mean", false},               // several rows
-		{".0483", main + "model=nobody, mean", false}, // none
-		{".0483", main + "modle=core, mean", false},
-		{".0483", "tables/nothing.csv, model=core, mean", false},
-		{"16.6", main + "model=core, -gain", true},
-		{"16.6", main + "model=core, -mean over model=duorec", true},
-		{"16.6", main + "model=core, gain", false},
+		{".0511", main + "model=core, mean", true},
+		{".0512", main + "model=core, mean", false},
+		{".051", main + "model=core, mean", true},
+		{".0511", main + "mean", false},               // several rows
+		{".0511", main + "model=nobody, mean", false}, // none
+		{".0511", main + "modle=core, mean", false},
+		{".0511", "tables/nothing.csv, model=core, mean", false},
+		{"10.8", main + "model=core, -gain", true},
+		{"10.8", main + "model=core, -mean over model=duorec", true},
+		{"10.8", main + "model=core, gain", false},
 		{"15", "analysis/beauty-fame-s1-e91276da.json, 100*hit_rate", true},
 		{"15", "analysis/beauty-fame-s1-e91276da.json, 100*hits", false},
 		{"16", "analysis/beauty-fame-s1-e91276da.json, 100*hit_rate", false},
