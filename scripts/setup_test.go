@@ -87,7 +87,8 @@ func TestSetupNamesAllThatIsMissing(t *testing.T) {
 	for name, c := range map[string]struct {
 		without []string
 		env     []string
-		df      string // free megabytes
+		df      string            // free megabytes
+		tools   map[string]string // commands of stand-ins
 		want    []string
 	}{
 		"two tools":  {without: []string{"g++", "unzip"}, want: []string{"- g++ 10 or newer", "- unzip", "apt-get install -y g++ unzip\n"}},
@@ -95,6 +96,8 @@ func TestSetupNamesAllThatIsMissing(t *testing.T) {
 		"go":         {without: []string{"go"}, want: []string{"- go 1.26.0 or newer: see https://go.dev/doc/install"}},
 		"old go":     {env: []string{"FAKE_GOVERSION=go1.19.8"}, want: []string{"- go 1.26.0 or newer (found 1.19.8)"}},
 		"odd go":     {env: []string{"FAKE_GOVERSION=go: no such tool"}, want: []string{"- go 1.26.0 or newer (found: go: no such tool)"}},
+		"old g++":    {tools: map[string]string{"g++": "echo 9.4.0"}, want: []string{"- g++ 10 or newer (found 9.4.0)"}},
+		"no AVX2":    {tools: map[string]string{"g++": "echo 11.4.0", "grep": "exit 1"}, want: []string{"- g++ 12 or newer (found 11.4.0): an older one is enough only for processors with AVX2", "install -y g++-12\n"}},
 		"disk":       {df: "100", want: []string{"- 1500 MB of free disk in ", "(found 100 MB)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,6 +105,9 @@ func TestSetupNamesAllThatIsMissing(t *testing.T) {
 			m.without(c.without...)
 			if c.df != "" {
 				m.tool("df", "#!/bin/sh\necho head\necho disk 9 9 "+c.df+" 9% /\n")
+			}
+			for name, command := range c.tools {
+				m.tool(name, "#!/bin/sh\n"+command+"\n")
 			}
 			m.refused(c.env, append(c.want, "setup: missing:", "Then run this again.")...)
 			if got := tree(t, m.cache); len(got) > 0 || m.downloads() > 0 {

@@ -1,6 +1,7 @@
 // What the files of vectorised loops share. Each function marked WIDEST is
 // compiled three times and the loader picks the widest that the processor has,
-// so one binary serves every x86-64 machine.
+// so one binary serves every x86-64 machine. GCC 11 and older cannot do that: their
+// binary needs AVX2, which set-up checks.
 #pragma once
 #include "native.h"
 #include <math.h>
@@ -11,8 +12,10 @@
 // reassociated only where a pragma says so.
 #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno", "no-signed-zeros")
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && __GNUC__ >= 12
 #define WIDEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#elif defined(__x86_64__)
+#define WIDEST __attribute__((target("avx2,fma,bmi,bmi2")))
 #else
 #define WIDEST
 #endif
