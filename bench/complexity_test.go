@@ -47,8 +47,8 @@ fame.experts = [1]
 	}
 	table := filepath.Join(dir, "results", "tables", "complex.complexity.csv")
 	before := read(t, table)
-	// Two experts over one: three groups and the trend, two rules.
-	if lines := strings.Split(strings.TrimSpace(before), "\n"); len(lines) != 1+4*2 || !strings.HasPrefix(lines[1], "genres,genre,removed,fame,") {
+	// Two experts over one: three groups and the trend, two rules, two divisions.
+	if lines := strings.Split(strings.TrimSpace(before), "\n"); len(lines) != 1+4*2*2 || !strings.HasPrefix(lines[1], "genres,genre,all,removed,fame,") || !strings.HasPrefix(lines[9], "genres,genre,equal length,removed,fame,") {
 		t.Errorf("%s", before)
 	}
 	if text := read(t, filepath.Join(dir, "results", "tables", "complex.md")); !strings.Contains(text, "by the entropy of the labels of \"genre\"") {
