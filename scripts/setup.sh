@@ -94,7 +94,7 @@ check_prerequisites() {
 		if older "$found" 10; then
 			missing+=("g++ 10 or newer (found $found)") packages+=(g++)
 		elif older "$found" 12 && ! grep -qw avx2 /proc/cpuinfo; then # see internal/torch/loops.h
-			missing+=("g++ 12 or newer (found $found): an older one is enough only for processors with AVX2") packages+=(g++-12)
+			missing+=("g++ 12 or newer (found $found): an older one is enough only for processors with AVX2; links g++ and gcc to the new ones have to come first in PATH") packages+=(g++-12)
 		fi
 	fi
 	if ! has ar; then missing+=("ar") packages+=(binutils); fi

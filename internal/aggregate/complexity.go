@@ -37,26 +37,24 @@ func (in Input) complexity(t Table, groups []*group, cases *record.Cases) (*Comp
 	if cases != nil {
 		lengths = cases.History
 	}
-	labels, members := thirds(e.Millibits)
-	divisions := [][][]int{members}
-	c.Divisions = []Division{newDivision(labels, members, lengths)}
-	if lengths != nil {
-		members := thirdsOfEqualLength(e.Millibits, lengths)
-		d := newDivision([]string{"lowest third", "middle third", "highest third"}, members, lengths)
-		d.EqualLength = true
-		divisions, c.Divisions = append(divisions, members), append(c.Divisions, d)
-	}
-	if len(in.Axes) == 0 { // no chosen model has it
-		return c, nil
-	}
-	for k := range c.Divisions {
-		for _, own := range byModel(groups) {
-			if err := c.Divisions[k].compare(own, in.Axes[0], divisions[k]); err != nil {
-				return nil, err
+	divide := func(equal bool, labels []string, members [][]int) error {
+		d := newDivision(labels, members, lengths)
+		d.EqualLength = equal
+		if len(in.Axes) > 0 { // otherwise no chosen model has it
+			for _, own := range byModel(groups) {
+				if err := d.compare(own, in.Axes[0], members); err != nil {
+					return err
+				}
 			}
 		}
+		c.Divisions = append(c.Divisions, d)
+		return nil
 	}
-	return c, nil
+	labels, members := thirds(e.Millibits)
+	if err := divide(false, labels, members); err != nil || lengths == nil {
+		return c, err
+	}
+	return c, divide(true, []string{"lowest third", "middle third", "highest third"}, thirdsOfEqualLength(e.Millibits, lengths))
 }
 
 func newDivision(labels []string, members [][]int, lengths []int32) (d Division) {
