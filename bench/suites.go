@@ -270,7 +270,7 @@ func (b *bench) measured(cells *suite.Cells) map[string]float64 {
 
 // machine describes how this command measures cells.
 func (b *bench) machine(todo *plan.Plan) record.Cells {
-	return record.Cells{CPU: run.CPUModel(), Device: b.device, Threads: todo.Threads, Steps: todo.Suite.Steps}
+	return record.Cells{CPU: run.Processor(b.device), Device: b.device, Threads: todo.Threads, Steps: todo.Suite.Steps}
 }
 
 // cost measures the models of a suite and writes cost.json and a table.

@@ -116,7 +116,7 @@ func (p pair) hiddenMachine(same bool) (out []Hidden) {
 		{"uncommitted changes", func(r *record.Record) string { return yesNo(r.Measured.Dirty) }},
 		{"libtorch", func(r *record.Record) string { return r.Measured.Libtorch }},
 		{"matrix products", func(r *record.Record) string { return r.Measured.Products }},
-		{"processor", func(r *record.Record) string { return r.Measured.CPU }},
+		{"processor", func(r *record.Record) string { return r.Measured.Processor() }},
 		{"threads", func(r *record.Record) string { return fmt.Sprint(r.Measured.Threads) }},
 		{"environment variables", func(r *record.Record) string { return strings.Join(r.Measured.Environment, " ") }},
 	}

@@ -168,7 +168,7 @@ func recordNotes(records []*record.Record, share func([]*record.Record) string) 
 		{what: "devices", value: func(r *record.Record) string { return r.Result.Spec.Device }},
 		{what: "thread counts", value: func(r *record.Record) string { return fmt.Sprint(r.Measured.Threads) }},
 		{what: "versions of libtorch", value: func(r *record.Record) string { return r.Measured.Libtorch }},
-		{what: "processors", value: func(r *record.Record) string { return r.Measured.CPU }},
+		{what: "processors", value: func(r *record.Record) string { return r.Measured.Processor() }},
 	}
 	var warnings, environment found
 	for _, r := range records {

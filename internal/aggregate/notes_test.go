@@ -96,7 +96,7 @@ func TestTrialNotes(t *testing.T) {
 	add("beauty", "fame-warm", func(r *record.Record) {
 		r.Measured.Threads, r.Measured.Source, r.Measured.Warnings = 4, &record.Inherited{}, []string{"times are tied"}
 	})
-	add("toys", "fame", func(r *record.Record) { r.Measured.Environment = []string{"OMP_X=1"} })
+	add("toys", "fame", func(r *record.Record) { r.Measured.GPU = "an accelerator"; r.Measured.Environment = []string{"OMP_X=1"} })
 	add("sports", "fame", nil)
 	read := func(id string) (*record.Record, error) {
 		i := slices.IndexFunc(f.Records, func(r *record.Record) bool { return r.ID == id })
@@ -108,6 +108,7 @@ func TestTrialNotes(t *testing.T) {
 		"beauty: records with different thread counts: 2 (3 of 3 trials), 4 (1 of 3 trials)",
 		"beauty: records with different processors: one (3 of 3 trials), another (1 of 3 trials)",
 		"beauty: times are tied (1 of 3 trials)",
+		"toys: records with different processors: one (1 of 1 trial), an accelerator (1 of 1 trial)",
 		"toys: environment variables that change rounding were set: OMP_X=1",
 	}
 	if err != nil || !slices.Equal(got, want) {

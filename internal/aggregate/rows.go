@@ -154,7 +154,7 @@ func newRun(r *record.Record) Run {
 	run := Run{
 		ID: r.ID, Seed: spec.Seed, SHA256: r.ResultSHA256, Commit: m.Commit, Dirty: m.Dirty,
 		Status: string(r.Result.Status), Epochs: r.Result.Epochs, BestEpoch: r.Result.BestEpoch,
-		Host: m.Host, CPU: m.CPU, Device: spec.Device, Threads: m.Threads, Libtorch: m.Libtorch, Go: m.Go, Versions: spec.Versions,
+		Host: m.Host, CPU: m.Processor(), Device: spec.Device, Threads: m.Threads, Libtorch: m.Libtorch, Go: m.Go, Versions: spec.Versions,
 		Removed: r.Result.Test.Removed, Kept: r.Result.Test.Kept,
 		Cost: (&group{records: []*record.Record{r}}).cost(),
 	}

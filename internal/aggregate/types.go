@@ -295,7 +295,7 @@ type Run struct {
 	Epochs    int                `json:"epochs"`
 	BestEpoch int                `json:"best_epoch"`
 	Host      string             `json:"host"`
-	CPU       string             `json:"cpu"`
+	CPU       string             `json:"cpu"` // or the GPU that computed
 	Device    string             `json:"device"`
 	Threads   int                `json:"threads"`
 	Libtorch  string             `json:"libtorch"`

@@ -13,7 +13,7 @@ import (
 // cell is not a record.
 type Cells struct {
 	Suite   string `json:"suite"`
-	CPU     string `json:"cpu"`
+	CPU     string `json:"cpu"` // or the GPU that computed
 	Device  string `json:"device"`
 	Threads int    `json:"threads"`
 	Steps   int    `json:"steps"` // timed training steps of each cell

@@ -7,7 +7,7 @@ type Cost struct {
 	Dataset          string  `json:"dataset"`
 	Device           string  `json:"device"`
 	Threads          int     `json:"threads"`
-	CPU              string  `json:"cpu"`
+	CPU              string  `json:"cpu"`           // or the GPU that computed
 	BatchTargets     int     `json:"batch_targets"` // targets of a training step; 0 for non-neural baselines
 	TargetsPerSecond float64 `json:"targets_per_s"` // training without validation; 0 for non-neural baselines
 	// The loss over all items: the speed of its matrix products, counted over the whole time

@@ -11,7 +11,10 @@
 // Tables and plots are rendered from records and from nothing else.
 package record
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Record is the file runs/ID.json.
 type Record struct {
@@ -133,6 +136,7 @@ type Measured struct {
 	Resumed          bool      `json:"resumed,omitempty"`    // from a checkpoint
 	Host             string    `json:"host"`
 	CPU              string    `json:"cpu"`
+	GPU              string    `json:"gpu,omitempty"`         // that the run computed on
 	Environment      []string  `json:"environment,omitempty"` // variables that change how libraries round, as NAME=VALUE
 	Threads          int       `json:"threads"`
 	ThreadsBefore    []int     `json:"threads_before,omitempty"` // other numbers of threads before the run was resumed: it rounds like neither
@@ -150,6 +154,9 @@ type Measured struct {
 	// Source says which weights the run began with, if they were trained by another run.
 	Source *Inherited `json:"source,omitempty"`
 }
+
+// Processor is what did most of the arithmetic: the GPU if there was one, else the CPU.
+func (m Measured) Processor() string { return cmp.Or(m.GPU, m.CPU) }
 
 // Inherited says what a run took over from the run that Spec.Source describes.
 type Inherited struct {

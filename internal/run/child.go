@@ -22,6 +22,7 @@ import (
 	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/registry"
+	"famebench/internal/torch"
 )
 
 // ChildCommand is the hidden first argument that makes the binary a child.
@@ -127,6 +128,11 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 		return err
 	}
 	job.Code = version.Hash
+	if entry.Neural != nil {
+		if err := openDevice(job.Device); err != nil {
+			return err
+		}
+	}
 	if job.Kind == plan.KindCost && job.Steps > 0 {
 		cell, err := measureSteps(ctx, job, entry, out)
 		if err == nil {
@@ -171,6 +177,7 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 	if err != nil {
 		return err
 	}
+	r.Measured.GPU = gpuModel(job.Device)
 	if err := lock.Confirm(); err != nil {
 		return err
 	}
@@ -181,6 +188,17 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 		_ = os.Remove(store.CheckpointPath(id))
 	}
 	out.emit(Event{Kind: EventDone})
+	return nil
+}
+
+// openDevice makes sure that a device can be used, before anything is computed. libtorch looks
+// for CUDA once, when it is used first, and encoding and pre-training run on the CPU before a
+// model does on a GPU.
+func openDevice(device string) error {
+	err := torch.Run(torch.Config{Device: device, Threads: 1}, func(*torch.Runtime) error { return nil })
+	if err != nil {
+		return environmentError{err}
+	}
 	return nil
 }
 

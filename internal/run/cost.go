@@ -39,7 +39,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 	if err != nil {
 		return nil, err
 	}
-	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Threads, CPU: CPUModel()}
+	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Threads, CPU: Processor(job.Device)}
 	if e.Neural == nil {
 		s, _, err := nonNeural(ctx, job, e, split, out)
 		if err != nil {

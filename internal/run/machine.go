@@ -31,8 +31,13 @@ var switches = []string{
 	"NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG",
 }
 
-// environment lists the switches that are set, as NAME=VALUE.
-func environment() []string {
+// environment lists the switches that were set when the process started, as NAME=VALUE: on a GPU
+// package torch sets one itself.
+func environment() []string { return atStart }
+
+var atStart = switchesSet()
+
+func switchesSet() []string {
 	var set []string
 	for _, name := range switches {
 		if v, ok := os.LookupEnv(name); ok {

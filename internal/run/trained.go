@@ -93,6 +93,9 @@ type recorded struct {
 }
 
 func openRecorded(r *record.Record, job plan.Job, entries []registry.Entry) (*recorded, error) {
+	if err := openDevice(job.Device); err != nil {
+		return nil, err
+	}
 	k := &recorded{torch: torch.Config{Device: job.Device, Threads: job.Threads}, path: record.Store{Dir: job.Out}.WeightsPath(r.ID)}
 	var err error
 	if k.entry, err = EntryOf(job.Spec, entries); err != nil {

@@ -168,7 +168,7 @@ func compareRanks(a, b string) []string {
 func compareMachines(a, b record.Measured) []string {
 	var out []string
 	for _, x := range []struct{ what, old, now string }{
-		{"processor", a.CPU, b.CPU},
+		{"processor", a.Processor(), b.Processor()},
 		{"environment", strings.Join(a.Environment, " "), strings.Join(b.Environment, " ")},
 		{"threads", threads(a), threads(b)},
 		{"libtorch", a.Libtorch, b.Libtorch},
