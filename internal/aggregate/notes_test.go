@@ -96,7 +96,10 @@ func TestTrialNotes(t *testing.T) {
 	add("beauty", "fame-warm", func(r *record.Record) {
 		r.Measured.Threads, r.Measured.Source, r.Measured.Warnings = 4, &record.Inherited{}, []string{"times are tied"}
 	})
-	add("toys", "fame", func(r *record.Record) { r.Measured.GPU = "an accelerator"; r.Measured.Environment = []string{"OMP_X=1"} })
+	add("toys", "fame", func(r *record.Record) {
+		r.Measured.GPU = "an accelerator"
+		r.Measured.Environment = []string{"OMP_X=1"}
+	})
 	add("sports", "fame", nil)
 	read := func(id string) (*record.Record, error) {
 		i := slices.IndexFunc(f.Records, func(r *record.Record) bool { return r.ID == id })

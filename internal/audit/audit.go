@@ -63,6 +63,7 @@ func Folder(dir string, known record.Store) (*Report, error) {
 		}
 	}
 	a.seeds()
+	a.sources()
 	a.compareData(known)
 	r := a.report
 	slices.SortStableFunc(r.Problems, func(p, q Problem) int { return cmp.Compare(p.File, q.File) })
@@ -409,6 +410,21 @@ func (a *auditor) sorted() []*record.Record {
 	}
 	slices.SortFunc(out, func(x, y *record.Record) int { return cmp.Compare(x.ID, y.ID) })
 	return out
+}
+
+// sources finds runs that began with other weights than those of their source's record, and do
+// not say so.
+func (a *auditor) sources() {
+	for _, r := range a.sorted() {
+		from := r.Measured.Source
+		if from == nil || from.Differ {
+			continue
+		}
+		source := a.records[from.ID]
+		if source != nil && source.Measured.Weights != "" && source.Measured.Weights != from.Weights {
+			a.problem(a.store.RecordPath(r.ID), "it began with other weights than %s has now, which was recorded again since", from.ID)
+		}
+	}
 }
 
 // seeds finds one training that is recorded as several: records that differ in the seed alone

@@ -367,6 +367,30 @@ func TestManipulations(t *testing.T) {
 	}
 }
 
+// A run that began with other weights than its source's record has says so, or is a problem.
+func TestOtherSource(t *testing.T) {
+	for _, c := range []struct {
+		weights  string // of the source's record
+		from     record.Inherited
+		problems int
+	}{
+		{"a", record.Inherited{ID: "sasrec", Weights: "a"}, 0},
+		{"b", record.Inherited{ID: "sasrec", Weights: "a"}, 1},
+		{"b", record.Inherited{ID: "sasrec", Weights: "a", Differ: true}, 0},
+		{"", record.Inherited{ID: "sasrec", Weights: "a"}, 0},   // older than the hash
+		{"b", record.Inherited{ID: "another", Weights: "a"}, 0}, // not in the folder
+	} {
+		a := auditor{report: &Report{}, records: map[string]*record.Record{
+			"sasrec": {ID: "sasrec", Measured: record.Measured{Weights: c.weights}},
+			"fame":   {ID: "fame", Measured: record.Measured{Source: &c.from}},
+		}}
+		a.sources()
+		if got := a.report.Problems; len(got) != c.problems || c.problems == 1 && !strings.Contains(got[0].Text, "other weights than sasrec") {
+			t.Errorf("%+v: %+v", c, got)
+		}
+	}
+}
+
 // Files of a run that has a checkpoint, and no record yet, are no problem.
 func TestUnfinishedRun(t *testing.T) {
 	f := newFolder(t)

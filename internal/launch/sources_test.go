@@ -107,6 +107,68 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// If a source is trained again because other code made it, so is what begins with its weights,
+// unless they are the same.
+func TestSourceOfOtherCode(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	p, r := tinyPlan(t, dir, "warm", "warm.models=[\"fame-warm\"]", "warm.seeds=[0]")
+	source, warm := p.Runs[0].ID, p.Runs[1].ID
+	change := func(id string, f func(*record.Measured)) {
+		t.Helper()
+		rec, err := r.Store.Read(id)
+		if err == nil {
+			f(&rec.Measured)
+			err = r.Store.Write(rec)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The records are those of a SASRec whose code was another.
+	other := func(m *record.Measured) { m.Code, m.Weights = "other", strings.Repeat("5b", 32) }
+	began := func(m *record.Measured) { m.Source.Weights = strings.Repeat("5b", 32) }
+	for _, step := range []struct {
+		what            string
+		source, warm    func(*record.Measured)
+		again           bool
+		planned, result string
+	}{
+		{"no records", nil, nil, true, "to run to run", "sasrec done, fame-warm done"},
+		{"the same code", nil, nil, true, "done done", "sasrec reused, fame-warm reused"},
+		{"another source, not asked for", other, began, false, "done done", "sasrec reused, fame-warm reused"},
+		{"another source", nil, nil, true, "to run to run", "sasrec done, fame-warm done"},
+		{"made again", nil, nil, true, "done done", "sasrec reused, fame-warm reused"},
+		{"another source with the same weights", func(m *record.Measured) { m.Code = "other" }, nil, true, "to run to run", "sasrec done, fame-warm reused"},
+		{"only the source was made again", nil, began, true, "done to run", "sasrec reused, fame-warm done"},
+		{"weights that differ, and the record says so", nil, func(m *record.Measured) { began(m); m.Source.Differ = true }, true, "done done", "sasrec reused, fame-warm reused"},
+	} {
+		if step.source != nil {
+			change(source, step.source)
+		}
+		if step.warm != nil {
+			change(warm, step.warm)
+		}
+		runs := slices.Clone(p.Runs)
+		from := *runs[1].Source
+		runs[1].Source = &from
+		runs[0].Job.Again, runs[1].Job.Again, from.Job.Again = step.again, step.again, step.again
+		var planned []string
+		for _, one := range runs {
+			s, err := one.State(r.Store)
+			if err != nil {
+				t.Fatal(err)
+			}
+			planned = append(planned, s.Status)
+		}
+		if got := strings.Join(planned, " "); got != step.planned {
+			t.Errorf("%s: planned %q, expected %q", step.what, got, step.planned)
+		}
+		if got := statuses(r.Run(context.Background(), runs)); got != step.result {
+			t.Errorf("%s: %q, expected %q", step.what, got, step.result)
+		}
+	}
+}
+
 // Two workers share the runs: each is done once, and a run whose source the other worker trains
 // waits for it.
 func TestSourcesOnTwoWorkers(t *testing.T) {

@@ -33,7 +33,8 @@ type Job struct {
 	// Code is the hash of the sources that decide the model's results. The child is the
 	// same program and computes it itself.
 	Code string `json:"-"`
-	// Again: a record made by other code is replaced. Otherwise it is used.
+	// Again: a record made by other code, or of a run that began with other weights than its source
+	// has now, is replaced. Otherwise it is used.
 	Again bool `json:"again,omitempty"`
 	// UnpackLimit is that of the data set; like Local it is not part of the id.
 	UnpackLimit int `json:"unpack_limit,omitempty"`
@@ -125,7 +126,7 @@ func (r Run) State(s record.Store) (State, error) {
 		return State{StateTime, "raise train.time_limit to continue from its checkpoint"}, nil
 	}
 	if rec != nil {
-		return State{Status: StateDone}, nil
+		return r.afterSource(s)
 	}
 	busy, holder, err := s.Busy(r.ID)
 	if err != nil || busy {
@@ -144,6 +145,18 @@ func (r Run) State(s record.Store) (State, error) {
 	return State{Status: StateToRun}, nil
 }
 
+// afterSource is the state of a run that has a record: it may be done again once its source was.
+func (r Run) afterSource(s record.Store) (State, error) {
+	if r.Source == nil || !r.Job.Again {
+		return State{Status: StateDone}, nil
+	}
+	source, err := r.Source.Job.Record(s, r.Source.ID)
+	if err != nil || source != nil {
+		return State{Status: StateDone}, err
+	}
+	return State{StateToRun, "if " + r.Source.ID + " gets other weights"}, nil
+}
+
 // Record returns the record of a job if there is no need to do it again, nil
 // otherwise. A run that a time limit stopped continues if there is more time. A record
 // that other code made does not count if the job says so.
@@ -158,8 +171,13 @@ func (j Job) Record(s record.Store, id string) (*record.Record, error) {
 	if same, err := r.Result.Spec.Same(j.Spec); err != nil || !same {
 		return nil, cmp.Or(err, fmt.Errorf("%s: the record belongs to another run whose id happens to be the same; write this run to another folder with -out", s.RecordPath(id)))
 	}
-	if j.Again && r.Measured.Code != j.Code {
-		return nil, nil
+	if j.Again {
+		if r.Measured.Code != j.Code {
+			return nil, nil
+		}
+		if other, err := j.otherSource(r); other || err != nil {
+			return nil, err
+		}
 	}
 	if r.Result.Status == record.Time {
 		if more, err := j.moreTime(r.Measured.TimeLimit); more || err != nil {
@@ -167,6 +185,20 @@ func (j Job) Record(s record.Store, id string) (*record.Record, error) {
 		}
 	}
 	return r, nil
+}
+
+// otherSource reports whether the run whose weights a recorded run began with was recorded again
+// since then, with other weights.
+func (j Job) otherSource(r *record.Record) (bool, error) {
+	from := r.Measured.Source
+	if from == nil || from.Differ {
+		return false, nil
+	}
+	source, err := record.Store{Dir: j.Sources()}.Read(from.ID)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && source.Measured.Weights != "" && source.Measured.Weights != from.Weights, err
 }
 
 // Failure returns why a job left no record, nil if there is no failure or if the

@@ -71,7 +71,7 @@ func TestTimeLimitedRecordIsDoneUntilThereIsMoreTime(t *testing.T) {
 }
 
 // While a model has uncommitted changes, its records of other code are not used;
-// those of other models are.
+// those of other models are. A model that begins with its weights belongs to it.
 func TestUncommittedChangesOfAModel(t *testing.T) {
 	dir := t.TempDir()
 	tinytest.Write(t, filepath.Join(dir, FileName), `
@@ -80,7 +80,7 @@ format = "csv"
 path = "d.csv"
 columns = { user = "u", item = "i" }
 [suites.s]
-models = ["sasrec", "duorec", "fame"]
+models = ["sasrec", "duorec", "fame", "fame-warm"]
 datasets = ["d"]
 `)
 	tinytest.Write(t, filepath.Join(dir, "d.csv"), "u,i\n1,a\n1,b\n1,c\n2,a\n2,c\n2,b\n")
@@ -99,9 +99,9 @@ datasets = ["d"]
 	}{
 		{nil, "", nil},
 		{[]string{"README.md", "models/fame_test.go"}, "", nil},
-		{[]string{"baselines/sasrec.go"}, "sasrec duorec", []string{"baselines/sasrec.go"}},
-		{[]string{"tools/famebench/models/fame.go"}, "fame", []string{"models/fame.go"}},
-		{[]string{"internal/train/fit.go"}, "sasrec duorec fame", []string{"internal/train/fit.go"}},
+		{[]string{"baselines/sasrec.go"}, "sasrec duorec fame-warm", []string{"baselines/sasrec.go"}},
+		{[]string{"tools/famebench/models/fame.go"}, "fame fame-warm", []string{"models/fame.go"}},
+		{[]string{"internal/train/fit.go"}, "sasrec duorec fame fame-warm", []string{"internal/train/fit.go"}},
 	} {
 		p, err := c.Plan(s, Options{Threads: 1, Source: Source{Changed: tt.changed}})
 		if err != nil {

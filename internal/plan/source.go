@@ -136,6 +136,7 @@ func (c *Config) addSource(p *Plan, e registry.Entry, job *Job, data *datasets.D
 		return nil, err
 	}
 	job.Spec.Source = from.Spec.AsSource()
+	job.Again = job.Again || from.Again
 	return &Run{Job: from, Source: own, For: e.Name}, nil
 }
 
