@@ -153,6 +153,35 @@ func TestBrowserPage(t *testing.T) {
 	r.looks()
 }
 
+// The panel shows a run's numbers as the table averages them: over users here, and over test cases
+// in the suite before.
+func TestBrowserRunsByUser(t *testing.T) {
+	suites := append(aggregatetest.Suites()[:1], aggregatetest.Suites()[0])
+	byUser := &suites[1].Tables[0]
+	byUser.Average = aggregate.ByUser
+	for i := range byUser.Rows {
+		for j := range byUser.Rows[i].Runs {
+			run := &byUser.Rows[i].Runs[j]
+			run.Removed = map[string]float64{"NDCG@10": run.Removed["NDCG@10"] / 2}
+		}
+	}
+	ctx := visit(t, suites)
+	for i, s := range suites {
+		table := fmt.Sprintf(`table[data-place="%d.0"][data-rule="removed"]`, i)
+		column := ask[int](t, ctx, `document.querySelector('`+table+` th[data-key="NDCG@10"]').cellIndex`) + 1
+		act(t, ctx, click(fmt.Sprintf(`%s tr[data-row="6"] td:nth-child(%d)`, table, column)))
+		got := ask[string](t, ctx, `[...document.querySelectorAll("#panel [data-run]")].map(tr => tr.cells[1].textContent).join(" ")`)
+		var want []string
+		for _, run := range s.Tables[0].Rows[6].Runs {
+			want = append(want, decimals6(run.Removed["NDCG@10"]))
+		}
+		if got != strings.Join(want, " ") || len(want) < 2 {
+			t.Errorf("suite %d: the panel shows %s, expected %s", i, got, want)
+		}
+		act(t, ctx, chromedp.KeyEvent(kb.Escape))
+	}
+}
+
 // order lists the labels of the rows, sorted.
 func (r reader) order(compare func(a, b aggregate.Row) int) string {
 	sorted := slices.Clone(r.rows)

@@ -15,9 +15,11 @@ func Complexity(t *aggregate.Table) Section {
 	if c == nil {
 		return s
 	}
+	equalLength, lengths := false, false // what the notes have to explain
 	for _, d := range c.Divisions {
 		if len(d.Rows) > 0 {
 			s.Tables = append(s.Tables, gains(d)...)
+			equalLength, lengths = equalLength || d.EqualLength, lengths || d.Lengths != nil
 		}
 	}
 	if len(s.Tables) == 0 {
@@ -29,8 +31,12 @@ func Complexity(t *aggregate.Table) Section {
 		fmt.Sprintf("gain: difference in %s, mean over users and seeds, with its 95 %% interval in brackets (bootstrap over users and seeds, users paired, 2,000 draws)", aggregate.Tested),
 		"last group minus first: mean over seeds, with its 95 % interval in brackets (Student's t over the seeds, paired)",
 		"groups: thirds of the users of this data set in the order of their entropies; users with equal entropies are in one group. A long history can have a higher entropy than a short one, so the groups also differ in length",
-		"histories of equal length: thirds by the place of a user's entropy among those of the users whose histories have as many items, so the groups hardly differ in length",
-		"items: mean number of items before the target",
+	}
+	if equalLength {
+		s.Notes = append(s.Notes, "histories of equal length: thirds by the place of a user's entropy among those of the users whose histories have as many items, so the groups hardly differ in length")
+	}
+	if lengths {
+		s.Notes = append(s.Notes, "items: mean number of items before the target")
 	}
 	if c.Without > 0 {
 		s.Notes = append(s.Notes, fmt.Sprintf("in no group: %s users without a labelled item in their training history", Thousands(c.Without)))

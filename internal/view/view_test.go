@@ -186,6 +186,9 @@ func TestComplexitySeeds(t *testing.T) {
 	gains := aggregate.GroupGains{Groups: []*aggregate.GroupGain{{Difference: .25, Low: .125, High: .5}}}
 	s := Complexity(&aggregate.Table{Complexity: &aggregate.Complexity{Divisions: []aggregate.Division{{Groups: []aggregate.UserGroup{{Label: "all", Users: 9}},
 		Rows: []aggregate.ComplexityRow{{Label: "two", Than: "one", Seeds: 3, Removed: gains, Kept: gains}, {Label: "four", Than: "one", Removed: aggregate.GroupGains{Groups: []*aggregate.GroupGain{nil}}}}}}}})
+	if notes := strings.Join(s.Notes, "\n"); strings.Contains(notes, "equal length") || strings.Contains(notes, "items:") {
+		t.Errorf("notes on lengths, which are not known: %s", notes)
+	}
 	table := s.Tables[0]
 	at := slices.IndexFunc(table.Columns, func(c Column) bool { return c.Title == "seeds" })
 	if at < 0 || table.Rows[0].Cells[at].Text != "3" || table.Rows[1].Cells[at].Text != "0" || table.Rows[1].Cells[at+1].Text != none {
