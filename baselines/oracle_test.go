@@ -31,7 +31,7 @@ var oracleLoss = models.ItemLoss{Kind: "ce", Padding: true}
 
 // eachOracle runs f on the named cases with a model that has the case's weights.
 func eachOracle[M models.Model](t *testing.T, names []string, build func(rt *torch.Runtime, c oracle.Case, cfg oracleConfig) (M, error), f func(t *testing.T, rt *torch.Runtime, c oracle.Case, cfg oracleConfig, m M)) {
-	onDevices(t, func(t *testing.T, device string) {
+	oracle.OnDevices(t, func(t *testing.T, device string) {
 		for _, c := range oracle.Cases(t, func(n string) bool { return slices.Contains(names, n) }) {
 			t.Run(c.Name, func(t *testing.T) {
 				var cfg oracleConfig
@@ -52,17 +52,6 @@ func eachOracle[M models.Model](t *testing.T, names []string, build func(rt *tor
 				}
 			})
 		}
-	})
-}
-
-// onDevices runs f on the CPU, and on a GPU if there is one.
-func onDevices(t *testing.T, f func(t *testing.T, device string)) {
-	f(t, "cpu")
-	t.Run("CUDA", func(t *testing.T) {
-		if err := torch.Run(torch.Config{Device: "cuda"}, func(*torch.Runtime) error { return nil }); err != nil {
-			t.Skip(err)
-		}
-		f(t, "cuda")
 	})
 }
 

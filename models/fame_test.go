@@ -120,13 +120,7 @@ func (o *fameOracle) stacked(t *testing.T, file string) map[string]safetensors.T
 }
 
 func TestOracleFAME(t *testing.T) {
-	testOracleFAME(t, "cpu")
-	t.Run("CUDA", func(t *testing.T) {
-		if err := torch.Run(torch.Config{Device: "cuda"}, func(*torch.Runtime) error { return nil }); err != nil {
-			t.Skip(err)
-		}
-		testOracleFAME(t, "cuda")
-	})
+	oracle.OnDevices(t, testOracleFAME)
 }
 
 func testOracleFAME(t *testing.T, device string) {

@@ -22,13 +22,7 @@ func run(t testing.TB, f func(rt *torch.Runtime)) {
 // TestOracleSupCon checks positives, losses and gradients against plain tensor
 // operations (internal/oracle/testdata/PROVENANCE.md).
 func TestOracleSupCon(t *testing.T) {
-	checkOracle(t, "cpu")
-	t.Run("CUDA", func(t *testing.T) {
-		if err := torch.Run(torch.Config{Device: "cuda"}, func(*torch.Runtime) error { return nil }); err != nil {
-			t.Skip(err)
-		}
-		checkOracle(t, "cuda")
-	})
+	oracle.OnDevices(t, checkOracle)
 }
 
 func checkOracle(t *testing.T, device string) {

@@ -14,11 +14,24 @@ import (
 	"strings"
 	"testing"
 
+	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
 )
 
 //go:embed testdata
 var embedded embed.FS
+
+// OnDevices runs f on the CPU, and as the subtest CUDA on a GPU if there is one. It finds none if
+// the process has computed on the CPU before, so scripts/cuda-check.sh runs these subtests alone.
+func OnDevices(t *testing.T, f func(t *testing.T, device string)) {
+	f(t, "cpu")
+	t.Run("CUDA", func(t *testing.T) {
+		if err := torch.Run(torch.Config{Device: "cuda"}, func(*torch.Runtime) error { return nil }); err != nil {
+			t.Skip(err)
+		}
+		f(t, "cuda")
+	})
+}
 
 // Case is one fixture.
 type Case struct {
