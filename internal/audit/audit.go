@@ -420,8 +420,7 @@ func (a *auditor) sources() {
 		if from == nil || from.Differ {
 			continue
 		}
-		source := a.records[from.ID]
-		if source != nil && source.Measured.Weights != "" && source.Measured.Weights != from.Weights {
+		if source := a.records[from.ID]; source != nil && from.DiffersFrom(source) {
 			a.problem(a.store.RecordPath(r.ID), "it began with other weights than %s has now, which was recorded again since", from.ID)
 		}
 	}

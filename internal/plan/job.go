@@ -198,7 +198,7 @@ func (j Job) otherSource(r *record.Record) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return err == nil && source.Measured.Weights != "" && source.Measured.Weights != from.Weights, err
+	return err == nil && from.DiffersFrom(source), err
 }
 
 // Failure returns why a job left no record, nil if there is no failure or if the

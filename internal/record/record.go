@@ -169,6 +169,12 @@ type Inherited struct {
 	Differ bool `json:"differ,omitempty"`
 }
 
+// DiffersFrom reports whether the weights are not those of its source's record. Older records do
+// not say which theirs are.
+func (in *Inherited) DiffersFrom(source *Record) bool {
+	return source.Measured.Weights != "" && source.Measured.Weights != in.Weights
+}
+
 // Failure is the file runs/ID.failed.json, which says why a run left no record. The run
 // is tried again only with -retry-failed, unless the environment was the reason. Success
 // removes the file.

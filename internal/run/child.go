@@ -177,7 +177,9 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 	if err != nil {
 		return err
 	}
-	r.Measured.GPU = gpuModel(job.Device)
+	if entry.Neural != nil { // other models use no device
+		r.Measured.GPU = gpuModel(job.Device)
+	}
 	if err := lock.Confirm(); err != nil {
 		return err
 	}

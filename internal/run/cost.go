@@ -39,7 +39,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 	if err != nil {
 		return nil, err
 	}
-	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Threads, CPU: Processor(job.Device)}
+	c := &record.Cost{Model: job.Spec.Model, Dataset: job.Spec.Dataset.Name, Device: job.Device, Threads: job.Threads, CPU: CPUModel()}
 	if e.Neural == nil {
 		s, _, err := nonNeural(ctx, job, e, split, out)
 		if err != nil {
@@ -48,6 +48,7 @@ func measureCost(ctx context.Context, job plan.Job, e registry.Entry, out *emitt
 		err = measureRanking(ctx, c, s, split, out)
 		return c, err
 	}
+	c.CPU = Processor(job.Device)
 	config := torch.Config{Device: job.Device, Threads: job.Threads, Seed: uint64(job.Spec.Seed)}
 	err = torch.RunTeam(config, func(team *torch.Team) error {
 		model, err := replicas(team, e, params, t, split.Data.NumItems)

@@ -37,7 +37,7 @@ func inherit(m *train.Replicas, job plan.Job) (*record.Inherited, error) {
 	source, err := store.Read(id)
 	switch {
 	case err == nil:
-		in.Differ = source.Measured.Weights != "" && source.Measured.Weights != in.Weights
+		in.Differ = in.DiffersFrom(source)
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, environmentError{err}
 	}
