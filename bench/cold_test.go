@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"famebench/internal/launch"
 	"famebench/internal/plan"
 	"famebench/internal/record"
 )
@@ -138,6 +139,19 @@ pretrain.untrained_items = ["nearest"]
 	}
 	if left, _ := filepath.Glob(filepath.Join(store.Dir, "state", "*.checkpoint*")); len(left) > 0 {
 		t.Errorf("checkpoints are left: %q", left)
+	}
+
+	// What is left to do counts the training once: the second run takes as long as loading and ranking.
+	out, stderr, err := runBench(t, dir, append(set, "-suite", "shared", "-set", "train.learning_rate=0.04", "-dry-run", "-json")...)
+	var left launch.Preview
+	if err != nil || json.Unmarshal([]byte(out), &left) != nil || len(left.Runs) != 2 {
+		t.Fatalf("%v\n%s%s", err, out, stderr)
+	}
+	first, second := left.Runs[0], left.Runs[1]
+	m := got.Measured
+	if around := m.LoadSeconds + m.RankSeconds; first.State != plan.StateToRun || second.State != plan.StateToRun ||
+		first.Seconds <= second.Seconds || second.Seconds > 3*around+1 {
+		t.Errorf("expected %v s and %v s, states %q and %q; loading and ranking took %v s", first.Seconds, second.Seconds, first.State, second.State, around)
 	}
 }
 

@@ -65,8 +65,9 @@ func trainTargets(s datasets.Stats) int {
 // Of estimates how long a run of a plan takes: from records of the same model and
 // data, or else of the same model on other data, scaled by their sizes. Records of
 // a variant's base count too. ok is false if there is no such record. A run is
-// assumed to end after as many epochs as those did, or at its budget.
-func (e *Estimator) Of(p *plan.Plan, r plan.Run) (d time.Duration, ok bool) {
+// assumed to end after as many epochs as those did, or at its budget; one that is trained
+// already only ranks.
+func (e *Estimator) Of(p *plan.Plan, r plan.Run, trained bool) (d time.Duration, ok bool) {
 	spec := r.Job.Spec
 	if spec.NonNeural {
 		return 0, true // hardly any time
@@ -90,6 +91,9 @@ func (e *Estimator) Of(p *plan.Plan, r plan.Run) (d time.Duration, ok bool) {
 					continue
 				}
 				seconds := past.perEpoch * float64(min(past.epochs, t.Epochs)) * float64(past.threads) / float64(r.Job.Threads)
+				if trained {
+					seconds = 0
+				}
 				if !same {
 					seconds *= float64(targets) / float64(past.targets)
 				}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -44,7 +46,7 @@ func (r *Runner) Remaining(todo *plan.Plan) (Remaining, error) {
 			continue
 		}
 		left.Runs++
-		d, ok := e.Of(todo, one)
+		d, ok := e.Of(todo, one, r.sharesTraining(todo, left.states, one))
 		if !ok {
 			left.Unknown++
 		}
@@ -52,6 +54,18 @@ func (r *Runner) Remaining(todo *plan.Plan) (Remaining, error) {
 		left.Time += d / time.Duration(r.Jobs)
 	}
 	return left, nil
+}
+
+// sharesTraining says whether a run continues from the end of the training of an earlier run
+// of the plan: that run has to be done first, or has left its checkpoint.
+func (r *Runner) sharesTraining(todo *plan.Plan, states []plan.State, one plan.Run) bool {
+	from := one.Job.ContinueFrom
+	i := slices.IndexFunc(todo.Runs, func(o plan.Run) bool { return o.ID == from })
+	if from == "" || i < 0 {
+		return false
+	}
+	_, err := os.Stat(r.Store.CheckpointPath(from))
+	return states[i].Status != plan.StateDone || err == nil
 }
 
 // remainingCosts looks up which measurements of a suite of kind "cost" are left. Without steps,

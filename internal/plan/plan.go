@@ -228,11 +228,7 @@ func (c *Config) complete(job *Job, e registry.Entry, data *datasets.Dataset, su
 	if err := c.fill(job, e, job.Spec.Dataset.Name, suite); err != nil || !e.Text {
 		return err
 	}
-	err := c.fillInit(job, e, data, suite)
-	if missing := (missingError{}); errors.As(err, &missing) {
-		err = o.recordedInit(&job.Spec, err)
-	}
-	return err
+	return o.recordedInit(&job.Spec, c.fillInit(job, e, data, suite))
 }
 
 // runsAt lists the runs of a model at a point of the axes, one per seed.

@@ -137,22 +137,31 @@ func ReadStats(path, name, fingerprint string) (datasets.Stats, error) {
 	return s, nil
 }
 
-// recordedInit completes the initialisation of a spec, for which a file is missing,
-// from a record of the same data set and pre-training settings, whatever the version of its
-// code: the version does not change what is in the files. Another data set with the same
-// interactions may have other texts. Without such a record it returns the original error.
-func (o Options) recordedInit(spec *record.Spec, missing error) error {
-	found, err := o.lastRecorded(func(s record.Spec) bool {
-		return s.Init != nil && s.Dataset.Name == spec.Dataset.Name && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Init.Settings.Equal(spec.Init.Settings)
-	})
-	if err != nil {
+// recordedInit completes the initialisation of a spec for which a file is missing, as err
+// says, from a record of the same data set and pre-training settings, whatever the version
+// of its code: the version does not change what is in the files. Another data set with the
+// same interactions may have other texts.
+//
+// A report that has no such record says that the runs are missing. It leaves out what the
+// files hold, even if they are here, so that it is the same on every machine. A plan of runs
+// that are to be done returns err.
+func (o Options) recordedInit(spec *record.Spec, err error) error {
+	if missing := (missingError{}); o.Recorded == nil || err != nil && !errors.As(err, &missing) {
 		return err
 	}
-	if found == nil {
-		return missing
+	found, lookUp := o.lastRecorded(func(s record.Spec) bool {
+		return s.Init != nil && s.Dataset.Name == spec.Dataset.Name && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Init.Settings.Equal(spec.Init.Settings)
+	})
+	if lookUp != nil {
+		return lookUp
 	}
-	initial := *found.Init
-	initial.Version, spec.Init = spec.Init.Version, &initial
+	switch {
+	case found == nil:
+		spec.Init = &record.Init{Settings: spec.Init.Settings, Version: spec.Init.Version}
+	case err != nil:
+		initial := *found.Init
+		initial.Version, spec.Init = spec.Init.Version, &initial
+	}
 	return nil
 }
 

@@ -74,6 +74,53 @@ func TestNewestRecordedState(t *testing.T) {
 	}
 }
 
+// A report without a record of a model with texts says that its runs are missing, and is the
+// same with and without the encoder. With a record, a report takes what the record says; a
+// plan of runs skips the model.
+func TestReportIsTheSameWithoutTheEncoder(t *testing.T) {
+	dir, encoder := textsFolder(t)
+	nowhere := filepath.Join(dir, "nowhere")
+	planned := func(encoder string, records ...*record.Record) (ids []string, skipped int) {
+		t.Helper()
+		c, err := Load(filepath.Join(dir, FileName), []string{"pretrain.encoder=" + encoder}, registry.Models)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.Suite("text")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.Plan(s, Options{Threads: 1, Out: t.TempDir(), Recorded: func() ([]*record.Record, error) { return records, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range p.Runs {
+			ids = append(ids, r.ID)
+		}
+		return ids, len(p.Skipped)
+	}
+	with, skipped := planned(encoder)
+	without, skippedWithout := planned(nowhere)
+	if len(with) != 2 || skipped+skippedWithout != 0 || !slices.Equal(with, without) {
+		t.Errorf("no records: runs %q with an encoder, %q without; %d and %d skipped", with, without, skipped, skippedWithout)
+	}
+
+	todo := mustPlan(t, dir, "text", "pretrain.encoder="+encoder)
+	made := &record.Record{}
+	made.Result.Spec = todo.Runs[1].Job.Spec
+	if made.Result.Spec.Init == nil || made.Result.Spec.Init.Texts == "" {
+		t.Fatalf("%+v", made.Result.Spec)
+	}
+	for _, enc := range []string{encoder, nowhere} {
+		if ids, skipped := planned(enc, made); skipped != 0 || !slices.Equal(ids, []string{todo.Runs[0].ID, todo.Runs[1].ID}) {
+			t.Errorf("%s: runs %q, %d skipped; want the recorded run %s", enc, ids, skipped, todo.Runs[1].ID)
+		}
+	}
+	if p := mustPlan(t, dir, "text", "pretrain.encoder="+nowhere); len(p.Runs) != 1 || len(p.Skipped) != 1 {
+		t.Errorf("runs to do without an encoder: %d, skipped %+v", len(p.Runs), p.Skipped)
+	}
+}
+
 // The committed statistics, the older of which have no checksum, are accepted. Without a checksum, a
 // number that contradicts the others is refused; with one, any changed number is.
 func TestStatisticsAreChecked(t *testing.T) {
