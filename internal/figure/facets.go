@@ -36,7 +36,9 @@ func facets(t *aggregate.Table) []*Figure {
 		for i, label := range labels {
 			pic.legend = append(pic.legend, dots(i).entry(label, false))
 		}
-		pic.legend = append(pic.legend, dots(-1).entry("other labels", false))
+		if slices.ContainsFunc(p.Labels, func(of []string) bool { return first(of, labels) < 0 }) {
+			pic.legend = append(pic.legend, dots(-1).entry("other labels", false))
+		}
 		names := ""
 		if slices.ContainsFunc(labels, func(l string) bool { return strings.HasPrefix(l, "#") }) {
 			names = " The source gives numbers instead of names for its attributes."
@@ -72,6 +74,11 @@ func dots(i int) style {
 	return s
 }
 
+// first is the first of the common labels that an item has; -1: it has none of them.
+func first(of, labels []string) int {
+	return slices.IndexFunc(labels, func(l string) bool { return slices.Contains(of, l) })
+}
+
 // plane has a dot for every item. An item of several common labels has the colour of
 // the first.
 func plane(title string, of [][]string, labels []string, at [][2]float32) *plot.Plot {
@@ -79,7 +86,7 @@ func plane(title string, of [][]string, labels []string, at [][2]float32) *plot.
 	groups := make([]plotter.XYs, 1+len(labels))
 	low, high := [2]float64{math.Inf(1), math.Inf(1)}, [2]float64{math.Inf(-1), math.Inf(-1)}
 	for i, xy := range at {
-		g := 1 + slices.IndexFunc(labels, func(l string) bool { return slices.Contains(of[i], l) })
+		g := 1 + first(of[i], labels)
 		groups[g] = append(groups[g], plotter.XY{X: float64(xy[0]), Y: float64(xy[1])})
 		for k, v := range xy {
 			low[k], high[k] = min(low[k], float64(v)), max(high[k], float64(v))

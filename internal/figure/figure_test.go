@@ -391,7 +391,7 @@ func TestCurvesAfterTheirSources(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Count(string(svg), "stroke-dasharray:1.5")
+		return strokes(string(svg), "stroke-dasharray:1.5")
 	}
 	if got := lines(after) - lines(before); got < 3 { // sasrec before core, sasrec and core before fame
 		t.Errorf("%d thin lines more, want 3", got)
@@ -460,7 +460,7 @@ func TestInteractions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Count(string(svg), "stroke-width:0.9")
+		return strokes(string(svg), "stroke-width:0.9")
 	}
 	with := bars(f)
 	for i := range s.Interactions {
@@ -492,6 +492,57 @@ func TestShiftedMarksStayInside(t *testing.T) {
 		first, last := s.at(s.values[0])+s.shift(0, 3), s.at(s.values[len(s.values)-1])+s.shift(2, 3)
 		if first <= a.Min || last >= a.Max {
 			t.Errorf("%v: marks from %g to %g, axis from %g to %g", values, first, last, a.Min, a.Max)
+		}
+	}
+}
+
+// strokes counts the marks whose style contains a text; a path may have several.
+func strokes(svg, style string) int {
+	n := 0
+	for line := range strings.Lines(svg) {
+		if path, is, ok := strings.Cut(line, `" style="`); ok && strings.Contains(is, style) {
+			n += strings.Count(path, "M")
+		}
+	}
+	return n
+}
+
+// Marks of one style that follow each other become one path, in their order and in the same places;
+// all else stays as it is.
+func TestMergeMarks(t *testing.T) {
+	mark := func(d, style string) string { return `<path d="` + d + `" style="` + style + `" />` + "\n" }
+	dot := mark("M14.4,9A2.2,2.2 0 1 1 10,9A2.2,2.2 0 1 1 14.4,9Z", "fill:#0072B2")
+	small := mark("M12.2,9A1.1,1.1 0 1 1 10,9A1.1,1.1 0 1 1 12.2,9Z", "fill:#0072B2")
+	square := mark("M301.25,9L303.35,9L303.35,6.9L301.25,6.9Z", "fill:#CC79A7")
+	line := mark("M1,2L3,4", "fill:none;stroke:#1A1A1A;stroke-width:0.6")
+	text := "<text x=\"1\">M1,2L3,4</text>\n"
+	dots := func(d, width string) string {
+		return mark(d, "fill:none;stroke:#0072B2;stroke-width:"+width+";stroke-linecap:round")
+	}
+	through, arc := mark("M1,2L3,4Z", "fill:#0072B2;fill-opacity:0.5"), mark("M1,2A3,3 0 1 1 5,6", "fill:#0072B2")
+	open := mark("M1,2L3,4L5,6", "fill:none;stroke:#1A1A1A;stroke-width:0.6")
+	for in, want := range map[string]string{
+		"":                                    "",
+		text + dot + text + square + line:     text + dot + text + square + line,
+		line + dot + dot + dot:                line + dots("M12.2,9h0M12.2,9h0M12.2,9h0", "4.4"),
+		dot + dot + small + small + text:      dots("M12.2,9h0M12.2,9h0", "4.4") + dots("M11.1,9h0M11.1,9h0", "2.2") + text,
+		square + square:                       mark("M301.25,9l2.1,0 0,-2.1 -2.1,0zM301.25,9l2.1,0 0,-2.1 -2.1,0z", "fill:#CC79A7"),
+		line + open + square + line:           mark("M1,2l2,2M1,2l2,2 2,2", "fill:none;stroke:#1A1A1A;stroke-width:0.6") + square + line,
+		through + through + arc + arc:         through + through + arc + arc,
+		dot + text + dot + dot + text + small: dot + text + dots("M12.2,9h0M12.2,9h0", "4.4") + text + small,
+	} {
+		if got := string(mergeMarks([]byte(in))); got != want {
+			t.Errorf("%s\nbecame\n%s\nwant\n%s", in, got, want)
+		}
+	}
+	texts := aggregatetest.Suites()[3]
+	for _, f := range facets(&texts.Tables[0]) {
+		svg, err := f.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if points, paths := strings.Count(string(svg), "h0"), strings.Count(string(svg), "<path"); points < 100 || paths > 60 {
+			t.Errorf("%s: %d points and %d paths; want most dots in one path", f.Name, points, paths)
 		}
 	}
 }
