@@ -64,6 +64,7 @@ type Input struct {
 type Planned struct {
 	Spec    record.Spec
 	Failure string // why the last attempt left no record, "" if there was none
+	Source  bool   `json:",omitempty"` // in the plan only because another run begins with its weights
 }
 
 // group is a row with the records behind it.

@@ -120,8 +120,14 @@ func (p *Published) claims(in Input, tables []Table, groups [][]*group) ([]Claim
 						return nil, err
 					}
 				}
-				if part.Verdict == Reproduced && lacksBaseline(in.Planned, in.Proposals, key, groups[i]) {
-					part.Verdict = Undecided
+				if part.Verdict == Reproduced {
+					lacks, err := lacksBaseline(in.Planned, in.Proposals, key, groups[i])
+					if err != nil {
+						return nil, err
+					}
+					if lacks {
+						part.Verdict = Undecided
+					}
 				}
 				part.Dataset, part.Rule = r.Spec.Dataset.Name, rule
 				if part.Label != "" {
@@ -166,13 +172,26 @@ func (p *Published) knows(name string, table int, tables []Table) bool {
 	return ok && (table < 0 || s == size{tables[table].Users, tables[table].Items})
 }
 
-// lacksBaseline reports whether a planned baseline has no record on a data set. It may be the
-// best one, so nothing that is better than the others reproduces a claim.
-func lacksBaseline(planned []Planned, proposals []string, key string, rows []*group) bool {
-	return slices.ContainsFunc(planned, func(p Planned) bool {
-		s := p.Spec
-		return dataKey(s) == key && !s.NonNeural && !slices.Contains(proposals, s.Model) && rowFor(rows, s.Model, "") == nil
-	})
+// lacksBaseline reports whether a planned row of a baseline has no record on a data set, on any
+// device. It may be the best one, so nothing that is better than the others reproduces a claim.
+func lacksBaseline(planned []Planned, proposals []string, data string, rows []*group) (bool, error) {
+	has := map[string]bool{}
+	for _, g := range rows {
+		key, err := keyOfAnyDevice(g.records[0].Result.Spec)
+		if err != nil {
+			return false, err
+		}
+		has[key] = true
+	}
+	for _, p := range planned {
+		if dataKey(p.Spec) != data || p.Spec.NonNeural || slices.Contains(proposals, p.Spec.Model) {
+			continue
+		}
+		if key, err := keyOfAnyDevice(p.Spec); err != nil || !has[key] {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // part compares the claim's model, on one data set and under one seen-item rule, with the

@@ -188,6 +188,19 @@ func TestClaimsNeedEveryBaseline(t *testing.T) {
 			t.Errorf("without records of %s: %s, expected %s", model, c.Verdict, want)
 		}
 	}
+	// Other settings of a model that has records are another row. The plan's device does not count.
+	for heads, want := range map[string]string{"": Reproduced, "8": Undecided} {
+		missing := f.Planned[0]
+		missing.Spec.Device = "cuda"
+		if heads != "" {
+			missing.Spec.Params = record.Settings{"heads": []byte(heads)}
+		}
+		g := *f
+		g.Planned = append(slices.Clone(f.Planned), missing)
+		if c := g.make().Claims[0]; c.Verdict != want {
+			t.Errorf("sasrec with heads %q is planned: %s, expected %s", heads, c.Verdict, want)
+		}
+	}
 }
 
 // What was not run has parts too, so that a claim is not reproduced on some data sets only.

@@ -10,14 +10,22 @@ import (
 // equality compares each row of a table with the row of its model that is planned first: the
 // configured settings if they are a place on the axis, else the axis's first value. The device of
 // the plan is that of the command and does not count: rows are compared with one of their own.
+// Rows that are there only because others begin with them are no place on the axis.
 func (in Input) equality(dataset string, groups []*group) (out []Equality, err error) {
 	data := dataKey(groups[0].records[0].Result.Spec)
 	first := map[string]string{} // by model: the key of its row
+	asked := map[string]bool{}   // the keys of the suite's own rows
 	for _, p := range in.Planned {
-		if dataKey(p.Spec) == data && first[p.Spec.Model] == "" {
-			if first[p.Spec.Model], err = keyOfAnyDevice(p.Spec); err != nil {
-				return nil, err
-			}
+		if p.Source || dataKey(p.Spec) != data {
+			continue
+		}
+		key, err := keyOfAnyDevice(p.Spec)
+		if err != nil {
+			return nil, err
+		}
+		asked[key] = true
+		if first[p.Spec.Model] == "" {
+			first[p.Spec.Model] = key
 		}
 	}
 	var others []*group
@@ -29,7 +37,7 @@ func (in Input) equality(dataset string, groups []*group) (out []Equality, err e
 		}
 		if key == first[g.Model] {
 			than[[2]string{g.Model, g.device()}] = g
-		} else {
+		} else if asked[key] {
 			others = append(others, g)
 		}
 	}

@@ -111,6 +111,31 @@ func TestEqualityWithNothing(t *testing.T) {
 	}
 }
 
+// A row that another model begins with is no place on the axis, and no other row is compared
+// with it, even if it is planned first.
+func TestEqualityLeavesOutSources(t *testing.T) {
+	f := newFixture(t)
+	f.Axes, f.EqualWithin = []string{"train.precision"}, 2
+	set := func(heads, precision string) func(*record.Record) {
+		return func(r *record.Record) {
+			r.Result.Spec.Params = record.Settings{"heads": json.RawMessage(heads)}
+			r.Resolved["params"]["heads"] = json.RawMessage(heads)
+			r.Result.Spec.Train = record.Settings{"precision": json.RawMessage(`"` + precision + `"`)}
+			r.Resolved["train"]["precision"] = json.RawMessage(`"` + precision + `"`)
+		}
+	}
+	for seed := range int64(2) {
+		f.add("sasrec", seed, .05, .5, same(3), set("4", "float32"))
+		f.Planned[len(f.Planned)-1].Source = true
+		f.add("sasrec", seed, .05, .5, same(3), set("2", "float32"))
+		f.add("sasrec", seed, .05, .5, same(3), set("2", "bfloat16"))
+	}
+	got := f.make().Equality
+	if len(got) != 1 || !strings.Contains(got[0].Label, "train.precision=bfloat16 heads=2") || !strings.Contains(got[0].Than, "train.precision=float32 heads=2") || got[0].Verdict != EqualResults {
+		t.Errorf("%+v", got)
+	}
+}
+
 // What the plan names as device is that of the command and changes nothing. Rows are compared with
 // the first row of their own device.
 func TestEqualityOnAnyDevice(t *testing.T) {

@@ -23,10 +23,11 @@ type Comparison struct {
 	Columns []string `toml:"columns" json:"columns,omitempty"`
 }
 
-// Proposals are the models of a suite that are not baselines.
-func (s Suite) Proposals(entries []registry.Entry) []string {
+// Proposals are those of some models that are not baselines in a suite's tables. The tables also
+// have models that the suite does not list: those that its models begin with.
+func (s Suite) Proposals(entries []registry.Entry, models []string) []string {
 	var out []string
-	for _, model := range s.Models {
+	for _, model := range models {
 		is := slices.Contains(s.Proposed, model)
 		if s.Proposed == nil {
 			is = registry.Proposed(entries, model) && model != s.Baseline

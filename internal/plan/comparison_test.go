@@ -89,7 +89,7 @@ func TestComparison(t *testing.T) {
 		{`baseline = "fame-warm"`, "", false}, // it is no proposal then
 	} {
 		s, asked := load(tt.add)
-		if got := strings.Join(s.Proposals(entries), " "); got != tt.proposals || (asked == plain) != tt.same {
+		if got := strings.Join(s.Proposals(entries, s.Models), " "); got != tt.proposals || (asked == plain) != tt.same {
 			t.Errorf("%s: proposals %q, the same plan: %v", tt.add, got, asked == plain)
 		}
 	}

@@ -199,6 +199,17 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 	return p, nil
 }
 
+// Models are those of the suite, and then those that only others begin with: tables have both.
+func (p *Plan) Models() []string {
+	out := slices.Clone(p.Suite.Models)
+	for _, r := range p.Runs {
+		if model := r.Job.Spec.Model; !slices.Contains(out, model) {
+			out = append(out, model)
+		}
+	}
+	return out
+}
+
 // setCode says which code a job's result depends on.
 func (p *Plan) setCode(job *Job, e registry.Entry, o Options) error {
 	version, err := e.Code()

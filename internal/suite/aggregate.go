@@ -73,12 +73,12 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 		}
 		in.Skipped = append(in.Skipped, k.What+": "+k.Reason)
 	}
-	for _, name := range todo.Suite.Models {
+	for _, name := range todo.Models() {
 		if in.Code[name], err = registry.CodesOf(registry.Models, name); err != nil {
 			return in, err
 		}
 	}
-	in.Proposals = todo.Suite.Proposals(registry.Models)
+	in.Proposals = todo.Suite.Proposals(registry.Models, todo.Models())
 	in.Baseline, in.Own = todo.Suite.Baseline, todo.Suite.Proposed != nil || todo.Suite.Baseline != ""
 	return in, nil
 }

@@ -30,6 +30,39 @@ func env(t *testing.T) (Env, plan.Options) {
 	return e, plan.Options{Out: committed, Recorded: sync.OnceValues(func() ([]*record.Record, error) { return Recorded(e.Store) })}
 }
 
+// The rows of models that the suite does not list, but its models begin with, are proposals and
+// have known code as any other row: sasrec-plus reads texts, so it is not the best baseline.
+func TestSourcesOfASuite(t *testing.T) {
+	e, o := env(t)
+	s, err := e.Config.Suite("main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = e.Config.Choose(s, []string{"duorec", "fame-plus-warm"}, []string{"beauty"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	todo, err := e.Config.Plan(s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := Find(e.Store, todo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := e.input(Place{Name: s.Name}, todo, found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"fame-plus-warm", "sasrec-plus"}; !slices.Equal(in.Proposals, want) || len(in.Code["sasrec-plus"]) == 0 {
+		t.Errorf("proposals %q, want %q; code of the source %q", in.Proposals, want, in.Code["sasrec-plus"])
+	}
+	for _, p := range in.Planned {
+		if p.Source != (p.Spec.Model == "sasrec-plus") {
+			t.Errorf("%s: a source: %v", p.Spec.Model, p.Source)
+		}
+	}
+}
+
 // Of committed records, the p-values are SciPy's, and means and intervals those of another
 // implementation (scripts/compare-fixture.py made the file, and says how).
 func TestCompareCommitted(t *testing.T) {
