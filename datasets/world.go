@@ -51,6 +51,8 @@ type WorldConfig struct {
 	Seed int64 `toml:"seed" json:"seed,omitempty"`
 }
 
+const defaultStickiness = 0.5
+
 // maxFacets bounds the facets of a world.
 const maxFacets = 64
 
@@ -88,7 +90,7 @@ func (c *WorldConfig) resolve() error {
 		{"label_skew", c.LabelSkew, 0, 10},
 		{"item_skew", fill(&c.ItemSkew, 1), 0, 10},
 		{"concentration", c.Concentration, 0.001, 1_000_000},
-		{"stickiness", fill(&c.Stickiness, 0.5), 0, 1},
+		{"stickiness", fill(&c.Stickiness, defaultStickiness), 0, 1},
 		{"noise", fill(&c.Noise, 0.1), 0, 1},
 	} {
 		if !(k.value >= k.lo && k.value <= k.hi) { // negated, so that NaN is refused too
@@ -114,6 +116,8 @@ func (c *WorldConfig) check() error {
 		return fmt.Errorf("world.seed = %d is negative; expected 0 or more", c.Seed)
 	case c.Preferred > c.Labels:
 		return fmt.Errorf("world.preferred = %d is more than world.labels = %d; a user can prefer at most all labels of a facet", c.Preferred, c.Labels)
+	case c.Preferred == 1 && *c.Stickiness != defaultStickiness:
+		return fmt.Errorf("world.stickiness = %v makes no difference with world.preferred = 1, since the only label is always taken again; leave it out", *c.Stickiness)
 	case c.MinLength > c.Length:
 		return fmt.Errorf("world.min_length = %d is more than world.length = %d, the mean; lower one or raise the other", c.MinLength, c.Length)
 	case !c.Repeats && c.Length > c.Items:

@@ -287,7 +287,7 @@ func TestProbabilities(t *testing.T) {
 		"sticky":           {Stickiness: number(0.9), Preferred: 4},
 		"unused labels":    {Labels: 40, Preferred: 20},
 		"nearly all seen":  {Items: 24},
-		"preferences seen": {Items: 24, Noise: number(0), Facets: 1, Preferred: 1, Stickiness: number(1)},
+		"preferences seen": {Items: 24, Noise: number(0), Facets: 1, Preferred: 1},
 	} {
 		c.Users, c.Length, c.MinLength = 4, 20, 20
 		if c.Items == 0 {

@@ -120,6 +120,7 @@ func TestBadWorlds(t *testing.T) {
 		{func(c *Config) { c.World.ItemSkew = number(11) }, "world.item_skew = 11; expected 0 to 10"},
 		{func(c *Config) { c.World.Concentration = -1 }, "world.concentration = -1; expected 0.001 to"},
 		{func(c *Config) { c.World.Stickiness = number(1.1) }, "world.stickiness = 1.1; expected 0 to 1"},
+		{func(c *Config) { c.World.Stickiness, c.World.Preferred = number(0.6), 1 }, "world.stickiness = 0.6 makes no difference with world.preferred = 1, since the only label is always taken again; leave it out"},
 		{func(c *Config) { c.World.Noise = &nan }, "world.noise = NaN; expected 0 to 1"},
 		{func(c *Config) { c.World.Seed = -1 }, "world.seed = -1 is negative"},
 		{func(c *Config) { c.World.Users, c.World.Length, c.World.Repeats = 10_000_000, 10_000, true }, "expected at most 500000000"},
@@ -245,7 +246,7 @@ func TestExtremeWorlds(t *testing.T) {
 		"equal importances":    func(c *WorldConfig) { c.Concentration = 1_000_000 },
 		"one user":             func(c *WorldConfig) { c.Users = 1 },
 		"shortest":             func(c *WorldConfig) { c.Length = 3 },
-		"sticky without noise": func(c *WorldConfig) { c.Stickiness, c.Noise, c.Preferred = number(1), number(0), 1 },
+		"sticky without noise": func(c *WorldConfig) { c.Stickiness, c.Noise, c.Preferred = number(1), number(0), 2 },
 	} {
 		d, w := smallWorld(t, func(c *Config) { c.World.Users = 60; change(&c.World) })
 		if _, err := NewSplit(d, ""); err != nil {

@@ -80,7 +80,7 @@ func (s InitConfig) Settings() (record.Settings, error) {
 
 // Gone are settings that older versions had and that made no difference to any table.
 // Specs of their records may name them.
-var Gone = []string{"alternate"}
+var Gone = []string{"alternate", "unescape"}
 
 // FromSpec gives the settings of which a spec names some.
 func FromSpec(named record.Settings) (InitConfig, error) {
@@ -120,7 +120,7 @@ func (s InitConfig) Learns() bool {
 func (s InitConfig) Ignores(key string) bool {
 	switch {
 	case s.Config.Init == InitTexts:
-		return !slices.Contains([]string{"start", "template", "unescape", "max_words", "pooling", "normalise", "max_tokens"}, key)
+		return !slices.Contains([]string{"start", "template", "max_words", "pooling", "normalise", "max_tokens"}, key)
 	case !s.Reads():
 		return !slices.Contains([]string{"start", "scale", "frozen"}, key)
 	case !s.Learns():

@@ -2,7 +2,6 @@ package pretrain
 
 import (
 	"fmt"
-	"html"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,13 +12,12 @@ import (
 // TextConfig says how an item's metadata becomes a text.
 type TextConfig struct {
 	Template string `toml:"template" json:"template"`   // see ParseTemplate; default "{title}. {brand}. {categories}"
-	Unescape bool   `toml:"unescape" json:"unescape"`   // resolve HTML entities ("&amp;") first; default true. Amazon's files and titles of the S3-Rec layout are resolved when read
 	MaxWords int    `toml:"max_words" json:"max_words"` // number of words, between blanks, that are kept of a text; default 0: all
 }
 
 // TextDefaults are the settings of a data set that sets none.
 func TextDefaults() TextConfig {
-	return TextConfig{Template: "{title}. {brand}. {categories}", Unescape: true}
+	return TextConfig{Template: "{title}. {brand}. {categories}"}
 }
 
 // Validate reports the first invalid value.
@@ -42,7 +40,7 @@ func (c TextConfig) Texts(m *datasets.Metadata, items int) ([]string, error) {
 	template, _ := ParseTemplate(c.Template) // valid
 	out, some := make([]string, items+1), false
 	for v := 1; v <= items; v++ {
-		text := template.Text(m, v, c.Unescape)
+		text := template.Text(m, v)
 		if words := strings.Fields(text); c.MaxWords > 0 && len(words) > c.MaxWords {
 			text = strings.Join(words[:c.MaxWords], " ")
 		}
@@ -170,15 +168,11 @@ func (t Template) fields() []string {
 }
 
 // Text fills the template for item v; "" if no field has a value.
-func (t Template) Text(m *datasets.Metadata, v int, unescape bool) string {
+func (t Template) Text(m *datasets.Metadata, v int) string {
 	var b strings.Builder
 	missing := false // a field before
 	for _, p := range t.parts {
-		value := fieldValue(m, v, p.field)
-		if unescape {
-			value = html.UnescapeString(value)
-		}
-		value = strings.Join(strings.Fields(value), " ")
+		value := strings.Join(strings.Fields(fieldValue(m, v, p.field)), " ")
 		if value == "" {
 			missing = true
 			continue

@@ -10,32 +10,29 @@ import (
 
 func TestTexts(t *testing.T) {
 	m := &datasets.Metadata{
-		Title:       []string{"", "Soap", "", "Brush", "Hair &amp; Body\nWash", "  "},
-		Brand:       []string{"", "Acme", "L&#39;Or", "", "", ""},
+		Title:       []string{"", "Soap", "", "Brush", "Hair & Body\nWash", "  "},
+		Brand:       []string{"", "Acme", "L'Or", "", "", ""},
 		Categories:  [][]string{nil, {"Beauty", "Bath"}, nil, {"Beauty", " "}, nil, {""}},
 		Description: []string{"", "Long  text.", "", "", "", ""},
 		Year:        []int32{0, 1999, 0, 0, 0, 0},
 	}
-	raw := TextDefaults()
-	raw.Unescape = false
 	short := TextDefaults()
 	short.MaxWords = 2
 	for name, c := range map[string]struct {
 		config TextConfig
 		want   []string // items 1 to 5
 	}{
-		"default":       {TextDefaults(), []string{"Soap. Acme. Beauty, Bath", "L'Or", "Brush. Beauty", "Hair & Body Wash", ""}},
-		"entities left": {raw, []string{"Soap. Acme. Beauty, Bath", "L&#39;Or", "Brush. Beauty", "Hair &amp; Body Wash", ""}},
-		"two words":     {short, []string{"Soap. Acme.", "L'Or", "Brush. Beauty", "Hair &", ""}},
+		"default":   {TextDefaults(), []string{"Soap. Acme. Beauty, Bath", "L'Or", "Brush. Beauty", "Hair & Body Wash", ""}},
+		"two words": {short, []string{"Soap. Acme.", "L'Or", "Brush. Beauty", "Hair &", ""}},
 		"words around fields": {
 			TextConfig{Template: "Item: {title}. Brand: {brand}."},
-			[]string{"Item: Soap. Brand: Acme.", "Brand: L&#39;Or.", "Item: Brush.", "Item: Hair &amp; Body Wash.", ""},
+			[]string{"Item: Soap. Brand: Acme.", "Brand: L'Or.", "Item: Brush.", "Item: Hair & Body Wash.", ""},
 		},
-		"brackets":                      {TextConfig{Template: "{brand} - {title} ({year})"}, []string{"Acme - Soap (1999)", "L&#39;Or", "Brush", "Hair &amp; Body Wash", ""}},
-		"brackets first":                {TextConfig{Template: "[{year}] {title} ({brand}), {categories}!"}, []string{"[1999] Soap (Acme), Beauty, Bath!", "(L&#39;Or)!", "Brush, Beauty!", "Hair &amp; Body Wash!", ""}},
+		"brackets":                      {TextConfig{Template: "{brand} - {title} ({year})"}, []string{"Acme - Soap (1999)", "L'Or", "Brush", "Hair & Body Wash", ""}},
+		"brackets first":                {TextConfig{Template: "[{year}] {title} ({brand}), {categories}!"}, []string{"[1999] Soap (Acme), Beauty, Bath!", "(L'Or)!", "Brush, Beauty!", "Hair & Body Wash!", ""}},
 		"description":                   {TextConfig{Template: "{description}"}, []string{"Long text.", "", "", "", ""}},
-		"a field that the source lacks": {TextConfig{Template: "{genres}; {brand}", Unescape: true}, []string{"Acme", "L'Or", "", "", ""}},
-		"a field twice":                 {TextConfig{Template: "{brand} {brand}"}, []string{"Acme Acme", "L&#39;Or L&#39;Or", "", "", ""}},
+		"a field that the source lacks": {TextConfig{Template: "{genres}; {brand}"}, []string{"Acme", "L'Or", "", "", ""}},
+		"a field twice":                 {TextConfig{Template: "{brand} {brand}"}, []string{"Acme Acme", "L'Or L'Or", "", "", ""}},
 	} {
 		got, err := c.config.Texts(m, 5)
 		if err != nil {

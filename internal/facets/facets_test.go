@@ -222,7 +222,7 @@ func TestEstimate(t *testing.T) {
 // The estimator is finite where little is possible.
 func TestEstimateExtremes(t *testing.T) {
 	for name, change := range map[string]func(*datasets.WorldConfig){
-		"no noise":            func(c *datasets.WorldConfig) { c.Noise, c.Stickiness, c.Preferred = number(0), number(1), 1 },
+		"no noise":            func(c *datasets.WorldConfig) { c.Noise, c.Stickiness, c.Preferred = number(0), number(1), 2 },
 		"preferred seen":      func(c *datasets.WorldConfig) { c.Items, c.Facets, c.Noise, c.Stickiness = 30, 1, number(0), number(1) },
 		"noise only":          func(c *datasets.WorldConfig) { c.Noise = number(1) },
 		"one label":           func(c *datasets.WorldConfig) { c.Labels = 1 },

@@ -114,6 +114,14 @@ func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 		seen[text] = true
 	}
 	a.Values = list
+	for _, key := range localSettings {
+		if strings.HasSuffix("."+a.Name, ".train."+key) {
+			return n.Errorf("%s makes no difference to a result, so there is nothing to compare: leave it out", key)
+		}
+	}
+	if s.Kind == KindTune && strings.HasSuffix("."+a.Name, ".train.epochs") && slices.ContainsFunc(s.Rungs, func(epochs int) bool { return epochs > 0 }) {
+		return n.Errorf("the rungs of the suite set the number of epochs: leave it out, or search with rungs = [0]")
+	}
 	if !c.anyHas(s, *a) {
 		return n.Errorf("no model of the suite has this setting%s", c.nearest(s, a.Name))
 	}
@@ -179,31 +187,28 @@ func (c *Config) axisPath(s Suite, e registry.Entry, a Axis) (path []string, ok 
 		return nil, false
 	}
 	parts := strings.Split(strings.TrimPrefix(a.Name, "models."), ".")
-	switch {
-	case parts[0] == "pretrain" && !initDependsOn(e, parts[len(parts)-1]):
+	key := parts[len(parts)-1]
+	switch trained := len(parts) > 1 && (parts[len(parts)-2] == "train" || parts[len(parts)-2] == "pretrain"); {
+	case len(parts) == 2 && parts[0] == "pretrain" && !initDependsOn(e, key):
 		return nil, false
-	case parts[0] == "train", parts[0] == "pretrain":
+	case len(parts) == 2 && trained:
 		return append([]string{"suites", s.Name}, parts...), true
-	case len(parts) == 1:
-		path = []string{"models", e.Name, parts[0]}
-	case parts[0] == e.Name:
-		path = append([]string{"models"}, parts...)
+	case len(parts) == 3 && trained && parts[0] == e.Name:
+		return append([]string{"models"}, parts...), true
+	case len(parts) == 1, len(parts) == 2 && parts[0] == e.Name: // a hyper-parameter
 	default:
 		return nil, false
 	}
-	key := path[len(path)-1]
-	if len(path) == 3 { // a hyper-parameter, not a model's training setting
-		if !slices.Contains(e.Settings(), key) {
-			return nil, false
-		}
-		if slices.ContainsFunc(a.Values, func(v any) bool {
-			n := conf.NewTable(a.where)
-			return n.Put([]string{key}, a.where, v) == nil && checkFixed(e, n) != nil
-		}) {
-			return nil, false
-		}
+	if !slices.Contains(e.Settings(), key) {
+		return nil, false
 	}
-	return path, true
+	if slices.ContainsFunc(a.Values, func(v any) bool {
+		n := conf.NewTable(a.where)
+		return n.Put([]string{key}, a.where, v) == nil && checkFixed(e, n) != nil
+	}) {
+		return nil, false
+	}
+	return []string{"models", e.Name, key}, true
 }
 
 // initDependsOn reports whether the model's initialisation from texts depends on a

@@ -115,6 +115,39 @@ func TestAxesOfAStart(t *testing.T) {
 	}
 }
 
+// An axis names a setting, not a table for a data set, which other axes could not tell from it.
+// What decides no result is no axis, and neither are epochs where the rungs of a search decide them.
+func TestWhatIsNoAxis(t *testing.T) {
+	const unknown = "no model of the suite has this setting"
+	const search = "kind = \"tune\"\nmodels = [\"sasrec\"]\n"
+	for axis, tt := range map[string]struct{ more, want string }{
+		"fame.datasets.beauty.heads = [1, 2]":                {"", unknown},
+		"models.fame.datasets.beauty.heads = [1, 2]":         {"", unknown},
+		"fame.datasets.beauty.train.dropout = [1, 2]":        {"", unknown},
+		"train.datasets.beauty.learning_rate = [0.1]":        {"", unknown},
+		"pretrain.datasets.beauty.scale = [0.1]":             {"", unknown},
+		"fame.init.scale = [0.1]":                            {"", unknown},
+		"train.time_limit = [\"1m\", \"2m\"]":                {"", "time_limit makes no difference to a result"},
+		"fame.train.checkpoint_every = [\"1m\", \"2m\"]":     {"", "checkpoint_every makes no difference to a result"},
+		"train.epochs = [30, 100]":                           {search, "the rungs of the suite set the number of epochs"},
+		"sasrec.train.epochs = [30, 100]":                    {search + "rungs = [5, 0]\n", "the rungs of the suite set the number of epochs"},
+		"train.epochs = [30, 101]":                           {search + "rungs = [0]\n", ""},
+		"train.epochs = [30, 102]":                           {"", ""},
+		"fame.train.learning_rate = [0.1]\nfame.heads = [1]": {"", ""},
+	} {
+		config := strings.Replace(axesConfig, "[suites.s]\nmodels = [\"popularity\", \"sasrec\", \"fame\", \"fame-no-moe\"]\n", "[suites.s]\n"+tt.more, 1)
+		if tt.more == "" {
+			config = axesConfig
+		}
+		path := filepath.Join(t.TempDir(), FileName)
+		tinytest.Write(t, path, config+"\n[suites.s.axes]\n"+axis+"\n")
+		_, err := Load(path, nil, registry.Models)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: error %v, want %q", axis, err, tt.want)
+		}
+	}
+}
+
 // Settings that a model refuses are skipped with a notice, and values reach the
 // spec.
 func TestAxesSkipWhatAModelRefuses(t *testing.T) {

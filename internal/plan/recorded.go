@@ -10,6 +10,7 @@ import (
 	"famebench/internal/record"
 	"famebench/internal/registry"
 	"famebench/internal/train"
+	"famebench/pretrain"
 )
 
 // A report needs only records. But a run's id is partly hashed from files: the
@@ -166,7 +167,7 @@ func (o Options) recordedInit(spec *record.Spec, err error) error {
 }
 
 // Complete adds the settings that are newer than a record to it, at their defaults,
-// which is how runs behaved before these settings existed. Tables and figures
+// which is how runs behaved before these settings existed, and leaves out those that are gone. Tables and figures
 // distinguish rows by them.
 func Complete(r *record.Record) error {
 	e, ok := registry.Find(registry.Models, r.Result.Spec.Model)
@@ -185,6 +186,9 @@ func Complete(r *record.Record) error {
 	for section, settings := range defaults {
 		maps.Copy(settings, r.Resolved[section])
 		r.Resolved[section] = settings
+	}
+	for _, key := range pretrain.Gone {
+		delete(r.Resolved["pretrain"], key)
 	}
 	return nil
 }

@@ -19,9 +19,9 @@ import (
 )
 
 // A record that is older than a setting has its default, or the value that its variant
-// fixes. Its recorded values do not change.
+// fixes. Its recorded values do not change, and a setting that is gone is left out.
 func TestComplete(t *testing.T) {
-	r := &record.Record{Resolved: map[string]record.Settings{"params": {"hidden": []byte("8")}, "train": {}}}
+	r := &record.Record{Resolved: map[string]record.Settings{"params": {"hidden": []byte("8")}, "train": {}, "pretrain": {"unescape": []byte("true")}}}
 	r.Result.Spec.Model, r.Result.Spec.Init = "fame-plus-pca", &record.Init{}
 	if err := Complete(r); err != nil {
 		t.Fatal(err)
@@ -32,6 +32,9 @@ func TestComplete(t *testing.T) {
 		if got := string(r.Resolved[want.section][want.key]); got != want.value {
 			t.Errorf("%s.%s = %s, want %s", want.section, want.key, got, want.value)
 		}
+	}
+	if _, ok := r.Resolved["pretrain"]["unescape"]; ok {
+		t.Error("a setting that is gone is still there")
 	}
 	for _, model := range []string{"popularity", "somebody's"} {
 		r := &record.Record{}

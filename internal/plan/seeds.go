@@ -20,9 +20,17 @@ func (s Suite) seeds(dataset, model string) []int64 {
 	return s.Seeds
 }
 
-// readSeedsOf reads [suites.S.seeds_of] of every layer.
+// readSeedsOf reads [suites.S.seeds_of] of every layer. The seeds of a stronger layer replace the
+// more special ones of weaker layers too.
 func (c *Config) readSeedsOf(s *Suite) error {
 	for _, layer := range c.layers() {
+		suite, err := layer.Sub("suites", s.Name)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(suite.Keys(), "seeds") {
+			s.SeedsOf, s.SeedsOfModels = nil, nil
+		}
 		n, err := layer.Sub("suites", s.Name, seedsOfTable)
 		if err != nil {
 			return err
@@ -49,6 +57,7 @@ func (c *Config) readSeedsOf(s *Suite) error {
 				s.SeedsOf = map[string][]int64{}
 			}
 			s.SeedsOf[dataset] = seeds
+			delete(s.SeedsOfModels, dataset)
 		}
 	}
 	return nil

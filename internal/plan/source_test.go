@@ -113,6 +113,16 @@ func TestSeedsOfADataSet(t *testing.T) {
 	if got := seeds("neural.seeds_of.tiny.sasrec=[5]"); !slices.Equal(got, []int64{5}) {
 		t.Errorf("seeds %d of SASRec, expected 5", got)
 	}
+	// Seeds of a stronger layer replace the more special ones of the file.
+	dir = tinytest.Folder(t, tinytest.Config+"\n[suites.neural.seeds_of]\ntiny.sasrec = [3]\n")
+	for set, want := range map[string][]int64{"neural.models=[\"sasrec\"]": {3}, "neural.seeds=[7]": {7}, "neural.seeds_of.tiny=[5]": {5}, "neural.seeds_of.tiny.sasrec=[6]": {6}} {
+		if got := seeds(set); !slices.Equal(got, want) {
+			t.Errorf("%s: seeds %d, expected %d", set, got, want)
+		}
+	}
+	if got := seeds("neural.seeds=[7]", "neural.seeds_of.tiny=[8]"); !slices.Equal(got, []int64{8}) {
+		t.Errorf("seeds %d, expected 8", got)
+	}
 	for set, want := range map[string]string{
 		"neural.seeds_of.tiny.sasrek=[1]": `the suite has no model "sasrek"`,
 		"neural.seeds_of.tinny=[1]":       "the suite has no data set \"tinny\"; did you mean \"tiny\"?",

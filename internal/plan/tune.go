@@ -37,6 +37,7 @@ import (
 type Trial struct {
 	record.Trial
 	point point
+	items int // of its data set, which some settings follow
 }
 
 // trialEpochs is the axis that ends a run at a rung.
@@ -324,7 +325,7 @@ func ReadRung(trials []Trial, p *Plan, rung int, find Finder) ([]Trial, error) {
 		t := trialOf(trials, r, limit)
 		if t == nil {
 			at := r.settings(limit)
-			trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String()}, at})
+			trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String()}, at, r.Job.items})
 			t = &trials[len(trials)-1]
 		}
 		t.Rungs = append(t.Rungs, *got)

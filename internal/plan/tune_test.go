@@ -125,7 +125,7 @@ tuned = ["first.toml", "second.toml"]
 		at = at.with(search.Axes[i], v)
 	}
 	trial := func(model string, at point) Trial {
-		return Trial{record.Trial{Dataset: "beauty", Model: model, At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, at}
+		return Trial{record.Trial{Dataset: "beauty", Model: model, At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, at, 0}
 	}
 	path := filepath.Join(c.Root, "first.toml")
 	if err := c.WriteTuned(path, search, []Trial{trial("fame", at), trial("fame-warm", point{})}); err != nil {
@@ -223,7 +223,7 @@ func TestSearchWithTunedValues(t *testing.T) {
 	tinytest.Write(t, filepath.Join(c.Root, "first.toml"), "[models.fame.datasets.beauty]\ndropout = 0.2\nexperts = 2\n[models.fame.datasets.toys]\ndropout = 0.3\n")
 	search, _ := c.Suite("fine")
 	path := filepath.Join(c.Root, "fine.toml")
-	configured := Trial{record.Trial{Dataset: "beauty", Model: "fame", Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, point{}}
+	configured := Trial{record.Trial{Dataset: "beauty", Model: "fame", Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, point{}, 0}
 	if err := c.WriteTuned(path, search, []Trial{configured}); err != nil {
 		t.Fatal(err)
 	}
@@ -288,12 +288,29 @@ func TestWrittenValuesAreTheTrials(t *testing.T) {
 	s, _ := c.Suite("fine")
 	path := filepath.Join(c.Root, "fine.toml")
 	at := point{}.with(s.Axes[1], int64(100))
-	if err := c.WriteTuned(path, s, []Trial{{record.Trial{Dataset: "beauty", Model: "fame", At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, at}}); err != nil {
+	if err := c.WriteTuned(path, s, []Trial{{record.Trial{Dataset: "beauty", Model: "fame", At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, at, 0}}); err != nil {
 		t.Fatal(err)
 	}
 	written, _ := os.ReadFile(path)
 	if want := "dropout = 0.5\n\n[models.fame.datasets.beauty.train]\nmax_len = 100\nstride = 50\n"; !strings.Contains(string(written), want) {
 		t.Errorf("expected\n%s\ngot\n%s", want, written)
+	}
+}
+
+// The number of negatives follows that of the items: what is written is what the trial had, which
+// other suites accept.
+func TestWrittenNegatives(t *testing.T) {
+	c, err := loadText(t, strings.Replace(strings.Replace(tunedSearch, `tuned = ["first.toml"]`, "grid = false\n[suites.fine.train]\nloss = \"gbce\"", 1), "fame.experts = [2, 4]", "train.negatives = [5, 10]", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := c.Suite("fine")
+	path := filepath.Join(c.Root, "fine.toml")
+	if err := c.WriteTuned(path, s, []Trial{{record.Trial{Dataset: "beauty", Model: "fame", Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, point{}, 40}}); err != nil {
+		t.Fatal(err)
+	}
+	if written, _ := os.ReadFile(path); !strings.Contains(string(written), "negatives = 39\n") {
+		t.Errorf("expected 39 negatives for 40 items, got\n%s", written)
 	}
 }
 

@@ -162,7 +162,7 @@ func (c *Config) valueAt(s Suite, e registry.Entry, t Trial, a Axis, path []stri
 	var settings any
 	switch path[len(path)-2] {
 	case "train":
-		settings, err = here.Train(e, t.Dataset, s.Name, 0)
+		settings, err = here.Train(e, t.Dataset, s.Name, t.items)
 	case "pretrain":
 		settings, err = here.Init(e, t.Dataset, s.Name)
 	default:
