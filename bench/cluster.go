@@ -36,10 +36,13 @@ func (o *options) checkEngine() error {
 	default:
 		return fmt.Errorf("-engine: expected slurm or k8s, got %q", o.engine)
 	}
-	for _, name := range []string{"worker", "analyse", "expect", "yes"} {
+	for _, name := range []string{"worker", "analyse", "expect", "yes", "format", "metrics"} {
 		if o.given[name] {
 			return fmt.Errorf("-engine does not use -%s: leave it out", name)
 		}
+	}
+	if o.json && !o.status {
+		return errors.New("-engine prints JSON with -status only: leave out -json")
 	}
 	if o.engine == engineKubernetes && (!o.dryRun || o.given["slurm"] || o.retryFailed) {
 		return errors.New("-engine k8s only prints a Job for kubectl: expected -dry-run, and neither -slurm nor -retry-failed")

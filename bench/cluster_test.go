@@ -134,17 +134,24 @@ func TestEngineFlags(t *testing.T) {
 	dir := tiny(t)
 	fakeCommands(t, map[string]string{"squeue": "exit 0", "sbatch": "echo 'sbatch: error: Invalid account' >&2; exit 1"})
 	for args, want := range map[string]string{
-		"-workers 2":                      "-workers and -slurm go with -engine",
-		"-engine pbs":                     `expected slurm or k8s, got "pbs"`,
-		"-engine slurm":                   "-workers: expected 1 to 100000 workers, got 0",
-		"-engine slurm -workers 2 -yes":   "-engine does not use -yes",
-		"-engine slurm -workers 2 -list":  "-list does not use -engine, -workers",
-		"-engine k8s -workers 2":          "-engine k8s only prints a Job for kubectl: expected -dry-run",
-		"-engine slurm -workers 2 -suite": "flag needs an argument",
-		"-engine slurm -workers 2":        "sbatch refused: sbatch: error: Invalid account: change -slurm or -workers",
-		"-status -jobs 2":                 "-status does not use -jobs",
-		"-cancel -models fame":            "-cancel does not use -models",
-		"-report -worker":                 "-report does not use -worker",
+		"-workers 2":                              "-workers and -slurm go with -engine",
+		"-engine pbs":                             `expected slurm or k8s, got "pbs"`,
+		"-engine slurm":                           "-workers: expected 1 to 100000 workers, got 0",
+		"-engine slurm -workers 2 -yes":           "-engine does not use -yes",
+		"-engine slurm -workers 2 -json":          "-engine prints JSON with -status only",
+		"-engine k8s -workers 2 -dry-run -json":   "-engine prints JSON with -status only",
+		"-engine slurm -workers 2 -format csv":    "-engine does not use -format",
+		"-engine slurm -workers 2 -metrics HR@10": "-engine does not use -metrics",
+		"-worker -analyse":                        "-worker does not use -analyse",
+		"-worker -json":                           "-worker does not use -json",
+		"-worker -metrics gain":                   "-worker does not use -metrics",
+		"-engine slurm -workers 2 -list":          "-list does not use -engine, -workers",
+		"-engine k8s -workers 2":                  "-engine k8s only prints a Job for kubectl: expected -dry-run",
+		"-engine slurm -workers 2 -suite":         "flag needs an argument",
+		"-engine slurm -workers 2":                "sbatch refused: sbatch: error: Invalid account: change -slurm or -workers",
+		"-status -jobs 2":                         "-status does not use -jobs",
+		"-cancel -models fame":                    "-cancel does not use -models",
+		"-report -worker":                         "-report does not use -worker",
 	} {
 		err := command(t.Context(), nil, append([]string{"-config", filepath.Join(dir, "experiments.toml")}, strings.Fields(args)...), &strings.Builder{}, &strings.Builder{})
 		if exitCode(err) != exitUsage || !strings.Contains(err.Error(), want) {

@@ -65,5 +65,8 @@ func csvMetrics(columns []string) []string {
 		return slices.Concat(aggregate.Columns, aggregate.Beyond)
 	}
 	metrics, _ := aggregate.Shown(columns) // they were checked
+	if slices.Contains(metrics, aggregate.GainColumn) && !slices.Contains(metrics, aggregate.Tested) {
+		metrics = append(slices.Clone(metrics), aggregate.Tested) // whose lines have the gain
+	}
 	return slices.DeleteFunc(metrics, func(name string) bool { return name == aggregate.GainColumn })
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,10 @@ func TestFormats(t *testing.T) {
 	lines, err := csv.NewReader(strings.NewReader(report("-format", "csv", "-metrics", "MRR,Gini@10"))).ReadAll()
 	if err != nil || len(lines) != 1+2*2*2 || lines[1][5] != "MRR" || lines[2][5] != "Gini@10" { // two rules, two rows, two metrics
 		t.Errorf("CSV: %q, %v", lines, err)
+	}
+	lines, err = csv.NewReader(strings.NewReader(report("-format", "csv", "-metrics", "gain"))).ReadAll()
+	if err != nil || len(lines) != 1+2*2 || lines[1][5] != "NDCG@10" || !slices.Contains(lines[0], "gain") {
+		t.Errorf("CSV of the gain: %q, %v", lines, err)
 	}
 	text := report("-format", "json")
 	if text != report("-json") || !json.Valid([]byte(text)) {

@@ -40,6 +40,12 @@ func (e usageError) Unwrap() error { return e.error }
 // errInterrupted ends a command that was asked to stop.
 var errInterrupted = errors.New("interrupted; finished runs are kept, the same command goes on")
 
+// stopped ends a command as errInterrupted does, with another text.
+type stopped string
+
+func (i stopped) Error() string        { return string(i) }
+func (i stopped) Is(target error) bool { return target == errInterrupted }
+
 // exitCode translates what run returns.
 func exitCode(err error) int {
 	switch {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -77,6 +78,9 @@ func (o *options) checkMode() error {
 	if len(unused) > 0 {
 		return fmt.Errorf("%s does not use %s: leave it out", what, strings.Join(unused, ", "))
 	}
+	if m == "cancel" && o.json {
+		return errors.New("-cancel prints no JSON: leave out -json")
+	}
 	if m == "explain" && !o.given["run"] {
 		return fmt.Errorf("-explain USER and -run ID go together")
 	}
@@ -139,6 +143,13 @@ func (o *options) checkKind(s plan.Suite) error {
 	}
 	if s.Kind == plan.KindCost && len(o.seeds) > 1 {
 		return fmt.Errorf("-seeds: suite %s is of kind %q, which measures with one seed, got %d", s.Name, s.Kind, len(o.seeds))
+	}
+	if s.Kind == plan.KindCompare && o.worker { // searches end as without it
+		for _, name := range []string{"analyse", "format", "metrics", "json", "yes"} {
+			if o.given[name] {
+				return fmt.Errorf("-worker does not use -%s, since it renders nothing and asks for nothing: leave it out, and render with -report", name)
+			}
+		}
 	}
 	unusedHere := unusedBy[s.Kind]
 	if s.Steps > 0 {

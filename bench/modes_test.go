@@ -55,6 +55,7 @@ func TestFlagsThatAModeDoesNotUse(t *testing.T) {
 		"-report -retry-failed":                 "-report does not use -retry-failed",
 		"-report -jobs 2 -yes":                  "-report does not use -jobs, -yes",
 		"-report -expect":                       "-report does not use -expect",
+		"-cancel -json":                         "-cancel prints no JSON",
 		"-list -suite quick":                    "-list does not use -suite",
 		"-list -out x":                          "-list does not use -out",
 		"-dry-run -top 3":                       "-dry-run does not use -top",

@@ -129,6 +129,12 @@ func (b *bench) report(todo *plan.Plan) error {
 	if err := found.Check(todo.Suite.Name, b.store); err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(todo.Runs, func(r plan.Run) bool {
+		done, err := r.Job.Record(b.store, r.ID)
+		return err != nil || done == nil
+	}) {
+		b.env.RemoveShared(todo) // workers leave them to the report that follows them
+	}
 	p, unwritten := b.place(todo)
 	if p.Name == "" {
 		return unwritten
@@ -162,6 +168,9 @@ func (b *bench) render(p suite.Place, todo *plan.Plan, found suite.Found, outcom
 		}{s, runs, analyses}))
 	}
 	if len(s.Tables) == 0 {
+		if len(found.Records) > 0 {
+			return fmt.Errorf("suite %s has no table: train.time_limit stopped every run that has a record; raise it and repeat the command", s.Name)
+		}
 		return nil // nothing finished
 	}
 	if err := errors.Join(b.writeSuite(todo.Suite.Columns, s), unwritten); err != nil {
@@ -292,8 +301,12 @@ func (b *bench) cost(ctx context.Context, todo *plan.Plan) error {
 			costs = append(costs, *o.Cost)
 		}
 	}
-	if err := b.verdictOn(ctx, outcomes); err != nil {
-		return err
+	verdict := b.verdictOn(ctx, outcomes)
+	if errors.Is(verdict, errInterrupted) {
+		verdict = stopped(fmt.Sprintf("interrupted after %d of %d measurements; the same command measures everything again", len(costs), len(outcomes)))
+	}
+	if verdict != nil && len(costs) == 0 {
+		return verdict
 	}
 	if b.json {
 		err = b.writeJSON(costs)
@@ -305,6 +318,9 @@ func (b *bench) cost(ctx context.Context, todo *plan.Plan) error {
 			latex:    func(w io.Writer) { report.LatexCosts(w, name, costs) },
 			csv:      func() []byte { return report.CostsCSV(costs) },
 		})
+	}
+	if verdict != nil { // files with some of the models would replace those with all
+		return errors.Join(err, verdict)
 	}
 	return errors.Join(b.env.WriteCosts(place, costs), err)
 }

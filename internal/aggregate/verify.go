@@ -12,8 +12,9 @@ import (
 )
 
 // Verify computes a table's numbers again from its records and returns what differs: means,
-// deviations, gains, curves, costs, and of the tests the differences and p-values. It does not
-// draw the bootstrap intervals again, which takes most of the time of a table.
+// deviations, marks, gains, shares of the oracle, metrics beyond accuracy, curves, costs, the choice
+// of the baseline, and of the tests the differences and p-values. It does not draw the bootstrap
+// intervals again, which takes most of the time of a table.
 func (t *Table) Verify(store record.Store, records map[string]*record.Record, imported []*record.Imported) (problems []string) {
 	problem := func(format string, args ...any) {
 		problems = append(problems, t.Dataset+": "+fmt.Sprintf(format, args...))
@@ -67,16 +68,54 @@ func (t *Table) Verify(store record.Store, records map[string]*record.Record, im
 		err = fmt.Errorf("expected %d rows of imported lists, found %d", len(t.Rows)-len(groups), len(rows)-len(groups))
 	}
 	if err == nil {
+		err = in.beyond(groups)
+	}
+	if err == nil {
 		err = t.verifyTests(rows, problem)
 	}
 	if err != nil {
 		problem("%v", err)
 		return problems
 	}
+	t.verifyWhole(groups, rows, problem)
 	for i, g := range rows {
 		t.Rows[i].verify(g, problem)
 	}
 	return problems
+}
+
+// verifyWhole compares what is about all rows: sizes, the choice of baseline and proposal. It fills
+// in marks and shares of the oracle. Which rows are baselines is the suite's definition.
+func (t *Table) verifyWhole(groups, rows []*group, problem func(string, ...any)) {
+	res := groups[0].records[0].Result
+	cases := t.Users
+	if t.Cases > 0 {
+		cases = t.Cases
+	}
+	if cases != res.Users || t.Items != res.Items {
+		problem("%d test cases and %d items, expected %d and %d, as in the records", cases, t.Items, res.Users, res.Items)
+	}
+	again := Table{}
+	for i, g := range rows {
+		g.Baseline = t.Rows[i].Baseline
+		again.Rows = append(again.Rows, g.Row)
+	}
+	if best := bestOnValidation(groups, true); !t.BaselineNamed && best != t.Baseline {
+		problem("the baseline is %q, expected %q, which is best on validation", t.Baseline, best)
+	}
+	if best := bestOnValidation(groups, false); best != t.Proposed {
+		problem("the proposal is %q, expected %q", t.Proposed, best)
+	}
+	again.shareOfOracle(repeating(res.Spec))
+	ranked := slices.DeleteFunc(slices.Clone(rows), func(g *group) bool { return g.Reference })
+	for _, rule := range SeenItemRules {
+		for i, g := range rows {
+			g.Under(rule).OfOracle = again.Rows[i].Under(rule).OfOracle
+		}
+		for _, metric := range Columns {
+			markBest(ranked, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
+		}
+	}
 }
 
 // verify compares a row with the same row made again.
@@ -98,6 +137,15 @@ func (r *Row) verify(g *group, problem func(string, ...any)) {
 			if w.Mean != g.Mean || w.SD != g.SD || w.N != g.N || !close(w.Gain, g.Gain) {
 				problem("row %s, seen items %s: %s is %v ± %v of %d seeds, expected %v ± %v of %d, and the gain over the baseline", r.Label, rule, metric, g.Mean, g.SD, g.N, w.Mean, w.SD, w.N)
 			}
+			if w.Best != g.Best || w.Second != g.Second {
+				problem("row %s, seen items %s: %s is marked best: %t, second: %t; expected %t and %t", r.Label, rule, metric, g.Best, g.Second, w.Best, w.Second)
+			}
+		}
+		if !reflect.DeepEqual(r.Under(rule).OfOracle, g.Under(rule).OfOracle) {
+			problem("row %s, seen items %s: the share of the oracle is not that of its records", r.Label, rule)
+		}
+		if !maps.Equal(r.Under(rule).Beyond, g.Under(rule).Beyond) {
+			problem("row %s, seen items %s: the metrics beyond accuracy are not those of its runs' files", r.Label, rule)
 		}
 	}
 	if r.Valid != g.Valid || r.Cost != g.Cost || !reflect.DeepEqual(r.Curve, g.Curve) {

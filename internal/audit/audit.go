@@ -68,7 +68,7 @@ func Folder(dir string, known record.Store) (*Report, error) {
 	r := a.report
 	slices.SortStableFunc(r.Problems, func(p, q Problem) int { return cmp.Compare(p.File, q.File) })
 	r.OK = len(r.Problems) == 0
-	r.Notes = append(r.Notes, "not computed again: bootstrap intervals, breakdowns, claims, figures and the page; bench -suite NAME -report does, from the same records")
+	r.Notes = append(r.Notes, "not computed again: bootstrap intervals, breakdowns, groups by entropy, notes, published numbers, claims, contrasts, equality, interactions, figures and the page, nor whether rows or seeds are missing; bench -suite NAME -report does, from the same records")
 	return r, nil
 }
 
@@ -212,7 +212,8 @@ func (a *auditor) curve(r *record.Record) {
 		return
 	}
 	n := 0
-	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); n++ {
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	for ; lines.Scan(); n++ {
 		var p record.Point
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
 			a.problem(path, "line %d: %v", n+1, err)
@@ -223,7 +224,9 @@ func (a *auditor) curve(r *record.Record) {
 			return
 		}
 	}
-	if n != len(r.Result.Curve) {
+	if err := lines.Err(); err != nil {
+		a.problem(path, "line %d: %v", n+1, err)
+	} else if n != len(r.Result.Curve) {
 		a.problem(path, "expected %d epochs, as in the record, got %d", len(r.Result.Curve), n)
 	}
 }
@@ -294,6 +297,13 @@ func (a *auditor) ofRuns() error {
 				_, err = a.store.ReadPictures(r)
 			case "beyond":
 				_, err = a.store.ReadBeyond(r)
+			case "analysis":
+				var of struct {
+					ID string `json:"id"`
+				}
+				if _, err = record.ReadSealed(path, &of); err == nil && of.ID != id {
+					err = fmt.Errorf("it is the analysis of %.80q", of.ID)
+				}
 			}
 			if err != nil {
 				a.problem(path, "%v", err)

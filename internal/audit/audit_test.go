@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -102,6 +103,9 @@ func newFolder(t *testing.T) *folder {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Join(f.dir, "analysis"), 0o755), record.WriteSealed(filepath.Join(f.dir, "analysis", first.ID+".json"), map[string]any{"id": first.ID, "gate": .5})); err != nil {
+		t.Fatal(err)
 	}
 	kept, _, _, err := rank.ReadRanks(to.RanksPath(first.ID))
 	if err != nil {
@@ -244,6 +248,24 @@ func resum(change func(*aggregate.Row, *rand.Rand)) func(*folder, *rand.Rand) st
 	}
 }
 
+// redo changes a summary, and makes its checksum and its tables those of the new content.
+func redo(change func(*aggregate.Suite, *aggregate.Row)) func(*folder, *rand.Rand) string {
+	return func(f *folder, random *rand.Rand) string {
+		store := record.Store{Dir: f.dir}
+		s, err := suite.ReadSummary(store.SummaryPath(copiedSuite))
+		f.do(err)
+		row := &s.Tables[0].Rows[2+random.IntN(len(s.Tables[0].Rows)-2)] // not the baseline
+		change(s.Suite, row)
+		f.do(s.Write(store.SummaryPath(copiedSuite)))
+		for _, file := range suite.TableFiles(s.Suite, nil) {
+			if file.Text != nil {
+				f.do(os.WriteFile(store.TablePath(copiedSuite, file.Ext), file.Content(), 0o644))
+			}
+		}
+		return row.Label
+	}
+}
+
 func metric(random *rand.Rand) string { return aggregate.Columns[random.IntN(7)] } // all but coverage
 
 var manipulations = []manipulation{
@@ -313,6 +335,26 @@ var manipulations = []manipulation{
 	})},
 	{"a p-value of a summary, checksum made right", 1, resum(func(r *aggregate.Row, _ *rand.Rand) { r.Kept.Test.PHolm /= 2 })},
 	{"an interval of a summary, checksum made right", 1, resum(func(r *aggregate.Row, _ *rand.Rand) { r.Kept.Test.Low += 1e-5 })},
+	{"a mark, with its table", 2, redo(func(_ *aggregate.Suite, r *aggregate.Row) {
+		c := r.Kept.Metrics["HR@5"]
+		c.Best = !c.Best
+		r.Kept.Metrics["HR@5"] = c
+	})},
+	{"a share of an oracle, with its table", 1, redo(func(_ *aggregate.Suite, r *aggregate.Row) { r.Kept.OfOracle = &aggregate.Cell{Mean: 50, N: 1} })},
+	{"a metric beyond accuracy, with its table", 1, redo(func(_ *aggregate.Suite, r *aggregate.Row) {
+		r.Removed.Beyond = map[string]aggregate.Cell{rank.Gini: {Mean: .5, N: 1}}
+	})},
+	{"the size of the data, with its table", 1, redo(func(s *aggregate.Suite, _ *aggregate.Row) { s.Datasets[0].ShortUsers++ })},
+	{"the number of test users, with its table", 1, redo(func(s *aggregate.Suite, _ *aggregate.Row) { s.Tables[0].Users++ })},
+	{"the best proposal, with its table", 1, redo(func(s *aggregate.Suite, r *aggregate.Row) {
+		s.Tables[0].Proposed = s.Tables[0].Rows[0].Label
+	})},
+	{"a bit of an analysis", 3, flip("analysis", "")},
+	{"a line after a curve that is too long to read", 1, func(f *folder, random *rand.Rand) string {
+		path := f.one(random, "curves", "")
+		f.do(os.WriteFile(path, append(slices.Clone(f.files[path]), bytes.Repeat([]byte("x"), 1<<17)...), 0o644))
+		return path
+	}},
 	{"a number of a table", 2, func(f *folder, random *rand.Rand) string {
 		path := f.one(random, "tables", ".md")
 		b := f.files[path]
@@ -348,6 +390,11 @@ func TestManipulations(t *testing.T) {
 		t.Fatalf("untouched: %+v", r)
 	}
 	random := rand.New(rand.NewPCG(21, 0))
+	redo(func(*aggregate.Suite, *aggregate.Row) {})(f, random)
+	if r := sound(); !r.OK {
+		t.Fatalf("with tables that were rendered again: %+v", r.Problems)
+	}
+	f.restore()
 	n := 0
 	for _, m := range manipulations {
 		for range m.times {

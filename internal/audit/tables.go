@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"famebench/internal/aggregate"
@@ -45,6 +46,11 @@ func (a *auditor) summaries() error {
 		for i := range s.Tables {
 			for _, text := range s.Tables[i].Verify(a.store, a.records, a.imported) {
 				a.problem(path, "%s", text)
+			}
+		}
+		for _, d := range s.Datasets {
+			if stats, err := plan.ReadStats(a.store.DatasetPath(d.Name, d.Fingerprint), d.Name, d.Fingerprint); err == nil && !reflect.DeepEqual(stats, d) {
+				a.problem(path, "%s: its statistics are not those in %s", d.Name, filepath.Base(a.store.DatasetPath(d.Name, d.Fingerprint)))
 			}
 		}
 		a.trials(path, s.Trials)

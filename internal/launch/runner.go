@@ -283,6 +283,7 @@ func (r *Runner) forwardStop(ctx context.Context, child *os.Process, stopped <-c
 // tailWriter keeps the last lines that are written to it, and the line that says why the
 // process crashed.
 type tailWriter struct {
+	mutex sync.Mutex // the child's stderr is written by a goroutine of os/exec
 	buf   []byte
 	line  []byte // not ended yet
 	crash string
@@ -291,6 +292,8 @@ type tailWriter struct {
 const tailBytes = 8 << 10
 
 func (t *tailWriter) Write(p []byte) (int, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
 	for line := range bytes.Lines(p) {
 		t.line = append(t.line, line[:min(len(line), tailBytes-len(t.line))]...)
 		if line[len(line)-1] == '\n' {

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"famebench/internal/record"
 	"famebench/internal/run"
 	"famebench/internal/tinytest"
+	"famebench/internal/torch/safetensors"
 )
 
 // A model begins with the weights of its source, whatever the number of jobs, and after its
@@ -166,6 +168,75 @@ func TestSourceOfOtherCode(t *testing.T) {
 		if got := statuses(r.Run(context.Background(), runs)); got != step.result {
 			t.Errorf("%s: %q, expected %q", step.what, got, step.result)
 		}
+	}
+}
+
+// A checkpoint continues only training that begins with the same weights: after the source was
+// trained again, to other weights, a run begins again.
+func TestCheckpointOfOtherSourceWeights(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	p, r := tinyPlan(t, dir, "warm", "warm.models=[\"fame-warm\"]", "warm.seeds=[0]")
+	p.Runs[1].Job.KeepCheckpoint = true
+	source, warm := p.Runs[0].ID, p.Runs[1].ID
+	do := func() *record.Record {
+		t.Helper()
+		if got := statuses(r.Run(context.Background(), p.Runs)); !strings.HasSuffix(got, "fame-warm done") {
+			t.Fatal(got)
+		}
+		rec, err := r.Store.Read(warm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Store.RemoveRecord(warm); err != nil {
+			t.Fatal(err)
+		}
+		return rec
+	}
+	first, same := do(), do()
+	if first.Measured.Resumed || !same.Measured.Resumed || same.ResultSHA256 != first.ResultSHA256 {
+		t.Errorf("the same weights: resumed %v and %v, results %.8s and %.8s", first.Measured.Resumed, same.Measured.Resumed, first.ResultSHA256, same.ResultSHA256)
+	}
+	f, err := safetensors.Read(r.Store.WeightsPath(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := f.Tensors["item_emb.weight"].Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range values {
+		values[i] *= 2
+	}
+	f.Tensors["item_emb.weight"] = safetensors.FromFloat32s(f.Tensors["item_emb.weight"].Shape, values)
+	f.Seal()
+	if err := safetensors.Write(r.Store.WeightsPath(source), f); err != nil {
+		t.Fatal(err)
+	}
+	other := do()
+	if other.Measured.Resumed || other.Measured.Source.Weights == first.Measured.Source.Weights || other.ResultSHA256 == first.ResultSHA256 {
+		t.Errorf("other weights: resumed %v, result %.8s, before %.8s", other.Measured.Resumed, other.ResultSHA256, first.ResultSHA256)
+	}
+}
+
+// Weights that are missing are trained again to the end, whatever the time limit of the run that
+// begins with them.
+func TestTimeLimitOfASource(t *testing.T) {
+	dir := tinytest.Folder(t, tinytest.Config)
+	p, r := tinyPlan(t, dir, "warm", "warm.models=[\"fame-warm\"]", "warm.seeds=[0]")
+	r.Run(context.Background(), p.Runs)
+	before, err := safetensors.Read(r.Store.WeightsPath(p.Runs[0].ID))
+	if err == nil {
+		err = errors.Join(os.Remove(r.Store.WeightsPath(p.Runs[0].ID)), r.Store.RemoveRecord(p.Runs[1].ID))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, r = tinyPlan(t, dir, "warm", "warm.models=[\"fame-warm\"]", "warm.seeds=[0]", "train.time_limit=1e-9")
+	if got := statuses(r.Run(context.Background(), p.Runs)); got != "sasrec reused, fame-warm failed" { // by its own limit
+		t.Error(got)
+	}
+	if after, err := safetensors.Read(r.Store.WeightsPath(p.Runs[0].ID)); err != nil || after.Sum() != before.Sum() {
+		t.Errorf("%v: the source's weights are not those before", err)
 	}
 }
 

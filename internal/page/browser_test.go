@@ -182,6 +182,27 @@ func TestBrowserRunsByUser(t *testing.T) {
 	}
 }
 
+// The panel of a row of imported lists shows the lists, and no runs.
+func TestBrowserImported(t *testing.T) {
+	suites := aggregatetest.Suites()[:1]
+	row := &suites[0].Tables[0].Rows[6]
+	row.Runs = nil
+	row.Imported = []aggregate.ImportedList{{ID: "beauty-other-kept-s3-5a", File: "lists <b>.run", SHA256: strings.Repeat("5a", 32), Rule: "kept", Seed: 3, Length: 20}}
+	ctx := visit(t, suites)
+	const table = `table[data-place="0.0"][data-rule="removed"]`
+	column := ask[int](t, ctx, `document.querySelector('`+table+` th[data-key="NDCG@10"]').cellIndex`) + 1
+	act(t, ctx, click(fmt.Sprintf(`%s tr[data-row="6"] td:nth-child(%d)`, table, column)))
+	got := ask[string](t, ctx, `document.querySelector("#panel").innerText`)
+	for _, want := range []string{" from imported lists", "beauty-other-kept-s3-5a: up to 20 items, seen items kept, seed 3, from lists <b>.run", row.Imported[0].SHA256} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the panel lacks %q:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "one run") || strings.Contains(got, "Repeat") || ask[int](t, ctx, `document.querySelectorAll("#panel [data-run], #panel table").length`) > 0 {
+		t.Errorf("the panel shows runs:\n%s", got)
+	}
+}
+
 // order lists the labels of the rows, sorted.
 func (r reader) order(compare func(a, b aggregate.Row) int) string {
 	sorted := slices.Clone(r.rows)

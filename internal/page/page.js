@@ -85,7 +85,7 @@
       const shown = cell.cloneNode(true);
       shown.querySelectorAll("sup").forEach(x => x.remove());
       body.append(element("p", {}, element("b", { class: "shown" }, shown.textContent),
-        runs.length > 1 ? ` over ${runs.length} seeds` : " from one run"));
+        row.imported ? " from imported lists" : runs.length > 1 ? ` over ${runs.length} seeds` : " from one run"));
     }
 
     const head = ["seed", ...(key ? [rule === "training" ? name : key] : []), "record", "training ended", "commit"];
@@ -100,7 +100,7 @@
         element("td", { class: "text" }, run.stopped),
         element("td", { class: "text" }, ...commit)));
     }
-    body.append(element("div", { class: "box" }, list));
+    if (runs.length) body.append(element("div", { class: "box" }, list));
 
     const test = row[rule];
     const facts = element("dl");
@@ -121,8 +121,14 @@
       for (const run of runs) by.set(of(run), [...(by.get(of(run)) ?? []), run.seed]);
       for (const [text, seeds] of by) fact(name + (by.size > 1 ? `, seed ${seeds.join(", ")}` : ""), text);
     }
-    fact("SHA-256 of the results", ...runs.map(run => element("code", { class: "line" }, run.sha256)));
-    fact("Repeat the run", ...runs.map(run => element("code", { class: "line" }, `go run ./bench -verify ${run.id}`)),
+    for (const from of row.imported ?? []) {
+      fact(`Lists${row.imported.length > 1 ? `, seed ${from.seed}, seen items ${from.rule}` : ""}`,
+        element("a", { href: `${data.results}imported/${encodeURIComponent(from.id)}.json` }, from.id),
+        `: up to ${from.length} items, seen items ${from.rule}, seed ${from.seed}, from `, visible(from.file));
+      fact("SHA-256 of the file", element("code", { class: "line" }, from.file_sha256));
+    }
+    if (runs.length) fact("SHA-256 of the results", ...runs.map(run => element("code", { class: "line" }, run.sha256)));
+    if (runs.length) fact("Repeat the run", ...runs.map(run => element("code", { class: "line" }, `go run ./bench -verify ${run.id}`)),
       "If it was made by an older version of the code, check out its commit first.");
     body.append(facts);
     panel.showModal();

@@ -35,8 +35,10 @@ type dataRow struct {
 	// Averaged are the metrics of these runs where they are not averaged over cases, as in Runs of
 	// data, but as the table says.
 	Averaged []dataMetrics `json:"averaged,omitempty"`
-	Removed  *dataTest     `json:"removed,omitempty"`
-	Kept     *dataTest     `json:"kept,omitempty"`
+	// Imported are the lists of another program, of a row without runs.
+	Imported []aggregate.ImportedList `json:"imported,omitempty"`
+	Removed  *dataTest                `json:"removed,omitempty"`
+	Kept     *dataTest                `json:"kept,omitempty"`
 }
 
 // dataMetrics are a run's test metrics.
@@ -85,7 +87,7 @@ func newData(suites []*aggregate.Suite) data {
 		for _, t := range s.Tables {
 			dt := dataTable{Dataset: t.Dataset, Baseline: t.Baseline, Rows: []dataRow{}}
 			for _, r := range t.Rows {
-				row := dataRow{Label: r.Label, Runs: []string{}, Removed: newDataTest(r.Removed.Test), Kept: newDataTest(r.Kept.Test)}
+				row := dataRow{Label: r.Label, Runs: []string{}, Imported: r.Imported, Removed: newDataTest(r.Removed.Test), Kept: newDataTest(r.Kept.Test)}
 				for _, run := range r.Runs {
 					row.Runs = append(row.Runs, run.ID)
 					of := newDataRun(run)

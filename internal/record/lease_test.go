@@ -259,7 +259,15 @@ func TestProbeOfWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	age(t, s, other, 2*forgotten)
+	// One that starts has not written its lease yet: it is not one of long ago.
+	starts := s.leaseDir(workerPrefix + "starts")
+	if err := makeLeaseDir(starts); err != nil {
+		t.Fatal(err)
+	}
 	probe(realKernel)
+	if err := os.Remove(starts); err != nil {
+		t.Errorf("the folder of a worker that starts: %v", err)
+	}
 	if err := w.Leave(); err != nil {
 		t.Error(err)
 	}

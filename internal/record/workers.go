@@ -70,8 +70,8 @@ func (s Store) probeWorkers(ctx context.Context, own string, k kernel, poll time
 	for _, dir := range dirs {
 		id := strings.TrimSuffix(filepath.Base(dir), ".lease")
 		l, err := readLease(dir)
-		if err != nil || id == own || l.holder.Released {
-			continue // it has just left
+		if err != nil || id == own || l.holder.Released || l.number == 0 {
+			continue // it has just left, or is about to write its first lease
 		}
 		if age := now.Sub(l.renewed); age > leaseExpires {
 			if age > forgotten {

@@ -93,7 +93,7 @@ func truthNotes(t *analysis.Truth, listLen int) []string {
 			"Few items per list make the estimate too high, so only what is beyond chance counts. By chance: with labels that were shuffled among the items, mean and deviation of %d shuffles; "+
 			"in the last row, matched again in each shuffle. Other facets: the most that the same lists say about another facet, beyond chance.", listLen, math.Log2(float64(t.Labels)), t.Labels, t.Shuffles)}
 	if s := t.Specialised; s != nil {
-		notes = append(notes, fmt.Sprintf("Specialised: %s bits, mean of how much more a head's lists say about its facet than is usual for the head and for the facet; with the heads of each user exchanged %s ± %s, p %s. "+
+		notes = append(notes, fmt.Sprintf("Specialised: %s bits, mean of how much more a head's lists say about its facet than is usual for the head and for the facet. By chance: %s ± %s, with the heads of each user exchanged or with shuffled labels, whichever says more; p, the higher of both, %s. "+
 			"If it is no more than by chance, all heads know the same and the match is arbitrary.", signed(s.Value), signed(s.Control), view.Short(s.SD), view.Probability(s.P)))
 	}
 	if t.Router != nil {

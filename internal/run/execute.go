@@ -152,10 +152,14 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	}
 	out.phase("train")
 	before := sums(model.Params().View())
+	code := m.Code
+	if m.Source != nil { // a checkpoint of training that began with other weights is of no use either
+		code += " " + m.Source.Weights
+	}
 	training.Lock()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{
 		Frozen: frozen, Shorter: train.Shorter{Run: k.job.ContinueFrom, Checkpoint: store.CheckpointPath(k.job.ContinueFrom)},
-		Seed: res.Spec.Seed, Run: id, Code: m.Code, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
+		Seed: res.Spec.Seed, Run: id, Code: code, Checkpoint: store.CheckpointPath(id), Curve: store.CurvePath(id),
 		Notice:   store.Notice,
 		Progress: out.progress,
 	})

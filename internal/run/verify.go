@@ -72,7 +72,9 @@ func Compare(original, repeated *record.Record, store, again record.Store) (Verd
 		}
 	}
 	if v.Result != Equal {
-		v.Differences = append(v.Differences, compareRanks(store.RanksPath(v.ID), again.RanksPath(v.ID))...)
+		if !original.Result.Spec.ValidationOnly { // which ranks no test case
+			v.Differences = append(v.Differences, compareRanks(store.RanksPath(v.ID), again.RanksPath(v.ID))...)
+		}
 		v.Differences = append(v.Differences, compareMachines(original.Measured, repeated.Measured)...)
 	}
 	return v, nil
@@ -101,22 +103,22 @@ func compare(a, b *record.Record) Verdict {
 	}
 	if !reflect.DeepEqual(x.ColdValidation, y.ColdValidation) {
 		add("the metrics of the cold validation cases, or the penalty chosen by them")
+		if x.ColdValidation == nil || y.ColdValidation == nil {
+			v.Result = Different
+		}
 	}
 	if x.Users != y.Users {
 		add("%d ranked users, now %d", x.Users, y.Users)
 		v.Result = Different
 	}
-	for _, rule := range []struct {
-		name string
-		x, y record.Metrics
-	}{{"removed", x.Test.Removed, y.Test.Removed}, {"kept", x.Test.Kept, y.Test.Kept}} {
+	for _, on := range judged(x, y) {
 		for _, metric := range rank.MetricNames() {
-			old, new := rule.x[metric], rule.y[metric]
+			old, new := on.x[metric], on.y[metric]
 			if old == new {
 				continue
 			}
 			relative := math.Abs(new-old) / math.Max(math.Abs(old), math.Abs(new))
-			add("test %s, seen items %s: %.6f, now %.6f (%+.6f, %.2f %%)", metric, rule.name, old, new, new-old, 100*relative)
+			add("%s %s%s: %.6f, now %.6f (%+.6f, %.2f %%)", on.cases, metric, on.how, old, new, new-old, 100*relative)
 			if !(relative <= Tolerance) {
 				v.Result = Different
 			}
@@ -126,6 +128,30 @@ func compare(a, b *record.Record) Verdict {
 		add("only the hash of the result: another version of the program wrote its spec or its form")
 	}
 	return v
+}
+
+// metricsOn are the metrics of two results on the same cases.
+type metricsOn struct {
+	cases, how string
+	x, y       record.Metrics
+}
+
+// judged are the metrics that decide whether two results agree: those of the test cases, or of a
+// trial of a search, which has none, those that the search decides by.
+func judged(x, y record.Result) []metricsOn {
+	if !x.Spec.ValidationOnly {
+		return []metricsOn{
+			{"test", ", seen items removed", x.Test.Removed, y.Test.Removed},
+			{"test", ", seen items kept", x.Test.Kept, y.Test.Kept},
+		}
+	}
+	out := []metricsOn{{"validation", "", x.BestValidation(), y.BestValidation()}}
+	if x.ColdValidation != nil && y.ColdValidation != nil {
+		out = append(out,
+			metricsOn{"cold validation", "", x.ColdValidation.Cold, y.ColdValidation.Cold},
+			metricsOn{"validation", ", by the rule for untrained items", x.ColdValidation.Usual, y.ColdValidation.Usual})
+	}
+	return out
 }
 
 func compareCurves(a, b []record.Point) string {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,35 @@ func TestCompareNamesTheDifference(t *testing.T) {
 		v := compare(result(), again)
 		if v.Result != Within || len(v.Differences) != 1 || !strings.Contains(v.Differences[0], tc.want) {
 			t.Errorf("%s: %s, %q; want within tolerance, and %q", tc.name, v.Result, v.Differences, tc.want)
+		}
+	}
+}
+
+// A trial of a search has no test metrics: those that the search decides by decide here too.
+func TestCompareTrials(t *testing.T) {
+	trial := func(valid, cold, usual float64) *record.Record {
+		r := &record.Record{ResultSHA256: fmt.Sprint(valid, cold, usual)}
+		r.Result.Spec.ValidationOnly, r.Result.BestEpoch = true, 1
+		r.Result.Curve = []record.Point{{Epoch: 1, Valid: record.Metrics{"NDCG@10": valid}}}
+		if cold > 0 {
+			r.Result.ColdValidation = &record.ColdValidation{Cold: record.Metrics{"NDCG@10": cold}, Usual: record.Metrics{"NDCG@10": usual}}
+		}
+		return r
+	}
+	for _, tc := range []struct {
+		a, b       *record.Record
+		want, says string
+	}{
+		{trial(.07, 0, 0), trial(.07, 0, 0), Equal, ""},
+		{trial(.07, 0, 0), trial(.0699, 0, 0), Within, "validation NDCG@10: 0.070000, now 0.069900"},
+		{trial(.07, 0, 0), trial(.01, 0, 0), Different, "validation NDCG@10: 0.070000, now 0.010000"},
+		{trial(.07, .02, .03), trial(.07, .01, .03), Different, "cold validation NDCG@10: 0.020000, now 0.010000"},
+		{trial(.07, .02, .03), trial(.07, .02, .01), Different, "validation NDCG@10, by the rule for untrained items: 0.030000"},
+		{trial(.07, .02, .03), trial(.07, 0, 0), Different, "the cold validation cases"},
+	} {
+		v := compare(tc.a, tc.b)
+		if v.Result != tc.want || !strings.Contains(strings.Join(v.Differences, "\n"), tc.says) {
+			t.Errorf("%s and %s: %s, %q; want %s, %q", tc.a.ResultSHA256, tc.b.ResultSHA256, v.Result, v.Differences, tc.want, tc.says)
 		}
 	}
 }

@@ -135,7 +135,7 @@ func (f *trainer) restore(file *safetensors.File, run string) error {
 		return fmt.Errorf("it was written by another version: expected %q, got %q", want, got)
 	}
 	if file.Metadata[codeKey] != f.options.Code {
-		return errors.New("the code of the model or of training has changed since it was written")
+		return errors.New("the code of the model or of training has changed since it was written, or the weights with which the run begins")
 	}
 	parts := map[string]map[string]safetensors.Tensor{paramPrefix: {}, adamPrefix: {}, bestPrefix: {}}
 	for name, t := range file.Tensors {
@@ -184,8 +184,12 @@ func (f *trainer) loadAll(parts map[string]map[string]safetensors.Tensor, st sta
 	if err := f.replicas.team.Leader().SetRNGState(rng); err != nil {
 		return err
 	}
-	if st.BestEpoch > 0 {
-		f.best = parts[bestPrefix]
+	if st.BestEpoch > 0 { // copied, since the tensors read are parts of the whole file, which would stay in memory
+		f.best = map[string]safetensors.Tensor{}
+		for name, t := range parts[bestPrefix] {
+			t.Data = slices.Clone(t.Data)
+			f.best[name] = t
+		}
 	}
 	return nil
 }

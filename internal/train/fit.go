@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Seed       int64
 	Run        string         // id of the run; checkpoints of other runs are not used
-	Code       string         // hash of the code that trains; checkpoints of other code are not used
+	Code       string         // hashes of the code that trains and of the weights that it begins with; checkpoints of others are not used
 	Checkpoint string         // file to resume from and to write; "" for none
 	Notice     func(string)   // called if a checkpoint cannot be used; nil for none
 	Curve      string         // file for the learning curve with times, JSON lines; "" for none

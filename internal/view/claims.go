@@ -90,7 +90,7 @@ func Contrasts(s *aggregate.Suite) Section {
 				if d.Seeds > 1 {
 					between = Percent(d.Low) + " to " + Percent(d.High)
 				}
-				cells = Texts(e.Dataset, e.Rule, Percent(e.Gain), Percent(e.GainAtZero), Percent(d.Mean), between, strconv.Itoa(d.Seeds), e.Verdict)
+				cells = slices.Concat(Texts(e.Dataset, e.Rule), []Cell{percent(&e.Gain), percent(&e.GainAtZero), percent(&d.Mean)}, Texts(between), []Cell{count(float64(d.Seeds))}, Texts(e.Verdict))
 			}
 			t.Add(append([]Cell{claim}, cells...)...)
 		}

@@ -149,9 +149,9 @@ func withoutBeyond(t *aggregate.Table) []string {
 	var rows []string
 	id := ""
 	for _, r := range t.Rows {
-		if r.Removed.Beyond[rank.Gini].N < len(r.Runs) {
-			if rows = append(rows, r.Label); id == "" {
-				id = r.Runs[0].ID
+		if n := r.Removed.Beyond[rank.Gini].N; n < len(r.Runs) {
+			if rows = append(rows, r.Label); id == "" && n == 0 { // else it may be another of the row's runs
+				id = ", such as " + r.Runs[0].ID + ","
 			}
 		}
 	}
@@ -162,5 +162,5 @@ func withoutBeyond(t *aggregate.Table) []string {
 	case len(t.Rows):
 		which = "all rows"
 	}
-	return []string{fmt.Sprintf("older records lack the metrics beyond accuracy (%s); bench -trec ID, such as %s, computes them for a run whose weights are here", which, id)}
+	return []string{fmt.Sprintf("older records lack the metrics beyond accuracy (%s); bench -trec ID%s computes them for a run whose weights are here", which, id)}
 }

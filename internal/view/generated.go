@@ -109,7 +109,7 @@ func sources(in *aggregate.Interaction) Table {
 		if s.Source != aggregate.Residual {
 			f, p = fixed(s.F, 2), Cell{Text: Probability(s.P)}
 		}
-		t.Add(Cell{Text: s.Source}, count(float64(s.DF)), Cell{Text: formatted("%.4g", s.SS)}, f, p)
+		t.Add(Cell{Text: s.Source}, count(float64(s.DF)), number(s.SS, formatted("%.4g", s.SS), 9), f, p)
 	}
 	return t
 }

@@ -364,9 +364,9 @@ func Curves(t *aggregate.Table) Section {
 	}
 	for _, epoch := range slices.Sorted(maps.Keys(at)) {
 		row := Row{Index: epoch, Cells: make([]Cell, len(out.Columns))}
-		row.Cells[0].Text = strconv.Itoa(epoch)
+		row.Cells[0] = number(float64(epoch), strconv.Itoa(epoch), 0)
 		for i, c := range at[epoch] {
-			row.Cells[i].Text = Share(c.Mean)
+			row.Cells[i] = number(c.Mean, Share(c.Mean), 6)
 			if c.N > 1 {
 				row.Cells[i].Text += " ± " + Share(c.SD)
 			}

@@ -195,3 +195,34 @@ func TestComplexitySeeds(t *testing.T) {
 		t.Errorf("%+v", table)
 	}
 }
+
+// Numbers sort as numbers: what a column shows for several rows has its value.
+func TestNumbersSort(t *testing.T) {
+	s := &aggregate.Suite{Contrasts: []aggregate.Contrast{{Found: []aggregate.ContrastEvidence{
+		{Dataset: "beauty", Rule: "kept", Label: "a", Than: "b", Gain: 12.04, GainAtZero: -2.14, Difference: aggregate.SeedMean{Mean: 14.18, Seeds: 3}, Verdict: aggregate.Undecided}}}}}
+	var sorted []string
+	for _, c := range Contrasts(s).Tables[0].Rows[0].Cells {
+		if c.Sort != "" {
+			sorted = append(sorted, c.Sort)
+		}
+	}
+	if want := "12.04 -2.14 14.18 3"; strings.Join(sorted, " ") != want {
+		t.Errorf("contrasts sort by %q, want %q", sorted, want)
+	}
+	curve := func(valid ...float64) (out []aggregate.CurvePoint) {
+		for i, v := range valid {
+			out = append(out, aggregate.CurvePoint{Epoch: i + 9, Valid: aggregate.Cell{Mean: v, N: 1}})
+		}
+		return out
+	}
+	table := &aggregate.Table{Rows: []aggregate.Row{{Label: "a", Curve: curve(.05, .06)}, {Label: "b", Curve: curve(.04)}}}
+	var cells []string
+	for _, r := range Curves(table).Tables[0].Rows {
+		for _, c := range r.Cells {
+			cells = append(cells, c.Sort)
+		}
+	}
+	if want := "9 0.05 0.04 10 0.06 "; strings.Join(cells, " ") != want {
+		t.Errorf("curves sort by %q, want %q", cells, want)
+	}
+}
