@@ -165,8 +165,9 @@ func (r *Runner) weights(ctx context.Context, index int, one plan.Run, source *O
 		return OutcomeEnvironment, err.Error(), false
 	}
 	from.Job.Out, from.Job.WeightsIn = again.Dir, store.Dir
+	// Without a time limit: weights of training that was cut short are not those of the source.
 	from.Job.Local = maps.Clone(from.Job.Local)
-	delete(from.Job.Local, "time_limit")                                                     // weights of training that was cut short are not those of the source
+	delete(from.Job.Local, "time_limit")
 	if status, reason, busy = r.weights(ctx, index, from, nil, true); status != "" || busy { // its own source
 		return status, reason, busy
 	}
