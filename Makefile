@@ -26,7 +26,7 @@ bench: build ## train and compare the models of the quick suite (about 4 minutes
 
 test: lint ## all checks and tests
 	@echo '== go test'
-	@$(ENV) go test $(TESTFLAGS) ./...
+	@$(ENV) go test -timeout 40m $(TESTFLAGS) ./... # go's own limit, 10 minutes, is too short where other programs compute
 
 lint: build ## gofmt, go vet, staticcheck; shellcheck if it is installed
 	@echo '== gofmt'
