@@ -24,9 +24,10 @@ build: ## the same, without the closing line
 bench: build ## train and compare the models of the quick suite (about 4 minutes on two cores)
 	@$(ENV) go run ./bench -suite quick $(BENCHFLAGS)
 
+# Go's own limit for a package, 10 minutes, is too short where other programs compute.
 test: lint ## all checks and tests
 	@echo '== go test'
-	@$(ENV) go test -timeout 40m $(TESTFLAGS) ./... # go's own limit, 10 minutes, is too short where other programs compute
+	@$(ENV) go test -timeout 40m $(TESTFLAGS) ./...
 
 lint: build ## gofmt, go vet, staticcheck; shellcheck if it is installed
 	@echo '== gofmt'
