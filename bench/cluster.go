@@ -36,10 +36,8 @@ func (o *options) checkEngine() error {
 	default:
 		return fmt.Errorf("-engine: expected slurm or k8s, got %q", o.engine)
 	}
-	for _, name := range []string{"worker", "analyse", "expect", "yes", "format", "metrics"} {
-		if o.given[name] {
-			return fmt.Errorf("-engine does not use -%s: leave it out", name)
-		}
+	if unused := o.givenOf("worker analyse expect yes format metrics"); unused != "" {
+		return fmt.Errorf("-engine does not use %s: leave it out", unused)
 	}
 	if o.json && !o.status {
 		return errors.New("-engine prints JSON with -status only: leave out -json")

@@ -144,25 +144,26 @@ func (o *options) checkKind(s plan.Suite) error {
 	if s.Kind == plan.KindCost && len(o.seeds) > 1 {
 		return fmt.Errorf("-seeds: suite %s is of kind %q, which measures with one seed, got %d", s.Name, s.Kind, len(o.seeds))
 	}
-	if s.Kind == plan.KindCompare && o.worker { // searches end as without it
-		for _, name := range []string{"analyse", "format", "metrics", "json", "yes"} {
-			if o.given[name] {
-				return fmt.Errorf("-worker does not use -%s, since it renders nothing and asks for nothing: leave it out, and render with -report", name)
-			}
-		}
+	if unused := o.givenOf("analyse format metrics json yes"); s.Kind == plan.KindCompare && o.worker && unused != "" { // searches end as without it
+		return fmt.Errorf("-worker does not use %s, since it renders nothing and asks for nothing: leave it out, and render with -report", unused)
 	}
 	unusedHere := unusedBy[s.Kind]
 	if s.Steps > 0 {
 		unusedHere = unusedBySteps
 	}
-	var unused []string
-	for _, name := range strings.Fields(unusedHere) {
-		if o.given[name] {
-			unused = append(unused, "-"+name)
-		}
-	}
-	if len(unused) > 0 {
-		return fmt.Errorf("suite %s is of kind %q, which does not use %s: leave it out", s.Name, s.Kind, strings.Join(unused, ", "))
+	if unused := o.givenOf(unusedHere); unused != "" {
+		return fmt.Errorf("suite %s is of kind %q, which does not use %s: leave it out", s.Name, s.Kind, unused)
 	}
 	return nil
+}
+
+// givenOf lists those of some flags that were given; "" if none was.
+func (o *options) givenOf(names string) string {
+	var given []string
+	for _, name := range strings.Fields(names) {
+		if o.given[name] {
+			given = append(given, "-"+name)
+		}
+	}
+	return strings.Join(given, ", ")
 }

@@ -129,7 +129,10 @@ func (b *bench) report(todo *plan.Plan) error {
 	if err := found.Check(todo.Suite.Name, b.store); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(todo.Runs, func(r plan.Run) bool {
+	if !slices.ContainsFunc(todo.Runs, func(r plan.Run) bool { // a run that may still need one
+		if !r.Job.KeepCheckpoint && r.Job.ContinueFrom == "" {
+			return false
+		}
 		done, err := r.Job.Record(b.store, r.ID)
 		return err != nil || done == nil
 	}) {

@@ -190,12 +190,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		return t, nil, err
 	}
 	rows := slices.Concat(groups, imported)
-	ranked := slices.DeleteFunc(slices.Clone(rows), func(g *group) bool { return g.Reference })
-	for _, metric := range Columns {
-		for _, rule := range SeenItemRules {
-			markBest(ranked, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
-		}
-	}
+	ranked := markRows(rows)
 	t.Proposed, t.Baseline = bestOnValidation(groups, false), bestOnValidation(groups, true)
 	if in.Baseline != "" {
 		t.Baseline, t.BaselineNamed = labelOf(groups, in.Baseline), true
@@ -251,6 +246,17 @@ func (in Input) checkSizes(records []*record.Record) error {
 		}
 	}
 	return nil
+}
+
+// markRows marks the best rows in every metric, and returns those that are ranked: references are not.
+func markRows(rows []*group) (ranked []*group) {
+	ranked = slices.DeleteFunc(slices.Clone(rows), func(g *group) bool { return g.Reference })
+	for _, metric := range Columns {
+		for _, rule := range SeenItemRules {
+			markBest(ranked, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
+		}
+	}
+	return ranked
 }
 
 // markBest marks the highest mean of a metric, and in tables of three or more rows

@@ -107,15 +107,12 @@ func (t *Table) verifyWhole(groups, rows []*group, problem func(string, ...any))
 		problem("the proposal is %q, expected %q", t.Proposed, best)
 	}
 	again.shareOfOracle(repeating(res.Spec))
-	ranked := slices.DeleteFunc(slices.Clone(rows), func(g *group) bool { return g.Reference })
-	for _, rule := range SeenItemRules {
-		for i, g := range rows {
+	for i, g := range rows {
+		for _, rule := range SeenItemRules {
 			g.Under(rule).OfOracle = again.Rows[i].Under(rule).OfOracle
 		}
-		for _, metric := range Columns {
-			markBest(ranked, func(g *group) map[string]Cell { return g.Under(rule).Metrics }, metric)
-		}
 	}
+	markRows(rows)
 }
 
 // verify compares a row with the same row made again.

@@ -36,7 +36,7 @@ func facets(t *aggregate.Table) []*Figure {
 		for i, label := range labels {
 			pic.legend = append(pic.legend, dots(i).entry(label, false))
 		}
-		if slices.ContainsFunc(p.Labels, func(of []string) bool { return first(of, labels) < 0 }) {
+		if slices.ContainsFunc(p.Labels, func(of []string) bool { return commonOf(of, labels) < 0 }) {
 			pic.legend = append(pic.legend, dots(-1).entry("other labels", false))
 		}
 		names := ""
@@ -74,8 +74,8 @@ func dots(i int) style {
 	return s
 }
 
-// first is the first of the common labels that an item has; -1: it has none of them.
-func first(of, labels []string) int {
+// commonOf is the first of the common labels that an item has; -1: it has none of them.
+func commonOf(of, labels []string) int {
 	return slices.IndexFunc(labels, func(l string) bool { return slices.Contains(of, l) })
 }
 
@@ -86,7 +86,7 @@ func plane(title string, of [][]string, labels []string, at [][2]float32) *plot.
 	groups := make([]plotter.XYs, 1+len(labels))
 	low, high := [2]float64{math.Inf(1), math.Inf(1)}, [2]float64{math.Inf(-1), math.Inf(-1)}
 	for i, xy := range at {
-		g := 1 + first(of[i], labels)
+		g := 1 + commonOf(of[i], labels)
 		groups[g] = append(groups[g], plotter.XY{X: float64(xy[0]), Y: float64(xy[1])})
 		for k, v := range xy {
 			low[k], high[k] = min(low[k], float64(v)), max(high[k], float64(v))

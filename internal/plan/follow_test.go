@@ -20,6 +20,10 @@ import (
 // planOf plans a suite of a folder with the real models.
 func planOf(t *testing.T, dir, suite string, sets ...string) (*Plan, error) {
 	t.Helper()
+	return planWith(dir, suite, Options{Threads: 1, Out: t.TempDir()}, sets...)
+}
+
+func planWith(dir, suite string, o Options, sets ...string) (*Plan, error) {
 	c, err := Load(filepath.Join(dir, FileName), sets, registry.Models)
 	if err != nil {
 		return nil, err
@@ -28,7 +32,6 @@ func planOf(t *testing.T, dir, suite string, sets ...string) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := Options{Threads: 1, Out: t.TempDir()}
 	if s.Kind == KindTune {
 		return c.PlanRung(s, o, 0, nil)
 	}

@@ -85,15 +85,8 @@ func TestReportIsTheSameWithoutTheEncoder(t *testing.T) {
 	nowhere := filepath.Join(dir, "nowhere")
 	planned := func(encoder string, records ...*record.Record) (ids []string, skipped int) {
 		t.Helper()
-		c, err := Load(filepath.Join(dir, FileName), []string{"pretrain.encoder=" + encoder}, registry.Models)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := c.Suite("text")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := c.Plan(s, Options{Threads: 1, Out: t.TempDir(), Recorded: func() ([]*record.Record, error) { return records, nil }})
+		o := Options{Threads: 1, Out: t.TempDir(), Recorded: func() ([]*record.Record, error) { return records, nil }}
+		p, err := planWith(dir, "text", o, "pretrain.encoder="+encoder)
 		if err != nil {
 			t.Fatal(err)
 		}
