@@ -9,6 +9,43 @@ import (
 	"famebench/internal/stats"
 )
 
+// Breakdown shows the rows of a table on groups of its test cases.
+type Breakdown struct {
+	By     string         `json:"by"`     // ByTarget or ByHistory
+	Groups []UserGroup    `json:"groups"` // every test case is in one
+	Rows   []BreakdownRow `json:"rows"`   // as Table.Rows
+}
+
+// UserGroup is some of a table's test cases, and so of its users if each has one.
+type UserGroup struct {
+	Label string `json:"label"` // what they have of Breakdown.By, as "1-5"
+	Users int    `json:"users"` // cases; 0: the data has none such
+}
+
+// BreakdownRow is a row on each group, by metric (BreakdownColumns).
+type BreakdownRow struct {
+	Label   string                `json:"label"` // as Row.Label
+	Removed []map[string]Estimate `json:"removed"`
+	Kept    []map[string]Estimate `json:"kept"`
+}
+
+// Under returns the row's estimates under a seen-item rule, by group.
+func (r *BreakdownRow) Under(rule string) []map[string]Estimate {
+	if rule == "kept" {
+		return r.Kept
+	}
+	return r.Removed
+}
+
+// Estimate is the mean of a metric over a group's users and a row's seeds.
+type Estimate struct {
+	Mean float64 `json:"mean"`
+	SD   float64 `json:"sd"`   // of the seeds' means; 0 for one seed
+	N    int     `json:"n"`    // seeds; 0: nobody is in the group
+	Low  float64 `json:"low"`  // 95 % bootstrap interval over users and seeds;
+	High float64 `json:"high"` // Mean itself where a group is one user
+}
+
 // What test cases are grouped by, see record.Cases. Neither depends on a model.
 const (
 	ByTarget  = "interactions of the target in training"

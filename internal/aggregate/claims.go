@@ -13,6 +13,60 @@ import (
 	"famebench/internal/stats"
 )
 
+// Claim is a sentence of a paper and what the records say of it.
+type Claim struct {
+	Paper   string  `json:"paper"`
+	Text    string  `json:"text"`
+	Model   string  `json:"model"`
+	Metric  string  `json:"metric"`
+	Low     float64 `json:"low"` // claimed gain over the best baseline, percent
+	High    float64 `json:"high"`
+	Verdict string  `json:"verdict"` // that of all parts, or "undecided" if they differ
+	// Found are the parts, one for each data set and seen-item rule that the suite asks for.
+	Found []ClaimEvidence `json:"found,omitempty"`
+}
+
+// ClaimEvidence is a claim's part on one data set under one seen-item rule.
+type ClaimEvidence struct {
+	Dataset  string `json:"dataset"`
+	Rule     string `json:"rule"`
+	Verdict  string `json:"verdict"`            // "reproduced", "excluded", "undecided" or "not run"
+	Label    string `json:"label,omitempty"`    // row of the claim's model; "": not run
+	Baseline string `json:"baseline,omitempty"` // as Table.Baseline
+	// Gain is that over the baseline in the claim's metric, in percent, with its 95 % bootstrap
+	// interval over users and seeds. It is nil where Cell.Gain is.
+	Gain        *float64 `json:"gain,omitempty"`
+	GainLow     *float64 `json:"gain_low,omitempty"`
+	GainHigh    *float64 `json:"gain_high,omitempty"`
+	Significant bool     `json:"significant"` // the model is significantly better in NDCG@10
+	Seeds       int      `json:"seeds"`       // of model or baseline, whichever has fewer
+	// Ahead is the label of the row whose side of 0 the interval lies on; "" if the interval
+	// includes 0 or there are fewer than FewSeeds seeds.
+	Ahead    string    `json:"ahead,omitempty"`
+	Controls []Control `json:"controls,omitempty"`
+	Tuning   []Tuning  `json:"tuning,omitempty"` // of the claim's model and the baseline, if the suite's settings were searched
+}
+
+// Tuning is what a search gained for a model: how far the chosen settings are above the configured
+// ones in validation NDCG@10, both trained to the end with the search's seed.
+type Tuning struct {
+	Model   string  `json:"model"`
+	Dataset string  `json:"dataset"` // of the search; other data sets may have its values
+	Gain    float64 `json:"gain"`    // in percent
+}
+
+// Control is a row that shares something with a claim's model, such as its longer training.
+// The model's gain over it is what the rest of the model contributes.
+type Control struct {
+	Model    string   `json:"model"`
+	Shares   string   `json:"shares"`          // what it shares with the claim's model
+	Label    string   `json:"label,omitempty"` // of its row; "": not run
+	Gain     *float64 `json:"gain,omitempty"`  // of the claim's model over it, as ClaimEvidence.Gain
+	GainLow  *float64 `json:"gain_low,omitempty"`
+	GainHigh *float64 `json:"gain_high,omitempty"`
+	Seeds    int      `json:"seeds,omitempty"` // of model or control, whichever has fewer
+}
+
 // claim is a table [claims.NAME] of published.toml.
 type claim struct {
 	Paper    string            `toml:"paper"`

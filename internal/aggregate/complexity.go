@@ -12,6 +12,63 @@ import (
 	"famebench/internal/stats"
 )
 
+// Complexity shows how much more a model gains from a higher value of an axis, such as more
+// experts, for users with varied histories than for others.
+type Complexity struct {
+	Facet     string     `json:"facet"`             // of the labels
+	Without   int        `json:"without,omitempty"` // users without a labelled item in their history, who are in no group
+	Divisions []Division `json:"divisions"`
+}
+
+// Division is a way to divide the users into thirds by the entropy of the labels in their histories,
+// and what rows gain in each third.
+type Division struct {
+	// EqualLength: by the place of a user among those whose histories have as many items, so that the
+	// thirds hardly differ in length.
+	EqualLength bool        `json:"equal_length,omitempty"`
+	Groups      []UserGroup `json:"groups"`
+	// Lengths are the mean number of items before the target in each group, 0 without users; nil if
+	// the lengths are not stored.
+	Lengths []float64       `json:"lengths,omitempty"`
+	Rows    []ComplexityRow `json:"rows"`
+}
+
+// ComplexityRow compares a row with the one of its model at the lowest value of the axis, on the
+// seeds that both have on one device.
+type ComplexityRow struct {
+	Model   string     `json:"model"`
+	Label   string     `json:"label"` // as Row.Label
+	Than    string     `json:"than"`  // label of the row that it is compared with
+	Seeds   int        `json:"seeds"` // that both have; 0: no gains
+	Removed GroupGains `json:"removed"`
+	Kept    GroupGains `json:"kept"`
+}
+
+// Under returns the row's gains under a seen-item rule.
+func (r *ComplexityRow) Under(rule string) *GroupGains {
+	if rule == "kept" {
+		return &r.Kept
+	}
+	return &r.Removed
+}
+
+// GroupGains are differences in NDCG@10.
+type GroupGains struct {
+	// Groups are as Division.Groups; nil for fewer than two users, and for all if it is unknown
+	// which test cases are of one user.
+	Groups []*GroupGain `json:"groups"`
+	// Trend is the difference in the last group minus that in the first one.
+	Trend SeedMean `json:"trend"`
+}
+
+// GroupGain is the difference in a group of users.
+type GroupGain struct {
+	Than       float64 `json:"than"` // of the other row
+	Difference float64 `json:"difference"`
+	Low        float64 `json:"low"` // 95 % bootstrap interval over users and seeds, users paired
+	High       float64 `json:"high"`
+}
+
 // complexity compares the rows of each model with its row at the lowest value of an axis, on
 // thirds of the users by the entropy of their histories. It is nil where the entropies of the
 // data are not stored. cases may be nil.

@@ -10,6 +10,33 @@ import (
 	"famebench/internal/record"
 )
 
+// Contrast is a paper's claim that a model gains more over another one where a setting has some
+// value than where it is 0, such as with two words of each text (0: all).
+type Contrast struct {
+	Paper   string             `json:"paper"`
+	Text    string             `json:"text"`
+	Model   string             `json:"model"`
+	Over    string             `json:"over"`
+	Metric  string             `json:"metric"`
+	Axis    string             `json:"axis"`
+	At      float64            `json:"at"`
+	Verdict string             `json:"verdict"` // that of all parts, or "undecided" if they differ
+	Found   []ContrastEvidence `json:"found"`   // one for each data set and seen-item rule
+}
+
+// ContrastEvidence is a contrast's part on one data set under one seen-item rule.
+type ContrastEvidence struct {
+	Dataset    string  `json:"dataset"`
+	Rule       string  `json:"rule"`
+	Verdict    string  `json:"verdict"`         // as ClaimEvidence.Verdict
+	Label      string  `json:"label,omitempty"` // row of the model at the value; "": not run
+	Than       string  `json:"than,omitempty"`  // its row at 0
+	Gain       float64 `json:"gain"`            // at the value, in percent, mean over seeds
+	GainAtZero float64 `json:"gain_at_zero"`
+	// Difference is Gain minus GainAtZero, paired by seed, in percentage points.
+	Difference SeedMean `json:"difference"`
+}
+
 // contrast is a table [contrasts.NAME] of published.toml: a claim that a model gains more over
 // another one at a value of an axis than at 0, where the setting changes nothing.
 type contrast struct {

@@ -7,6 +7,31 @@ import (
 	"famebench/internal/stats"
 )
 
+// Equality says whether a row has the same results as the row of its model that is planned first,
+// which differs from it on an axis of the suite. The validation items decide, on seeds that both
+// rows have.
+type Equality struct {
+	Dataset    string  `json:"dataset"`
+	Label      string  `json:"label"`      // of the row
+	Than       string  `json:"than"`       // label of the row that it is compared with; "": that has no records on the row's device
+	Seeds      int     `json:"seeds"`      // that both have; 0 also if the other row's validation NDCG@10 is 0: the numbers then mean nothing
+	Difference float64 `json:"difference"` // of validation NDCG@10, mean over seeds, in percent of the other row's mean
+	Low        float64 `json:"low"`        // its 95 % interval, by Student's t over the seeds, if there are several
+	High       float64 `json:"high"`
+	Verdict    string  `json:"verdict"` // one of the verdicts below
+	// Removed and Kept are the differences of test NDCG@10 under the two seen-item rules, in
+	// percent. They decide nothing.
+	Removed float64 `json:"removed"`
+	Kept    float64 `json:"kept"`
+}
+
+// Verdicts on equality.
+const (
+	EqualResults   = "equal"     // the interval lies within the margin
+	UnequalResults = "different" // it lies outside
+	UndecidedEqual = "undecided" // neither, or there are too few seeds for an interval
+)
+
 // equality compares each row of a table with the row of its model that is planned first: the
 // configured settings if they are a place on the axis, else the axis's first value. The device of
 // the plan is that of the command and does not count: rows are compared with one of their own.

@@ -9,6 +9,52 @@ import (
 	"famebench/internal/stats"
 )
 
+// Interaction says whether the effect of an axis on a model depends on the data set, for
+// instance whether the best number of experts does.
+type Interaction struct {
+	Axis     string `json:"axis"`
+	Model    string `json:"model"`
+	Rule     string `json:"rule"`                // of seen items
+	OfOracle bool   `json:"of_oracle,omitempty"` // the values are Rule.OfOracle instead of NDCG@10
+	Places   []any  `json:"places"`              // the values of the axis
+	// Rows are the data sets, in the order of the suite.
+	Rows []InteractionRow `json:"rows"`
+	// Seeds is how many seeds all cells have in common. Only these are analysed.
+	Seeds int `json:"seeds"`
+	// Sources are those of a two-way analysis of variance with the seeds as replicates: data
+	// set, axis, interaction, and residual. If there are none, Untested says why.
+	Sources  []Variation `json:"sources,omitempty"`
+	Untested string      `json:"untested,omitempty"`
+}
+
+// InteractionRow is a data set of an Interaction.
+type InteractionRow struct {
+	Dataset string `json:"dataset"`
+	Cells   []Cell `json:"cells"` // by place on the axis; N is 0 where there is no record
+	// Best is the place with the highest mean; nil if a cell has no record. Low and High are
+	// the lowest and the highest place that is best for a seed; nil if fewer than two seeds have
+	// all places.
+	Best any `json:"best,omitempty"`
+	Low  any `json:"low,omitempty"`
+	High any `json:"high,omitempty"`
+}
+
+// Variation is a source of variation, see stats.Effect.
+type Variation struct {
+	Source string  `json:"source"` // ByDataset, the name of the axis, ByInteraction or Residual
+	DF     int     `json:"df"`
+	SS     float64 `json:"ss"`
+	F      float64 `json:"f"`
+	P      float64 `json:"p"`
+}
+
+// Sources of variation.
+const (
+	ByDataset     = "data set"
+	ByInteraction = "interaction"
+	Residual      = "seeds" // within cells: F and P are 0
+)
+
 // interactions analyses, for each model that has the axis and under both seen-item rules,
 // whether the effect of the axis depends on the data set.
 func interactions(axis string, tables []Table) (out []Interaction) {

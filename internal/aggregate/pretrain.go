@@ -2,6 +2,30 @@ package aggregate
 
 import "famebench/internal/record"
 
+// Head says how well a head that was initialised from texts tells the labels of its facet
+// apart on held-out items, by the text vectors (before) and by the head's vectors (after),
+// see record.Quality. N is 0 where that could not be measured.
+type Head struct {
+	Facet      string `json:"facet,omitempty"` // as record.Head
+	Learned    string `json:"learned"`
+	Labels     int    `json:"labels"`
+	Chance     Cell   `json:"chance"` // purity of random neighbours
+	Purity     Change `json:"purity"`
+	Alignment  Change `json:"alignment"`
+	Uniformity Change `json:"uniformity"`
+}
+
+// Change is a measure before and after a head.
+type Change struct {
+	Before Cell `json:"before"`
+	After  Cell `json:"after"`
+}
+
+// Cells lists the measures in the order of a table: chance, then before and after.
+func (h Head) Cells() []Cell {
+	return []Cell{h.Chance, h.Purity.Before, h.Purity.After, h.Alignment.Before, h.Alignment.After, h.Uniformity.Before, h.Uniformity.After}
+}
+
 // heads says what the heads of a row learned in pre-training, mean over its seeds; nil
 // for a row without pre-training.
 func (g *group) heads() []Head {

@@ -15,6 +15,28 @@ import (
 	"famebench/internal/record"
 )
 
+// Check compares a published number with ours of the same protocol.
+type Check struct {
+	Dataset   string  `json:"dataset"`
+	Model     string  `json:"model"`
+	Metric    string  `json:"metric"`
+	Rule      string  `json:"rule"` // "kept", "removed" or "unknown": then the nearer of ours is compared
+	Loss      string  `json:"loss"`
+	ColdItems string  `json:"cold_items"`
+	Source    string  `json:"source"`
+	Note      string  `json:"note,omitempty"`
+	Published float64 `json:"published"`
+
+	Ours       Cell    `json:"ours"`                // N is 0: not run
+	OurRule    string  `json:"our_rule,omitempty"`  // under which it was compared
+	OurLoss    string  `json:"our_loss,omitempty"`  // that it was trained with
+	OurLabel   string  `json:"our_label,omitempty"` // of the row
+	Percent    float64 `json:"percent"`             // ours above the published one
+	Within     bool    `json:"within"`              // ±5 %
+	Comparable bool    `json:"comparable"`          // the number is not known to be about other data than ours
+	Same       bool    `json:"same_terms"`          // and data, protocol and loss are known to be ours, and no epoch budget ended our training
+}
+
 // Published holds the numbers and claims of others, from results/published.toml.
 // They are never ours, and are only rendered next to ours.
 type Published struct {
