@@ -42,7 +42,7 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, lock *record.L
 	r := &record.Record{ID: lock.ID, Result: record.Result{Spec: job.Spec, Status: record.Done}}
 	m := &r.Measured
 	m.Started, m.Host, m.CPU, m.OS, m.Go = began.UTC(), Hostname(), CPUModel(), system(), runtime.Version()
-	m.Environment = environment()
+	m.Environment = environment
 	m.Threads, m.Code, m.Commit, m.Dirty = job.Threads, job.Code, job.Source.Commit, job.Source.Dirty
 
 	params, t, err := job.Settings(e)

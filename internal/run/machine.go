@@ -33,24 +33,19 @@ var switches = []string{
 
 // environment lists the switches that were set when the process started, as NAME=VALUE: on a GPU
 // package torch sets one itself.
-func environment() []string { return atStart }
-
-var atStart = switchesSet()
-
-func switchesSet() []string {
-	var set []string
+var environment = func() (set []string) {
 	for _, name := range switches {
 		if v, ok := os.LookupEnv(name); ok {
 			set = append(set, name+"="+v)
 		}
 	}
 	return set
-}
+}()
 
 // processor describes everything about the processor that changes the last bits
 // of results.
 func processor() string {
-	return strings.Join(append([]string{CPUModel(), procValue("/proc/cpuinfo", "flags")}, environment()...), "; ")
+	return strings.Join(append([]string{CPUModel(), procValue("/proc/cpuinfo", "flags")}, environment...), "; ")
 }
 
 func system() string { return runtime.GOOS + "/" + runtime.GOARCH }
