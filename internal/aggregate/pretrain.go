@@ -6,13 +6,13 @@ import "famebench/internal/record"
 // apart on held-out items, by the text vectors (before) and by the head's vectors (after),
 // see record.Quality. N is 0 where that could not be measured.
 type Head struct {
-	Facet      string `json:"facet,omitempty"` // as record.Head
-	Learned    string `json:"learned"`
-	Labels     int    `json:"labels"`
-	Chance     Cell   `json:"chance"` // purity of random neighbours
-	Purity     Change `json:"purity"`
-	Alignment  Change `json:"alignment"`
-	Uniformity Change `json:"uniformity"`
+	Facet      string  `json:"facet,omitempty"` // as record.Head
+	Learned    string  `json:"learned"`
+	Labels     float64 `json:"labels"` // mean over seeds, which hold out other items
+	Chance     Cell    `json:"chance"` // purity of random neighbours
+	Purity     Change  `json:"purity"`
+	Alignment  Change  `json:"alignment"`
+	Uniformity Change  `json:"uniformity"`
 }
 
 // Change is a measure before and after a head.
@@ -47,8 +47,14 @@ func (g *group) heads() []Head {
 		change := func(of func(record.Measure) float64) Change {
 			return Change{over(func(q *record.Quality) float64 { return of(q.Before) }), over(func(q *record.Quality) float64 { return of(q.After) })}
 		}
+		labels, seeds := 0., 0.
+		for _, r := range g.records {
+			if p := r.Result.Pretrain; p != nil && h < len(p.Heads) {
+				labels, seeds = labels+float64(p.Heads[h].Labels), seeds+1
+			}
+		}
 		out = append(out, Head{
-			Facet: f.Facet, Learned: f.Learned, Labels: f.Labels,
+			Facet: f.Facet, Learned: f.Learned, Labels: labels / seeds,
 			Chance:     over(func(q *record.Quality) float64 { return q.Chance }),
 			Purity:     change(func(m record.Measure) float64 { return m.Purity }),
 			Alignment:  change(func(m record.Measure) float64 { return m.Alignment }),

@@ -13,10 +13,10 @@ import (
 func TestHeadsAndPictures(t *testing.T) {
 	f := newFixture(t)
 	f.add("sasrec", 0, .1, .1, same(2), nil)
-	for seed, purity := range []float64{.2, .4} {
+	for seed, purity := range []float64{.2, .4} { // the seeds hold out other items, which leaves other labels to learn from
 		f.add("fame", int64(seed), .1, .1, same(2), func(r *record.Record) {
 			q := &record.Quality{Chance: .1, Before: record.Measure{Purity: purity, Alignment: 1, Uniformity: -2}, After: record.Measure{Purity: 2 * purity, Alignment: .5, Uniformity: -3}}
-			r.Result.Pretrain = &record.Pretrain{Heads: []record.Head{{Facet: "brand", Learned: "brand", Labels: 7, Quality: q}, {Learned: "dropout"}}}
+			r.Result.Pretrain = &record.Pretrain{Heads: []record.Head{{Facet: "brand", Learned: "brand", Labels: 7 + 2*seed, Quality: q}, {Learned: "dropout"}}}
 		})
 	}
 	if table := f.make().Tables[0]; table.Pictures != nil || table.PicturesOf != "" {
@@ -35,6 +35,7 @@ func TestHeadsAndPictures(t *testing.T) {
 		t.Fatalf("heads %+v, %+v", table.Rows[0].Heads, table.Rows[1].Heads)
 	}
 	brand, dropout := table.Rows[1].Heads[0], table.Rows[1].Heads[1]
+	near(t, "labels", brand.Labels, 8)
 	for i, want := range []float64{.1, .3, .6, 1, .5, -2, -3} {
 		near(t, "brand", brand.Cells()[i].Mean, want)
 		if n := brand.Cells()[i].N; n != 2 {

@@ -269,7 +269,7 @@ func Heads(t *aggregate.Table) Section {
 	out := Table{Columns: Columns("<model", "head", "<facet", "<learned from", "labels", "purity by\nchance", "purity,\ntext", "purity,\nhead", "alignment,\ntext", "alignment,\nhead", "uniformity,\ntext", "uniformity,\nhead")}
 	for _, r := range t.Rows {
 		for h, head := range r.Heads {
-			cells := append(Texts(r.Label, strconv.Itoa(h+1), cmp.Or(head.Facet, none), head.Learned), count(float64(head.Labels)))
+			cells := append(Texts(r.Label, strconv.Itoa(h+1), cmp.Or(head.Facet, none), head.Learned), count(head.Labels))
 			for _, c := range head.Cells() {
 				cell := Cell{Text: none}
 				if c.N > 0 {

@@ -167,7 +167,7 @@ func texts() *aggregate.Suite {
 	facets := []string{"brand", "category 1"}
 	for i := range t.Rows[2:] {
 		for h, facet := range facets {
-			t.Rows[2+i].Heads = append(t.Rows[2+i].Heads, aggregate.Head{Facet: facet, Learned: facet, Labels: 435 - 400*h, Chance: cell(.01 + .2*float64(h)),
+			t.Rows[2+i].Heads = append(t.Rows[2+i].Heads, aggregate.Head{Facet: facet, Learned: facet, Labels: float64(435 - 400*h), Chance: cell(.01 + .2*float64(h)),
 				Purity: change(.31, .52), Alignment: change(.91, .55), Uniformity: change(-2.6, -2.1)})
 		}
 		t.Rows[2+i].Heads = append(t.Rows[2+i].Heads, aggregate.Head{Learned: "dropout"})
