@@ -11,7 +11,7 @@
 // rule, and how much a leave-one-out split leaks.
 //
 // Numbering is canonical: users in the order of their first interaction in the
-// file, items in the order of their first occurrence in those users' sequences.
+// file that the rating threshold keeps, items in the order of their first occurrence in those users' sequences.
 // It is the numbering of the S3-Rec files, so the same interactions have the
 // same [Dataset.Fingerprint] in every format.
 package datasets
@@ -132,7 +132,7 @@ func load(c Config, src *source) (*Dataset, error) {
 	}
 	d.fingerprint = d.hash()
 	if d.Generated() {
-		for _, w := range d.Config.World.warnings() {
+		for _, w := range slices.Concat(d.Config.World.warnings(), d.untrainedWarning()) {
 			d.Warnings = append(d.Warnings, d.Name+": "+w)
 		}
 	}

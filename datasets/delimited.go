@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -118,6 +119,13 @@ func (d delimited) readLog(t *table, c Config, src *source, lg *interactions) (e
 	}
 	user, item := t.place(d.columns.User), t.place(d.columns.Item)
 	rated, timed, parted := t.place(d.columns.Rating), t.place(d.columns.Time), t.place(d.columns.Part)
+	places := []int{user, item, rated, timed, parted}
+	for i, a := range places {
+		if j := slices.Index(places[:i], a); a >= 0 && j >= 0 { // such as "1" and "01", or a name that the format has by itself
+			keys := d.columns.list()
+			return t.errorf("%s and %s both name column %s", keys[j].key, keys[i].key, printable([]byte(keys[i].column)))
+		}
+	}
 	switch {
 	case later && (timed >= 0) != lg.timed:
 		return t.errorf("expected times in all files of the split or in none: either this file or %s has no column of times", src.display(src.main))

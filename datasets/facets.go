@@ -97,15 +97,24 @@ func (m *Metadata) Facets() []Facet {
 // labelled items has a label other than the most frequent one. In Toys, all items but five are in
 // "Toys & Games", and a head that learned this would make all rows alike.
 func divides(f Facet) bool {
-	labelled, of, all := 0, make([]int, len(f.Values)), 0 // items, of each label
+	of := make([]int, len(f.Values)) // items of each label
 	for _, labels := range f.Labels {
-		labelled += min(1, len(labels))
 		for _, label := range labels {
 			of[label]++
-			all++
 		}
 	}
-	return len(of) > 1 && 100*(all-slices.Max(of)) >= labelled
+	if len(of) < 2 {
+		return false
+	}
+	frequent := int32(slices.Index(of, slices.Max(of)))
+	labelled, others := 0, 0 // items
+	for _, labels := range f.Labels {
+		labelled += min(1, len(labels))
+		if slices.ContainsFunc(labels, func(label int32) bool { return label != frequent }) {
+			others++
+		}
+	}
+	return 100*others >= labelled
 }
 
 // decade of a year, such as "1990s"; "" for none.

@@ -179,6 +179,10 @@ func TestFacets(t *testing.T) {
 				{"category 2", [][]int32{nil, {0}, {1}, {0}}, []string{"soap", "hair"}},
 			},
 		},
+		"one item of many labels": { // one item in two hundred has another genre than drama
+			Metadata{Genres: append(slices.Repeat([][]string{{"drama"}}, 200), []string{"drama", "war", "crime", "noir"})},
+			nil,
+		},
 		"nothing": {Metadata{}, nil},
 	} {
 		if got := c.m.Facets(); !reflect.DeepEqual(got, c.want) {

@@ -39,10 +39,11 @@ func parsePart(text string) part {
 	return noPart
 }
 
-// partOfFile returns which part of a split a file is by its name, such as training for
-// shop.train.inter.
+// partOfFile returns which part of a split a file is by the last word of its name that says
+// so: training for shop.train.inter, and testing for train-tickets.test.inter.
 func partOfFile(name string) part {
-	for _, word := range strings.FieldsFunc(path.Base(name), func(r rune) bool { return strings.ContainsRune("._- ", r) }) {
+	words := strings.FieldsFunc(path.Base(name), func(r rune) bool { return strings.ContainsRune("._- ", r) })
+	for _, word := range slices.Backward(words) {
 		if p := parsePart(word); p != noPart {
 			return p
 		}

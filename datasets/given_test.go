@@ -202,6 +202,30 @@ func TestOnePartOfASplit(t *testing.T) {
 	}
 }
 
+// A name of a set that is also that of a part: the last word says which part a file is.
+func TestPartsOfASetNamedAfterAPart(t *testing.T) {
+	const head = "user_id:token\titem_id:token\n"
+	open := func(path string) *Dataset {
+		t.Helper()
+		d, err := Open(Config{Name: "test", Format: "recbole", Path: path}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	files := func(set string) string {
+		return writeFiles(t, map[string]string{set + ".train.inter": head + "u\ta\nu\tb\nv\ta\n", set + ".valid.inter": head + "u\tc\nv\tb\n", set + ".test.inter": head + "u\td\nv\tc\n"})
+	}
+	plain, dir := open(files("tickets")), files("train-tickets")
+	if got := open(dir); got.Config.Split != GivenSplit || got.Fingerprint() != plain.Fingerprint() {
+		t.Errorf("split %q, fingerprint %.8s; expected %q, %.8s", got.Config.Split, got.Fingerprint(), GivenSplit, plain.Fingerprint())
+	}
+	d, err := Open(Config{Name: "test", Format: "recbole", Path: filepath.Join(dir, "train-tickets.test.inter")}, "")
+	if err != nil || len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "alone is read") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestGivenSplitKeys(t *testing.T) {
 	for _, tc := range []struct {
 		change func(*Config)

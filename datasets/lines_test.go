@@ -295,6 +295,7 @@ func TestHeaders(t *testing.T) {
 		{"words as data", none, "kunde,ware\nb,2\n2,3\n", ""},
 		{"decimal commas", none, "1;5;3,5\n1;6;4,0\n2;5;1,5\n", `";" divides every line into 3 fields, the separator "," into 2: set separator = ";"`},
 		{"tabs", none, "1\t5\t3,5\n1\t6\t4,0\n", `"\t" divides every line into 3 fields, the separator "," into 2: set separator = "\t"`},
+		{"one column for two", Config{Header: none.Header, Columns: Columns{User: "1", Item: "01"}}, "a,x\nb,y\n", "columns.user and columns.item both name column 01"},
 		{"paths as ids", none, "a|1,x|1\nb|2,y\n", ""},
 		{"escape in single quotes", Config{Separator: `\t`, Columns: named.Columns}, "user\titem\na\tx\n", `separator is \t, 2 characters; for an escape such as a tab, use double quotes`},
 		{"name of a character", Config{Separator: "tab", Columns: named.Columns}, "user\titem\na\tx\n", `separator = "tab" has letters`},

@@ -143,6 +143,26 @@ func (c *WorldConfig) warnings() []string {
 	return []string{fmt.Sprintf("world.length = %d, but with %d items that do not repeat the mean is %.1f: lower it, or set more items", c.Length, c.Items, mean)}
 }
 
+// untrainedWarning says if the oracle is not the best attainable ranking. Only items that some
+// user has are items of the data, so those without training data are targets, and a model that
+// ranks them higher for that reason knows more than the process does.
+func (d *Dataset) untrainedWarning() []string {
+	s, err := NewSplit(d, d.Config.Split)
+	if err != nil || d.Config.ColdItems > 0 { // then they are no model's to find out
+		return nil
+	}
+	untrained := 0
+	for _, n := range s.TrainingCounts()[1:] {
+		if n == 0 {
+			untrained++
+		}
+	}
+	if untrained == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of %d items have no training data, so they are validation or test targets: a model that ranks them higher for that can be better than the oracle; raise world.users or world.length, or lower world.items", untrained, d.NumItems)}
+}
+
 // resolveWorld checks the keys of format "facets".
 func (c *Config) resolveWorld() error {
 	if c.Format != worldFormat {

@@ -291,6 +291,31 @@ func TestExactFunctions(t *testing.T) {
 	}
 }
 
+// An item that training lacks is a target, which a model can find out and the oracle does not use.
+func TestWorldWithUntrainedItems(t *testing.T) {
+	none := 0.
+	for _, c := range []struct{ users, items int }{{300, 1500}, {3000, 100}} {
+		d, err := Open(Config{Name: "world", Format: "facets", World: WorldConfig{Users: c.users, Items: c.items, ItemSkew: &none}}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := NewSplit(d, LeaveOneOut)
+		if err != nil {
+			t.Fatal(err)
+		}
+		untrained := 0
+		for v := 1; v <= d.NumItems; v++ {
+			if !slices.ContainsFunc(s.Train, func(seq []int32) bool { return slices.Contains(seq, int32(v)) }) {
+				untrained++
+			}
+		}
+		text := strings.Join(d.Warnings, "; ")
+		if want := fmt.Sprintf("%d of %d items have no training data", untrained, d.NumItems); (untrained > 0) != (c.users == 300) || strings.Contains(text, want) != (untrained > 0) {
+			t.Errorf("%+v: %d items without training data, warnings %q", c, untrained, text)
+		}
+	}
+}
+
 // Sequences of different items cannot be longer than the catalogue, so their mean may be less than
 // world.length says.
 func TestCappedWorld(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"famebench/internal/rank"
 )
 
-// oracle scores items by their true probabilities. No model ranks better on average,
-// whatever it has learned.
+// oracle scores items by their true probabilities. If every item occurs in training, no model
+// ranks better on average, whatever it has learned.
 type oracle struct{ data generated }
 
 // NewOracle returns the oracle of generated data. For other data it returns an error.
