@@ -208,14 +208,15 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 			return t, nil, err
 		}
 	}
-	if err := in.beyond(groups); err != nil {
+	labels, err := in.beyond(groups)
+	if err != nil {
 		return t, nil, err
 	}
 	for _, g := range rows {
 		t.Rows = append(t.Rows, g.Row)
 	}
 	t.shareOfOracle(repeating(first.Spec))
-	t.Notes = append(tableNotes(records), in.noBaseline(t)...)
+	t.Notes = slices.Concat(tableNotes(records), labels, in.noBaseline(t))
 	in.tableSplit(&t, records[0], users)
 	if older := in.Older[t.Dataset]; older != "" {
 		t.Notes = append([]string{older}, t.Notes...)
@@ -321,9 +322,12 @@ type part struct {
 	settings record.Settings
 }
 
-// parts gives the settings of a spec that are not at their default.
+// parts gives the settings of a spec that are not at their default. The parameters of generated
+// data are those of the data set.
 func parts(s record.Spec) []part {
-	p := []part{{"", s.Params}, {"train.", s.Train}}
+	params := maps.Clone(s.Params)
+	delete(params, record.World)
+	p := []part{{"", params}, {"train.", s.Train}}
 	if s.Init != nil {
 		p = append(p, part{"pretrain.", s.Init.Settings})
 	}

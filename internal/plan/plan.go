@@ -280,6 +280,22 @@ func (c *Config) runsAt(p *Plan, e registry.Entry, base Job, data *datasets.Data
 	return runs, nil
 }
 
+// fillWorld puts the parameters of generated data into the spec of a model that knows them.
+// The fingerprint covers the sequences alone, which are the same for two worlds that differ in
+// what did not happen, such as a user who could have repeated an item.
+func (c *Config) fillWorld(spec *record.Spec, dataset string) error {
+	data, err := c.Dataset(dataset)
+	if err != nil {
+		return err
+	}
+	if data, err = data.Resolve(); err != nil || data.World == (datasets.WorldConfig{}) {
+		return err
+	}
+	world, err := json.Marshal(data.World)
+	spec.Params = record.Settings{record.World: world}
+	return err
+}
+
 // PaperBatch is the batch size, in targets, of the papers' code. The cost of
 // every neural model is measured with it as well as with the configured one.
 const PaperBatch = 256
@@ -316,6 +332,9 @@ func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 	spec.ValidationOnly = job.Kind == KindTune
 	if e.Neural == nil {
 		spec.NonNeural = true
+		if e.KnowsWorld {
+			return c.fillWorld(spec, dataset)
+		}
 		return nil
 	}
 	params, err := c.Params(e, dataset)

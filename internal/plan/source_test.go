@@ -134,3 +134,31 @@ func TestSeedsOfADataSet(t *testing.T) {
 		}
 	}
 }
+
+// The rule for items without training data replaces rows after training. A run begins with the
+// weights that training left, so the rule of its source makes no difference to it.
+func TestSourceIsAsTrained(t *testing.T) {
+	asked := func(set string) string {
+		t.Helper()
+		c, err := loadText(t, "[datasets.amazon-beauty]\n[suites.s]\nmodels = [\"fame-plus-warm\"]\ndatasets = [\"amazon-beauty\"]\n", set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.Suite("s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, err := c.Asked(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	plain := asked("models.sasrec-plus.pretrain.untrained_items=\"as-trained\"")
+	if asked("models.sasrec-plus.pretrain.untrained_items=\"projection\"") != plain {
+		t.Error("the source's rule for untrained items is part of what the suite asks for")
+	}
+	if asked("models.sasrec-plus.pretrain.scale=2") == plain {
+		t.Error("the source's scale is not")
+	}
+}

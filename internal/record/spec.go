@@ -99,6 +99,10 @@ func (s Spec) OfSource() (source Spec, ok bool) {
 // Settings maps keys to JSON values; keys at their default are absent.
 type Settings map[string]json.RawMessage
 
+// World is the key of the parameters of generated data among the settings of models that know
+// them.
+const World = "world"
+
 // Equal compares by value; none and empty are equal.
 func (s Settings) Equal(t Settings) bool {
 	return maps.EqualFunc(s, t, func(x, y json.RawMessage) bool {

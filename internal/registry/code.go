@@ -61,7 +61,7 @@ func (e Entry) Code() (code.Version, error) {
 			constructor = e.FromTexts
 		}
 		roots = []string{functionName(constructor)}
-		if strings.Contains(roots[0], "/internal/facets.") {
+		if e.KnowsWorld {
 			shared = append(shared, code.Package{Dir: "datasets", Sources: datasets.WorldSources})
 		}
 	} else {

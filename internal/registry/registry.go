@@ -52,6 +52,9 @@ type Entry struct {
 	Neural    func(rt *torch.Runtime, config any, t train.Config, numItems int) (models.Model, error)
 	NonNeural func(*datasets.Split) (rank.Scorer, error)
 	FromTexts func(s *datasets.Split, vectors []float32) (rank.Scorer, error)
+	// KnowsWorld says that a non-neural baseline knows the process that generated its data. Other
+	// models know the sequences only, which other processes can generate as well.
+	KnowsWorld bool
 }
 
 // Models that other entries are variants of.
@@ -68,8 +71,8 @@ var (
 var Models = []Entry{
 	{Name: "popularity", Summary: "non-neural baseline: how often the item occurs in the training data", Version: 1, NonNeural: baselines.NewPopularity},
 	{Name: "markov", Summary: "non-neural baseline: how often the item followed the user's last one, then popularity", Version: 1, NonNeural: baselines.NewMarkov},
-	{Name: "oracle", Summary: "non-neural baseline: the true probabilities of generated data, the best attainable ranking", Version: 1, NonNeural: facets.NewOracle},
-	{Name: "labels-known", Summary: "non-neural baseline: estimates a user's preferences in generated data from the labels in the history", Version: 1, NonNeural: facets.NewLabelsKnown},
+	{Name: "oracle", Summary: "non-neural baseline: the true probabilities of generated data, the best attainable ranking", Version: 1, NonNeural: facets.NewOracle, KnowsWorld: true},
+	{Name: "labels-known", Summary: "non-neural baseline: estimates a user's preferences in generated data from the labels in the history", Version: 1, NonNeural: facets.NewLabelsKnown, KnowsWorld: true},
 	{Name: "text-knn", Summary: "non-neural baseline: how similar the item's text is to the texts of the user's latest items", Version: 1, FromTexts: baselines.NewTextKNN,
 		Text: true, FixInit: func(s *pretrain.InitConfig) { s.Config.Init = pretrain.InitTexts }},
 	sasrecEntry,
