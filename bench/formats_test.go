@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"famebench/internal/plan"
+	"famebench/internal/record"
 )
 
 // Standard output has the format and the columns that were asked for. The files have all.
@@ -147,6 +148,22 @@ func TestBeyondFile(t *testing.T) {
 	}
 	if stdout, _, err := runBench(t, dir, "-trec", id, "-json"); err != nil || strings.Contains(stdout, path) {
 		t.Errorf("what is there was written again: %v\n%s", err, stdout)
+	}
+	store := record.Store{Dir: filepath.Join(dir, "results")}
+	rec, err := store.Read(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, err := store.ReadBeyond(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed.LabelsSHA256 = "of other labels"
+	if err := store.WriteBeyond(changed); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, _, err := runBench(t, dir, "-trec", id, "-json"); err != nil || !strings.Contains(stdout, path) || read(t, path) != text {
+		t.Errorf("what was computed with other labels was not written again: %v\n%s", err, stdout)
 	}
 	write(t, path, strings.Replace(text, `"Gini@10": 0.`, `"Gini@10": 0.0`, 1))
 	if _, err := shown(); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "bench -trec "+id+" writes it again") {

@@ -66,8 +66,11 @@ func (s *Suite) Show(names []string) error {
 	return err
 }
 
-// beyond reads the metrics beyond accuracy of the rows' records, as far as they have any.
-func (in Input) beyond(groups []*group) error {
+// beyond reads the metrics beyond accuracy of the rows' records, as far as they have any. Where
+// the items had other labels in some of the records, rows have no diversity, and a note says so.
+func (in Input) beyond(groups []*group) (notes []string, err error) {
+	var first *record.Beyond // that names the labels' hash, if any does
+	var other string         // a record with other labels
 	for _, g := range groups {
 		values := map[string]map[string][]float64{} // [rule][metric], over seeds
 		for _, rule := range SeenItemRules {
@@ -76,10 +79,16 @@ func (in Input) beyond(groups []*group) error {
 		for _, r := range g.records {
 			b, err := in.Store.ReadBeyond(r)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if b == nil {
 				continue
+			}
+			switch {
+			case first == nil || first.LabelsSHA256 == "" && first.SameLabels(b):
+				first = b
+			case !first.SameLabels(b):
+				other = r.ID
 			}
 			for rule, of := range map[string]record.Metrics{"removed": b.Removed, "kept": b.Kept} {
 				for _, metric := range Beyond {
@@ -103,5 +112,13 @@ func (in Input) beyond(groups []*group) error {
 			}
 		}
 	}
-	return nil
+	if other == "" {
+		return nil, nil
+	}
+	for _, g := range groups {
+		for _, rule := range SeenItemRules {
+			delete(g.Under(rule).Beyond, rank.Diversity)
+		}
+	}
+	return []string{fmt.Sprintf("no %s: the labels of the items were others in %s than in %s; bench -trec ID computes it again for a run whose weights are here", rank.Diversity, other, first.ID)}, nil
 }

@@ -128,6 +128,29 @@ func TestBeyond(t *testing.T) {
 	if after, err := f.Key(); err != nil || after == before {
 		t.Errorf("the key of the summary is the same with the files and without: %v", err)
 	}
+	if notes := strings.Join(f.make().Tables[0].Notes, "; "); strings.Contains(notes, "labels") {
+		t.Errorf("notes %q", notes)
+	}
+	// Items whose labels were changed between two runs: their lists cannot be compared.
+	for i, labels := range []string{"", "a", "b"} {
+		r := f.Records[i]
+		m := record.Metrics{"Popularity@10": 20, "Diversity@10": .5}
+		if err := f.Store.WriteBeyond(&record.Beyond{ID: r.ID, RanksSHA256: r.Result.RanksSHA256, Labels: []string{"genre"}, LabelsSHA256: labels, HistoryPopularity: 20, Kept: m, Removed: m}); err != nil {
+			t.Fatal(err)
+		}
+		table := f.make().Tables[0]
+		kept, notes := table.Rows[0].Kept, strings.Join(table.Notes, "; ")
+		if i == 0 { // two records have no labels yet
+			continue
+		}
+		changed := i == 2
+		if n := kept.Metric("Diversity@10").N; kept.Metric("Popularity@10").N != 3 || changed && n != 0 {
+			t.Errorf("labels %q: diversity over %d seeds, popularity over %d", labels, n, kept.Metric("Popularity@10").N)
+		}
+		if want := "the labels of the items were others in " + r.ID + " than in " + f.Records[1].ID; changed && !strings.Contains(notes, want) {
+			t.Errorf("notes %q, expected %q", notes, want)
+		}
+	}
 	write(f.Records[0], 10, "of other ranks")
 	if _, err := Make(f.Input); err == nil || !strings.Contains(err.Error(), f.Store.BeyondPath(f.Records[0].ID)) {
 		t.Errorf("metrics of other lists: %v", err)

@@ -68,7 +68,7 @@ func (t *Table) Verify(store record.Store, records map[string]*record.Record, im
 		err = fmt.Errorf("expected %d rows of imported lists, found %d", len(t.Rows)-len(groups), len(rows)-len(groups))
 	}
 	if err == nil {
-		err = in.beyond(groups)
+		_, err = in.beyond(groups)
 	}
 	if err == nil {
 		err = t.verifyTests(rows, problem)

@@ -48,6 +48,9 @@ func TREC(ctx context.Context, r *record.Record, job plan.Job, entries []registr
 	}
 	err = run.WithScorer(r, job, entries, func(s rank.Scorer, split *datasets.Split) (err error) {
 		data, cases := split.Data, split.Test
+		if old != nil && run.OtherLabels(old, split) {
+			old = nil
+		}
 		got, err = rank.Evaluate(ctx, s, cases, data.NumItems, rank.Options{Top: top, Coverage: old == nil, Progress: phase("rank")})
 		if err != nil {
 			return err

@@ -18,6 +18,9 @@ type Beyond struct {
 	ID          string   `json:"id"`
 	RanksSHA256 string   `json:"ranks_sha256"` // of the run: a repeated run may have other lists
 	Labels      []string `json:"labels"`       // facets whose labels Diversity@10 compares; none: the items have none
+	// LabelsSHA256 is pretrain.FacetsHash of these facets; "": older than the key. No id covers
+	// the labels, because most models do not read them.
+	LabelsSHA256 string `json:"labels_sha256,omitempty"`
 	// HistoryPopularity is how often the items of a user's history occur in training, averaged
 	// over the history and then over users.
 	HistoryPopularity float64 `json:"history_popularity"`
@@ -56,6 +59,11 @@ func (s Store) ReadBeyond(r *Record) (*Beyond, error) {
 		return nil, fmt.Errorf("record: %w; restore the file, or delete it: bench -trec %s writes it again", err, r.ID)
 	}
 	return &b, nil
+}
+
+// SameLabels reports whether both have compared items by the same labels, as far as is known.
+func (b *Beyond) SameLabels(other *Beyond) bool {
+	return slices.Equal(b.Labels, other.Labels) && (b.LabelsSHA256 == other.LabelsSHA256 || b.LabelsSHA256 == "" || other.LabelsSHA256 == "")
 }
 
 // check refuses metrics that are not those of the record's lists.
