@@ -13,6 +13,7 @@ import (
 	"famebench/internal/record"
 	"famebench/internal/run"
 	"famebench/internal/tinytest"
+	"famebench/internal/torch"
 	"famebench/internal/torch/safetensors"
 )
 
@@ -171,8 +172,8 @@ func TestSourceOfOtherCode(t *testing.T) {
 	}
 }
 
-// A checkpoint continues only training that begins with the same weights: after the source was
-// trained again, to other weights, a run begins again.
+// A checkpoint continues only training that begins with the same weights, on the same kind of
+// processor: after the source was trained again, to other weights, a run begins again.
 func TestCheckpointOfOtherSourceWeights(t *testing.T) {
 	dir := tinytest.Folder(t, tinytest.Config)
 	p, r := tinyPlan(t, dir, "warm", "warm.models=[\"fame-warm\"]", "warm.seeds=[0]")
@@ -196,6 +197,11 @@ func TestCheckpointOfOtherSourceWeights(t *testing.T) {
 	if first.Measured.Resumed || !same.Measured.Resumed || same.ResultSHA256 != first.ResultSHA256 {
 		t.Errorf("the same weights: resumed %v and %v, results %.8s and %.8s", first.Measured.Resumed, same.Measured.Resumed, first.ResultSHA256, same.ResultSHA256)
 	}
+	t.Setenv(torch.ProductsVariable, "libtorch") // as on another kind of processor
+	if other := do(); other.Measured.Resumed || other.Measured.Products == first.Measured.Products {
+		t.Errorf("with %s in place of %s: resumed %v", other.Measured.Products, first.Measured.Products, other.Measured.Resumed)
+	}
+	t.Setenv(torch.ProductsVariable, "")
 	f, err := safetensors.Read(r.Store.WeightsPath(source))
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -156,6 +157,7 @@ func (k *task) fit(ctx context.Context, team *torch.Team, from *initial) error {
 	if m.Source != nil { // a checkpoint of training that began with other weights is of no use either
 		code += " " + m.Source.Weights
 	}
+	code += " " + cmp.Or(m.Products, Processor(k.job.Device)) // a record names one kind of processor
 	training.Lock()
 	fit, err := train.Fit(ctx, model, split, t, train.Options{
 		Frozen: frozen, Shorter: train.Shorter{Run: k.job.ContinueFrom, Checkpoint: store.CheckpointPath(k.job.ContinueFrom)},

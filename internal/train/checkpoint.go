@@ -135,7 +135,7 @@ func (f *trainer) restore(file *safetensors.File, run string) error {
 		return fmt.Errorf("it was written by another version: expected %q, got %q", want, got)
 	}
 	if file.Metadata[codeKey] != f.options.Code {
-		return errors.New("the code of the model or of training has changed since it was written, or the weights with which the run begins")
+		return errors.New("since it was written, the code of the model or of training has changed, or the weights with which the run begins, or the processor")
 	}
 	parts := map[string]map[string]safetensors.Tensor{paramPrefix: {}, adamPrefix: {}, bestPrefix: {}}
 	for name, t := range file.Tensors {

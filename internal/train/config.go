@@ -56,7 +56,7 @@ type Config struct {
 	Calibration     float64 `toml:"calibration" json:"calibration"`           // gbce's t, 0 to 1
 	MaskRatio       float64 `toml:"mask_ratio" json:"mask_ratio"`             // share of a sequence's items that are hidden (cloze)
 	MaskLast        float64 `toml:"mask_last" json:"mask_last"`               // share of sequences of which only the last item is (cloze)
-	MaskPrefix      bool    `toml:"mask_prefix" json:"mask_prefix"`           // whether that item is the last of a random prefix, not of the whole sequence (cloze)
+	MaskPrefix      bool    `toml:"mask_prefix" json:"mask_prefix"`           // whether that item is the last of a random prefix, not of the whole sequence or window (cloze)
 	BatchTargets    int     `toml:"batch_targets" json:"batch_targets"`       // targets of a step
 	Epochs          int     `toml:"epochs" json:"epochs"`                     // budget
 	Patience        int     `toml:"patience" json:"patience"`                 // evaluations without a better validation NDCG@10 before stopping

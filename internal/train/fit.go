@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Seed       int64
 	Run        string         // id of the run; checkpoints of other runs are not used
-	Code       string         // hashes of the code that trains and of the weights that it begins with; checkpoints of others are not used
+	Code       string         // what decides the digits of training; checkpoints with something else are not used
 	Checkpoint string         // file to resume from and to write; "" for none
 	Notice     func(string)   // called if a checkpoint cannot be used; nil for none
 	Curve      string         // file for the learning curve with times, JSON lines; "" for none
@@ -219,6 +219,9 @@ func (f *trainer) epoch(ctx context.Context, clock *stopwatch) (record.Status, e
 	st := &f.state
 	number := st.Epoch + 1
 	batches := f.batches(number)
+	if len(batches) == 0 { // of other objectives, every epoch has the same targets
+		return "", fmt.Errorf("train: no item is masked in epoch %d: raise train.mask_ratio or train.mask_last, or give the data more users", number)
+	}
 	started, startTargets := time.Now(), st.EpochTarget
 	saved := time.Now()
 	for st.Batch < len(batches) {

@@ -300,3 +300,17 @@ func TestTeamSizeChangesRoundingOnly(t *testing.T) {
 		return models.NewFAME(rt, c, loss, items, maxLen)
 	})
 }
+
+// With few sequences and a small share of masks, an epoch may have nothing to predict. Its loss
+// would be 0/0.
+func TestEpochWithoutMasks(t *testing.T) {
+	c := testConfig()
+	c.Objective, c.MaskRatio, c.MaskLast, c.Epochs = Cloze, .01, 0, 4
+	err := withReplicas(1, 1, smallBERT4Rec, basic.Cyclic(t, 3, 10), c, func(m *Replicas) error {
+		_, err := Fit(context.Background(), m, basic.Cyclic(t, 3, 10), c, Options{Seed: 1})
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "no item is masked in epoch") || !strings.Contains(err.Error(), "train.mask_ratio") {
+		t.Errorf("%v", err)
+	}
+}

@@ -77,7 +77,7 @@ func windows(seqs [][]int32, maxLen, stride int) []sample {
 
 // hide draws what an epoch's Cloze samples are to predict: with probability
 // lastOnly one item, hidden behind a prefix of its sequence that ends there (or
-// behind all of it, if prefix is false: the last item), else each item with
+// behind all of it, if prefix is false: the last item of the sequence or window), else each item with
 // probability ratio. Samples in which nothing is hidden are left out. The
 // result depends on r alone.
 func hide(samples []sample, ratio, lastOnly float64, prefix bool, r *rand.Rand) []sample {
