@@ -160,7 +160,7 @@ func (t *tokenizer) words(text string) []string {
 	text = b.String()
 	if t.StripAccents {
 		text = strings.Map(func(r rune) rune {
-			if unicode.Is(unicode.Mn, r) {
+			if isAccent(r) {
 				return -1
 			}
 			return r
@@ -203,10 +203,23 @@ func removed(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs)
 }
 
+// isAccent counts the nonspacing marks of Unicode 8, whose tables Hugging Face uses. Unicode has
+// since moved four characters of rare scripts.
+func isAccent(r rune) bool {
+	switch r {
+	case 0x1734: // HANUNOO SIGN PAMUDPOD
+		return true
+	case 0x1885, 0x1886, 0xa9bd: // two of Mongolian, one of Javanese
+		return false
+	}
+	return unicode.Is(unicode.Mn, r)
+}
+
 // isPunctuation counts every printable ASCII character that is not a letter,
-// digit or space as punctuation, even $ and ^.
+// digit or space as punctuation, even $ and ^. CANADIAN SYLLABICS CHI SIGN was punctuation in
+// Unicode 8.
 func isPunctuation(r rune) bool {
-	return unicode.IsPunct(r) || r < unicode.MaxASCII && unicode.IsSymbol(r)
+	return unicode.IsPunct(r) || r == 0x166d || r < unicode.MaxASCII && unicode.IsSymbol(r)
 }
 
 // isChinese is the reference's list of CJK ideographs (which has 2B920 where

@@ -224,6 +224,19 @@ func TestWords(t *testing.T) {
 	})
 }
 
+// Characters that Unicode has put into another category since version 8, which Hugging Face's
+// tables have: the words of tokenizers 0.23.3.
+func TestWordsOfUnicode8(t *testing.T) {
+	tokens := tokenizer{tokenSettings: tokenSettings{Lowercase: true, StripAccents: true, SplitChinese: true, CleanText: true}}
+	for text, want := range map[string][]string{
+		"a\u166db": {"a", "\u166d", "b"}, "a\u1734b": {"ab"}, "a\u1885b": {"a\u1885b"}, "a\u1886b": {"a\u1886b"}, "a\ua9bdb": {"a\ua9bdb"},
+	} {
+		if got := tokens.words(text); !slices.Equal(got, want) {
+			t.Errorf("%+q: got %+q, want %+q", text, got, want)
+		}
+	}
+}
+
 // Bytes that are not text must not end a run. They count as the replacement
 // character, which cleaning removes.
 func TestTokensOfBrokenText(t *testing.T) {
