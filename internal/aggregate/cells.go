@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"famebench/internal/record"
 	"famebench/internal/stats"
@@ -111,7 +112,16 @@ func (g *Grid) has(c record.Cell) bool {
 	if g.Model != c.Model || g.Dataset != c.Dataset || g.Hidden != c.Hidden || g.Items != c.Items {
 		return false
 	}
-	return g.Cells[0].Loss == c.Loss && g.Cells[0].BatchTargets == c.BatchTargets
+	first := g.Cells[0]
+	return first.Loss == c.Loss && first.Negatives == c.Negatives && first.BatchTargets == c.BatchTargets && elsewhere(first) == elsewhere(c)
+}
+
+// elsewhere is the place of a cell on axes other than heads and experts.
+func elsewhere(c record.Cell) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(c.At, ", "), func(at string) bool {
+		axis, _, _ := strings.Cut(at, " = ")
+		return axis == "" || axis == "heads" || axis == "experts" || strings.HasSuffix(axis, ".heads") || strings.HasSuffix(axis, ".experts")
+	}), ", ")
 }
 
 // fit fills in the growth of every quantity that all cells have.

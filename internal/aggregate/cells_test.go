@@ -3,6 +3,7 @@ package aggregate
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"famebench/internal/record"
@@ -52,6 +53,28 @@ func TestGrowth(t *testing.T) {
 			if s.got == nil || !(math.Abs(s.got.Value-s.want) < 1e-9 && math.Abs(s.got.Low-s.want) < 1e-6 && math.Abs(s.got.High-s.want) < 1e-6) || g.Cells != 12 {
 				t.Errorf("%s: %+v, want %v", g.What, s.got, s.want)
 			}
+		}
+	}
+}
+
+// Cells that differ in something else are in grids of their own, or they would count as growth.
+func TestGrowthOfOneSettingAtATime(t *testing.T) {
+	for what, change := range map[string]func(c *record.Cell, h int){
+		"negatives": func(c *record.Cell, h int) { c.Negatives = 64 * max(1, h/8) },
+		"an axis": func(c *record.Cell, h int) {
+			c.At = fmt.Sprintf("heads = %d, layers = %d, fame.experts = 2", h, max(1, h/8))
+		},
+	} {
+		f := cellsOf([]int{1, 2, 4, 16, 32, 64}, []int{2})
+		f.Cells = slices.DeleteFunc(f.Cells, func(c record.Cell) bool { return c.Experts != 2 }) // without SASRec
+		for i := range f.Cells {
+			c := &f.Cells[i]
+			c.Step.P50 = float64(20 * max(1, c.Heads/8))
+			change(c, c.Heads)
+		}
+		c := MakeCells(f, plannedCells(f))
+		if len(c.Grids) != 1 || len(c.Grids[0].Cells) != 3 || math.Abs(c.Grids[0].Growth[0].Heads.Value) > 1e-9 {
+			t.Errorf("%s: %+v", what, c.Grids)
 		}
 	}
 }

@@ -297,14 +297,14 @@ func (g *group) sourceModel() string {
 }
 
 // controlRow finds the row of a control. If the claim's model begins with the weights of a row of
-// that model, it is this one, otherwise the one that is best on validation.
+// that model, it is this one, otherwise the one that stands for the model.
 func controlRow(rows []*group, own *group, model string) *group {
 	for _, g := range rows {
 		if g.Model == model && g.Label == own.Source {
 			return g
 		}
 	}
-	return rowFor(rows, model, "")
+	return rowFor(onDevice(rows, own), model, "")
 }
 
 // judge gives the verdict on a part. With fewer than FewSeeds seeds of model or baseline it

@@ -171,6 +171,26 @@ func TestClaimsNeedSeeds(t *testing.T) {
 	}
 }
 
+// A row with fewer seeds than another one of the model does not stand for it, however good it was.
+func TestClaimsOfRowsWithMostSeeds(t *testing.T) {
+	f := newFixture(t)
+	f.Axes = []string{"fame.experts"}
+	f.publish(nil)
+	for seed := range int64(3) {
+		f.add("sasrec", seed, .1, .10, same(3), nil)
+		f.add("fame", seed, .2, .11, same(2), nil)
+	}
+	f.add("fame", 0, .3, .20, same(1), func(r *record.Record) {
+		r.Result.Spec.Params = record.Settings{"experts": json.RawMessage("9")}
+		r.Resolved["params"] = record.Settings{"experts": json.RawMessage("9")}
+	})
+	for _, e := range f.make().Claims[0].Found {
+		if e.Verdict != Reproduced || strings.Contains(e.Label, "9") || e.Seeds != 3 {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
 // Nothing is reproduced while a planned baseline has no record: it may be the best one.
 func TestClaimsNeedEveryBaseline(t *testing.T) {
 	f := newFixture(t)

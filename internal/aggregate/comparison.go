@@ -96,6 +96,11 @@ func Compare(a, b Side) (*Comparison, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, side := range []struct{ of, other *Side }{{&a, &b}, {&b, &a}} {
+		if side.of.Suite == "" { // it has no average of its own
+			side.of.Average = side.other.Average
+		}
+	}
 	if a.Average != b.Average {
 		over := map[string]string{"": "test cases", ByUser: "users"}
 		c.Notes = append(c.Notes, fmt.Sprintf("averages of %s are over %s, and those of %s over %s", a.Name, over[a.Average], b.Name, over[b.Average]))
@@ -119,6 +124,9 @@ func Compare(a, b Side) (*Comparison, error) {
 			if _, _, err := in.readCases(one); err != nil {
 				return nil, err
 			}
+		}
+		if a.Average != b.Average && (p.a.units.of != nil || p.b.units.of != nil) {
+			p.untested = "one is an average over users, the other over test cases"
 		}
 		lines, err := p.lines()
 		if err != nil {
@@ -291,7 +299,8 @@ func (p pair) rows(rule string) []*group {
 		if g.Label == p.b.Label {
 			g = p.b // made from the same records, and it has their ranks
 		}
-		if _, ok := g.Under(rule).Metrics[Tested]; ok && (!g.Reference || g.Label == p.a.Label || g.Label == p.b.Label) { // otherwise it is not in the table's tests
+		_, tested := g.Under(rule).Metrics[Tested]          // lists of five items have other metrics only
+		if g == p.a || g == p.b || tested && !g.Reference { // otherwise it is not in the table's tests
 			out = append(out, g)
 		}
 	}

@@ -122,9 +122,12 @@ func (c Contrast) plans(s record.Spec) bool {
 
 // judge fills in a part from the rows of its data set.
 func (c Contrast) judge(part *ContrastEvidence, rows []*group) {
-	over := rowFor(rows, c.Over, "")
 	at, zero := c.pair(rows)
-	if over == nil || at == nil || zero == nil {
+	if at == nil || zero == nil {
+		return
+	}
+	over := rowFor(onDevice(rows, at), c.Over, "")
+	if over == nil {
 		return
 	}
 	part.Label, part.Than, part.Verdict = at.Label, zero.Label, Undecided

@@ -91,6 +91,17 @@ func TestContrastByHand(t *testing.T) {
 }
 
 // Where both gains are losses, the smaller loss is no larger gain.
+// A run on another device cannot be paired, and does not stand in for those that can.
+func TestContrastNextToAnotherDevice(t *testing.T) {
+	f := sparse(t, 3, [3]float64{.1, .1, .1}, [3]float64{.12, .13, .14}, [3]float64{.11, .11, .12})
+	want := f.make().Contrasts[0].Found[0]
+	f.add("fame", 0, .2, .1, same(1), func(r *record.Record) { r.Result.Spec.Device = "cuda" })
+	got := f.make().Contrasts[0].Found[0]
+	if want.Verdict == Undecided || got.Verdict != want.Verdict || got.Difference != want.Difference {
+		t.Errorf("%+v, without the other device %+v", got, want)
+	}
+}
+
 func TestContrastOfLosses(t *testing.T) {
 	s := sparse(t, 3, [3]float64{.1, .1, .1}, [3]float64{.09, .091, .092}, [3]float64{.05, .051, .052}).make()
 	if c := s.Contrasts[0]; c.Verdict != Undecided || c.Found[0].Difference.Low < 0 {

@@ -76,6 +76,29 @@ func TestImportedRow(t *testing.T) {
 	}
 }
 
+// Two rows of one table, one of which has lists of five items: they are tested by what both have.
+func TestCompareShortListsOfASuite(t *testing.T) {
+	f := newFixture(t)
+	f.add("sasrec", 0, .03, 0, same(3), nil)
+	side := func(row string) Side {
+		s := f.side("s/" + row)
+		s.Suite, s.Row, s.Imported = "s", row, []*record.Imported{lists(0, "removed", same(1), 5)}
+		return s
+	}
+	for _, rows := range [][2]string{{"sasrec", "recbole-sasrec"}, {"recbole-sasrec", "sasrec"}} {
+		c, err := Compare(side(rows[0]), side(rows[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l := line(t, c, "beauty", "removed", "NDCG@5"); l.Test == nil {
+			t.Errorf("%q: %+v", rows, l)
+		}
+		if l := line(t, c, "beauty", "removed", "NDCG@10"); l.Test != nil {
+			t.Errorf("%q: %+v", rows, l)
+		}
+	}
+}
+
 // Next to a run, imported lists are tested up to their length and under their rule.
 func TestCompareImported(t *testing.T) {
 	f := newFixture(t)

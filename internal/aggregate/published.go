@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -247,18 +248,31 @@ func (p *Published) checks(planned []Planned, tables []Table, groups [][]*group)
 	return out
 }
 
-// rowFor finds the row of a model that a published number is compared with.
+// rowFor finds the row that stands for a model: of those with a loss, if there are any, it is one
+// with the most seeds, so that a variant that was lucky once is not it, and of these the one that
+// is best on validation.
 func rowFor(groups []*group, model, loss string) *group {
+	order := func(g, h *group) int {
+		fits := func(g *group) int {
+			if g.loss() == loss {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(cmp.Compare(fits(g), fits(h)), cmp.Compare(len(g.records), len(h.records)), cmp.Compare(g.Valid.Mean, h.Valid.Mean))
+	}
 	var best *group
 	for _, g := range groups {
-		switch {
-		case g.Model != model:
-		case best == nil, best.loss() != loss && g.loss() == loss,
-			(best.loss() == loss) == (g.loss() == loss) && g.Valid.Mean > best.Valid.Mean:
+		if g.Model == model && (best == nil || order(g, best) > 0) {
 			best = g
 		}
 	}
 	return best
+}
+
+// onDevice are the rows that can be paired with one by seed, since they ran on the same device.
+func onDevice(groups []*group, own *group) []*group {
+	return slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return g.imported != nil || g.device() != own.device() })
 }
 
 // labelOf gives the label of a model's row, of several the one that is best on validation;

@@ -160,8 +160,26 @@ func TestCompareAveragesByUser(t *testing.T) {
 	if l := line(t, c, "beauty", "removed", "HR@10"); !equalMeans(l.A.Mean, 8./22) || strings.Contains(strings.Join(c.Notes, " "), "average") {
 		t.Errorf("%+v, notes %q", l, c.Notes)
 	}
+	tests := func(c *Comparison) (n int) {
+		for _, l := range c.Lines {
+			if l.Test != nil {
+				n++
+			}
+		}
+		return n
+	}
+	all := tests(c)
 	if c, err = Compare(side("sasrec", ByUser), side("fame", "")); err != nil || !strings.Contains(strings.Join(c.Notes, " "), `averages of s/sasrec are over users, and those of s/fame over test cases`) {
 		t.Errorf("%v, notes %q", err, c.Notes)
+	}
+	if n := tests(c); n > 0 || all == 0 || line(t, c, "beauty", "removed", "HR@10").Untested != "one is an average over users, the other over test cases" {
+		t.Errorf("%d of %d lines are tested although the averages differ", n, all)
+	}
+	// What belongs to no suite has the average of the other side.
+	run := side("fame", "")
+	run.Suite = ""
+	if c, err = Compare(side("sasrec", ByUser), run); err != nil || tests(c) != all || strings.Contains(strings.Join(c.Notes, " "), "averages") {
+		t.Errorf("%v, %d of %d lines are tested, notes %q", err, tests(c), all, c.Notes)
 	}
 }
 

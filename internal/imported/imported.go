@@ -273,7 +273,8 @@ func (r *reader) candidates(c datasets.Case) int {
 }
 
 // Store keeps an imported record. Lists of the same row, data, rule and seed are not replaced,
-// and one file counts once: as a second seed it would make differences look certain.
+// and lists count once, whatever their file says besides: as those of a second seed they would
+// make differences look certain.
 func Store(s record.Store, m *record.Imported) error {
 	all, err := s.AllImported()
 	if err != nil {
@@ -288,7 +289,7 @@ func Store(s record.Store, m *record.Imported) error {
 		if same && a.SHA256 != b.SHA256 {
 			return fmt.Errorf("%s has other lists of %s with seed %d and seen items %s: choose another name or -seeds, or delete it to replace them", path, b.Name, b.Seed, b.Rule)
 		}
-		if !same && a.SHA256 == b.SHA256 {
+		if !same && (a.SHA256 == b.SHA256 || a.Rule == b.Rule && slices.Equal(other.Ranks, m.Ranks)) {
 			return fmt.Errorf("%s has the same lists, with seed %d and seen items %s: expected a file for each seed and rule; delete it if it is the wrong one", path, a.Seed, a.Rule)
 		}
 	}

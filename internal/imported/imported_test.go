@@ -212,6 +212,13 @@ func TestStore(t *testing.T) {
 	if err := Store(s, other); err == nil || !strings.Contains(err.Error(), "has other lists of other with seed 0 and seen items removed") {
 		t.Errorf("other lists: %v", err)
 	}
+	other.Spec.Seed = 1 // another score, or tag, makes no other lists
+	if err := Store(s, other); err == nil || !strings.Contains(err.Error(), "has the same lists, with seed 0 and seen items removed") {
+		t.Errorf("lists of the same ranks as another seed: %v", err)
+	}
+	if other, _, err = fixture("removed").read(t, strings.Replace(strings.Replace(good, "v2 1 9.5", "v3 1 9.5", 1), "v3 2 9 ", "v2 2 9 ", 1)); err != nil {
+		t.Fatal(err)
+	}
 	other.Spec.Seed = 1
 	if err := Store(s, other); err != nil {
 		t.Error(err)
