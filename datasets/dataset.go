@@ -11,7 +11,8 @@
 // rule, and how much a leave-one-out split leaks.
 //
 // Numbering is canonical: users in the order of their first interaction in the
-// file that the rating threshold keeps, items in the order of their first occurrence in those users' sequences.
+// file that the rating threshold keeps, items in the order of their first
+// occurrence in those users' sequences.
 // It is the numbering of the S3-Rec files, so the same interactions have the
 // same [Dataset.Fingerprint] in every format.
 package datasets
