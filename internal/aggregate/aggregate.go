@@ -35,6 +35,7 @@ type Input struct {
 	Axes          []string           // as Suite.Axes
 	EqualWithin   float64            // as Suite.EqualWithin
 	Average       string             // as Table.Average
+	Pairs         [][]string         // labels of two rows each: the second is compared with the first
 	Interaction   string             // axis whose effect may depend on the data set; "": the suite does not ask
 	ByEntropy     bool               // tables have a Complexity
 	Proposals     []string           // models that are no baselines: FAME and its variants, or those that the suite names
@@ -145,7 +146,9 @@ func Make(in Input) (*Suite, error) {
 		s.Interactions = interactions(in.Interaction, s.Tables)
 	}
 	s.Notes = append(in.notes(), in.importedNotes(s.Tables)...)
-	return s, nil
+	var err error
+	s.Pairs, err = in.pairs(s.Tables, all)
+	return s, err
 }
 
 // dataKey is shared by runs that are in one table: of the same data, split in the same way.

@@ -79,7 +79,8 @@ func (in Input) Key() (string, error) {
 		ImportedNames   []string            `json:",omitempty"`
 		Imported        []*record.Imported  `json:",omitempty"`
 		Tuning          map[string][]Tuning `json:",omitempty"`
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average, in.Interaction, in.ByEntropy, in.Baseline, in.Own, in.ImportedNames, in.Imported, in.Tuning})
+		Pairs           [][]string          `json:",omitempty"`
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average, in.Interaction, in.ByEntropy, in.Baseline, in.Own, in.ImportedNames, in.Imported, in.Tuning, in.Pairs})
 	if err != nil {
 		return "", err
 	}

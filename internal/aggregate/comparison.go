@@ -27,8 +27,8 @@ type Side struct {
 
 // Comparison is two sides next to each other.
 type Comparison struct {
-	A string `json:"a"`
-	B string `json:"b"`
+	A string `json:"a,omitempty"` // "": as B, the rows are pairs of a suite
+	B string `json:"b,omitempty"`
 	// Lines are by pair of rows, seen-item rule and metric.
 	Lines []ComparedMetric `json:"lines"`
 	// Means are over data sets, of pairs of rows that have several.
@@ -128,7 +128,7 @@ func Compare(a, b Side) (*Comparison, error) {
 		if a.Average != b.Average && (p.a.units.of != nil || p.b.units.of != nil) {
 			p.untested = "one is an average over users, the other over test cases"
 		}
-		lines, err := p.lines()
+		lines, err := p.lines(Columns)
 		if err != nil {
 			return nil, err
 		}
@@ -183,14 +183,14 @@ func (g *group) users() int {
 	return g.records[0].Result.Users
 }
 
-// lines compares a pair of rows in every metric under both rules.
-func (p pair) lines() (out []ComparedMetric, err error) {
+// lines compares a pair of rows in some metrics under both rules.
+func (p pair) lines(metrics []string) (out []ComparedMetric, err error) {
 	for _, rule := range SeenItemRules {
 		if len(p.a.Under(rule).Metrics) == 0 || len(p.b.Under(rule).Metrics) == 0 {
 			continue // no lists were imported for it, which a note says
 		}
 		var lines []ComparedMetric
-		for _, metric := range Columns {
+		for _, metric := range metrics {
 			l := ComparedMetric{Dataset: p.dataset, RowA: p.a.Label, RowB: p.b.Label, Rule: rule, Metric: metric, Untested: p.untested}
 			if c, ok := p.a.Under(rule).Metrics[metric]; ok {
 				l.A = &c

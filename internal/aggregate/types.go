@@ -28,7 +28,9 @@ type Suite struct {
 	Equality    []Equality `json:"equality,omitempty"`
 	// Interactions are those that the suite asks for, by model and seen-item rule.
 	Interactions []Interaction `json:"interactions,omitempty"`
-	Notes        []string      `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
+	// Pairs are the comparisons of two rows that the suite asks for, by data set and pair.
+	Pairs *Comparison `json:"pairs,omitempty"`
+	Notes []string    `json:"notes,omitempty"` // about the suite as a whole: missing, failed and stale runs
 
 	Trials []record.Trial `json:"trials,omitempty"` // of a search, which has nothing else
 }

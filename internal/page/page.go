@@ -98,6 +98,7 @@ type suite struct {
 	Equality  section
 
 	Interactions []section
+	Pairs        section
 	Figures      []drawing // of all data sets together
 	Contrasts    section
 }
@@ -138,6 +139,10 @@ func newContent(suites []*aggregate.Suite) (*content, error) {
 		}
 		for _, sec := range view.Interactions(s) {
 			ps.Interactions = append(ps.Interactions, place(sec, 0))
+		}
+		if s.Pairs != nil {
+			ps.Pairs = place(view.Pairs(s.Pairs), 0)
+			ps.Pairs.Notes = append([]string{ps.Pairs.Marks}, ps.Pairs.Notes...)
 		}
 		for _, f := range drawn {
 			if f.Table == figure.AllTables {

@@ -25,7 +25,7 @@ func TestConfigErrors(t *testing.T) {
 		sets            []string
 	}{
 		{name: "section", add: "[modles.sasrec]", want: `c.toml:12: modles: unknown section; did you mean "models"?`},
-		{name: "top-level value", add: "x = 1", want: `c.toml:12: suites.s.x: unknown key; known: kind, summary, hypothesis, models, datasets, seeds, grid, alone, tuned, trials, rungs, also_for, equal_within, average, interaction, by_entropy, steps, expected, imported, proposed, baseline, columns`},
+		{name: "top-level value", add: "x = 1", want: `c.toml:12: suites.s.x: unknown key; known: kind, summary, hypothesis, models, datasets, seeds, grid, alone, tuned, trials, rungs, also_for, equal_within, average, interaction, pairs, by_entropy, steps, expected, imported, proposed, baseline, columns`},
 		{name: "training key", add: "[suites.s.train]\nepohcs = 3", want: `c.toml:13: suites.s.train.epohcs: unknown key; did you mean "epochs"?`},
 		{name: "training type", add: "[models.sasrec.train]\nepochs = \"3\"", want: `c.toml:13: models.sasrec.train.epochs: expected an integer, got the string "3"`},
 		{name: "model", add: "[models.sasrek]", want: `c.toml:12: models.sasrek: unknown model; did you mean "sasrec"?`},

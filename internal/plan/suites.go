@@ -51,6 +51,9 @@ type Suite struct {
 	// Interaction names the suite's axis if the suite asks whether its effect depends on the
 	// data set; "": it does not. Kind "compare".
 	Interaction string `toml:"interaction" json:"interaction,omitempty"`
+	// Pairs are labels of two rows each, the second of which is compared with the first. Kind
+	// "compare".
+	Pairs [][]string `toml:"pairs" json:"pairs,omitempty"`
 	// ByEntropy asks for tables of the users in three groups, by the entropy of their histories.
 	// Kind "compare".
 	ByEntropy bool `toml:"by_entropy" json:"by_entropy,omitempty"`
@@ -88,7 +91,7 @@ func (s *Suite) kindDefaults() {
 func DefaultRungs() []int { return []int{20, 50, 0} }
 
 // kindKeys are the keys that only one kind has.
-var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "also_for": KindTune, "expected": KindCI, "equal_within": KindCompare, "average": KindCompare, "interaction": KindCompare, "by_entropy": KindCompare, "imported": KindCompare, "alone": KindCost, "steps": KindCost}
+var kindKeys = map[string]string{"trials": KindTune, "rungs": KindTune, "also_for": KindTune, "expected": KindCI, "equal_within": KindCompare, "average": KindCompare, "interaction": KindCompare, "pairs": KindCompare, "by_entropy": KindCompare, "imported": KindCompare, "alone": KindCost, "steps": KindCost}
 
 // readSuites decodes and checks all suites.
 func (c *Config) readSuites() error {
@@ -138,6 +141,9 @@ func (c *Config) readSuite(name string) (Suite, error) {
 	if err == nil && s.Interaction != "" {
 		err = s.checkInteraction(at.of("interaction"))
 	}
+	if err == nil {
+		err = c.checkPairs(s, at.of("pairs"))
+	}
 	if err == nil && s.ByEntropy && len(s.Axes) != 1 { // rows of another axis would be compared with this one's lowest, too
 		err = at.of("by_entropy").Errorf("expected an axis with numbers, the suite's only one, whose lowest number the others are compared with; its axes: %s", s.axisNames())
 	}
@@ -161,6 +167,26 @@ func (s Suite) checkInteraction(n *conf.Node) error {
 	}
 	if len(s.Datasets) < 2 {
 		return n.Errorf("expected at least 2 data sets, on which the axis may have other effects, got %d", len(s.Datasets))
+	}
+	return nil
+}
+
+// checkPairs checks what is known before there are records. The label of a row begins with a model,
+// which need not be one of the suite's: runs may begin with its weights.
+func (c *Config) checkPairs(s Suite, n *conf.Node) error {
+	for i, p := range s.Pairs {
+		if len(p) != 2 || p[0] == p[1] {
+			return n.Errorf("expected two different rows in each pair, as in [[\"sasrec\", \"fame\"]], got %s", conf.Quote(strings.Join(p, ", ")))
+		}
+		if slices.ContainsFunc(s.Pairs[:i], func(q []string) bool { return slices.Equal(p, q) }) {
+			return n.Errorf("the pair %q, %q is listed twice", p[0], p[1])
+		}
+		for _, label := range p {
+			model, _, _ := strings.Cut(label, " ")
+			if known := slices.Concat(registry.Names(c.registry), s.Imported); !slices.Contains(known, model) {
+				return n.Errorf("expected labels of rows, such as \"sasrec heads=4\": %s begins with no model%s", conf.Quote(label), conf.Hint(model, known))
+			}
+		}
 	}
 	return nil
 }

@@ -330,6 +330,34 @@ func InteractionCSV(all []aggregate.Interaction) []byte {
 		"seeds", "source", "df", "sum_of_squares", "f", "p"}, lines)
 }
 
+// PairsCSV has a line for each pair of rows that the suite compares, on each data set under each
+// seen-item rule; nil if there is none.
+func PairsCSV(c *aggregate.Comparison) []byte {
+	if c == nil {
+		return nil
+	}
+	var lines [][]any
+	for _, l := range c.Lines {
+		line := []any{l.Dataset, l.RowA, l.RowB, l.Rule, l.Metric}
+		for _, c := range []*aggregate.Cell{l.A, l.B} {
+			if c == nil {
+				line = append(line, nil, nil, 0)
+			} else {
+				line = append(line, c.Mean, c.SD, c.N)
+			}
+		}
+		line = append(line, l.Percent)
+		if t := l.Test; t != nil {
+			line = append(line, t.GainLow, t.GainHigh, t.Difference, t.Low, t.High, t.P, t.PHolm, t.Significant)
+		} else {
+			line = append(append(line, make([]any, 8)...), l.Untested)
+		}
+		lines = append(lines, line)
+	}
+	return unlessEmpty([]string{"dataset", "a", "b", "rule", "metric", "a_mean", "a_sd", "a_n", "b_mean", "b_sd", "b_n", "gain", "gain_low", "gain_high",
+		"diff", "low", "high", "p", "p_holm", "significant", "untested"}, lines)
+}
+
 // TrialsCSV has a line for each trial, with a column for each rung.
 func TrialsCSV(trials []record.Trial) []byte {
 	limits := view.Rungs(trials)

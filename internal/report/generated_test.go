@@ -9,8 +9,8 @@ import (
 	"famebench/internal/aggregate"
 )
 
-// generated has the oracle in its first table, and an interaction of each kind: analysed, and
-// with a missing cell. By hand: fame has 70 % of the oracle's NDCG@10 of .2 with seeds of 60,
+// generated has the oracle in its first table, an interaction of each kind, analysed and with a
+// missing cell, and pairs of rows. By hand: fame has 70 % of the oracle's NDCG@10 of .2 with seeds of 60,
 // 70 and 80 %, and markov 25 %.
 func generated() *aggregate.Suite {
 	rule := func(ndcg, share, sd float64, n int) aggregate.Rule {
@@ -38,9 +38,16 @@ func generated() *aggregate.Suite {
 	other.Rows = []aggregate.InteractionRow{
 		{Dataset: "preferred-1", Cells: []aggregate.Cell{cell(.0604, .0012), cell(.07, .01)}, Best: 4., Low: 4., High: 4.},
 		{Dataset: "preferred-8", Cells: []aggregate.Cell{cell(.041, .0005), {}}}}
+	pairs := &aggregate.Comparison{Notes: []string{`preferred-8 has no row "fame" for the pair "markov" and "fame"; its rows: "markov"`}}
+	for _, rule := range aggregate.SeenItemRules {
+		a, b := markov.Under(rule).Metrics[aggregate.Tested], fame.Under(rule).Metrics[aggregate.Tested]
+		pairs.Lines = append(pairs.Lines, aggregate.ComparedMetric{Dataset: "preferred-1", RowA: "markov", RowB: "fame", Rule: rule, Metric: aggregate.Tested, A: &a, B: &b, Percent: new(180.),
+			Test: &aggregate.Test{Difference: b.Mean - a.Mean, Low: .01, High: .12, P: .002, PHolm: .004, Significant: true, GainLow: new(20.), GainHigh: new(240.)}})
+	}
+	pairs.Lines = append(pairs.Lines, aggregate.ComparedMetric{Dataset: "preferred-1", RowA: "oracle", RowB: "fame", Rule: "kept", Metric: aggregate.Tested, Percent: new(-30.), Untested: "there is one test user only"})
 	return &aggregate.Suite{Name: "experts", Summary: "experts by complexity", Hypothesis: "the best number of experts grows", Axes: []string{"fame.experts"},
 		Tables:       []aggregate.Table{{Dataset: "preferred-1", Protocol: "leave-one-out", Users: 2000, Items: 500, Rows: []aggregate.Row{oracle, markov, fame}}},
-		Interactions: []aggregate.Interaction{in, other}}
+		Interactions: []aggregate.Interaction{in, other}, Pairs: pairs}
 }
 
 // Shares of the oracle and interactions are in every format.
@@ -54,7 +61,7 @@ func TestGeneratedGolden(t *testing.T) {
 	LatexSuite(&latex, s)
 	checkWidth(t, "generated.txt", text.String())
 	for name, got := range map[string]string{"generated.txt": text.String(), "generated.md": markdown.String(), "generated.tex": latex.String(),
-		"generated.csv": string(ComparisonCSV(s, aggregate.Columns)), "generated.interaction.csv": string(InteractionCSV(s.Interactions))} {
+		"generated.csv": string(ComparisonCSV(s, aggregate.Columns)), "generated.interaction.csv": string(InteractionCSV(s.Interactions)), "generated.pairs.csv": string(PairsCSV(s.Pairs))} {
 		checkGolden(t, name, got)
 		if strings.HasSuffix(name, ".csv") { // a line with another number of fields is an error
 			if _, err := csv.NewReader(strings.NewReader(got)).ReadAll(); err != nil {
@@ -62,7 +69,9 @@ func TestGeneratedGolden(t *testing.T) {
 			}
 		}
 	}
-	if got := InteractionCSV(nil); got != nil {
-		t.Errorf("expected no file, got %q", got)
+	for _, got := range [][]byte{InteractionCSV(nil), PairsCSV(nil)} {
+		if got != nil {
+			t.Errorf("expected no file, got %q", got)
+		}
 	}
 }

@@ -50,7 +50,7 @@ func (e Env) Aggregate(p Place, todo *plan.Plan, found Found) (s *aggregate.Suit
 // input is what a plan's tables are computed from.
 func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, error) {
 	in := aggregate.Input{
-		Name: p.Name, Summary: p.Summary, Planned: found.Planned, Records: found.Records, Stale: found.Stale, Older: found.Older.Notes(), EqualWithin: todo.Suite.EqualWithin, Average: todo.Suite.Average, Hypothesis: todo.Suite.Hypothesis, Interaction: todo.Suite.Interaction, ByEntropy: todo.Suite.ByEntropy,
+		Name: p.Name, Summary: p.Summary, Planned: found.Planned, Records: found.Records, Stale: found.Stale, Older: found.Older.Notes(), EqualWithin: todo.Suite.EqualWithin, Average: todo.Suite.Average, Hypothesis: todo.Suite.Hypothesis, Interaction: todo.Suite.Interaction, Pairs: todo.Suite.Pairs, ByEntropy: todo.Suite.ByEntropy,
 		Published: e.Published, Store: e.Store, Code: map[string][]string{},
 	}
 	var err error

@@ -43,6 +43,7 @@ func TableFiles(s *aggregate.Suite, costs []record.Cost) []TableFile {
 		{".contrasts.csv", report.ContrastsCSV(s.Contrasts)},
 		{".equality.csv", report.EqualityCSV(s.Equality)},
 		{".interaction.csv", report.InteractionCSV(s.Interactions)},
+		{".pairs.csv", report.PairsCSV(s.Pairs)},
 		{".breakdown.csv", report.BreakdownCSV(s)},
 		{".complexity.csv", report.ComplexityCSV(s)},
 		{".pretrain.csv", report.PretrainCSV(s)},

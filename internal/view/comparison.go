@@ -39,12 +39,35 @@ func Comparing(c *aggregate.Comparison) Section {
 		}
 		s.Tables = append(s.Tables, filled(out)...)
 	}
-	s.Marks = fmt.Sprintf("difference: B above A in percent of A; ~: not significant (it needs p < .05, an interval without 0, both in the same direction, and %d seeds or more of both sides); interval: 95 %%, bootstrap over users and seeds, 10,000 draws; p: Wilcoxon's signed-rank test of the users' values, averaged over seeds, two-sided, after Holm's correction for all lines of the table; geomean: geometric mean over the data sets of the table",
-		aggregate.FewSeeds)
+	s.Marks = testOfPairs("all lines of the table") + "; geomean: geometric mean over the data sets of the table"
 	for _, w := range c.Warnings {
 		s.Below = append(s.Below, "Warning: "+w.Text())
 	}
 	s.Notes = c.Notes
+	return s
+}
+
+// testOfPairs explains the columns of two rows that are compared. family is what Holm's correction
+// is for.
+func testOfPairs(family string) string {
+	return fmt.Sprintf("difference: B above A in percent of A; ~: not significant (it needs p < .05, an interval without 0, both in the same direction, and %d seeds or more of both sides); interval: 95 %%, bootstrap over users and seeds, 10,000 draws; p: Wilcoxon's signed-rank test of the users' values, averaged over seeds, two-sided, after Holm's correction for %s",
+		aggregate.FewSeeds, family)
+}
+
+// Pairs shows the comparisons of two rows that a suite asks for. Their means are in the tables of
+// the data sets.
+func Pairs(c *aggregate.Comparison) Section {
+	s := Section{Title: "Pairs of rows that the suite compares", Marks: testOfPairs("all pairs under the rule"), Notes: c.Notes}
+	for _, rule := range aggregate.SeenItemRules {
+		out := Table{Caption: fmt.Sprintf("%s, seen items %s", aggregate.Tested, rule), Columns: Columns("<data set", "<rows A / B", "difference\n%", "interval, %", "p")}
+		for _, l := range c.Lines {
+			if l.Rule == rule {
+				cells := compared(l)
+				out.Add(append(Texts(l.Dataset, rows(l.RowA, l.RowB)), cells[4:7]...)...)
+			}
+		}
+		s.Tables = append(s.Tables, filled(out)...)
+	}
 	return s
 }
 

@@ -38,6 +38,9 @@ func Suite(s *aggregate.Suite, m Medium) []Section {
 		out = append(out, Equality(s))
 	}
 	out = append(out, Interactions(s)...)
+	if s.Pairs != nil {
+		out = append(out, Pairs(s.Pairs))
+	}
 	if len(s.Claims) > 0 {
 		out = append(out, claims(s.Claims)...)
 	}

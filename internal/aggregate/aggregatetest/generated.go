@@ -3,6 +3,7 @@ package aggregatetest
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"famebench/datasets"
 	"famebench/internal/aggregate"
@@ -49,5 +50,27 @@ func generated() *aggregate.Suite {
 		}
 		s.Tables = append(s.Tables, t)
 	}
+	s.Pairs = pairs(s, [][2]string{{"fame experts=1", "fame experts=2"}, {"fame experts=1", "fame experts=8"}})
 	return s
+}
+
+// pairs compares rows, with made-up intervals.
+func pairs(s *aggregate.Suite, of [][2]string) *aggregate.Comparison {
+	c := &aggregate.Comparison{}
+	for i := range s.Tables {
+		t := &s.Tables[i]
+		find := func(label string) *aggregate.Row {
+			return &t.Rows[slices.IndexFunc(t.Rows, func(r aggregate.Row) bool { return r.Label == label })]
+		}
+		for _, p := range of {
+			for _, rule := range aggregate.SeenItemRules {
+				a, b := find(p[0]).Under(rule).Metrics[aggregate.Tested], find(p[1]).Under(rule).Metrics[aggregate.Tested]
+				gain := 100 * (b.Mean/a.Mean - 1)
+				test := &aggregate.Test{Difference: b.Mean - a.Mean, Low: b.Mean - a.Mean - .002, High: b.Mean - a.Mean + .002, P: .004, PHolm: .024,
+					Significant: math.Abs(b.Mean-a.Mean) > .002, GainLow: new(gain - .2/a.Mean), GainHigh: new(gain + .2/a.Mean)}
+				c.Lines = append(c.Lines, aggregate.ComparedMetric{Dataset: t.Dataset, RowA: p[0], RowB: p[1], Rule: rule, Metric: aggregate.Tested, A: &a, B: &b, Percent: &gain, Test: test})
+			}
+		}
+	}
+	return c
 }
