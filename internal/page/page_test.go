@@ -103,7 +103,7 @@ func TestPageSays(t *testing.T) {
 		`data-ref="0.0.6/kept/NDCG@10">&#43;`, `aria-label="Training curves, beauty"`, `href="figures/full/beauty-curves.png"`,
 		`href="datasets/beauty-9c1a957d.json"`, ">train.learning_rate<", ">fame.heads<",
 		">of oracle, %</button>", `<td data-sort="100">100.0</td>`, "<h3>Effect of fame.experts on fame by data set</h3>", "<caption>NDCG@10 in % of oracle by fame.experts, seen items kept</caption>",
-		`<td data-sort="19.7">19.70</td><td>&lt;.001</td>`, `aria-label="fame by fame.experts, 3 data sets"`, `href="figures/generated/fame-fame-experts.svg"`,
+		`<td data-sort="19.7">19.70</td><td>&lt;.001</td>`, `aria-label="fame by fame.experts, 3 data sets"`, "<h3>Pairs of rows that the suite compares</h3>", `<td class="text">fame experts=1 / fame experts=8</td>`, "<li>difference: B above A in percent of A", `href="figures/generated/fame-fame-experts.svg"`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)

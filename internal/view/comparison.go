@@ -93,9 +93,9 @@ func compared(l aggregate.ComparedMetric) []Cell {
 		}
 		return strconv.Itoa(c.N)
 	}
-	difference, interval, p := Cell{Text: Gain(l.Percent)}, none, none
+	difference, interval, p := percent(l.Percent), none, Cell{Text: none}
 	if t := l.Test; t != nil {
-		p = Probability(t.PHolm)
+		p = number(t.PHolm, Probability(t.PHolm), 6)
 		if t.GainLow != nil {
 			interval = Percent(*t.GainLow) + " to " + Percent(*t.GainHigh)
 		}
@@ -105,7 +105,7 @@ func compared(l aggregate.ComparedMetric) []Cell {
 	} else if l.Percent != nil {
 		difference.After = "~"
 	}
-	return append(Texts(l.Dataset, l.Metric, metric(l.A), metric(l.B)), difference, Cell{Text: interval}, Cell{Text: p}, Cell{Text: seeds(l.A) + ", " + seeds(l.B)})
+	return append(Texts(l.Dataset, l.Metric, metric(l.A), metric(l.B)), difference, Cell{Text: interval}, p, Cell{Text: seeds(l.A) + ", " + seeds(l.B)})
 }
 
 // Imported shows the metrics of imported lists.

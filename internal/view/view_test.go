@@ -209,6 +209,14 @@ func TestNumbersSort(t *testing.T) {
 	if want := "12.04 -2.14 14.18 3"; strings.Join(sorted, " ") != want {
 		t.Errorf("contrasts sort by %q, want %q", sorted, want)
 	}
+	sorted = nil
+	pair := aggregate.ComparedMetric{Dataset: "beauty", RowA: "a", RowB: "b", Rule: "kept", Percent: new(-14.26), Test: &aggregate.Test{PHolm: .00004, GainLow: new(-19.9), GainHigh: new(-9.)}}
+	for _, c := range Pairs(&aggregate.Comparison{Lines: []aggregate.ComparedMetric{pair}}).Tables[0].Rows[0].Cells {
+		sorted = append(sorted, c.Text+" "+c.Sort)
+	}
+	if want := "beauty , a / b , -14.3 -14.26, -19.9 to -9.0 , <.001 0.00004"; strings.Join(sorted, ", ") != want {
+		t.Errorf("pairs sort by %q, want %q", sorted, want)
+	}
 	curve := func(valid ...float64) (out []aggregate.CurvePoint) {
 		for i, v := range valid {
 			out = append(out, aggregate.CurvePoint{Epoch: i + 9, Valid: aggregate.Cell{Mean: v, N: 1}})
