@@ -60,7 +60,7 @@ func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench
 	// The numbers of others are next to experiments.toml, wherever ours go.
 	published, err := aggregate.ReadPublished(filepath.Join(b.config.Root, "results", "published.toml"))
 	if err == nil {
-		err = published.CheckControls(registry.Names(registry.Models))
+		err = published.CheckModels(registry.Names(registry.Models))
 	}
 	if err != nil {
 		return nil, err

@@ -88,6 +88,7 @@ model = "fame"
 metric = "HR@10"
 low = 1
 high = 2
+baselines = ["sasrec"]
 `, quoted))
 	return dir, encoder, ids
 }

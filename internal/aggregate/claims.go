@@ -35,9 +35,12 @@ type ClaimEvidence struct {
 	Baseline string `json:"baseline,omitempty"` // as Table.Baseline
 	// Gain is that over the baseline in the claim's metric, in percent, with its 95 % bootstrap
 	// interval over users and seeds. It is nil where Cell.Gain is.
-	Gain        *float64 `json:"gain,omitempty"`
-	GainLow     *float64 `json:"gain_low,omitempty"`
-	GainHigh    *float64 `json:"gain_high,omitempty"`
+	Gain     *float64 `json:"gain,omitempty"`
+	GainLow  *float64 `json:"gain_low,omitempty"`
+	GainHigh *float64 `json:"gain_high,omitempty"`
+	// Lacks are models of baselines without records, without which nothing is reproduced: the
+	// verdict is only for them undecided.
+	Lacks       []string `json:"lacks,omitempty"`
 	Significant bool     `json:"significant"` // the model is significantly better in NDCG@10
 	Seeds       int      `json:"seeds"`       // of model or baseline, whichever has fewer
 	// Ahead is the label of the row whose side of 0 the interval lies on; "" if the interval
@@ -69,20 +72,22 @@ type Control struct {
 
 // claim is a table [claims.NAME] of published.toml.
 type claim struct {
-	Paper    string            `toml:"paper"`
-	Text     string            `toml:"text"`
-	Model    string            `toml:"model"`
-	Metric   string            `toml:"metric"`
-	Low      float64           `toml:"low"`
-	High     float64           `toml:"high"`
-	Controls map[string]string `toml:"controls"` // by model: what it shares with the claim's model
+	Paper     string            `toml:"paper"`
+	Text      string            `toml:"text"`
+	Model     string            `toml:"model"`
+	Metric    string            `toml:"metric"`
+	Low       float64           `toml:"low"`
+	High      float64           `toml:"high"`
+	Baselines []string          `toml:"baselines"` // models, the best of which the claim is about
+	Controls  map[string]string `toml:"controls"`  // by model: what it shares with the claim's model
 }
 
 // claimed is a claim before the records are read.
 type claimed struct {
 	Claim
-	controls []Control
-	at       *conf.Node // its controls in the file
+	baselines []string
+	controls  []Control
+	at        *conf.Node // its table in the file
 }
 
 func (p *Published) addClaim(n *conf.Node) error {
@@ -104,7 +109,13 @@ func (p *Published) addClaim(n *conf.Node) error {
 	if !(c.Low > 0 && c.Low <= c.High) || math.IsInf(c.High, 0) {
 		return n.Errorf("low = %v, high = %v: expected gains in percent above 0, low not above high", c.Low, c.High)
 	}
-	out := claimed{at: n.Table["controls"], Claim: Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High}}
+	if len(c.Baselines) == 0 {
+		return n.Errorf("baselines is missing: expected the models the best of which the claim is about, such as [\"sasrec\", \"duorec\"]")
+	}
+	if slices.Contains(c.Baselines, c.Model) {
+		return n.Table["baselines"].Errorf("%s is the model of the claim: expected other models as its baselines", c.Model)
+	}
+	out := claimed{at: n, baselines: c.Baselines, Claim: Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High}}
 	for _, model := range n.Table["controls"].Keys() {
 		at, shares := n.Table["controls"].Table[model], c.Controls[model]
 		if model == c.Model {
@@ -119,17 +130,22 @@ func (p *Published) addClaim(n *conf.Node) error {
 	return nil
 }
 
-// CheckControls makes sure that every control of a claim is a model: with a misspelt name it
-// would be shown as not run for ever.
-func (p *Published) CheckControls(models []string) error {
+// CheckModels makes sure that the baselines and controls of claims are models: with a misspelt name
+// a claim would never be reproduced, and a control be shown as not run for ever.
+func (p *Published) CheckModels(models []string) error {
 	if p == nil {
 		return nil
 	}
 	var errs []error
 	for _, c := range p.claimed {
+		for _, name := range c.baselines {
+			if !slices.Contains(models, name) {
+				errs = append(errs, c.at.Table["baselines"].Errorf("unknown model %q%s", name, conf.Hint(name, models)))
+			}
+		}
 		for _, k := range c.controls {
 			if !slices.Contains(models, k.Model) {
-				errs = append(errs, c.at.Table[k.Model].Errorf("unknown model %q%s", k.Model, conf.Hint(k.Model, models)))
+				errs = append(errs, c.at.Table["controls"].Table[k.Model].Errorf("unknown model %q%s", k.Model, conf.Hint(k.Model, models)))
 			}
 		}
 	}
@@ -175,11 +191,11 @@ func (p *Published) claims(in Input, tables []Table, groups [][]*group) ([]Claim
 					}
 				}
 				if part.Verdict == Reproduced {
-					lacks, err := lacksBaseline(in.Planned, in.Proposals, key, groups[i])
-					if err != nil {
+					var err error
+					if part.Lacks, err = c.lacks(in.Planned, in.Proposals, key, groups[i]); err != nil {
 						return nil, err
 					}
-					if lacks {
+					if part.Lacks != nil {
 						part.Verdict = Undecided
 					}
 				}
@@ -226,14 +242,21 @@ func (p *Published) knows(name string, table int, tables []Table) bool {
 	return ok && (table < 0 || s == size{tables[table].Users, tables[table].Items})
 }
 
-// lacksBaseline reports whether a planned row of a baseline has no record on a data set, on any
-// device. It may be the best one, so nothing that is better than the others reproduces a claim.
-func lacksBaseline(planned []Planned, proposals []string, data string, rows []*group) (bool, error) {
+// lacks names the baselines without records on a data set, on any device: models of the claim
+// that no row is of, and planned rows. Any of them may be the best one, so nothing that is better
+// than the others reproduces a claim about the best. A suite of SASRec and FAME says nothing of
+// DuoRec.
+func (c claimed) lacks(planned []Planned, proposals []string, data string, rows []*group) (models []string, err error) {
+	for _, name := range c.baselines {
+		if !slices.ContainsFunc(rows, func(g *group) bool { return g.Model == name }) {
+			models = append(models, name)
+		}
+	}
 	has := map[string]bool{}
 	for _, g := range rows {
 		key, err := keyOfAnyDevice(g.records[0].Result.Spec)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		has[key] = true
 	}
@@ -241,11 +264,15 @@ func lacksBaseline(planned []Planned, proposals []string, data string, rows []*g
 		if dataKey(p.Spec) != data || p.Spec.NonNeural || slices.Contains(proposals, p.Spec.Model) {
 			continue
 		}
-		if key, err := keyOfAnyDevice(p.Spec); err != nil || !has[key] {
-			return true, err
+		key, err := keyOfAnyDevice(p.Spec)
+		if err != nil {
+			return nil, err
+		}
+		if !has[key] {
+			models = appendNew(models, p.Spec.Model)
 		}
 	}
-	return false, nil
+	return models, nil
 }
 
 // part compares the claim's model, on one data set and under one seen-item rule, with the

@@ -223,6 +223,35 @@ func TestClaimsNeedEveryBaseline(t *testing.T) {
 	}
 }
 
+// A gain over SASRec alone is none over the best baseline: without DuoRec, which the claim is about,
+// nothing is reproduced, and the part says so. What is excluded remains so.
+func TestClaimsNeedTheirBaselines(t *testing.T) {
+	for ndcg, want := range map[float64]string{.11: Undecided, .09: Excluded} {
+		f := newFixture(t)
+		f.publish(replace(`baselines = ["sasrec"]`, `baselines = ["duorec", "core", "sasrec"]`))
+		ranks := same(2)
+		if ndcg < .1 {
+			ranks = same(4)
+		}
+		for seed := range int64(3) {
+			f.add("sasrec", seed, .1, .10, same(3), nil)
+			f.add("core", seed, .05, .05, same(9), nil)
+			f.add("fame", seed, .2, ndcg, ranks, nil)
+		}
+		for _, e := range f.make().Claims[0].Found {
+			if lacks := strings.Join(e.Lacks, " "); e.Verdict != want || (lacks == "duorec") != (want == Undecided) {
+				t.Errorf("%+v, expected %s", e, want)
+			}
+		}
+		for seed := range int64(3) {
+			f.add("duorec", seed, .05, .05, same(9), nil)
+		}
+		if e := f.make().Claims[0].Found[0]; want == Undecided && (e.Verdict != Reproduced || e.Lacks != nil) {
+			t.Errorf("with DuoRec: %+v", e)
+		}
+	}
+}
+
 // What was not run has parts too, so that a claim is not reproduced on some data sets only.
 // A suite without the model has no claim.
 func TestClaimsNotRun(t *testing.T) {

@@ -3,6 +3,8 @@ package aggregate
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 
 	"famebench/internal/record"
@@ -19,24 +21,36 @@ type Interaction struct {
 	Places   []any  `json:"places"`              // the values of the axis
 	// Rows are the data sets, in the order of the suite.
 	Rows []InteractionRow `json:"rows"`
-	// Seeds is how many seeds all cells have in common. Only these are analysed.
+	// Seeds is how many seeds all cells have in common. Only these are analysed, and cells are
+	// means over them; where there are none, over those that the cells of a data set have in
+	// common; where there are none either, over a cell's own.
 	Seeds int `json:"seeds"`
 	// Sources are those of a two-way analysis of variance with the seeds as replicates: data
 	// set, axis, interaction, and residual. If there are none, Untested says why.
 	Sources  []Variation `json:"sources,omitempty"`
 	Untested string      `json:"untested,omitempty"`
+	// Uneven says that Within differs by more than MaxUneven between data sets. The analysis
+	// assumes that it does not, and its p is too small where the seeds of one of them vary most.
+	Uneven bool `json:"uneven,omitempty"`
 }
+
+// MaxUneven is how many times larger the deviation within the cells of one data set may be than
+// that of another. Without any interaction, three seeds of four data sets whose deviations are
+// 1 : 1.6 : 2.4 : 4 have a p below .01 in 3 to 4 % of cases (simulation).
+const MaxUneven = 2
 
 // InteractionRow is a data set of an Interaction.
 type InteractionRow struct {
 	Dataset string `json:"dataset"`
 	Cells   []Cell `json:"cells"` // by place on the axis; N is 0 where there is no record
-	// Best is the place with the highest mean; nil if a cell has no record. Low and High are
-	// the lowest and the highest place that is best for a seed; nil if fewer than two seeds have
-	// all places.
+	// Best is the place with the highest mean; nil if the cells have no seed in common. Low and
+	// High are the lowest and the highest place that is best for a seed; nil if they have fewer
+	// than two.
 	Best any `json:"best,omitempty"`
 	Low  any `json:"low,omitempty"`
 	High any `json:"high,omitempty"`
+	// Within is the standard deviation of the analysed seeds within cells; 0 without an analysis.
+	Within float64 `json:"within,omitempty"`
 }
 
 // Variation is a source of variation, see stats.Effect.
@@ -114,10 +128,13 @@ func newInteraction(axis, model, rule string, tables []Table) Interaction {
 				in.untested("the runs are of several versions of the code (%s; %s), which may differ in their results", code, r.Runs[0].Versions)
 			}
 		}
-		row, cells := in.row(&of[i])
-		in.Rows, values = append(in.Rows, row), append(values, cells)
+		values = append(values, in.values(&of[i]))
 	}
-	in.analyse(values)
+	seeds := common(slices.Concat(values...))
+	for i := range of {
+		in.Rows = append(in.Rows, in.row(of[i].Dataset, values[i], seeds))
+	}
+	in.analyse(values, seeds)
 	return in
 }
 
@@ -130,9 +147,9 @@ func (in *Interaction) place(r *Row) int {
 // bySeed has a value for each seed.
 type bySeed map[int64]float64
 
-// row describes a data set, and returns the values of its cells.
-func (in *Interaction) row(t *Table) (InteractionRow, []bySeed) {
-	row, values := InteractionRow{Dataset: t.Dataset, Cells: make([]Cell, len(in.Places))}, make([]bySeed, len(in.Places))
+// values are those of a data set's cells; nil where there is no record.
+func (in *Interaction) values(t *Table) []bySeed {
+	values := make([]bySeed, len(in.Places))
 	scale := 1.
 	if in.OfOracle {
 		scale = 100 / t.oracle(in.Rule)
@@ -151,18 +168,38 @@ func (in *Interaction) row(t *Table) (InteractionRow, []bySeed) {
 		for _, run := range r.Runs {
 			values[place][run.Seed] = scale * run.tested(in.Rule)
 		}
-		c := r.Under(in.Rule).Metrics[Tested]
-		if in.OfOracle {
-			c = *r.Under(in.Rule).OfOracle
-		}
-		row.Cells[place] = Cell{Mean: c.Mean, SD: c.SD, N: c.N} // marks and gains belong to the table
 	}
 	if missing := slices.IndexFunc(values, func(v bySeed) bool { return v == nil }); missing >= 0 {
 		in.untested("no record of %s with %s = %v on %s", in.Model, in.Axis, in.Places[missing], t.Dataset)
-		return row, values
 	}
-	row.Best = in.Places[best(row.Cells, func(c Cell) float64 { return c.Mean })]
-	if seeds := common(values); len(seeds) > 1 {
+	return values
+}
+
+// row describes a data set by the seeds that all cells of all data sets have in common. Otherwise
+// a cell that lacks a seed would be compared with cells that have it, and what is best need not be
+// what is best for the seeds that are analysed.
+func (in *Interaction) row(dataset string, values []bySeed, seeds []int64) InteractionRow {
+	row := InteractionRow{Dataset: dataset, Cells: make([]Cell, len(in.Places))}
+	if len(seeds) == 0 {
+		seeds = common(values)
+	}
+	for i, v := range values {
+		of := seeds
+		if len(of) == 0 {
+			of = slices.Sorted(maps.Keys(v))
+		}
+		var shown []float64
+		for _, seed := range of {
+			shown = append(shown, v[seed])
+		}
+		if shown != nil {
+			row.Cells[i] = newCell(shown)
+		}
+	}
+	if len(seeds) > 0 {
+		row.Best = in.Places[best(row.Cells, func(c Cell) float64 { return c.Mean })]
+	}
+	if len(seeds) > 1 {
 		low, high := len(in.Places), 0
 		for _, seed := range seeds {
 			at := best(values, func(v bySeed) float64 { return v[seed] })
@@ -170,7 +207,7 @@ func (in *Interaction) row(t *Table) (InteractionRow, []bySeed) {
 		}
 		row.Low, row.High = in.Places[low], in.Places[high]
 	}
-	return row, values
+	return row
 }
 
 // untested says why there is no test, unless another reason was found before.
@@ -203,8 +240,7 @@ func common(cells []bySeed) []int64 {
 
 // analyse tests the interaction. As many seeds in every cell make the effects independent
 // of each other.
-func (in *Interaction) analyse(values [][]bySeed) {
-	seeds := common(slices.Concat(values...))
+func (in *Interaction) analyse(values [][]bySeed, seeds []int64) {
 	in.Seeds = len(seeds)
 	switch {
 	case len(values) < 2:
@@ -232,6 +268,20 @@ func (in *Interaction) analyse(values [][]bySeed) {
 		in.untested("the results do not differ between seeds")
 		return
 	}
+	var smallest, largest float64
+	for i, row := range y {
+		var squares float64
+		for _, cell := range row {
+			sd := newCell(cell).SD
+			squares += float64(sd * sd)
+		}
+		within := math.Sqrt(squares / float64(len(row)))
+		if in.Rows[i].Within = within; i == 0 {
+			smallest, largest = within, within
+		}
+		smallest, largest = min(smallest, within), max(largest, within)
+	}
+	in.Uneven = largest > MaxUneven*smallest
 	for _, s := range []struct {
 		name string
 		stats.Effect

@@ -198,6 +198,27 @@ func TestInteraction(t *testing.T) {
 			}
 		}
 	}
+	// By hand from the shares: the standard deviation within the cells of the first data set.
+	var squares float64
+	for _, cell := range shares[0] {
+		squares += math.Pow(newCell(cell).SD, 2)
+	}
+	if got, want := s.Interactions[0].Rows[0].Within, math.Sqrt(squares/4); math.Abs(got-want) > 1e-9 || s.Interactions[0].Uneven {
+		t.Errorf("within cells %v, expected %v; uneven: %v", got, want, s.Interactions[0].Uneven)
+	}
+	// Three times as much on one data set is uneven.
+	uneven := grid(t, true, func(data, _ int, values []float64) []float64 {
+		if data == 2 {
+			mean := newCell(values).Mean
+			for i := range values {
+				values[i] = mean + 3*(values[i]-mean)
+			}
+		}
+		return values
+	}).make().Interactions[0]
+	if !uneven.Uneven || uneven.Sources == nil {
+		t.Errorf("%+v", uneven)
+	}
 	f := grid(t, true, nil)
 	f.Interaction = ""
 	if got := f.make().Interactions; got != nil {
@@ -284,8 +305,34 @@ func TestInteractionOfCommonSeeds(t *testing.T) {
 		}
 		return values
 	}).make().Interactions[0]
-	if in.Seeds != 2 || in.Sources[3].DF != 12 || in.Rows[1].Cells[1].N != 2 || in.Rows[0].Cells[0].N != 3 {
+	if in.Seeds != 2 || in.Sources[3].DF != 12 || in.Rows[1].Cells[1].N != 2 || in.Rows[0].Cells[0].N != 2 {
 		t.Errorf("%+v", in)
+	}
+}
+
+// What is best is best for the seeds that are analysed. With all of its seeds, one expert has the
+// highest mean (.110); of the first two, which eight experts have, each is worse (.100 and .101
+// against .105 and .106).
+func TestInteractionBestOfCommonSeeds(t *testing.T) {
+	f := newFixture(t)
+	f.Axes, f.Interaction = []string{"fame.experts"}, "fame.experts"
+	for _, data := range []string{"preferred-1", "preferred-2"} {
+		f.world(data, "fame", 1, .100, .101, .130)
+		f.world(data, "fame", 8, .105, .106)
+	}
+	in := f.make().Interactions[0]
+	for _, row := range in.Rows {
+		if row.Best != 8. || row.Low != 8. || row.High != 8. || row.Cells[0].N != 2 || math.Abs(row.Cells[0].Mean-.1005) > 1e-12 {
+			t.Errorf("%+v", row)
+		}
+	}
+	// Without a seed in common, cells have their own means, and nothing is best.
+	f = newFixture(t)
+	f.Axes, f.Interaction = []string{"fame.experts"}, "fame.experts"
+	f.world("preferred-1", "fame", 1, .1, .3)
+	row := f.make().Interactions[0].Rows[0]
+	if row.Cells[0].N != 2 || math.Abs(row.Cells[0].Mean-.2) > 1e-12 {
+		t.Errorf("%+v", row)
 	}
 }
 

@@ -157,16 +157,19 @@ func TestBeyond(t *testing.T) {
 	}
 }
 
-func TestCheckControls(t *testing.T) {
+func TestCheckModels(t *testing.T) {
 	f := newFixture(t)
 	f.publish(replace(`"core" = "no facets"`, `"cora" = "no facets", "sasrec" = "a"`))
-	if err := f.Published.CheckControls([]string{"sasrec", "core"}); err == nil || err.Error() != `p.toml:19: claims.c.controls.cora: unknown model "cora"; did you mean "core"?` {
+	if err := f.Published.CheckModels([]string{"sasrec", "core"}); err == nil || err.Error() != `p.toml:19: claims.c.controls.cora: unknown model "cora"; did you mean "core"?` {
 		t.Errorf("got %v", err)
 	}
-	if err := f.Published.CheckControls([]string{"sasrec", "cora"}); err != nil {
+	if err := f.Published.CheckModels([]string{"core", "cora"}); err == nil || !strings.HasPrefix(err.Error(), `p.toml:20: claims.c.baselines: unknown model "sasrec"; known: core, cora`) {
+		t.Errorf("got %v", err)
+	}
+	if err := f.Published.CheckModels([]string{"sasrec", "cora"}); err != nil {
 		t.Error(err)
 	}
-	if err := (*Published)(nil).CheckControls(nil); err != nil { // there is no file
+	if err := (*Published)(nil).CheckModels(nil); err != nil { // there is no file
 		t.Error(err)
 	}
 }

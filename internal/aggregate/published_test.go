@@ -74,6 +74,7 @@ metric = "HR@20"
 low = 4.2
 high = 8.9
 controls = { "core" = "no facets" }
+baselines = ["sasrec"]
 `
 
 func TestPublishedIsStrict(t *testing.T) {
@@ -95,6 +96,8 @@ func TestPublishedIsStrict(t *testing.T) {
 		{`source = "A"`, "source = \"A\"\nunknown_data = [\"toys\"]", `p.toml:11: numbers.a.unknown_data: there are no numbers on "toys"`},
 		{`source = "A"`, "source = \"A\"\nother_data = [\"beauty\"]\nunknown_data = [\"beauty\"]", `p.toml:12: numbers.a.unknown_data: "beauty" is in other_data too`},
 		{`users = 12`, `users = 0`, `data.beauty: expected users and items`},
+		{`baselines = ["sasrec"]`, ``, `claims.c: baselines is missing: expected the models the best of which`},
+		{`baselines = ["sasrec"]`, `baselines = ["fame"]`, `p.toml:20: claims.c.baselines: fame is the model of the claim`},
 		{`[claims.c]`, "[claim.c]", `p.toml:12: claim: unknown key; did you mean "claims"?`},
 		{`metric = "HR@20"`, `metric = "HR@30"`, `claims.c.metric: unknown metric "HR@30"`},
 		{`high = 8.9`, `high = 3`, `low not above high`},

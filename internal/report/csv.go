@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"famebench/datasets"
 	"famebench/internal/aggregate"
@@ -203,7 +204,7 @@ func ClaimsCSV(claims []aggregate.Claim) []byte {
 			part := slices.Concat(claim, []any{e.Dataset, e.Rule, e.Label})
 			line := slices.Concat(part, []any{e.Verdict, e.Baseline, nil, nil, e.Gain, e.GainLow, e.GainHigh, e.Seeds})
 			if e.Label != "" { // run
-				line = append(line, e.Significant, e.Ahead)
+				line = append(line, e.Significant, e.Ahead, strings.Join(e.Lacks, " "))
 			}
 			lines = append(lines, line)
 			for _, k := range e.Controls {
@@ -212,7 +213,7 @@ func ClaimsCSV(claims []aggregate.Claim) []byte {
 		}
 	}
 	return unlessEmpty([]string{"paper", "model", "metric", "low", "high", "verdict", "dataset", "rule", "label", "part_verdict", "baseline", "control", "shares",
-		"gain", "gain_low", "gain_high", "seeds", "significantly_better", "ahead"}, lines)
+		"gain", "gain_low", "gain_high", "seeds", "significantly_better", "ahead", "lacks"}, lines)
 }
 
 // ContrastsCSV has a line for each part of a contrast; nil if there are none.
@@ -311,7 +312,10 @@ func InteractionCSV(all []aggregate.Interaction) []byte {
 		what := []any{in.Axis, in.Model, in.Rule, view.Measure(in)}
 		for _, row := range in.Rows {
 			for i, c := range row.Cells {
-				cell := []any{row.Dataset, in.Places[i], nil, nil, 0, row.Best, row.Low, row.High}
+				cell := []any{row.Dataset, in.Places[i], nil, nil, 0, row.Best, row.Low, row.High, nil}
+				if row.Within > 0 {
+					cell[8] = row.Within
+				}
 				if c.N > 0 {
 					cell[2], cell[3], cell[4] = c.Mean, c.SD, c.N
 				}
@@ -319,14 +323,14 @@ func InteractionCSV(all []aggregate.Interaction) []byte {
 			}
 		}
 		for _, s := range in.Sources {
-			line := slices.Concat(what, make([]any, 8), []any{in.Seeds, s.Source, s.DF, s.SS})
+			line := slices.Concat(what, make([]any, 9), []any{in.Seeds, s.Source, s.DF, s.SS})
 			if s.Source != aggregate.Residual {
 				line = append(line, s.F, s.P)
 			}
 			lines = append(lines, line)
 		}
 	}
-	return unlessEmpty([]string{"axis", "model", "rule", "measure", "dataset", "place", "mean", "sd", "n", "best", "best_low", "best_high",
+	return unlessEmpty([]string{"axis", "model", "rule", "measure", "dataset", "place", "mean", "sd", "n", "best", "best_low", "best_high", "sd_within",
 		"seeds", "source", "df", "sum_of_squares", "f", "p"}, lines)
 }
 

@@ -29,8 +29,9 @@ func generated() *aggregate.Suite {
 	cell := func(mean, sd float64) aggregate.Cell { return aggregate.Cell{Mean: mean, SD: sd, N: 3} }
 	in := aggregate.Interaction{Axis: "fame.experts", Model: "fame", Rule: "removed", OfOracle: true, Places: []any{1., 4.}, Seeds: 3,
 		Rows: []aggregate.InteractionRow{
-			{Dataset: "preferred-1", Cells: []aggregate.Cell{cell(72.04, 1.26), cell(70, 10)}, Best: 1., Low: 1., High: 4.},
-			{Dataset: "preferred-8", Cells: []aggregate.Cell{cell(41, .5), cell(45.56, .26)}, Best: 4., Low: 4., High: 4.}},
+			{Dataset: "preferred-1", Cells: []aggregate.Cell{cell(72.04, 1.26), cell(70, 10)}, Best: 1., Low: 1., High: 4., Within: 7.127},
+			{Dataset: "preferred-8", Cells: []aggregate.Cell{cell(41, .5), cell(45.56, .26)}, Best: 4., Low: 4., High: 4., Within: .399}},
+		Uneven: true,
 		Sources: []aggregate.Variation{{Source: "data set", DF: 1, SS: 1650.5338, F: 1528.272, P: 5e-26}, {Source: "fame.experts", DF: 1, SS: 5.00972, F: 3.0924, P: .04601},
 			{Source: "interaction", DF: 1, SS: 63.81277, F: 19.6953, P: 3.47e-08}, {Source: "seeds", DF: 8, SS: 12.96}}}
 	other := in

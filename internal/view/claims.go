@@ -12,7 +12,7 @@ import (
 
 // VerdictsMean explains the verdicts on claims.
 var VerdictsMean = []string{
-	"reproduced: the gain over the baseline that is best on validation is at least the lowest claimed gain, and the model is significantly better in " + aggregate.Tested + "; every planned baseline has records",
+	"reproduced: the gain over the baseline that is best on validation is at least the lowest claimed gain, and the model is significantly better in " + aggregate.Tested + "; every baseline that the claim is about, and every planned one, has records",
 	"excluded: the upper end of the gain's 95 % interval (bootstrap over users and seeds) lies below the lowest claimed gain",
 	fmt.Sprintf("undecided: neither, or fewer than %d seeds of the model or the baseline", aggregate.FewSeeds),
 	"a claim has the verdict that all data sets and both seen-item rules share, and is otherwise undecided",
@@ -41,7 +41,7 @@ func parts(c aggregate.Claim) Section {
 	t := Table{Caption: fmt.Sprintf("%s: gain in %s; claimed: %s to %s %%", c.Model, c.Metric, Percent(c.Low), Percent(c.High)),
 		Columns: Columns("<data\nset", "<seen\nitems", "<over", "gain\n%", "95 %\ninterval, %", "seeds", "<ahead", "<signif.\nbetter", "<verdict")}
 	controls := slices.ContainsFunc(c.Found, func(e aggregate.ClaimEvidence) bool {
-		return e.Tuning != nil || slices.ContainsFunc(e.Controls, func(k aggregate.Control) bool { return k.Label != "" })
+		return e.Tuning != nil || e.Lacks != nil || slices.ContainsFunc(e.Controls, func(k aggregate.Control) bool { return k.Label != "" })
 	})
 	for _, e := range c.Found {
 		data := Cell{Text: e.Dataset}
@@ -136,10 +136,14 @@ func Result(e aggregate.ClaimEvidence) string {
 	return "too few seeds to say which is ahead"
 }
 
-// Controls says in one line what a part's controls contribute, by the model's gain over
-// each, and what the search for settings gained; "" if there is nothing to say.
+// Controls says in one line which baselines a part lacks, what its controls contribute, by the
+// model's gain over each, and what the search for settings gained; "" if there is nothing to say.
 func Controls(e aggregate.ClaimEvidence) string {
-	return strings.Join(slices.DeleteFunc([]string{overControls(e), tuning(e)}, func(text string) bool { return text == "" }), "; ")
+	lacks := ""
+	if e.Lacks != nil {
+		lacks = fmt.Sprintf("undecided for want of records of %s, which may be better than %s", strings.Join(e.Lacks, ", "), e.Baseline)
+	}
+	return strings.Join(slices.DeleteFunc([]string{lacks, overControls(e), tuning(e)}, func(text string) bool { return text == "" }), "; ")
 }
 
 // tuning says what the search for settings gained for the model and the baseline.

@@ -69,6 +69,14 @@ toys, seen items kept: tuning, in validation NDCG@10: fame-warm +2.0 % (on beaut
 	}
 }
 
+// A verdict that only lacks records says which.
+func TestLacks(t *testing.T) {
+	e := aggregate.ClaimEvidence{Label: "fame", Baseline: "sasrec", Lacks: []string{"core", "duorec"}, Verdict: aggregate.Undecided}
+	if got, want := Controls(e), "undecided for want of records of core, duorec, which may be better than sasrec"; got != want {
+		t.Errorf("got %q, expected %q", got, want)
+	}
+}
+
 // Evidence leads to the cell with its gain, or nowhere.
 func TestEvidenceRef(t *testing.T) {
 	s := aggregatetest.Suites()[0]

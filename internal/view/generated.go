@@ -54,11 +54,14 @@ func Interactions(s *aggregate.Suite) []Section {
 		if len(out) == 0 || out[len(out)-1].Title != title {
 			out = append(out, Section{Title: title, Notes: []string{
 				"best: the value with the highest mean; best of seeds: the lowest and the highest value that is best for a single seed",
-				"analysis of variance: two factors, data set and axis, with the seeds as replicates. A small p of the interaction says that the effect of the axis differs between these data sets; the column best says how. It assumes that seeds are independent, and normally distributed with equal variance in all cells",
+				"analysis of variance: two factors, data set and axis, with the seeds as replicates. A small p of the interaction says that the effect of the axis differs between these data sets; the column best says how. It assumes that seeds are independent, and normally distributed with equal variance in all cells; SD within: of the seeds within the cells of a data set",
 			}})
 		}
 		sec := &out[len(out)-1]
 		sec.Tables = append(sec.Tables, cells(in))
+		if in.Uneven {
+			sec.Notes = append(sec.Notes, fmt.Sprintf("seen items %s: the standard deviation within cells differs by more than %d times between data sets, which the analysis assumes it does not: its p is too small if differences are largest where seeds vary most", in.Rule, aggregate.MaxUneven))
+		}
 		if in.Untested != "" {
 			sec.Notes = append(sec.Notes, fmt.Sprintf("seen items %s: no test of the interaction: %s", in.Rule, in.Untested))
 		}
@@ -74,7 +77,8 @@ func cells(in *aggregate.Interaction) Table {
 	for _, place := range in.Places {
 		t.Columns = append(t.Columns, Column{Title: fmt.Sprint(place)})
 	}
-	t.Columns = append(t.Columns, Columns("best", "best of\nseeds")...)
+	t.Columns = append(t.Columns, Columns("best", "best of\nseeds", "SD\nwithin")...)
+	t.Columns[len(t.Columns)-1].Long = "SD within cells"
 	for _, row := range in.Rows {
 		line := Texts(row.Dataset)
 		for i := range row.Cells {
@@ -95,7 +99,15 @@ func cells(in *aggregate.Interaction) Table {
 		if row.Best != nil {
 			best = fmt.Sprint(row.Best)
 		}
-		t.Add(append(line, Texts(best, seeds)...)...)
+		within := Cell{Text: none}
+		switch {
+		case row.Within == 0:
+		case in.OfOracle:
+			within = fixed(row.Within, 1)
+		default:
+			within = Cell{Text: Share(row.Within), Sort: sortable(row.Within, 6)}
+		}
+		t.Add(append(line, Cell{Text: best}, Cell{Text: seeds}, within)...)
 	}
 	return t
 }
