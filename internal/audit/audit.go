@@ -66,7 +66,7 @@ func Folder(dir string, known record.Store) (*Report, error) {
 	r := a.report
 	slices.SortStableFunc(r.Problems, func(p, q Problem) int { return cmp.Compare(p.File, q.File) })
 	r.OK = len(r.Problems) == 0
-	r.Notes = append(r.Notes, "not computed again: bootstrap intervals, breakdowns, groups by entropy, notes, published numbers, claims, contrasts, equality, interactions, figures and the page, nor whether rows or seeds are missing; bench -suite NAME -report does, from the same records")
+	r.Notes = append(r.Notes, "not computed again: bootstrap intervals, breakdowns, groups by entropy, notes, published numbers, claims, contrasts, equality, interactions, pairs, figures and the page, nor whether rows or seeds are missing; bench -suite NAME -report does, from the same records")
 	return r, nil
 }
 
