@@ -192,9 +192,7 @@ func (in *Interaction) row(dataset string, values []bySeed, seeds []int64) Inter
 		for _, seed := range of {
 			shown = append(shown, v[seed])
 		}
-		if shown != nil {
-			row.Cells[i] = newCell(shown)
-		}
+		row.Cells[i] = newCell(shown)
 	}
 	if len(seeds) > 0 {
 		row.Best = in.Places[best(row.Cells, func(c Cell) float64 { return c.Mean })]
@@ -268,20 +266,17 @@ func (in *Interaction) analyse(values [][]bySeed, seeds []int64) {
 		in.untested("the results do not differ between seeds")
 		return
 	}
-	var smallest, largest float64
+	var within []float64
 	for i, row := range y {
 		var squares float64
 		for _, cell := range row {
 			sd := newCell(cell).SD
 			squares += float64(sd * sd)
 		}
-		within := math.Sqrt(squares / float64(len(row)))
-		if in.Rows[i].Within = within; i == 0 {
-			smallest, largest = within, within
-		}
-		smallest, largest = min(smallest, within), max(largest, within)
+		in.Rows[i].Within = math.Sqrt(squares / float64(len(row)))
+		within = append(within, in.Rows[i].Within)
 	}
-	in.Uneven = largest > MaxUneven*smallest
+	in.Uneven = slices.Max(within) > MaxUneven*slices.Min(within)
 	for _, s := range []struct {
 		name string
 		stats.Effect

@@ -62,8 +62,7 @@ func Pairs(c *aggregate.Comparison) Section {
 		out := Table{Caption: fmt.Sprintf("%s, seen items %s", aggregate.Tested, rule), Columns: Columns("<data set", "<rows A / B", "difference\n%", "interval, %", "p")}
 		for _, l := range c.Lines {
 			if l.Rule == rule {
-				cells := compared(l)
-				out.Add(append(Texts(l.Dataset, rows(l.RowA, l.RowB)), cells[4:7]...)...)
+				out.Add(append(Texts(l.Dataset, rows(l.RowA, l.RowB)), tested(l)...)...)
 			}
 		}
 		s.Tables = append(s.Tables, filled(out)...)
@@ -93,6 +92,12 @@ func compared(l aggregate.ComparedMetric) []Cell {
 		}
 		return strconv.Itoa(c.N)
 	}
+	cells := append(Texts(l.Dataset, l.Metric, metric(l.A), metric(l.B)), tested(l)...)
+	return append(cells, Cell{Text: seeds(l.A) + ", " + seeds(l.B)})
+}
+
+// tested are the difference, its interval and p.
+func tested(l aggregate.ComparedMetric) []Cell {
 	difference, interval, p := percent(l.Percent), none, Cell{Text: none}
 	if t := l.Test; t != nil {
 		p = number(t.PHolm, Probability(t.PHolm), 6)
@@ -105,7 +110,7 @@ func compared(l aggregate.ComparedMetric) []Cell {
 	} else if l.Percent != nil {
 		difference.After = "~"
 	}
-	return append(Texts(l.Dataset, l.Metric, metric(l.A), metric(l.B)), difference, Cell{Text: interval}, p, Cell{Text: seeds(l.A) + ", " + seeds(l.B)})
+	return []Cell{difference, {Text: interval}, p}
 }
 
 // Imported shows the metrics of imported lists.

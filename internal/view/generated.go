@@ -79,14 +79,14 @@ func cells(in *aggregate.Interaction) Table {
 	}
 	t.Columns = append(t.Columns, Columns("best", "best of\nseeds", "SD\nwithin")...)
 	t.Columns[len(t.Columns)-1].Long = "SD within cells"
+	value := mean
+	if in.OfOracle {
+		value = func(c aggregate.Cell) Cell { return share(&c) }
+	}
 	for _, row := range in.Rows {
 		line := Texts(row.Dataset)
-		for i := range row.Cells {
-			if in.OfOracle {
-				line = append(line, share(&row.Cells[i]))
-			} else {
-				line = append(line, mean(row.Cells[i]))
-			}
+		for _, c := range row.Cells {
+			line = append(line, value(c))
 		}
 		seeds := none
 		if row.Low != nil {
@@ -100,12 +100,8 @@ func cells(in *aggregate.Interaction) Table {
 			best = fmt.Sprint(row.Best)
 		}
 		within := Cell{Text: none}
-		switch {
-		case row.Within == 0:
-		case in.OfOracle:
-			within = fixed(row.Within, 1)
-		default:
-			within = Cell{Text: Share(row.Within), Sort: sortable(row.Within, 6)}
+		if row.Within > 0 {
+			within = value(aggregate.Cell{Mean: row.Within, N: 1})
 		}
 		t.Add(append(line, Cell{Text: best}, Cell{Text: seeds}, within)...)
 	}
