@@ -161,7 +161,8 @@ const (
 	Neighbours = "neighbours"
 	// ScaledNeighbours is Neighbours with the median norm of the trained items' rows.
 	ScaledNeighbours = "scaled-neighbours"
-	// Nearest takes the trained row of the item whose initial row is nearest.
+	// Nearest takes the trained row of the item whose initial row is nearest, with the median
+	// norm of the trained items' rows.
 	Nearest = "nearest"
 	// Projection takes the initial row, which is the projected text, with the median norm
 	// of the trained items' rows.

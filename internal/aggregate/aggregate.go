@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -15,7 +16,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: summaries of suites are then made again.
-const Version = 14
+const Version = 15
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -66,6 +67,8 @@ type Planned struct {
 	Spec    record.Spec
 	Failure string // why the last attempt left no record, "" if there was none
 	Source  bool   `json:",omitempty"` // in the plan only because another run begins with its weights
+	// Configured: the run has the settings that are configured, and none of an axis.
+	Configured bool `json:",omitempty"`
 }
 
 // group is a row with the records behind it.
@@ -76,6 +79,7 @@ type group struct {
 	imported      []*record.Imported // in place of records: another program's lists
 	removed, kept [][]int32          // [seed][case] ranks
 	units         units              // the users of the cases
+	stands        bool               // for its model, see Input.setStands
 }
 
 // ranks are the ranks [seed][case] under a seen-item rule.
@@ -172,7 +176,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 		g.fill(in.Axes, in.Proposals)
 		g.Notes = append(g.notes(shown[i]), in.codeNotes(g)...)
 	}
-	if err := findSources(groups); err != nil {
+	if err := errors.Join(findSources(groups), in.setStands(groups)); err != nil {
 		return t, nil, err
 	}
 	if err := in.readRanks(groups); err != nil {

@@ -278,7 +278,7 @@ func (c claimed) lacks(planned []Planned, proposals []string, data string, rows 
 // part compares the claim's model, on one data set and under one seen-item rule, with the
 // baseline and with the claim's controls.
 func (c claimed) part(rows []*group, baseline, rule string) (ClaimEvidence, error) {
-	own := rowFor(rows, c.Model, "")
+	own := standing(rows, c.Model)
 	if own == nil {
 		return ClaimEvidence{Verdict: NotRun}, nil
 	}
@@ -331,7 +331,7 @@ func controlRow(rows []*group, own *group, model string) *group {
 			return g
 		}
 	}
-	return rowFor(onDevice(rows, own), model, "")
+	return standing(onDevice(rows, own), model)
 }
 
 // judge gives the verdict on a part. With fewer than FewSeeds seeds of model or baseline it

@@ -422,3 +422,28 @@ func TestSourceRow(t *testing.T) {
 		}
 	}
 }
+
+// The row with the configured settings stands for a model, however good those of an axis are: they
+// may be ablations. Without its records the model was not run.
+func TestClaimsOfConfiguredRow(t *testing.T) {
+	for _, ran := range []bool{true, false} {
+		f := newFixture(t)
+		f.publish(nil)
+		for seed := range int64(3) {
+			f.add("sasrec", seed, .1, .10, same(3), nil)
+			f.add("fame", seed, .3, .12, same(1), func(r *record.Record) {
+				r.Result.Spec.Params = record.Settings{"experts": []byte("1")}
+			})
+			if ran {
+				f.add("fame", seed, .05, .09, same(4), nil)
+			}
+		}
+		own := f.Planned[0]
+		own.Spec.Model, own.Spec.Device, own.Configured = "fame", "cuda", true // on any device
+		f.Planned = append(f.Planned, own)
+		e := f.make().Claims[0].Found[0]
+		if ran && (e.Verdict != Excluded || e.Label != "fame") || !ran && (e.Verdict != NotRun || e.Label != "") {
+			t.Errorf("configured row run: %t: %+v", ran, e)
+		}
+	}
+}

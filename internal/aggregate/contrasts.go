@@ -126,7 +126,7 @@ func (c Contrast) judge(part *ContrastEvidence, rows []*group) {
 	if at == nil || zero == nil {
 		return
 	}
-	over := rowFor(onDevice(rows, at), c.Over, "")
+	over := standing(onDevice(rows, at), c.Over)
 	if over == nil {
 		return
 	}

@@ -209,8 +209,8 @@ func (p *Published) addSource(n *conf.Node) error {
 const tolerance = 5
 
 // checks puts published numbers next to ours, for models and data sets of the
-// suite. Ours is the row of the model with the published loss, if there is one, and
-// among several the one that is best on validation.
+// suite. Ours is the row of the model with the published loss, if there is one; of several,
+// see rowFor.
 func (p *Published) checks(planned []Planned, tables []Table, groups [][]*group) []Check {
 	var out []Check
 	for _, n := range p.numbers {
@@ -248,18 +248,28 @@ func (p *Published) checks(planned []Planned, tables []Table, groups [][]*group)
 	return out
 }
 
-// rowFor finds the row that stands for a model: of those with a loss, if there are any, it is one
-// with the most seeds, so that a variant that was lucky once is not it, and of these the one that
-// is best on validation.
+// standing finds the row that stands for a model, as rowFor does; nil if the model's own row has no
+// records, whatever others have.
+func standing(groups []*group, model string) *group {
+	if g := rowFor(groups, model, ""); g != nil && g.stands {
+		return g
+	}
+	return nil
+}
+
+// rowFor finds one row of a model: of those with a loss, if there are any, the one that stands for
+// the model. Among several it is one with the most seeds, so that a variant that was lucky once is
+// not it, and of these the one that is best on validation.
 func rowFor(groups []*group, model, loss string) *group {
-	order := func(g, h *group) int {
-		fits := func(g *group) int {
-			if g.loss() == loss {
-				return 1
-			}
-			return 0
+	one := func(b bool) int {
+		if b {
+			return 1
 		}
-		return cmp.Or(cmp.Compare(fits(g), fits(h)), cmp.Compare(len(g.records), len(h.records)), cmp.Compare(g.Valid.Mean, h.Valid.Mean))
+		return 0
+	}
+	order := func(g, h *group) int {
+		return cmp.Or(cmp.Compare(one(g.loss() == loss), one(h.loss() == loss)), cmp.Compare(one(g.stands), one(h.stands)),
+			cmp.Compare(len(g.records), len(h.records)), cmp.Compare(g.Valid.Mean, h.Valid.Mean))
 	}
 	var best *group
 	for _, g := range groups {
@@ -275,8 +285,7 @@ func onDevice(groups []*group, own *group) []*group {
 	return slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return g.imported != nil || g.device() != own.device() })
 }
 
-// labelOf gives the label of a model's row, of several the one that is best on validation;
-// "" if there is none.
+// labelOf gives the label of a model's row, see rowFor; "" if there is none.
 func labelOf(groups []*group, model string) string {
 	if g := rowFor(groups, model, ""); g != nil {
 		return g.Label

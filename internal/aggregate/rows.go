@@ -59,6 +59,31 @@ func findSources(groups []*group) error {
 	return nil
 }
 
+// setStands says which rows of one data set stand for their models. If the suite runs a model with
+// its configured settings, this row does, and no other: a row of an axis may be an ablation, such as
+// one with wrong labels, and which one is best on validation is then no choice of the model's.
+func (in Input) setStands(groups []*group) error {
+	configured, models := map[string]bool{}, map[string]bool{}
+	for _, p := range in.Planned {
+		if !p.Configured || dataKey(p.Spec) != dataKey(groups[0].records[0].Result.Spec) {
+			continue
+		}
+		key, err := keyOfAnyDevice(p.Spec)
+		if err != nil {
+			return err
+		}
+		configured[key], models[p.Spec.Model] = true, true
+	}
+	for _, g := range groups {
+		key, err := keyOfAnyDevice(g.records[0].Result.Spec)
+		if err != nil {
+			return err
+		}
+		g.stands = configured[key] || !models[g.Model]
+	}
+	return nil
+}
+
 // fill computes a row from its records, but for what depends on other rows.
 func (g *group) fill(axes, proposals []string) {
 	spec := g.records[0].Result.Spec

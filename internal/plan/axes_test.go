@@ -267,3 +267,28 @@ func TestMissingData(t *testing.T) {
 		}
 	}
 }
+
+// The configured settings are marked wherever they are on the axes: at no place, or in a grid.
+func TestConfigured(t *testing.T) {
+	axes := "\n[suites.s.axes]\nheads = [1, 4]\nfame.experts = [1, 4]\n"
+	for _, tt := range []struct{ set, want string }{
+		{"s.grid=false", "popularity: , sasrec: , fame: , fame-no-moe: "}, // fame: with 4 heads and 4 experts
+		{"s.grid=true", "popularity: , sasrec: heads = 4, fame: heads = 4, fame.experts = 4, fame-no-moe: heads = 4"},
+		{"s.grid=true models.sasrec.heads=2", "popularity: , fame: heads = 4, fame.experts = 4, fame-no-moe: heads = 4"}, // not in the grid
+	} {
+		c, err := loadAxes(t, axes, append([]string{"models.sasrec.heads=4"}, strings.Fields(tt.set)...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, p := planned(t, c)
+		var got []string
+		for _, r := range p.Runs {
+			if r.Configured {
+				got = append(got, r.Job.Spec.Model+": "+r.At)
+			}
+		}
+		if strings.Join(got, ", ") != tt.want {
+			t.Errorf("%s: %s, expected %s", tt.set, strings.Join(got, ", "), tt.want)
+		}
+	}
+}

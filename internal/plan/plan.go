@@ -34,6 +34,8 @@ type Run struct {
 	// Complete is the run without a limit that begins as this one, which ends at a rung of a
 	// search. If it is recorded, there is no need for this one. nil: there is none.
 	Complete *Run
+	// Configured: all its settings are those that are configured, and none is of an axis.
+	Configured bool
 
 	point point
 }
@@ -158,7 +160,9 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 				return nil, err
 			}
 			job.items = info.Stats.Items
-			for _, at := range points(e, name) {
+			places := points(e, name)
+			var configured []Run
+			for _, at := range places {
 				runs, err := c.runsAt(p, e, job, data, at, o)
 				what := model + " on " + name
 				if len(at.axes) > 0 {
@@ -182,11 +186,23 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 				if err != nil {
 					return nil, err
 				}
+				if len(at.axes) == 0 {
+					configured = runs
+				}
 				for _, r := range runs {
 					if !planned[r.ID] { // an axis may contain the configured value
 						planned[r.ID] = true
 						p.Runs = append(p.Runs, r)
 					}
+				}
+			}
+			if !slices.ContainsFunc(places, func(at point) bool { return len(at.axes) == 0 }) {
+				// A grid may have these settings at one of its places. If they are refused, it has not.
+				configured, _ = c.runsAt(p, e, job, data, point{}, o)
+			}
+			for i, r := range p.Runs {
+				if slices.ContainsFunc(configured, func(c Run) bool { return c.ID == r.ID }) {
+					p.Runs[i].Configured = true
 				}
 			}
 		}

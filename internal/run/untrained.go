@@ -88,6 +88,7 @@ func (u *untrained) apply(rule string, table []float32) []float32 {
 	switch rule {
 	case pretrain.Nearest:
 		u.fromNeighbours(table, 1)
+		u.scale(table)
 	case pretrain.Neighbours:
 		u.fromNeighbours(table, nearest)
 	case pretrain.ScaledNeighbours:
@@ -112,7 +113,9 @@ func (u *untrained) row(table []float32, v int) []float32 {
 // of rows that point in many directions is short, and so is the prediction of a regression,
 // while scores are products with rows: without this step these items lose to almost all
 // others, whatever their direction. The median is that of an ordinary item and depends on
-// no item of its own, so only the directions order the missing items.
+// no item of its own, so only the directions order the missing items. A row that was only
+// copied would have the score of its neighbour, for every user, and ties count against the target:
+// each such copy would lower the rank of its trained neighbour.
 func (u *untrained) scale(table []float32) {
 	norms := make([]float64, len(u.trained))
 	for i, v := range u.trained {

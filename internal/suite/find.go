@@ -108,7 +108,7 @@ func Recorded(store record.Store) ([]*record.Record, error) {
 func planned(store record.Store, todo *plan.Plan) ([]aggregate.Planned, error) {
 	var out []aggregate.Planned
 	for _, r := range todo.Runs {
-		p := aggregate.Planned{Spec: r.Job.Spec, Source: r.For != ""}
+		p := aggregate.Planned{Spec: r.Job.Spec, Source: r.For != "", Configured: r.Configured}
 		f, err := store.ReadFailure(r.ID)
 		if err != nil {
 			return nil, err

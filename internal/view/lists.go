@@ -19,7 +19,7 @@ func Published(s *aggregate.Suite, checks []aggregate.Check, m Medium) Section {
 	t.About = []string{
 		"in brackets: the seen-item rule, the loss or the rule for cold items of the source is unknown or differs from ours (we keep cold items), the version of its data is unknown, or an epoch budget ended our training",
 		"where the seen-item rule is unknown, the nearer of our two numbers is compared",
-		"ours is the row with the published loss, if there is one; among several, the row that is best on validation",
+		"ours is the row with the published loss, if there is one; among several, the row with the configured settings, or else the one that is best on validation",
 	}
 	others := 0
 	for i, c := range checks {
