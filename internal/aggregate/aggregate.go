@@ -107,9 +107,9 @@ func Make(in Input) (*Suite, error) {
 		}
 		byData[key] = append(byData[key], r)
 	}
-	var all [][]*group
+	var all, withImported [][]*group
 	for _, key := range order {
-		t, groups, err := in.table(byData[key])
+		t, rows, err := in.table(byData[key])
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +119,8 @@ func Make(in Input) (*Suite, error) {
 		if in.ByEntropy && t.Complexity == nil {
 			in.Skipped = append(in.Skipped, in.noEntropy(byData[key][0]))
 		}
-		s.Tables, all = append(s.Tables, t), append(all, groups)
+		s.Tables, withImported = append(s.Tables, t), append(withImported, rows)
+		all = append(all, slices.DeleteFunc(slices.Clone(rows), func(g *group) bool { return g.imported != nil }))
 	}
 	for _, d := range in.Datasets {
 		if slices.ContainsFunc(s.Tables, func(t Table) bool { return t.Dataset == d.Name }) {
@@ -151,7 +152,7 @@ func Make(in Input) (*Suite, error) {
 	}
 	s.Notes = append(in.notes(), in.importedNotes(s.Tables)...)
 	var err error
-	s.Pairs, err = in.pairs(s.Tables, all)
+	s.Pairs, err = in.pairs(s.Tables, withImported)
 	return s, err
 }
 
@@ -160,7 +161,8 @@ func dataKey(s record.Spec) string {
 	return strings.Join([]string{s.Dataset.Name, s.Dataset.Fingerprint, s.Protocol, s.Dataset.Split}, "\x00")
 }
 
-// table compares the records of one data set.
+// table compares the records of one data set. It returns the table's rows, those of other
+// programs' lists last.
 func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	first := records[0].Result
 	t := Table{Dataset: first.Spec.Dataset.Name, Protocol: first.Spec.Protocol, Users: first.Users, Items: first.Items}
@@ -234,7 +236,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	if err := in.pictures(&t, groups); err != nil {
 		return t, nil, err
 	}
-	return t, groups, nil
+	return t, rows, nil
 }
 
 // checkSizes makes sure that the records of one data set ranked the same users among the

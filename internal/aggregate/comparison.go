@@ -133,13 +133,7 @@ func Compare(a, b Side) (*Comparison, error) {
 			return nil, err
 		}
 		c.Lines = append(c.Lines, lines...)
-		for _, g := range []*group{p.a, p.b} {
-			for _, rule := range SeenItemRules {
-				if len(g.Under(rule).Metrics) == 0 {
-					c.Notes = append(c.Notes, fmt.Sprintf("no lists of %s on %s were imported for seen items %s", g.Label, p.dataset, rule))
-				}
-			}
-		}
+		c.Notes = append(c.Notes, p.notImported()...)
 		c.warn(p)
 	}
 	if err := c.correct(); err != nil {
@@ -181,6 +175,18 @@ func (g *group) users() int {
 		return g.imported[0].Users
 	}
 	return g.records[0].Result.Users
+}
+
+// notImported names the seen-item rules for which a row of the pair has no lists.
+func (p pair) notImported() (notes []string) {
+	for _, g := range []*group{p.a, p.b} {
+		for _, rule := range SeenItemRules {
+			if len(g.Under(rule).Metrics) == 0 {
+				notes = append(notes, fmt.Sprintf("no lists of %s on %s were imported for seen items %s", g.Label, p.dataset, rule))
+			}
+		}
+	}
+	return notes
 }
 
 // lines compares a pair of rows in some metrics under both rules.

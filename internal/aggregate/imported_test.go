@@ -29,6 +29,7 @@ func TestImportedRow(t *testing.T) {
 		f.Imported = append(f.Imported, lists(seed, "removed", half, 10))
 	}
 	f.ImportedNames = []string{"recbole-sasrec", "absent"}
+	f.Pairs = [][]string{{"sasrec", "recbole-sasrec"}}
 	without := f.Input
 	without.Imported, without.ImportedNames = nil, nil
 	s := f.make()
@@ -49,6 +50,10 @@ func TestImportedRow(t *testing.T) {
 	}
 	if test := row.Removed.Test; test == nil || !test.Significant || test.P != 2./64 {
 		t.Errorf("six signs that agree: %+v", test)
+	}
+	if c := s.Pairs; len(c.Lines) != 1 || c.Lines[0].Rule != "removed" || c.Lines[0].Test == nil || c.Lines[0].Test.Low != row.Removed.Test.Low ||
+		!slices.Contains(c.Notes, "no lists of recbole-sasrec on beauty were imported for seen items kept") {
+		t.Errorf("the pair with the baseline has the interval of the table: %+v, %+v", c, row.Removed.Test)
 	}
 	if len(row.Kept.Metrics) > 0 || row.Kept.Test != nil || row.Runs != nil || len(row.Imported) != 3 {
 		t.Errorf("%+v", row)

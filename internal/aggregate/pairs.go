@@ -34,6 +34,9 @@ func (in Input) pairs(tables []Table, all [][]*group) (*Comparison, error) {
 				return nil, err
 			}
 			c.Lines = append(c.Lines, lines...)
+			for _, note := range p.notImported() {
+				c.Notes = appendNew(c.Notes, note)
+			}
 		}
 	}
 	if err := c.correct(); err != nil {
