@@ -19,11 +19,14 @@ type Estimator struct {
 
 // pace is the time that a recorded run took.
 type pace struct {
-	fingerprint, model string
-	targets            int // targets of the training data; 0: not known
-	items              int // of the data; 0: not known
-	threads, epochs    int
-	perEpoch, around   float64 // seconds per epoch; seconds of loading and ranking
+	device, model, fingerprint, precision string
+	hidden                                string // its hidden size; "": the model's default
+	version                               int    // of training, whose code may have become faster
+	cutShort                              bool   // by its budget of epochs
+	targets                               int    // of the training data; 0: not known
+	items                                 int    // of the data; 0: not known
+	threads, epochs                       int
+	perEpoch, around                      float64 // seconds per epoch; seconds of loading and ranking
 }
 
 // NewEstimator reads the records of a store and ignores damaged ones.
@@ -40,6 +43,10 @@ func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, err
 			continue
 		}
 		s, m := r.Result.Spec, r.Measured
+		t := train.Defaults()
+		if err := s.Train.Apply(&t); err != nil { // of an older version
+			continue
+		}
 		path := store.DatasetPath(s.Dataset.Name, s.Dataset.Fingerprint)
 		if _, ok := sizes[path]; !ok {
 			stats, err := plan.ReadStats(path, s.Dataset.Name, s.Dataset.Fingerprint)
@@ -47,8 +54,8 @@ func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, err
 				sizes[path] = stats
 			}
 		}
-		e.runs = append(e.runs, pace{s.Dataset.Fingerprint, s.Model, trainTargets(sizes[path]), sizes[path].Items, m.Threads, r.Result.Epochs,
-			m.TrainSeconds / float64(r.Result.Epochs), m.LoadSeconds + m.RankSeconds})
+		e.runs = append(e.runs, pace{s.Device, s.Model, s.Dataset.Fingerprint, t.Precision, string(s.Params["hidden"]), s.Versions.Train, r.Result.Status == record.Epochs,
+			trainTargets(sizes[path]), sizes[path].Items, m.Threads, r.Result.Epochs, m.TrainSeconds / float64(r.Result.Epochs), m.LoadSeconds + m.RankSeconds})
 	}
 	return e, nil
 }
@@ -62,11 +69,10 @@ func trainTargets(s datasets.Stats) int {
 	return s.Interactions - 3*s.Users
 }
 
-// Of estimates how long a run of a plan takes: from records of the same model and
-// data, or else of the same model on other data, scaled by their sizes. Records of
-// a variant's base count too. ok is false if there is no such record. A run is
-// assumed to end after as many epochs as those did, or at its budget; one that is trained
-// already only ranks.
+// Of estimates how long a run of a plan takes: the mean of the records that are most like it, of
+// the same model or its base. Those on other data are scaled by its size. ok is false if there is
+// no such record. A run is assumed to end after as many epochs as those did, or at its budget; one
+// that is trained already only ranks.
 func (e *Estimator) Of(p *plan.Plan, r plan.Run, trained bool) (d time.Duration, ok bool) {
 	spec := r.Job.Spec
 	if spec.NonNeural {
@@ -82,30 +88,42 @@ func (e *Estimator) Of(p *plan.Plan, r plan.Run, trained bool) (d time.Duration,
 			targets = trainTargets(info.Stats)
 		}
 	}
-	for _, model := range []string{spec.Model, registry.BaseOf(e.registry, spec.Model)} {
-		for _, same := range []bool{true, false} {
-			var sum float64
-			var n int
-			for _, past := range e.runs {
-				if past.model != model || same != (past.fingerprint == spec.Dataset.Fingerprint) || !same && past.targets == 0 {
-					continue
-				}
-				seconds := past.perEpoch * float64(min(past.epochs, t.Epochs)) * float64(past.threads) / float64(r.Job.Threads)
-				if trained {
-					seconds = 0
-				}
-				if !same {
-					seconds *= float64(targets) / float64(past.targets)
-				}
-				sum += past.around + seconds
-				n++
-			}
-			if n > 0 {
-				return time.Duration(sum / float64(n) * float64(time.Second)), true
+	var sum float64
+	n, most := 0, 0
+	for _, past := range e.runs {
+		same := past.fingerprint == spec.Dataset.Fingerprint
+		if past.model != spec.Model && past.model != registry.BaseOf(e.registry, spec.Model) || !same && past.targets == 0 {
+			continue
+		}
+		// How much the record says about this run: what comes first outweighs all that follows.
+		like := 0
+		for _, alike := range []bool{past.device == spec.Device, past.model == spec.Model, same, past.hidden == string(spec.Params["hidden"]), !past.cutShort || past.epochs >= t.Epochs,
+			past.precision == t.Precision, past.version == spec.Versions.Train} {
+			like *= 2
+			if alike {
+				like++
 			}
 		}
+		if like < most {
+			continue
+		}
+		if like > most {
+			sum, n, most = 0, 0, like
+		}
+		seconds := past.perEpoch * float64(min(past.epochs, t.Epochs)) * float64(past.threads) / float64(r.Job.Threads)
+		if trained {
+			seconds = 0
+		}
+		if !same {
+			seconds *= float64(targets) / float64(past.targets)
+		}
+		sum += past.around + seconds
+		n++
 	}
-	return 0, false
+	if n == 0 {
+		return 0, false
+	}
+	return time.Duration(sum / float64(n) * float64(time.Second)), true
 }
 
 // scoringTime is about how long a cell takes, its training steps left out: loading the data,

@@ -2,14 +2,17 @@ package launch
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 	"time"
 
 	"famebench/internal/plan"
 	"famebench/internal/record"
+	"famebench/internal/registry"
 	"famebench/internal/run"
 	"famebench/internal/tinytest"
+	"famebench/internal/train"
 )
 
 func TestCost(t *testing.T) {
@@ -95,6 +98,51 @@ func TestOfSteps(t *testing.T) {
 	}
 	if d, ok := e.OfSteps(p, p.Runs[1]); ok {
 		t.Errorf("without a record: %v", d)
+	}
+}
+
+// The records that are most like a run say how long it takes. Each of these is less like it than the
+// one before, and takes longer.
+func TestEstimate(t *testing.T) {
+	p, _ := tinyPlan(t, tinytest.Folder(t, tinytest.Config), "neural", `suites.neural.models=["fame-warm"]`, "train.epochs=8")
+	one := p.Runs[slices.IndexFunc(p.Runs, func(r plan.Run) bool { return r.Job.Spec.Model == "fame-warm" })]
+	spec, targets := one.Job.Spec, trainTargets(p.Data[0].Stats)
+	own := pace{device: spec.Device, model: spec.Model, fingerprint: spec.Dataset.Fingerprint, precision: train.Float32, hidden: string(spec.Params["hidden"]), version: spec.Versions.Train,
+		targets: targets, threads: 1, epochs: 5, perEpoch: 1, around: 2}
+	runs := []pace{own}
+	for _, change := range []func(p *pace){
+		func(p *pace) { p.version++ },
+		func(p *pace) { p.precision = train.BFloat16 },
+		func(p *pace) { p.cutShort = true },
+		func(p *pace) { p.hidden = "256" },
+		func(p *pace) { p.fingerprint = "other"; p.targets *= 2 },
+		func(p *pace) { p.model = "fame" },
+		func(p *pace) { p.device = "cuda" },
+	} {
+		less := own
+		less.perEpoch = 2 * runs[len(runs)-1].perEpoch
+		change(&less)
+		runs = append(runs, less)
+	}
+	for i, want := range []float64{7, 12, 22, 42, 82, 2 + 32*5/2, 2 + 64*5, 2 + 128*5} {
+		// Twice, so that the mean is of those alone that are most alike.
+		e := &Estimator{registry.Models, slices.Concat(runs[i:], runs[i:])}
+		if d, ok := e.Of(p, one, false); !ok || math.Abs(d.Seconds()-want) > 1e-6 {
+			t.Errorf("without the first %d records: %v, %t, want %v s", i, d, ok, want)
+		}
+	}
+	long := own
+	long.epochs, long.cutShort = 9, true // by a budget that is not below this run's, of 8 epochs
+	e := &Estimator{registry.Models, []pace{long}}
+	if d, ok := e.Of(p, one, false); !ok || d != 10*time.Second {
+		t.Errorf("%v, %t", d, ok)
+	}
+	if d, ok := e.Of(p, one, true); !ok || d != 2*time.Second {
+		t.Errorf("trained already: %v, %t", d, ok)
+	}
+	e.runs[0].model = "duorec"
+	if d, ok := e.Of(p, one, false); ok {
+		t.Errorf("another model: %v", d)
 	}
 }
 
