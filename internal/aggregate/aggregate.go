@@ -16,7 +16,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: summaries of suites are then made again.
-const Version = 15
+const Version = 16
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -75,6 +75,7 @@ type Planned struct {
 type group struct {
 	Row
 	key           string // its records' spec but for the seed, see rowKey
+	training      string // shared by rows that depend on the same trainings, see trainingKey
 	records       []*record.Record
 	imported      []*record.Imported // in place of records: another program's lists
 	removed, kept [][]int32          // [seed][case] ranks

@@ -158,7 +158,7 @@ func estimates(cases [][]int, rows []*group, ranks func(*group) [][]int32) ([][]
 		intervals := make([]stats.Interval, len(series))
 		if len(series[0][0]) > 1 {
 			var err error
-			if intervals, err = stats.Bootstrap(series, 0, groupDraws, drawSeed); err != nil {
+			if intervals, err = stats.Bootstrap(series, nil, 0, groupDraws, drawSeed); err != nil {
 				return nil, err
 			}
 		}

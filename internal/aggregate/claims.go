@@ -379,7 +379,7 @@ func gainsOver(rows []*group, own *group, rule, metric string) ([]gainOver, erro
 	var intervals []stats.Interval // of the other row minus this one
 	if len(values[0][0]) > 1 && !own.units.unknown {
 		var err error
-		if intervals, err = stats.Bootstrap(values, slices.Index(rows, own), draws, drawSeed); err != nil {
+		if intervals, err = stats.Bootstrap(values, likeSeeds(rows), slices.Index(rows, own), draws, drawSeed); err != nil {
 			return nil, err
 		}
 	}

@@ -53,7 +53,7 @@ func compare(groups []*group, baseline string) error {
 		if len(tested[rule]) < 2 {
 			continue
 		}
-		all, err := tests(values[rule], drawn[rule], base) // imported rows are the last ones, so base is the same
+		all, err := tests(values[rule], drawn[rule], likeSeeds(tested[rule]), base) // imported rows are the last ones, so base is the same
 		if err != nil {
 			return err
 		}
@@ -186,8 +186,8 @@ func checkMetrics(r *record.Record, kept, removed []int32) error {
 // tests compares the rows' values [row][seed][user] with those of the baseline, which
 // itself has no test (nil). The intervals are of other values of the same means, see
 // units.drawn.
-func tests(values, drawn [][][]float64, base int) ([]*Test, error) {
-	intervals, err := stats.Bootstrap(drawn, base, draws, drawSeed)
+func tests(values, drawn [][][]float64, like []int, base int) ([]*Test, error) {
+	intervals, err := stats.Bootstrap(drawn, like, base, draws, drawSeed)
 	if err != nil {
 		return nil, err
 	}
@@ -218,6 +218,23 @@ func tests(values, drawn [][][]float64, base int) ([]*Test, error) {
 		out[i] = t
 	}
 	return out, nil
+}
+
+// likeSeeds tells the bootstrap which rows depend on the same trainings: those that begin with the
+// weights of the same runs, these runs, and runs that differ in what comes after training.
+func likeSeeds(rows []*group) (like []int) {
+	for i, g := range rows {
+		first := slices.IndexFunc(rows[:i], func(h *group) bool {
+			return g.training != "" && g.training == h.training && slices.EqualFunc(g.records, h.records, func(a, b *record.Record) bool {
+				return a.Result.Spec.Seed == b.Result.Spec.Seed
+			})
+		})
+		if first < 0 {
+			first = i
+		}
+		like = append(like, first)
+	}
+	return like
 }
 
 // significant requires that the corrected p, the interval and both directions agree: if

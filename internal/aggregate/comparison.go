@@ -248,7 +248,8 @@ func (p pair) test(rule string, lines []ComparedMetric) error {
 	}
 	drawn := make([][][][]float64, len(tested)) // [metric][row][seed][user]
 	base, other := -1, -1
-	for _, g := range p.rows(rule) {
+	rows := p.rows(rule)
+	for _, g := range rows {
 		switch g {
 		case p.a:
 			base = len(drawn[0])
@@ -265,7 +266,7 @@ func (p pair) test(rule string, lines []ComparedMetric) error {
 			drawn[k] = append(drawn[k], seeds)
 		}
 	}
-	intervals, err := stats.BootstrapEach(drawn, base, draws, drawSeed)
+	intervals, err := stats.BootstrapEach(drawn, likeSeeds(rows), base, draws, drawSeed)
 	if err != nil {
 		return err
 	}

@@ -266,7 +266,7 @@ func groupGains(g, than *group, rule string, pairs [][2]int, members [][]int) (G
 		if len(base[0]) < 2 { // no interval
 			continue
 		}
-		intervals, err := stats.Bootstrap([][][]float64{base, row}, 0, groupDraws, drawSeed)
+		intervals, err := stats.Bootstrap([][][]float64{base, row}, nil, 0, groupDraws, drawSeed)
 		if err != nil {
 			return out, err
 		}

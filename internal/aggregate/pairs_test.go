@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"famebench/internal/record"
 )
 
 // By hand: rank 3 is an NDCG of .5, rank 1 of 1. Every user agrees, so the intervals are points,
@@ -96,5 +98,57 @@ func TestPairsOfFewSeeds(t *testing.T) {
 	}
 	if !strings.Contains(strings.Join(s.Pairs.Notes, "\n"), "fewer than 3 seeds") {
 		t.Errorf("%q", s.Pairs.Notes)
+	}
+}
+
+// Rows whose runs begin with the same trainings draw their seeds together, and so do the row of these
+// trainings and rows that differ in the rule for untrained items. Users have rank 1 with the second
+// row of a pair and rank 3 with the first, but ranks far behind with seed 0, so only seeds that are
+// drawn apart give an interval with 0. The table's interval is that of the pair.
+func TestPairsOfSharedTrainings(t *testing.T) {
+	f := newFixture(t)
+	texts := func(rule string) func(*record.Record) {
+		return func(r *record.Record) {
+			r.Result.Spec.Init = &record.Init{Settings: record.Settings{"scale": []byte("4")}}
+			if rule != "" {
+				r.Result.Spec.Init.Settings[record.UntrainedItems] = []byte(rule)
+			}
+		}
+	}
+	for seed := range int64(4) {
+		ranks := func(usual int32) []int32 {
+			if seed == 0 {
+				return same(60)
+			}
+			return same(usual)
+		}
+		source := f.add("sasrec", seed, .09, 0, ranks(3), nil)
+		from := func(r *record.Record) { r.Result.Spec.Source = source.Result.Spec.AsSource() }
+		f.add("sasrec-continued", seed, .03, 0, ranks(3), from)
+		warm := f.add("fame-warm", seed, .04, 0, ranks(1), from)
+		f.add("fame-plain-warm", seed, .04, 0, ranks(1), func(r *record.Record) { r.Result.Spec.Source = warm.Result.Spec.AsSource() })
+		f.add("fame", seed, .04, 0, ranks(1), nil)
+		f.add("sasrec-plus", seed, .04, 0, ranks(3), texts(""))
+		f.add("sasrec-plus", seed, .04, 0, ranks(1), texts(`"nearest"`))
+	}
+	f.side("")
+	f.Axes = []string{"pretrain.untrained_items"}
+	shared := [][]string{{"sasrec", "fame-warm"}, {"sasrec-continued", "fame-warm"}, {"sasrec", "fame-plain-warm"}, {"sasrec-plus", "sasrec-plus pretrain.untrained_items=nearest"}}
+	f.Pairs = append(shared, []string{"sasrec", "fame"})
+	s := f.make()
+	if len(s.Pairs.Notes) > 0 || len(s.Pairs.Lines) != 10 {
+		t.Fatalf("%+v", s.Pairs)
+	}
+	for _, l := range s.Pairs.Lines {
+		if l.RowB != "fame" && !(l.Test.Low > .1 && l.Test.Low < l.Test.High) {
+			t.Errorf("%s and %s share their trainings: %+v", l.RowA, l.RowB, l.Test)
+		}
+		if l.RowB == "fame" && l.Test.Low >= 0 {
+			t.Errorf("sasrec and fame share nothing: %+v", l.Test)
+		}
+	}
+	want, got := s.Tables[0].Rows[2].Removed.Test, s.Pairs.Lines[0].Test
+	if s.Tables[0].Baseline != "sasrec" || want.Low != got.Low || want.High != got.High {
+		t.Errorf("%+v, in the table %+v", got, want)
 	}
 }

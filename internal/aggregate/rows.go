@@ -21,6 +21,9 @@ func groupBySeed(records []*record.Record) ([]*group, error) {
 		g := byKey[key]
 		if g == nil {
 			g = &group{key: key}
+			if g.training, err = trainingKey(r.Result.Spec); err != nil {
+				return nil, err
+			}
 			byKey[key] = g
 			groups = append(groups, g)
 		}
@@ -35,6 +38,15 @@ func rowKey(s record.Spec) (string, error) {
 	s.Dataset.Name, s.Dataset.Config = "", nil
 	b, err := record.Canonical(s)
 	return string(b), err
+}
+
+// trainingKey is shared by the rows that depend on the same trainings: it is that of the first in
+// the chain of runs that a row's runs begin with.
+func trainingKey(s record.Spec) (string, error) {
+	for from, ok := s.OfSource(); ok; from, ok = s.OfSource() {
+		s = from
+	}
+	return rowKey(s.AsTrained())
 }
 
 // device is that of a row's records.

@@ -40,7 +40,7 @@ func TestUnitsByHand(t *testing.T) {
 func TestIntervalOfARatio(t *testing.T) {
 	u := units{of: []int32{0, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3, 3}, users: 4}
 	hits := slices.Repeat([]int32{1}, len(u.of))
-	got, err := stats.Bootstrap([][][]float64{{make([]float64, 4)}, {u.drawn("HR@10", hits)}}, 0, 100, 1)
+	got, err := stats.Bootstrap([][][]float64{{make([]float64, 4)}, {u.drawn("HR@10", hits)}}, nil, 0, 100, 1)
 	if err != nil || !equalMeans(got[1].Mean, 1) || !equalMeans(got[1].Lo, 1) || !equalMeans(got[1].Hi, 1) {
 		t.Errorf("%+v, %v; expected 1 without width", got, err)
 	}

@@ -106,7 +106,7 @@ func (c *Config) fillInitSettings(spec *record.Spec, e registry.Entry, suite str
 	if err != nil {
 		return s, err
 	}
-	if s.Untrained == pretrain.Ridge && !s.Ignores(untrainedItems) {
+	if s.Untrained == pretrain.Ridge && !s.Ignores(record.UntrainedItems) {
 		dc, err := c.Dataset(spec.Dataset.Name)
 		if err != nil {
 			return s, err

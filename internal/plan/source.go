@@ -131,7 +131,7 @@ func (c *Config) addSource(p *Plan, e registry.Entry, job *Job, data *datasets.D
 	if err := at.complete(&from, source, data, p.Suite.Name, o); err != nil {
 		return nil, fmt.Errorf("%s begins with %s: %w", e.Name, source.Name, err)
 	}
-	asTrained(&from.Spec)
+	from.Spec = from.Spec.AsTrained() // it begins with the weights that training left
 	own, err := c.addSource(p, source, &from, data, o, append(slices.Clone(chain), e.Name))
 	if err != nil {
 		return nil, err
@@ -139,14 +139,6 @@ func (c *Config) addSource(p *Plan, e registry.Entry, job *Job, data *datasets.D
 	job.Spec.Source = from.Spec.AsSource()
 	job.Again = job.Again || from.Again
 	return &Run{Job: from, Source: own, For: e.Name}, nil
-}
-
-// asTrained removes from a source's spec the rule for items that never occur in training: it
-// replaces rows after training, and other runs begin with the weights that training left.
-func asTrained(s *record.Spec) {
-	if s.Init != nil {
-		delete(s.Init.Settings, untrainedItems)
-	}
 }
 
 // seeded is a run with another seed, and so is its source.
@@ -210,7 +202,7 @@ func (c *Config) askedSource(s Suite, e registry.Entry, job Job, chain []string)
 		if _, err := at.fillInitSettings(&from.Spec, source, s.Name); err != nil {
 			return nil, err
 		}
-		asTrained(&from.Spec)
+		from.Spec = from.Spec.AsTrained() // it begins with the weights that training left
 	}
 	if from.Spec.Source, err = c.askedSource(s, source, from, append(slices.Clone(chain), e.Name)); err != nil {
 		return nil, err

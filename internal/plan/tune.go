@@ -92,12 +92,9 @@ func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, 
 	return p, p.shareTraining()
 }
 
-// untrainedItems is the setting that concerns only items that never occur in training.
-const untrainedItems = "untrained_items"
-
 // ByCold reports whether the cold validation cases decide a search.
 func (s Suite) ByCold() bool {
-	return slices.ContainsFunc(s.Axes, func(a Axis) bool { return strings.HasSuffix(a.Name, "pretrain."+untrainedItems) })
+	return slices.ContainsFunc(s.Axes, func(a Axis) bool { return strings.HasSuffix(a.Name, "pretrain."+record.UntrainedItems) })
 }
 
 // checkCold makes sure that a search that is decided by cold validation cases has them.
@@ -105,7 +102,7 @@ func (c *Config) checkCold(s Suite) error {
 	for _, name := range s.Datasets {
 		dc, err := c.Dataset(name)
 		if err == nil && s.ByCold() && dc.ColdValidation == 0 {
-			err = fmt.Errorf("%s: suite %s searches pretrain.%s, which the cases of cold_validation decide: set datasets.%s.cold_validation, or leave out the data set", c.Path, s.Name, untrainedItems, name)
+			err = fmt.Errorf("%s: suite %s searches pretrain.%s, which the cases of cold_validation decide: set datasets.%s.cold_validation, or leave out the data set", c.Path, s.Name, record.UntrainedItems, name)
 		}
 		if err != nil {
 			return err
@@ -123,11 +120,7 @@ func (p *Plan) shareTraining() error {
 		if r.Job.Spec.Init == nil || r.For != "" || r.Job.ContinueFrom != "" {
 			continue
 		}
-		spec, initial := r.Job.Spec, *r.Job.Spec.Init
-		initial.Settings = maps.Clone(initial.Settings)
-		delete(initial.Settings, untrainedItems)
-		spec.Init = &initial
-		id, err := spec.ID()
+		id, err := r.Job.Spec.AsTrained().ID()
 		if err != nil {
 			return err
 		}

@@ -96,6 +96,21 @@ func (s Spec) OfSource() (source Spec, ok bool) {
 	return source, true
 }
 
+// UntrainedItems is the key, among the settings of an initialisation from texts, of the rule for
+// items that never occur in training. It replaces their rows after training.
+const UntrainedItems = "untrained_items"
+
+// AsTrained is the spec without that rule: runs with the same one share their training.
+func (s Spec) AsTrained() Spec {
+	if s.Init != nil {
+		initial := *s.Init
+		initial.Settings = maps.Clone(initial.Settings)
+		delete(initial.Settings, UntrainedItems)
+		s.Init = &initial
+	}
+	return s
+}
+
 // Settings maps keys to JSON values; keys at their default are absent.
 type Settings map[string]json.RawMessage
 

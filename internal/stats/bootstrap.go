@@ -24,11 +24,13 @@ const minDraws = 40
 // Bootstrap returns, for every model, the mean over seeds and users of its values
 // minus the baseline's, with a 95 % percentile interval that covers the choice of
 // users and of seeds. models is [model][seed][user]. User u is the same in every
-// series; seeds of different models are independent.
+// series. Seeds of different models are independent, but for those of model m and of like[m],
+// which is m or an earlier model with as many seeds: seed s of both depends on the same
+// training. If like is nil, all are independent.
 //
 // A draw takes users with replacement, as many as there are, and the same ones for
 // every series, so the comparison stays paired. Then it takes seeds with replacement
-// within each model, independently of the others; a model with one seed keeps it.
+// within each model, independently of the others, or those of like[m]; a model with one seed keeps it.
 // This is the pigeonhole bootstrap of users × seeds (Owen, The pigeonhole bootstrap,
 // 2007). The bounds are the 2.5 and the 97.5 percentile over the draws, interpolated
 // linearly. The baseline against itself is 0, 0, 0.
@@ -47,8 +49,8 @@ const minDraws = 40
 // Cost: a draw picks users once for all series and adds only the values other than 0,
 // which are few for NDCG@10. 10,000 draws of 22,363 users and 21 series take about a
 // second of one core, or four seconds if no value is 0.
-func Bootstrap(models [][][]float64, baseline, draws int, seed uint64) ([]Interval, error) {
-	all, err := BootstrapEach([][][][]float64{models}, baseline, draws, seed)
+func Bootstrap(models [][][]float64, like []int, baseline, draws int, seed uint64) ([]Interval, error) {
+	all, err := BootstrapEach([][][][]float64{models}, like, baseline, draws, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func Bootstrap(models [][][]float64, baseline, draws int, seed uint64) ([]Interv
 
 // BootstrapEach returns what Bootstrap returns for each of several metrics of the same models,
 // seeds and users, to the last bit. Users and seeds are drawn once for all of them.
-func BootstrapEach(metrics [][][][]float64, baseline, draws int, seed uint64) ([][]Interval, error) {
+func BootstrapEach(metrics [][][][]float64, like []int, baseline, draws int, seed uint64) ([][]Interval, error) {
 	var users int
 	var sparse [][]series // of all models of all metrics
 	for _, models := range metrics {
@@ -76,6 +78,19 @@ func BootstrapEach(metrics [][][][]float64, baseline, draws int, seed uint64) ([
 			sparse = append(sparse, all)
 		}
 	}
+	if like == nil {
+		for m := range metrics[0] {
+			like = append(like, m)
+		}
+	}
+	if len(like) != len(metrics[0]) {
+		return nil, fmt.Errorf("stats: bootstrap: expected %d models in like, got %d", len(metrics[0]), len(like))
+	}
+	for m, l := range like {
+		if l < 0 || l > m || len(metrics[0][l]) != len(metrics[0][m]) {
+			return nil, fmt.Errorf("stats: bootstrap: model %d has seeds like model %d: expected an earlier model with as many", m, l)
+		}
+	}
 	drawn := make([][]float64, len(sparse)) // [model of a metric][draw]
 	for m := range drawn {
 		drawn[m] = make([]float64, draws)
@@ -91,12 +106,16 @@ func BootstrapEach(metrics [][][][]float64, baseline, draws int, seed uint64) ([
 			// 32 bits.
 			counts := make([]uint16, users)
 			means := make([]float64, len(sparse))
+			picked := make([][]int, len(metrics[0]))
+			for m, seeds := range metrics[0] {
+				picked[m] = make([]int, len(seeds))
+			}
 			for {
 				d := int(next.Add(1)) - 1
 				if d >= draws {
 					return
 				}
-				draw(sparse, len(metrics), counts, means, rand.NewPCG(seed, uint64(d)))
+				draw(sparse, like, len(metrics), counts, picked, means, rand.NewPCG(seed, uint64(d)))
 				for m := range means {
 					drawn[m][d] = means[m] - means[baselineOf(m)]
 				}
@@ -129,8 +148,10 @@ func BootstrapEach(metrics [][][][]float64, baseline, draws int, seed uint64) ([
 }
 
 // draw fills means with every model's mean over one sample of users and seeds, for each of
-// the metrics, whose models follow one another. counts is scratch memory, one per user.
-func draw(models [][]series, metrics int, counts []uint16, means []float64, random *rand.PCG) {
+// the metrics, whose models follow one another. counts, one per user, and picked, one per model and
+// seed, are scratch memory. A model that has the seeds of another one picks its own all the same:
+// the picks of the models after it, and so their intervals, do not depend on that.
+func draw(models [][]series, like []int, metrics int, counts []uint16, picked [][]int, means []float64, random *rand.PCG) {
 	clear(counts)
 	clear(means)
 	for range counts {
@@ -138,11 +159,12 @@ func draw(models [][]series, metrics int, counts []uint16, means []float64, rand
 	}
 	n := len(models) / metrics
 	for m, seeds := range models[:n] {
-		for range seeds {
-			s := 0
-			if len(seeds) > 1 {
-				s = pick(random, len(seeds))
+		if len(seeds) > 1 {
+			for i := range seeds {
+				picked[m][i] = pick(random, len(seeds))
 			}
+		}
+		for _, s := range picked[like[m]] {
 			for k := m; k < len(models); k += n {
 				means[k] += models[k][s].sum(counts)
 			}

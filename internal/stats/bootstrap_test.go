@@ -11,7 +11,7 @@ import (
 
 func mustBootstrap(t *testing.T, models [][][]float64, baseline, draws int, seed uint64) []Interval {
 	t.Helper()
-	out, err := Bootstrap(models, baseline, draws, seed)
+	out, err := Bootstrap(models, nil, baseline, draws, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,6 +233,69 @@ func TestBootstrapIsPaired(t *testing.T) {
 	within(t, got[2], 0.25, 0.25, 1, 1e-12)
 }
 
+// Models whose seeds depend on the same trainings draw them together: a constant difference has an
+// interval of width 0, however much the trainings differ. The other models' intervals are the same.
+func TestBootstrapSharedSeeds(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 9))
+	user := normals(r, 30, 1)
+	a, other := synthetic(r, user, 3, 0, 2, 1), synthetic(r, user, 4, 0, 2, 1)
+	var b [][]float64
+	for _, values := range a {
+		var more []float64
+		for _, v := range values {
+			more = append(more, v+.25)
+		}
+		b = append(b, more)
+	}
+	models := [][][]float64{a, b, other, b}
+	alone := mustBootstrap(t, models, 0, 1000, 1)
+	if alone[1].Hi-alone[1].Lo < 1 {
+		t.Errorf("seeds that are drawn on their own: %+v", alone[1])
+	}
+	all, err := BootstrapEach([][][][]float64{models, {b, a, other, b}}, []int{0, 0, 2, 0}, 0, 1000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []int{1, 3} {
+		within(t, all[0][m], .25, .25, 1, 1e-12)
+	}
+	within(t, all[1][1], -.25, -.25, 1, 1e-12)
+	if all[0][2] != alone[2] {
+		t.Errorf("the interval of another model is %+v, not %+v", all[0][2], alone[2])
+	}
+}
+
+// With what trainings have in common drawn together, as many intervals contain the truth as with
+// independent trainings. Drawn twice, it makes all intervals too wide.
+func TestBootstrapCoverageOfSharedSeeds(t *testing.T) {
+	const sets, draws, users, seeds, truth = 400, 400, 50, 8, .5
+	r := rand.New(rand.NewPCG(12, 4))
+	var held, heldAlone int
+	for set := range sets {
+		common := synthetic(r, normals(r, users, 3), seeds, 0, 2, 0)
+		var a, b [][]float64
+		for _, values := range common {
+			a = append(a, synthetic(r, values, 1, truth, .5, .5)...)
+			b = append(b, synthetic(r, values, 1, 0, .5, .5)...)
+		}
+		for held, like := range map[*int][]int{&held: {0, 0}, &heldAlone: nil} {
+			got, err := Bootstrap([][][]float64{a, b}, like, 1, draws, uint64(set))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got[0].Lo <= truth && truth <= got[0].Hi {
+				*held++
+			}
+		}
+	}
+	if share := float64(held) / sets; share < .87 || share > .98 {
+		t.Errorf("%.3f of the intervals contain the truth", share)
+	}
+	if share := float64(heldAlone) / sets; share < .995 {
+		t.Errorf("%.3f of the intervals contain the truth if seeds are drawn twice", share)
+	}
+}
+
 func TestBootstrapSameOnAnyCores(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	user := normals(r, 40, 1)
@@ -271,18 +334,22 @@ func TestBootstrapRefuses(t *testing.T) {
 		baseline int
 		draws    int
 		want     string
+		like     []int
 	}{
-		{nil, 0, 100, "baseline 0 of 0 models"},
-		{[][][]float64{fine, fine}, 2, 100, "baseline 2 of 2 models"},
-		{[][][]float64{fine, fine}, -1, 100, "baseline -1"},
-		{[][][]float64{fine, fine}, 0, 39, "39 draws, expected at least 40"},
-		{[][][]float64{fine, {}}, 0, 100, "model 1 has no seeds"},
-		{[][][]float64{fine, {{1, 2, 3}, {1, 2}}}, 0, 100, "2 users in model 1, seed 1, but 3"},
-		{[][][]float64{fine, {{1, 2, math.NaN()}}}, 0, 100, "model 1, seed 0: value 2 is NaN"},
-		{[][][]float64{{{1}}, {{2}}}, 0, 100, "1 users, expected 2"},
-		{[][][]float64{{{}}, {{}}}, 0, 100, "0 users"},
+		{nil, 0, 100, "baseline 0 of 0 models", nil},
+		{[][][]float64{fine, fine}, 2, 100, "baseline 2 of 2 models", nil},
+		{[][][]float64{fine, fine}, -1, 100, "baseline -1", nil},
+		{[][][]float64{fine, fine}, 0, 39, "39 draws, expected at least 40", nil},
+		{[][][]float64{fine, {}}, 0, 100, "model 1 has no seeds", nil},
+		{[][][]float64{fine, {{1, 2, 3}, {1, 2}}}, 0, 100, "2 users in model 1, seed 1, but 3", nil},
+		{[][][]float64{fine, {{1, 2, math.NaN()}}}, 0, 100, "model 1, seed 0: value 2 is NaN", nil},
+		{[][][]float64{{{1}}, {{2}}}, 0, 100, "1 users, expected 2", nil},
+		{[][][]float64{{{}}, {{}}}, 0, 100, "0 users", nil},
+		{[][][]float64{fine, fine}, 0, 100, "expected 2 models in like, got 1", []int{0}},
+		{[][][]float64{fine, fine}, 0, 100, "model 0 has seeds like model 1: expected an earlier model", []int{1, 1}},
+		{[][][]float64{fine, append(fine, fine...)}, 0, 100, "model 1 has seeds like model 0: expected an earlier model with as many", []int{0, 0}},
 	} {
-		if _, err := Bootstrap(c.models, c.baseline, c.draws, 1); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Bootstrap(c.models, c.like, c.baseline, c.draws, 1); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want one with %q", err, c.want)
 		}
 	}
@@ -328,7 +395,7 @@ func BenchmarkBootstrap(b *testing.B) {
 				}
 			}
 			for b.Loop() {
-				if _, err := Bootstrap(models, 0, 10_000, 1); err != nil {
+				if _, err := Bootstrap(models, nil, 0, 10_000, 1); err != nil {
 					b.Fatal(err)
 				}
 			}
