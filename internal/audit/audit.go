@@ -288,8 +288,8 @@ func (a *auditor) data() error {
 	return nil
 }
 
-// unused checks a file about data that no record is of, such as those of a suite whose runs
-// were not done.
+// unused checks a file about data whose test items no record has ranked, such as those of a search, or
+// of a suite whose runs were not done.
 func (a *auditor) unused(path, name string) {
 	stem, cases, isCases := strings.Cut(strings.TrimSuffix(name, ".json"), ".")
 	var says struct{ Name, Fingerprint string }
@@ -305,15 +305,15 @@ func (a *auditor) unused(path, name string) {
 		err = fmt.Errorf("expected statistics of %s, got those of %.40q, %.8q", stem, says.Name, says.Fingerprint)
 	}
 	if err == nil && isCases {
-		d, users := record.Dataset{Name: says.Name, Fingerprint: says.Fingerprint}, s.Users-s.ShortUsers
-		if protocol, ok := strings.CutSuffix(cases, ".entropy"); ok {
-			_, err = a.store.ReadEntropy(d, protocol, users)
-		} else {
-			_, err = a.store.ReadCases(d, strings.TrimSuffix(cases, ".cases.tsv.gz"), users)
+		d := record.Dataset{Name: says.Name, Fingerprint: says.Fingerprint}
+		protocol, isEntropy := strings.CutSuffix(strings.TrimSuffix(cases, ".cases.tsv.gz"), ".entropy")
+		var c *record.Cases
+		if c, err = a.store.ReadCasesUpTo(d, protocol, s.Interactions); err == nil && isEntropy {
+			_, err = a.store.ReadEntropy(d, protocol, len(c.Training))
 		}
 	}
 	if err != nil {
-		a.problem(path, "no record is about these data, and they are not sound: %v", err)
+		a.problem(path, "no record has test users of these data, and they are not sound: %v", err)
 	}
 }
 

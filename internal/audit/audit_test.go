@@ -78,7 +78,7 @@ func newFolder(t *testing.T) *folder {
 			if err := to.Write(r); err != nil {
 				t.Fatal(err)
 			}
-			copied = append(copied, from.RanksPath(r.ID), from.CurvePath(r.ID))
+			copied = append(copied, from.RanksPath(r.ID), from.CurvePath(r.ID), from.BeyondPath(r.ID))
 			first = r
 		}
 	}
@@ -97,7 +97,7 @@ func newFolder(t *testing.T) *folder {
 		if err == nil {
 			var b []byte
 			if b, err = os.ReadFile(path); err == nil {
-				err = os.WriteFile(filepath.Join(f.dir, rel), b, 0o644)
+				err = errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(f.dir, rel)), 0o755), os.WriteFile(filepath.Join(f.dir, rel), b, 0o644))
 			}
 		}
 		if err != nil {
@@ -488,5 +488,37 @@ func TestTrials(t *testing.T) {
 		if sound := len(a.report.Problems) == 0; sound != tt.sound {
 			t.Errorf("%+v: problems %v", tt.rung, a.report.Problems)
 		}
+	}
+}
+
+// A search ranks no test item, so no record says how many test cases its data have: with
+// cold_validation, fewer than users. Such files are sound unless they were changed.
+func TestDataOfASearch(t *testing.T) {
+	f := newFolder(t)
+	const cases = "datasets/beauty-cold-start-7ff6614c.leave-one-out.cases.tsv.gz"
+	for _, name := range []string{"datasets/beauty-cold-start-7ff6614c.json", cases} {
+		b, err := os.ReadFile(filepath.Join(committed, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(f.dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	problems := func() []Problem {
+		r, err := Folder(f.dir, record.Store{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Problems
+	}
+	if got := problems(); len(got) > 0 {
+		t.Errorf("%v", got)
+	}
+	if err := os.WriteFile(filepath.Join(f.dir, cases), []byte("changed"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := problems(); len(got) != 1 || got[0].File != cases || !strings.Contains(got[0].Text, "no record has test users of these data, and they are not sound") {
+		t.Errorf("a changed file: %v", got)
 	}
 }

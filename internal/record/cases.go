@@ -97,6 +97,20 @@ func (s Store) WriteCases(c *Cases) error {
 // is fs.ErrNotExist. A file that is damaged, or of another data set, split or number of
 // cases, is an error that says what to do.
 func (s Store) ReadCases(d Dataset, protocol string, cases int) (*Cases, error) {
+	c, err := s.ReadCasesUpTo(d, protocol, cases)
+	if err == nil && len(c.Training) != cases {
+		return nil, casesError(s.CasesPath(d, protocol), fmt.Errorf("expected %d test cases as in the records, got %d", cases, len(c.Training)))
+	}
+	return c, err
+}
+
+func casesError(path string, err error) error {
+	return fmt.Errorf("record: %s: %w; restore the file, or delete it: the next report where the data is writes it again", path, err)
+}
+
+// ReadCasesUpTo is ReadCases where no record says how many test cases there are: some splits have
+// fewer than users, others more.
+func (s Store) ReadCasesUpTo(d Dataset, protocol string, most int) (*Cases, error) {
 	path := s.CasesPath(d, protocol)
 	f, err := os.Open(path)
 	if errors.Is(err, syscall.ENOTDIR) { // there is something else in the place of the folder
@@ -107,14 +121,14 @@ func (s Store) ReadCases(d Dataset, protocol string, cases int) (*Cases, error) 
 	}
 	defer f.Close()
 	c := &Cases{Dataset: Dataset{Name: d.Name, Fingerprint: d.Fingerprint, Split: d.Split}, Protocol: protocol}
-	if err := c.parse(f, cases); err != nil {
-		return nil, fmt.Errorf("record: %s: %w; restore the file, or delete it: the next report where the data is writes it again", path, err)
+	if err := c.parse(f, most); err != nil {
+		return nil, casesError(path, err)
 	}
 	return c, nil
 }
 
-// parse reads the numbers of so many cases.
-func (c *Cases) parse(r io.Reader, cases int) error {
+// parse reads the numbers of at most so many cases.
+func (c *Cases) parse(r io.Reader, most int) error {
 	zip, err := gzip.NewReader(r)
 	if err != nil {
 		return fmt.Errorf("it is damaged: %w", err)
@@ -126,13 +140,13 @@ func (c *Cases) parse(r io.Reader, cases int) error {
 		return fmt.Errorf("it is damaged: expected a checksum in line 1, got %.40q", first)
 	}
 	// The lines of a file of so many cases fit, so a larger one is not unpacked.
-	limit := 1000 + 36*int64(cases)
+	limit := 1000 + 36*int64(most)
 	text, err := io.ReadAll(io.LimitReader(in, limit))
 	if err != nil {
 		return fmt.Errorf("it is damaged: %w", err)
 	}
 	if got := sha256.Sum256(text); hex.EncodeToString(got[:]) != sum {
-		return fmt.Errorf("it was changed after it was written, or is of more than %d test cases: it hashes to %x, not %.8q", cases, got[:4], sum)
+		return fmt.Errorf("it was changed after it was written, or is of more than %d test cases: it hashes to %x, not %.8q", most, got[:4], sum)
 	}
 	rest, ok := bytes.CutPrefix(text, []byte(c.head()+casesHeader))
 	several := false
@@ -164,9 +178,6 @@ func (c *Cases) parse(r io.Reader, cases int) error {
 			return fmt.Errorf("line %d: expected a count from 0 and a length from 1, got %.40q", number, line)
 		}
 		c.Training, c.History = append(c.Training, int32(training)), append(c.History, int32(history))
-	}
-	if len(c.Training) != cases {
-		return fmt.Errorf("expected %d test cases as in the records, got %d", cases, len(c.Training))
 	}
 	return nil
 }
