@@ -1,7 +1,7 @@
 """Expected values for bench -compare: SciPy's p-values, and intervals by another implementation.
 
 Usage: compare-fixture.py RESULTS >internal/suite/testdata/compare.json
-Made with Python 3.11, NumPy 1.26.4 and SciPy 1.17.1 from the committed results; the file names the versions
+Made with Python 3.11, NumPy 2.4.6 and SciPy 1.17.1 from the committed results; the file names the versions
 and the records. It compares the rows sasrec and fame of the suite metadata-movies (MovieLens-100K, three
 seeds each) as bench -compare metadata-movies/sasrec metadata-movies/fame does. The intervals are bootstrap
 intervals, which depend on the draws, so this file has the generator (PCG-DXSM, as Go's math/rand/v2) and the
