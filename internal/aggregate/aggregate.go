@@ -75,6 +75,7 @@ type Planned struct {
 type group struct {
 	Row
 	key           string // its records' spec but for the seed, see rowKey
+	anyDevice     string // shared by rows that differ in the device only, see keyOfAnyDevice
 	training      string // shared by rows that depend on the same trainings, see trainingKey
 	records       []*record.Record
 	imported      []*record.Imported // in place of records: another program's lists

@@ -252,14 +252,6 @@ func (c claimed) lacks(planned []Planned, proposals []string, data string, rows 
 			models = append(models, name)
 		}
 	}
-	has := map[string]bool{}
-	for _, g := range rows {
-		key, err := keyOfAnyDevice(g.records[0].Result.Spec)
-		if err != nil {
-			return nil, err
-		}
-		has[key] = true
-	}
 	for _, p := range planned {
 		if dataKey(p.Spec) != data || p.Spec.NonNeural || slices.Contains(proposals, p.Spec.Model) {
 			continue
@@ -268,7 +260,7 @@ func (c claimed) lacks(planned []Planned, proposals []string, data string, rows 
 		if err != nil {
 			return nil, err
 		}
-		if !has[key] {
+		if !slices.ContainsFunc(rows, func(g *group) bool { return g.anyDevice == key }) {
 			models = appendNew(models, p.Spec.Model)
 		}
 	}

@@ -248,6 +248,10 @@ func groupGains(g, than *group, rule string, pairs [][2]int, members [][]int) (G
 	if len(pairs) == 0 || than.units.unknown {
 		return out, nil
 	}
+	like := []int{0, 1} // of both rows, the seeds in pairs
+	if g.training == than.training {
+		like[1] = 0
+	}
 	gains := make([][]float64, len(members)) // [group][seed]
 	for k, cases := range members {
 		among := than.units.among(cases)
@@ -266,7 +270,7 @@ func groupGains(g, than *group, rule string, pairs [][2]int, members [][]int) (G
 		if len(base[0]) < 2 { // no interval
 			continue
 		}
-		intervals, err := stats.Bootstrap([][][]float64{base, row}, nil, 0, groupDraws, drawSeed)
+		intervals, err := stats.Bootstrap([][][]float64{base, row}, like, 0, groupDraws, drawSeed)
 		if err != nil {
 			return out, err
 		}

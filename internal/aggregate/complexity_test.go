@@ -172,6 +172,39 @@ func TestComplexityOfCommonSeeds(t *testing.T) {
 	}
 }
 
+// Rows whose runs begin with the same trainings draw the seeds of these together, and a seed that only
+// one of them has changes nothing. With seed 0 no item is found, and otherwise rank 1 takes the place
+// of rank 3, so only seeds that are drawn apart give an interval with 0.
+func TestComplexityOfSharedTrainings(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		f := newFixture(t)
+		grouped(f)
+		for seed := range int64(4) {
+			source := f.add("sasrec", seed, .1, .1, same(3), nil)
+			at := func(n string) func(*record.Record) {
+				return func(r *record.Record) {
+					experts(n)(r)
+					if shared {
+						r.Result.Spec.Source = source.Result.Spec.AsSource()
+					}
+				}
+			}
+			one, four := same(3), same(1)
+			if seed == 0 {
+				one, four = same(60), same(60)
+			}
+			f.add("fame", seed, .1, .1, one, at("1"))
+			if seed < 3 {
+				f.add("fame", seed, .1, .1, four, at("4"))
+			}
+		}
+		row := f.make().Tables[0].Complexity.Divisions[0].Rows[0]
+		if gain := row.Removed.Groups[0]; row.Seeds != 3 || (gain.Low >= 0) != shared {
+			t.Errorf("shared trainings: %t: %d seeds, %+v", shared, row.Seeds, gain)
+		}
+	}
+}
+
 // A row is compared with the lowest one of its own device, whichever comes first. Where that has
 // no records on the device, there are no gains.
 func TestComplexityByDevice(t *testing.T) {

@@ -3,7 +3,6 @@ package aggregate
 import (
 	"math"
 
-	"famebench/internal/record"
 	"famebench/internal/stats"
 )
 
@@ -56,13 +55,9 @@ func (in Input) equality(dataset string, groups []*group) (out []Equality, err e
 	var others []*group
 	than := map[[2]string]*group{} // by model and device
 	for _, g := range groups {
-		key, err := keyOfAnyDevice(g.records[0].Result.Spec)
-		if err != nil {
-			return nil, err
-		}
-		if key == first[g.Model] {
+		if g.anyDevice == first[g.Model] {
 			than[[2]string{g.Model, g.device()}] = g
-		} else if asked[key] {
+		} else if asked[g.anyDevice] {
 			others = append(others, g)
 		}
 	}
@@ -72,12 +67,6 @@ func (in Input) equality(dataset string, groups []*group) (out []Equality, err e
 		out = append(out, e)
 	}
 	return out, nil
-}
-
-// keyOfAnyDevice is shared by rows that differ in the device only.
-func keyOfAnyDevice(s record.Spec) (string, error) {
-	s.Device = ""
-	return rowKey(s)
 }
 
 // equal compares a row with another one; nil: it has no records.

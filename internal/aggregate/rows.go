@@ -21,6 +21,9 @@ func groupBySeed(records []*record.Record) ([]*group, error) {
 		g := byKey[key]
 		if g == nil {
 			g = &group{key: key}
+			if g.anyDevice, err = keyOfAnyDevice(r.Result.Spec); err != nil {
+				return nil, err
+			}
 			if g.training, err = trainingKey(r.Result.Spec); err != nil {
 				return nil, err
 			}
@@ -38,6 +41,12 @@ func rowKey(s record.Spec) (string, error) {
 	s.Dataset.Name, s.Dataset.Config = "", nil
 	b, err := record.Canonical(s)
 	return string(b), err
+}
+
+// keyOfAnyDevice is shared by rows that differ in the device only.
+func keyOfAnyDevice(s record.Spec) (string, error) {
+	s.Device = ""
+	return rowKey(s)
 }
 
 // trainingKey is shared by the rows that depend on the same trainings: it is that of the first in
@@ -87,11 +96,7 @@ func (in Input) setStands(groups []*group) error {
 		configured[key], models[p.Spec.Model] = true, true
 	}
 	for _, g := range groups {
-		key, err := keyOfAnyDevice(g.records[0].Result.Spec)
-		if err != nil {
-			return err
-		}
-		g.stands = configured[key] || !models[g.Model]
+		g.stands = configured[g.anyDevice] || !models[g.Model]
 	}
 	return nil
 }
