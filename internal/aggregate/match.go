@@ -158,14 +158,18 @@ func (in Input) notes() []string {
 		}
 	}
 	several := map[string]map[string]bool{} // by model and data set: the settings of its rows
+	begun := map[string]bool{}              // data sets of which there are records
 	for _, p := range in.Planned {
+		if key, err := p.Spec.RunKey(); err == nil && has[key] {
+			begun[p.Spec.Dataset.Name] = true
+		}
 		what, text := rowName(p.Spec), settingsText(p.Spec, nil)
 		if several[what] == nil {
 			several[what] = map[string]bool{}
 		}
 		several[what][text] = true
 	}
-	var missing, failed, order []string
+	var missing, named, failed, order []string
 	seeds := map[string][]string{} // by what lacks them
 	for _, p := range in.Planned {
 		key, err := p.Spec.RunKey()
@@ -176,18 +180,21 @@ func (in Input) notes() []string {
 		if text := settingsText(p.Spec, nil); text != "" && len(several[what]) > 1 {
 			what += " with " + text
 		}
-		if seeds[what] == nil {
-			order = append(order, what)
-		}
 		seed := fmt.Sprint(p.Spec.Seed)
-		seeds[what] = append(seeds[what], seed)
 		missing = append(missing, key)
 		if p.Failure != "" {
 			failed = append(failed, fmt.Sprintf("failed: %s, seed %s: %s", what, seed, p.Failure))
 		}
+		if !begun[p.Spec.Dataset.Name] {
+			named = appendNew(named, "all on "+p.Spec.Dataset.Name)
+			continue
+		}
+		if seeds[what] == nil {
+			order = append(order, what)
+		}
+		seeds[what] = append(seeds[what], seed)
 	}
 	if missing != nil {
-		var named []string
 		for _, what := range order {
 			word := "seed"
 			if len(seeds[what]) > 1 {

@@ -52,10 +52,15 @@ func TestMatchAndStale(t *testing.T) {
 	}
 
 	planned[0].Failure = "killed by signal 9"
+	for _, model := range []string{"core", "sasrec"} { // nothing of a data set is named at once
+		p := plan(model, 0)
+		p.Spec.Dataset.Name = "toys"
+		planned = append(planned, p)
+	}
 	f.Planned, f.Records, f.Stale, f.Skipped = planned, found, stale, []string{"ml-1m: it is not here"}
 	notes := strings.Join(f.make().Notes, "\n")
 	for _, want := range []string{
-		"missing: 2 of 3 runs: core on beauty (seed 0), sasrec on beauty (seed 1)",
+		"missing: 4 of 5 runs: all on toys, core on beauty (seed 0), sasrec on beauty (seed 1)",
 		"skipped: ml-1m: it is not here",
 		"failed: core on beauty, seed 0: killed by signal 9",
 		"stale, in no table (ranking version 2, now 1): " + old.ID,
