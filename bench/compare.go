@@ -48,16 +48,16 @@ func (b *bench) importLists() error {
 	if len(b.seeds) > 0 {
 		l.Spec.Seed = b.seeds[0]
 	}
-	m, ties, err := l.Read()
+	m, notices, err := l.Read()
 	switch {
 	case errors.As(err, &imported.Problems{}), errors.Is(err, fs.ErrNotExist):
 		return usageError{fmt.Errorf("-import: %w", err)}
 	case err != nil:
 		return fmt.Errorf("-import: %w", err)
 	}
-	for i, text := range ties {
-		if i == mostTies {
-			fmt.Fprintf(b.stderr, "notice: and %d more ties\n", len(ties)-i)
+	for i, text := range notices {
+		if i == mostNotices {
+			fmt.Fprintf(b.stderr, "notice: and %d more\n", len(notices)-i)
 			break
 		}
 		fmt.Fprintf(b.stderr, "notice: %s, %s\n", file, text)
@@ -72,8 +72,8 @@ func (b *bench) importLists() error {
 	return report.WriteImported(b.stdout, m, b.store.ImportedPath(m.ID))
 }
 
-// mostTies is how many ties are named one by one.
-const mostTies = 10
+// mostNotices is how many notices about a file are printed.
+const mostNotices = 10
 
 // check checks a results folder. Exit code 1 means that something is wrong with it.
 func (b *bench) check() error {

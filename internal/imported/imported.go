@@ -53,7 +53,7 @@ func (p Problems) Error() string {
 }
 
 // Read reads and checks a file of lists. It returns a record that is not stored yet, and notices
-// about ties. What is wrong with the lists is a Problems.
+// about ties and about test items that users had seen. What is wrong with the lists is a Problems.
 func (l Lists) Read() (*record.Imported, []string, error) {
 	f, err := os.Open(l.Path)
 	if err != nil {
@@ -86,17 +86,18 @@ func (l Lists) Read() (*record.Imported, []string, error) {
 		Ranks: r.ranks, Test: aggregate.ListMetrics(r.ranks, r.longest),
 	}
 	m.Spec.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	return m, r.ties, nil
+	return m, r.notices, nil
 }
 
 // reader reads the lists of a file, one user after another.
 type reader struct {
 	Lists
-	users, items map[string]int32 // by id of the data's source
-	caseOf       map[int32]int    // by user
-	line         int
-	problems     []string
-	ties         []string
+	users    map[string]bool  // the ids of the data's source
+	caseOf   map[string]int   // by id of the user, who may have several sequences
+	items    map[string]int32 // by id
+	line     int
+	problems []string
+	notices  []string
 
 	// of the user whose lines are read
 	user   string // as in the file
@@ -111,13 +112,14 @@ type reader struct {
 	lines   []int // where they begin
 	longest int
 	seen    bool // a list has an item of its user's history
+	earlier bool // and one that is not the history's last item
 }
 
 func newReader(l Lists) *reader {
 	d := l.Split.Data
-	r := &reader{Lists: l, users: map[string]int32{}, items: map[string]int32{}, caseOf: map[int32]int{}}
-	for u, id := range d.UserIDs {
-		r.users[id] = int32(u)
+	r := &reader{Lists: l, users: map[string]bool{}, items: map[string]int32{}, caseOf: map[string]int{}}
+	for _, id := range d.UserIDs {
+		r.users[id] = true
 	}
 	for v, id := range d.ItemIDs {
 		if v > 0 {
@@ -125,10 +127,11 @@ func newReader(l Lists) *reader {
 		}
 	}
 	for i, c := range l.Split.Test {
-		if _, ok := r.caseOf[c.User]; ok {
-			r.problems = []string{fmt.Sprintf("the split has several test items of user %s: expected one of each user, because a run file has one list of each", d.UserIDs[c.User])}
+		id := d.UserIDs[c.User]
+		if _, ok := r.caseOf[id]; ok {
+			r.problems = []string{fmt.Sprintf("the split has several test items of user %s: expected one of each user, because a run file has one list of each", id)}
 		}
-		r.caseOf[c.User] = i
+		r.caseOf[id] = i
 	}
 	n := len(l.Split.Test)
 	r.ranks, r.lengths, r.lines = make([]int32, n), make([]int, n), make([]int, n)
@@ -137,6 +140,10 @@ func newReader(l Lists) *reader {
 
 func (r *reader) problem(line int, format string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf("line %d: ", line)+fmt.Sprintf(format, args...))
+}
+
+func (r *reader) notice(line int, format string, args ...any) {
+	r.notices = append(r.notices, fmt.Sprintf("line %d: ", line)+fmt.Sprintf(format, args...))
 }
 
 // add reads a line.
@@ -189,12 +196,11 @@ func (r *reader) begin(user string) {
 	r.user, r.first, r.at = user, r.line, -1
 	r.list, r.scores = r.list[:0], r.scores[:0]
 	id, err := url.PathUnescape(user)
-	u, ok := r.users[id]
-	if err != nil || !ok {
+	if err != nil || !r.users[id] {
 		r.problem(r.line, "unknown user %.40q: expected the ids of the data set%s", user, escapeHint(err))
 		return
 	}
-	i, ok := r.caseOf[u]
+	i, ok := r.caseOf[id]
 	switch {
 	case !ok:
 		r.problem(r.line, "user %.40q has no test item", user)
@@ -206,7 +212,7 @@ func (r *reader) begin(user string) {
 }
 
 // endOfUser ranks the item of the user whose list ends. As in every other ranking, ties count
-// against it.
+// against it. If they reach the end of the list, the items after it may be tied, too.
 func (r *reader) endOfUser() {
 	if r.first == 0 || r.at < 0 {
 		return
@@ -220,8 +226,13 @@ func (r *reader) endOfUser() {
 			for last+1 < len(r.list) && r.scores[last+1] == r.scores[i] {
 				last++
 			}
-			if last > i || i > 0 && r.scores[i-1] == r.scores[i] {
-				r.ties = append(r.ties, fmt.Sprintf("line %d: the item of user %s is tied with others: it counts as the last of them, rank %d", r.first+i, r.user, last+1))
+			tied := last > i || i > 0 && r.scores[i-1] == r.scores[i]
+			if tied && last == len(r.list)-1 && len(r.list) < r.candidates(c) {
+				r.notice(r.first+i, "the item of user %s is tied with others to the end of the list, so items that are not in it may be tied, too: it counts as not in the list", r.user)
+				continue
+			}
+			if tied {
+				r.notice(r.first+i, "the item of user %s is tied with others: it counts as the last of them, rank %d", r.user, last+1)
 			}
 			r.ranks[r.at] = int32(last + 1)
 			continue
@@ -230,6 +241,7 @@ func (r *reader) endOfUser() {
 			continue
 		}
 		r.seen = true
+		r.earlier = r.earlier || item != c.History[len(c.History)-1]
 		if r.Spec.Rule == "removed" {
 			r.problem(r.first+i, "user %.40q: item %.40q is in the user's history: expected none of these with -seen removed", r.user, r.Split.Data.ItemIDs[item])
 		}
@@ -237,8 +249,12 @@ func (r *reader) endOfUser() {
 }
 
 // enough is the number of lists of which one has an item of the user's history, if these items
-// are candidates.
-const enough = 100
+// are candidates. certain is the number of things expected by chance of which there is one: none
+// has a probability of e⁻¹⁰.
+const (
+	enough  = 100
+	certain = 10
+)
 
 // endOfFile checks what only all lists together show.
 func (r *reader) endOfFile() {
@@ -256,9 +272,51 @@ func (r *reader) endOfFile() {
 	if missing > 0 {
 		r.problem(r.line, "end of the file: %d of %d test users have no list, such as %.40q: expected one for each", missing, len(r.lengths), first)
 	}
-	if r.Spec.Rule == "kept" && !r.seen && len(r.lengths) >= enough {
+	switch {
+	case r.Spec.Rule == "removed":
+		r.checkRepeats()
+	case !r.seen && len(r.lengths) >= enough:
 		r.problem(r.line, "end of the file: no list has an item of its user's history, so these items were no candidates: expected -seen removed")
+	case r.seen && !r.earlier && r.earlierByChance() >= certain:
+		r.problem(r.line, "end of the file: lists have the last item of their user's history, but no earlier one, so the items of training were no candidates: expected all items of the history to be candidates, or none, with -seen removed")
 	}
+}
+
+// earlierByChance is how many items of their users' histories, but for the last ones, lists would
+// have that were drawn at random.
+func (r *reader) earlierByChance() (n float64) {
+	for i, c := range r.Split.Test {
+		if len(c.History) > 0 {
+			others := r.seenItems(c, c.History[len(c.History)-1])
+			n += float64(others*r.lengths[i]) / float64(r.Split.Data.NumItems)
+		}
+	}
+	return n
+}
+
+// checkRepeats notices that test items were left out of lists because users had seen them. With
+// seen items removed, the test item remains a candidate.
+func (r *reader) checkRepeats() {
+	var cases, listed [2]int // of test items that are new to their user, and of others
+	for i, c := range r.Split.Test {
+		k := 0
+		if slices.Contains(c.History, c.Target) {
+			k = 1
+		}
+		cases[k]++
+		if r.ranks[i] != record.Unlisted {
+			listed[k]++
+		}
+	}
+	if cases[1] == 0 || listed[1] > 0 {
+		return
+	}
+	const text = "end of the file: %d test items are in their user's history, and no list has one of these"
+	if expected := float64(listed[0]*cases[1]) / float64(max(cases[0], 1)); expected >= certain {
+		r.problem(r.line, text+", where as many as of the other test items would be %.0f: expected the test item to be a candidate, even if the user has seen it", cases[1], expected)
+		return
+	}
+	r.notice(r.line, text+": with seen items removed, the test item must remain a candidate", cases[1])
 }
 
 // candidates is the number of items that a list of a case may have.
@@ -267,9 +325,14 @@ func (r *reader) candidates(c datasets.Case) int {
 	if r.Spec.Rule == "kept" {
 		return n
 	}
-	history := slices.DeleteFunc(slices.Clone(c.History), func(v int32) bool { return v == 0 || v == c.Target })
+	return n - r.seenItems(c, c.Target)
+}
+
+// seenItems is the number of different items in a case's history, but for one of them.
+func (r *reader) seenItems(c datasets.Case, but int32) int {
+	history := slices.DeleteFunc(slices.Clone(c.History), func(v int32) bool { return v == 0 || v == but })
 	slices.Sort(history)
-	return n - len(slices.Compact(history))
+	return len(slices.Compact(history))
 }
 
 // Store keeps an imported record. Lists of the same row, data, rule and seed are not replaced,

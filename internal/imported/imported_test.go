@@ -57,6 +57,18 @@ func TestRead(t *testing.T) {
 	if err != nil || !slices.Equal(m.Ranks, []int32{2, 2}) || len(ties) != 2 || !strings.Contains(ties[0], "line 1: the item of user a is tied with others: it counts as the last of them, rank 2") {
 		t.Errorf("%v, %+v, %q", err, m, ties)
 	}
+	// Ties that reach the end of a list may go on after it, unless the list has all candidates.
+	tied := "a Q0 v2 1 9 x\na Q0 v3 2 1 x\na Q0 v5 3 1 x\nb%20c Q0 v3 1 3 x\nb%20c Q0 v5 2 2 x\nb%20c Q0 v%254 3 2 x\n"
+	m, ties, err = fixture("removed").read(t, tied)
+	if err != nil || !slices.Equal(m.Ranks, []int32{record.Unlisted, 3}) || len(ties) != 2 || !strings.Contains(ties[0], "line 2: the item of user a is tied with others to the end of the list") || !strings.Contains(ties[1], "rank 3") {
+		t.Errorf("%v, %+v, %q", err, m, ties)
+	}
+	// A user may have several sequences, only one of which has a test item.
+	several := fixture("removed")
+	several.Split.Data.UserIDs[2] = "a"
+	if m, _, err = several.read(t, good); err != nil || !slices.Equal(m.Ranks, []int32{2, 1}) {
+		t.Errorf("several sequences of a user: %v", err)
+	}
 	// With seen items removed, user "b c" has three candidates, and a list of all is not short.
 	if m, _, err = fixture("removed").read(t, "a Q0 v2 1 4 x\na Q0 v3 2 3 x\na Q0 v5 3 2 x\na Q0 v%254 4 1 x\nb%20c Q0 v3 1 3 x\nb%20c Q0 v5 2 2 x\nb%20c Q0 v%254 3 1 x\n"); err != nil || m.Length != 4 {
 		t.Errorf("all candidates: %v", err)
@@ -120,6 +132,54 @@ func TestKeptListsHaveSeenItems(t *testing.T) {
 	}
 	if _, _, err := l.read(t, strings.Replace(text.String(), "u7 Q0 v2", "u7 Q0 v1", 1)); err != nil {
 		t.Error(err)
+	}
+	// If the items of training were no candidates, the one of validation still is, and lists have it.
+	for u := range l.Split.Test {
+		l.Split.Test[u].History = []int32{4, 1}
+	}
+	training := strings.Replace(text.String(), "u7 Q0 v2", "u7 Q0 v1", 1)
+	if _, _, err := l.read(t, training); err == nil || !strings.Contains(err.Error(), "the items of training were no candidates") {
+		t.Errorf("no list has an item of training: %v", err)
+	}
+	if _, _, err := l.read(t, strings.Replace(training, "u8 Q0 v2", "u8 Q0 v%254", 1)); err != nil {
+		t.Error(err)
+	}
+	l.Split.Test = l.Split.Test[:20] // 20 lists of 2 items in 5: 8 by chance
+	if _, _, err := l.read(t, strings.Join(strings.SplitAfter(training, "\n")[:40], "")); err != nil {
+		t.Errorf("that may be chance: %v", err)
+	}
+}
+
+// A test item that the user has seen remains a candidate when seen items are removed. By hand: of a
+// hundred cases, half are new to their users and all of these are listed, so 50 of the others would
+// be; of 10 others, 10; of 9, 9.
+func TestRepeatedTargetsAreCandidates(t *testing.T) {
+	for _, tt := range []struct {
+		repeats, listed int
+		problem, notice bool
+	}{{50, 0, true, false}, {50, 1, false, false}, {10, 0, true, false}, {9, 0, false, true}, {0, 0, false, false}} {
+		l := fixture("removed")
+		l.Split.Data.UserIDs, l.Split.Test = nil, nil
+		var text strings.Builder
+		for u := range 50 + tt.repeats {
+			c, place := datasets.Case{User: int32(u), History: []int32{1}, Target: 3}, "v3"
+			if u < tt.repeats {
+				c.History = []int32{3, 1}
+				if u >= tt.listed {
+					place = "v5"
+				}
+			}
+			l.Split.Data.UserIDs = append(l.Split.Data.UserIDs, fmt.Sprintf("u%d", u))
+			l.Split.Test = append(l.Split.Test, c)
+			fmt.Fprintf(&text, "u%d Q0 %s 1 2 x\nu%d Q0 v2 2 1 x\n", u, place, u)
+		}
+		_, notices, err := l.read(t, text.String())
+		if (err != nil) != tt.problem || tt.problem && !strings.Contains(err.Error(), "expected the test item to be a candidate") {
+			t.Errorf("%+v: %v", tt, err)
+		}
+		if (notices != nil) != tt.notice || tt.notice && !strings.Contains(notices[0], "9 test items are in their user's history") {
+			t.Errorf("%+v: %q", tt, notices)
+		}
 	}
 }
 
