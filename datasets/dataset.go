@@ -94,7 +94,12 @@ func Open(c Config, root string) (*Dataset, error) {
 // load runs the reader and the pipeline on files that were found.
 func load(c Config, src *source) (*Dataset, error) {
 	lg := newInteractions(c.MinRating)
-	lg.stars = c.Format == "movielens-1m"
+	if c.Format == "movielens-1m" {
+		lg.fewestStars = 1
+		if c.Name != "ml-1m" { // MovieLens 10M has the same format, with half stars
+			lg.fewestStars = .5
+		}
+	}
 	if err := formats[c.Format].read(c, src, lg); err != nil {
 		return nil, err
 	}
@@ -137,7 +142,7 @@ func load(c Config, src *source) (*Dataset, error) {
 			d.Warnings = append(d.Warnings, d.Name+": "+w)
 		}
 	}
-	d.Warnings = append(d.Warnings, tieWarning(d)...)
+	d.Warnings = append(d.Warnings, orderWarning(d)...)
 	d.Warnings = append(d.Warnings, givenWarnings(d, lg)...)
 	d.Warnings = append(d.Warnings, knownWarnings(d)...)
 	return d, nil

@@ -202,7 +202,8 @@ func unusedTimes(t *table) []string {
 	for _, name := range t.names {
 		low := strings.ToLower(name)
 		if low == "ts" || low == "date" || strings.HasPrefix(low, "time") || strings.HasPrefix(low, "datetime") ||
-			strings.HasSuffix(low, "time") || strings.HasSuffix(low, "timestamp") || strings.HasSuffix(low, "_date") {
+			strings.HasSuffix(low, "time") || strings.HasSuffix(low, "timestamp") || strings.HasSuffix(low, "_date") ||
+			strings.HasSuffix(low, "_at") || strings.HasSuffix(low, "_ts") {
 			return []string{fmt.Sprintf("the file has a column %q, but columns.time is not set: interactions are taken in the order of the file", name)}
 		}
 	}

@@ -131,6 +131,25 @@ func TestGivenSplitReports(t *testing.T) {
 	}
 }
 
+// The files decide between parts, and the rule for equal times within one of them. By hand: u has one
+// test case, at the time of validation; of v's three, two share their time.
+func TestTiesOfGivenSplit(t *testing.T) {
+	const head = "user,item,time\n"
+	d, err := Open(threeFiles, writeFiles(t, map[string]string{
+		"train.csv": head + "u,a,1\nu,b,2\nv,a,1\n", "valid.csv": head + "u,c,3\n", "test.csv": head + "u,d,3\nv,b,1\nv,c,2\nv,d,2\n",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSplit(d, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.Test != 4 || st.Tied != 2 {
+		t.Errorf("%d of %d test cases are tied, expected 2 of 4", st.Tied, st.Test)
+	}
+}
+
 // RecBole's layout is found in a folder, with the metadata of NAME.item.
 func TestBenchmarkLayout(t *testing.T) {
 	const head = "user_id:token\titem_id:token\ttimestamp:float\n"

@@ -24,9 +24,9 @@ type interactions struct {
 	minRating   float64
 	read        int
 	belowRating int
-	negative    int  // ratings below 0, which often mean "not rated"
-	stars       bool // the source's ratings are from 1 to 5
-	notStars    int  // of the ratings, if stars is set: the file is not the source's own
+	negative    int     // ratings below 0, which often mean "not rated"
+	fewestStars float64 // the source's ratings are from this to 5; 0: any
+	notStars    int     // of the ratings, if fewestStars is set: the file is not the source's own
 }
 
 func newInteractions(minRating float64) *interactions {
@@ -68,7 +68,7 @@ func (l *interactions) addRated(user, item []byte, rating float64) error {
 	if rating < 0 {
 		l.negative++
 	}
-	if l.stars && !(rating >= 1 && rating <= 5) {
+	if l.fewestStars > 0 && !(rating >= l.fewestStars && rating <= 5) {
 		l.notStars++
 	}
 	if rating < l.minRating {

@@ -91,7 +91,7 @@ func copied(c Config, lg *interactions, show string) (warning string, err error)
 	if lg.notStars == 0 {
 		return "", nil
 	}
-	found := fmt.Sprintf("%s: expected ratings from 1 to 5, got %d of %d that are not: this is not the file of GroupLens", show, lg.notStars, lg.read)
+	found := fmt.Sprintf("%s: expected ratings from %v to 5, got %d of %d that are not: this is not the file of GroupLens", show, lg.fewestStars, lg.notStars, lg.read)
 	for _, k := range []struct {
 		set  bool
 		what string

@@ -87,6 +87,16 @@ func TestCopyOfMovieLens(t *testing.T) {
 			}
 		}
 	}
+	// MovieLens 10M has the same format, and half stars.
+	ten := Config{Name: "ml-10m", Format: "movielens-1m", Path: "."}
+	d, err := Open(ten, writeFiles(t, map[string]string{"ratings.dat": strings.Replace(official, "::1::", "::0.5::", 1)}))
+	if err != nil || d.Times == nil || len(d.Warnings) > 0 {
+		t.Errorf("half a star: %v, %q", err, d.Warnings)
+	}
+	d, err = Open(ten, writeFiles(t, map[string]string{"ratings.dat": strings.Replace(official, "::1::", "::0::", 1)}))
+	if err != nil || d.Times != nil || !strings.Contains(strings.Join(d.Warnings, "\n"), "expected ratings from 0.5 to 5") {
+		t.Errorf("no star: %v, %q", err, d.Warnings)
+	}
 }
 
 // A known core is compared as the whole is, and other cores are not.

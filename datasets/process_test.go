@@ -152,30 +152,45 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func TestTieWarning(t *testing.T) {
-	var sorted, mixed strings.Builder
+func TestOrderWarning(t *testing.T) {
+	var sorted, falling, mixed strings.Builder
 	for u := range 30 {
 		for i := range 5 {
 			fmt.Fprintf(&sorted, "%d,%d,1,7\n", u, 10*i+u)
+			fmt.Fprintf(&falling, "%d,%d,1,7\n", u, 90-10*i+u)
 			fmt.Fprintf(&mixed, "%d,%d,1,7\n", u, (10*i+u)*7%53)
 		}
 	}
 	for _, tc := range []struct {
 		name, ties, log string
-		warns           bool
+		want            string // "": no warning
 	}{
-		{"file in item order", "", sorted.String(), true},
-		{"file in another order", "", mixed.String(), false},
-		{"asked for", "item", sorted.String(), false},
-		{"hashed", "hash", sorted.String(), false},
-		{"too few to tell", "", strings.Join(strings.SplitAfter(sorted.String(), "\n")[:60], ""), false},
+		{"file in item order", "", sorted.String(), "120 of 120 tied neighbours by ascending item id"},
+		{"file in the opposite order", "", falling.String(), "120 of 120 tied neighbours by descending item id"},
+		{"file in another order", "", mixed.String(), ""},
+		{"asked for", "item", sorted.String(), ""},
+		{"hashed", "hash", sorted.String(), ""},
+		{"too few to tell", "", strings.Join(strings.SplitAfter(sorted.String(), "\n")[:60], ""), ""},
 	} {
 		d, err := openCSV(t, Config{Ties: tc.ties}, tc.log)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := len(d.Warnings) == 1 && strings.Contains(d.Warnings[0], `120 of 120 tied neighbours by item id`); got != tc.warns {
-			t.Errorf("%s: warnings %q", tc.name, d.Warnings)
+		if got := strings.Join(d.Warnings, "\n"); (got != "") != (tc.want != "") || !strings.Contains(got, tc.want) {
+			t.Errorf("%s: warnings %q, expected %q", tc.name, got, tc.want)
+		}
+	}
+	// Without times, the order of the file is that of the sequences.
+	for log, want := range map[string]string{
+		sorted.String(): "120 of 120 neighbours in the sequences are in the ascending order of their item ids", mixed.String(): "",
+	} {
+		file := writeFiles(t, map[string]string{"log.csv": log})
+		d, err := Open(Config{Name: "log", Format: "csv", Path: "log.csv", Header: new(bool), Columns: Columns{User: "1", Item: "2"}}, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(d.Warnings, "\n"); (got != "") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("warnings %q, expected %q", got, want)
 		}
 	}
 }

@@ -13,12 +13,15 @@ import (
 // A line that continues the lines before it, as in the files of a leave-one-out split,
 // adds its target to their sequence. So does a training line that is longer by several
 // items, and a training line that training has already, such as a shorter one that
-// augmentation made, adds nothing: training learns from every position of a sequence. Any
-// other line begins a sequence of its own, which has its user's id too.
+// augmentation made, adds nothing: training learns from every position of a sequence. Nor does
+// the history of a training line that was cut to a maximum length, with which its user's
+// sequence ends: only the target is new. Any other line begins a sequence of its own, which has
+// its user's id too.
 type sequenceLines struct {
 	lg       *interactions
 	chains   []*chain
 	prefixes map[prefix]int32 // number of the first chain that begins like this
+	latest   map[int32]int32  // by user: number of the chain that a training line was added to last
 	overlaps map[[2]part]int
 	apart    int // chains of users who had one already
 	lines    int // for training
@@ -33,6 +36,7 @@ type chain struct {
 	user  int32 // number of its own in the interactions
 	items []int32
 	parts []part
+	hash  uint64
 }
 
 // prefix names the first n items of a chain of a user. The hash may be that of others too.
@@ -43,7 +47,7 @@ type prefix struct {
 }
 
 func newSequenceLines(lg *interactions) *sequenceLines {
-	return &sequenceLines{lg: lg, prefixes: map[prefix]int32{}, overlaps: map[[2]part]int{}, lastUser: -1}
+	return &sequenceLines{lg: lg, prefixes: map[prefix]int32{}, latest: map[int32]int32{}, overlaps: map[[2]part]int{}, lastUser: -1}
 }
 
 // readSequences reads one file of a given split.
@@ -102,7 +106,7 @@ func (s *sequenceLines) add(user int32, isNew bool, line []int32) {
 	}
 	s.hashes = append(s.hashes[:0], 0)
 	for i, v := range line {
-		s.hashes = append(s.hashes, mix(s.hashes[i]+uint64(v)+0x9e3779b97f4a7c15))
+		s.hashes = append(s.hashes, longer(s.hashes[i], v))
 	}
 	if c := s.find(user, line, n); c != nil {
 		switch is := c.parts[n-1]; {
@@ -111,6 +115,9 @@ func (s *sequenceLines) add(user int32, isNew bool, line []int32) {
 		case is != contextPart && is != p:
 			s.overlaps[[2]part{p, is}]++
 		}
+	}
+	if p == trainPart && s.continueCut(user, line) {
+		return
 	}
 	shortest := n - 1
 	if p == trainPart {
@@ -137,6 +144,29 @@ func (s *sequenceLines) add(user int32, isNew bool, line []int32) {
 	s.extend(int32(len(s.chains)-1), user, line, before, p)
 }
 
+// shortestCut is the least length of a history that is taken for the cut one of a longer sequence:
+// two sessions of a user hardly have that many items in common, in order.
+const shortestCut = 5
+
+// continueCut adds the target of a training line to its user's latest sequence, if that ends with
+// the line's history.
+func (s *sequenceLines) continueCut(user int32, line []int32) bool {
+	history, target := line[:len(line)-1], line[len(line)-1:]
+	i, ok := s.latest[user]
+	if !ok || len(history) < shortestCut {
+		return false
+	}
+	items := s.chains[i].items
+	if len(items) <= len(history) || !slices.Equal(items[len(items)-len(history):], history) {
+		return false
+	}
+	s.extend(i, user, target, trainPart, trainPart)
+	return true
+}
+
+// longer is the hash of a sequence with one more item.
+func longer(hash uint64, item int32) uint64 { return mix(hash + uint64(item) + 0x9e3779b97f4a7c15) }
+
 // find returns the chain of a user that begins with the first n items of a line; nil for
 // none.
 func (s *sequenceLines) find(user int32, line []int32, n int) *chain {
@@ -155,12 +185,14 @@ func (s *sequenceLines) extend(number, user int32, items []int32, before, p part
 		if i == len(items)-1 {
 			in = p
 		}
-		c.items, c.parts = append(c.items, v), append(c.parts, in)
-		n := len(c.items)
-		key := prefix{user, int32(n), s.hashes[n]}
+		c.items, c.parts, c.hash = append(c.items, v), append(c.parts, in), longer(c.hash, v)
+		key := prefix{user, int32(len(c.items)), c.hash}
 		if _, ok := s.prefixes[key]; !ok {
 			s.prefixes[key] = number
 		}
+	}
+	if p == trainPart {
+		s.latest[user] = number
 	}
 }
 

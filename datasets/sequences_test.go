@@ -35,6 +35,12 @@ func TestSequencesWithTargets(t *testing.T) {
 			"u:ab | u:ab>c | u:abc>d u:abcd>e", ""},
 		{"cut histories", "u a b c d", "u c d e", "u d e f",
 			"u:abcd u: u: | u:cd>e | u:de>f", "2 lines do not continue the sequences of their user"},
+		// With histories cut to five items, as augmentation writes them, each position is learned once. A
+		// second session may begin with some of the items with which the first ends.
+		{"cut histories of training", "u a b; u a b c; u a b c d; u a b c d e; u a b c d e f; u b c d e f g; u c d e f g h; v b c d e f g; v c d e f g a",
+			"u d e f g h a", "v d e f g a b", "u:abcdefgh v:bcdefga u: v: | u:defgh>a | v:defga>b", "2 lines do not continue the sequences of their user"},
+		{"a session that begins like the last one ends", "u a b c d e f; u c d e f a", "w a b", "x b a",
+			"u:abcdef u:cdefa w: x: | w:a>b | x:b>a", "1 lines do not continue the sequences of their user"},
 		{"sessions of one user", "u a b; u c d; v a c", "w a b", "x b a",
 			"u:ab u:cd v:ac w: x: | w:a>b | x:b>a", "1 lines do not continue the sequences of their user"},
 		{"the same lines", "u1 a b c d; u2 b c a", "u1 a b c d; u2 b c a", "u1 a b c d; u2 b c a",

@@ -143,7 +143,7 @@ type SplitStats struct {
 	Valid       int     `json:"valid"`                 // cases
 	Test        int     `json:"test"`                  // cases
 	TestUsers   int     `json:"test_users"`            // with one or more test cases
-	Tied        int     `json:"tied"`                  // test cases whose target has the time of the interaction before or after it
+	Tied        int     `json:"tied"`                  // test cases whose target has the time of the interaction before or after it, of its part if parts are given
 	Leak        float64 `json:"leak"`                  // share of the training interactions that are later than the median test target
 }
 
@@ -162,7 +162,11 @@ func (s *Split) Stats() SplitStats {
 		}
 		times, at := s.Data.Times[c.User], len(c.History)
 		tests = append(tests, times[at])
-		if at > 0 && times[at-1] == times[at] || at+1 < len(times) && times[at+1] == times[at] {
+		first := 0 // that the rule for equal times can exchange with the target
+		if s.Kind == GivenSplit {
+			first = len(times) - s.Data.parts[c.User].test
+		}
+		if at > first && times[at-1] == times[at] || at+1 < len(times) && times[at+1] == times[at] {
 			st.Tied++
 		}
 	}

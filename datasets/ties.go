@@ -83,29 +83,36 @@ func decimal(id string) (string, bool) {
 	return strings.TrimLeft(id, "0"), id != ""
 }
 
-// tieWarning warns of a file whose tied interactions are in the order of the
-// item ids, which is the rule "item" under another name.
-func tieWarning(d *Dataset) []string {
+// orderWarning warns of a file that orders interactions by item id: those of equal time, which is
+// the rule "item" under another name, or without times all of them.
+func orderWarning(d *Dataset) []string {
 	const enough, share = 100, 0.95
-	if d.Config.Ties != "file" || d.Times == nil {
+	if d.Times != nil && d.Config.Ties != "file" || d.Generated() {
 		return nil
 	}
 	rank := ranks(d.ItemIDs)
 	pairs, ascending := 0, 0
-	for u, times := range d.Times {
-		for i := 1; i < len(times); i++ {
-			a, b := d.Seqs[u][i-1], d.Seqs[u][i]
-			if times[i] != times[i-1] || a == b {
+	for u, seq := range d.Seqs {
+		for i := 1; i < len(seq); i++ {
+			if d.Times != nil && d.Times[u][i] != d.Times[u][i-1] || seq[i] == seq[i-1] {
 				continue
 			}
 			pairs++
-			if rank[a] < rank[b] {
+			if rank[seq[i-1]] < rank[seq[i]] {
 				ascending++
 			}
 		}
 	}
-	if pairs < enough || float64(ascending) < share*float64(pairs) {
+	ordered, direction := ascending, "ascending"
+	if 2*ascending < pairs {
+		ordered, direction = pairs-ascending, "descending"
+	}
+	if pairs < enough || float64(ordered) < share*float64(pairs) {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: the file orders %d of %d tied neighbours by item id, which inflates results; set ties = \"hash\"", d.Name, ascending, pairs)}
+	text := fmt.Sprintf("%s: the file orders %d of %d tied neighbours by %s item id, which inflates results; set ties = \"hash\"", d.Name, ordered, pairs, direction)
+	if d.Times == nil {
+		text = fmt.Sprintf("%s: %d of %d neighbours in the sequences are in the %s order of their item ids, as in a file that is sorted by item. Models learn such an order, which inflates results; set columns.time, or order the file by time", d.Name, ordered, pairs, direction)
+	}
+	return []string{text}
 }

@@ -231,7 +231,11 @@ func splitNotes(d datasets.Stats, spec record.Spec) []string {
 	}
 	var notes []string
 	if float64(tied) > manyTied*float64(cases) {
-		notes = append(notes, fmt.Sprintf("%.1f %% of the test cases have the time of an interaction next to them: the rule for equal times (ties = %q) decides which item is tested", 100*float64(tied)/float64(cases), d.Ties))
+		decides := "which item is tested"
+		if spec.Protocol == datasets.GivenSplit {
+			decides = "in which order they are tested"
+		}
+		notes = append(notes, fmt.Sprintf("%.1f %% of the test cases have the time of an interaction next to them: the rule for equal times (ties = %q) decides %s", 100*float64(tied)/float64(cases), d.Ties, decides))
 	}
 	if leak > 0 {
 		notes = append(notes, fmt.Sprintf("leak of the %s split: %.1f %% of the training interactions are later than the median test interaction", spec.Protocol, 100*leak))

@@ -125,6 +125,8 @@ func TestSplitNotes(t *testing.T) {
 	d := datasets.Stats{Users: 105, ShortUsers: 5, Timed: true, Ties: "file", TiedTestUsers: 6, Leak: .25}
 	split := d
 	split.Split = &datasets.SplitStats{Kind: datasets.RatioSplit, Fingerprint: "ab", Test: 200, Tied: 20, Leak: .5}
+	parts := d
+	parts.Split = &datasets.SplitStats{Kind: datasets.GivenSplit, Fingerprint: "ab", Test: 200, Tied: 20}
 	few := d
 	few.TiedTestUsers = 5
 	for _, tc := range []struct {
@@ -135,6 +137,8 @@ func TestSplitNotes(t *testing.T) {
 		{d, loo, `6.0 % of the test cases have the time of an interaction next to them: the rule for equal times (ties = "file") decides which item is tested|leak of the leave-one-out split: 25.0 % of the training interactions are later than the median test interaction`},
 		{few, loo, "leak of the leave-one-out split: 25.0 % of the training interactions are later than the median test interaction"},
 		{split, given, `10.0 % of the test cases have the time of an interaction next to them: the rule for equal times (ties = "file") decides which item is tested|leak of the ratio split: 50.0 % of the training interactions are later than the median test interaction`},
+		{parts, record.Spec{Protocol: datasets.GivenSplit, Dataset: record.Dataset{Split: "ab"}},
+			`10.0 % of the test cases have the time of an interaction next to them: the rule for equal times (ties = "file") decides in which order they are tested`},
 		{d, given, ""},
 		{split, record.Spec{Protocol: datasets.RatioSplit, Dataset: record.Dataset{Split: "cd"}}, ""},
 		{datasets.Stats{Users: 10}, loo, ""},
