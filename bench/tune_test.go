@@ -85,6 +85,7 @@ func TestTune(t *testing.T) {
 		checkChosen(t, dir, model, trials)
 	}
 	checkUnfinishedSearch(t, dir, trials)
+	checkTunedElsewhere(t, dir)
 	if text := read(t, filepath.Join(store.Dir, "search.toml")); !strings.Contains(text, trials[0].Dataset) || !strings.Contains(text, "[models.core.datasets.tiny") && !strings.Contains(text, "# core on tiny: as configured") {
 		t.Errorf("search.toml:\n%s", text)
 	}
@@ -108,6 +109,20 @@ func checkUnfinishedSearch(t *testing.T, dir string, trials []record.Trial) {
 		t.Error("an unfinished search changed search.toml")
 	}
 	write(t, path, saved)
+}
+
+// checkTunedElsewhere: a suite with results in another folder has the values of its own file, and says
+// so if that folder has others.
+func checkTunedElsewhere(t *testing.T, dir string) {
+	t.Helper()
+	out := t.TempDir()
+	for text, want := range map[string]bool{read(t, filepath.Join(dir, "results", "search.toml")): false, "# other values\n": true} {
+		write(t, filepath.Join(out, "search.toml"), text)
+		_, stderr, err := runBench(t, dir, "-suite", "tuned", "-out", out, "-dry-run")
+		if said := strings.Contains(stderr, "note: suite tuned takes its values from "); err != nil || said != want {
+			t.Errorf("%v, expected a note: %t\n%s", err, want, stderr)
+		}
+	}
 }
 
 // checkNothingRanked: the test items were not ranked.

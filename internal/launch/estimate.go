@@ -39,7 +39,7 @@ func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, err
 	sizes := map[string]datasets.Stats{}
 	for _, id := range ids {
 		r, err := store.Read(id)
-		if err != nil || r.Result.Epochs == 0 {
+		if err != nil || r.Result.Epochs == 0 || r.Result.Status == record.Time { // a time limit says nothing about a whole run
 			continue
 		}
 		s, m := r.Result.Spec, r.Measured

@@ -146,6 +146,28 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
+// What a time limit stopped after a few epochs says nothing about a whole run.
+func TestEstimateWithoutStoppedRuns(t *testing.T) {
+	p, _ := tinyPlan(t, tinytest.Folder(t, tinytest.Config), "neural")
+	store := record.Store{Dir: t.TempDir()}
+	if err := store.Make(); err != nil {
+		t.Fatal(err)
+	}
+	for status, want := range map[record.Status]bool{record.Time: false, record.Patience: true} {
+		r := &record.Record{Result: record.Result{Spec: p.Runs[0].Job.Spec, Status: status, Epochs: 1, BestEpoch: 1, Curve: []record.Point{{Epoch: 1, Steps: 1, Loss: 1, Valid: record.Metrics{"NDCG@10": .1}}}}}
+		if err := store.Write(r); err != nil {
+			t.Fatal(err)
+		}
+		e, err := NewEstimator(store, registry.Models)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := e.Of(p, p.Runs[0], false); ok != want {
+			t.Errorf("%s: an estimate: %t", status, ok)
+		}
+	}
+}
+
 // A record that other code made is used, unless its run is to be done again.
 func TestRecordsOfOtherCode(t *testing.T) {
 	dir := tinytest.Folder(t, tinytest.Config)

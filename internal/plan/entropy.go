@@ -43,9 +43,13 @@ func newEntropy(data *datasets.Dataset) (*record.Entropy, error) {
 		if err != nil {
 			return nil, err
 		}
+		trained := map[string][]int32{} // by id: a user may have several sequences
+		for u, seq := range split.Train {
+			trained[data.UserIDs[u]] = append(trained[data.UserIDs[u]], seq...)
+		}
 		e := &record.Entropy{Facet: name}
 		for _, c := range split.Test {
-			e.Millibits = append(e.Millibits, millibits(split.Train[c.User], all[i].Labels))
+			e.Millibits = append(e.Millibits, millibits(trained[data.UserIDs[c.User]], all[i].Labels))
 		}
 		return e, nil
 	}

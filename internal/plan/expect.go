@@ -50,6 +50,9 @@ func (p *Plan) Expect(store record.Store) (Expectations, error) {
 		if err != nil {
 			return e, err
 		}
+		if rec.Result.Status == record.Time {
+			return e, cutShort(rec)
+		}
 		key, err := r.Job.Spec.ExperimentKey()
 		if err != nil {
 			return e, err
@@ -109,6 +112,10 @@ func (e Expectations) Check(p *Plan, store record.Store) error {
 			errs = append(errs, err)
 			continue
 		}
+		if rec.Result.Status == record.Time {
+			errs = append(errs, cutShort(rec))
+			continue
+		}
 		if still := rec.Result.Still; len(still) > 0 {
 			errs = append(errs, fmt.Errorf("%s: training did not change %s: no gradient reaches it", r.ID, strings.Join(still, ", ")))
 		}
@@ -126,6 +133,12 @@ func (e Expectations) Check(p *Plan, store record.Store) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// cutShort is the error of a record that is expected to have a result, and has that of a part of
+// its training.
+func cutShort(r *record.Record) error {
+	return fmt.Errorf("%s: train.time_limit stopped it (epochs: %d), so it has no result: raise the limit and run the suite again", r.ID, r.Result.Epochs)
 }
 
 // CheckExpected compares a plan's records with what is expected of them in the file at

@@ -58,6 +58,25 @@ func TestExpectations(t *testing.T) {
 			t.Errorf("%v %v: %v, want %q", tt.ndcg, tt.still, err, tt.want)
 		}
 	}
+	// Nor does a run that its time limit stopped, and it raises no expectation.
+	rec, err := store.Read(one.Runs[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.Result.Status, rec.Result.Test.Removed["NDCG@10"] = record.Time, .9
+	rec.Result.Epochs, rec.Result.BestEpoch = 1, 1
+	rec.Result.Curve = []record.Point{{Epoch: 1, Steps: 1, Loss: 1, Valid: record.Metrics{"NDCG@10": .1}}}
+	if err := store.Write(rec); err != nil {
+		t.Fatal(err)
+	}
+	const stopped = "train.time_limit stopped it (epochs: 1)"
+	if err := e.Check(one, store); err == nil || !strings.Contains(err.Error(), stopped) {
+		t.Errorf("stopped by its limit: %v", err)
+	}
+	if _, err := p.Expect(store); err == nil || !strings.Contains(err.Error(), stopped) {
+		t.Errorf("an expectation of it: %v", err)
+	}
+	write1(one.Runs[0], .8)
 	// A run without an expectation does not pass.
 	if err := (Expectations{}).Check(one, store); err == nil || !strings.Contains(err.Error(), "-expect") {
 		t.Errorf("without expectations: %v", err)

@@ -12,9 +12,9 @@ import (
 	"famebench/internal/record"
 )
 
-// tableKinds are the files of a suite's tables besides SUITE.md, .tex and .csv, as in
+// TableKinds are the files of a suite's tables besides SUITE.md, .tex and .csv, as in
 // SUITE.claims.csv.
-var tableKinds = []string{"datasets", "published", "claims", "breakdown", "pretrain"}
+var TableKinds = []string{"beyond", "datasets", "published", "claims", "contrasts", "equality", "interaction", "pairs", "breakdown", "complexity", "pretrain", "growth"}
 
 // checkFileNames makes sure that the names of data sets and suites, which become names of
 // files, are the names of different files within the results folder.
@@ -49,7 +49,7 @@ func (c *Config) checkFileNames() error {
 		}
 		for _, lower := range slices.Sorted(maps.Keys(folded)) {
 			name := folded[lower]
-			for _, table := range tableKinds {
+			for _, table := range TableKinds {
 				if other, ok := folded[strings.TrimSuffix(lower, "."+table)]; ok && other != name {
 					errs = append(errs, fmt.Errorf("%s: suite %q: expected another name: %s.csv is a table of the suite %q", places[name], name, name, other))
 				}

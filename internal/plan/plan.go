@@ -63,6 +63,8 @@ type Plan struct {
 	// Encoders says which text encoders the runs use and how, one line each,
 	// without those of earlier plans of the configuration.
 	Encoders []string
+	// Unused says which tuned values in the results folder the suite does not have.
+	Unused []string
 }
 
 // Announce writes the data sets' warnings, how texts are encoded, and what of the suite
@@ -75,6 +77,9 @@ func (p *Plan) Announce(w io.Writer, report bool) {
 	}
 	if len(p.Changed) > 0 && !report {
 		fmt.Fprintf(w, "note: uncommitted changes in %s: records that other code made are not used, and these runs are trained again\n", strings.Join(p.Changed, ", "))
+	}
+	for _, line := range p.Unused {
+		fmt.Fprintf(w, "note: %s\n", line)
 	}
 	for _, line := range p.Encoders {
 		fmt.Fprintf(w, "text encoder %s\n", line)
@@ -133,7 +138,7 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0) // knows about container limits, unlike NumCPU
 	}
-	p := &Plan{Suite: s, Threads: o.Threads}
+	p := &Plan{Suite: s, Threads: o.Threads, Unused: c.unusedTuned(s, o.Out)}
 	planned := map[string]bool{}
 	for _, name := range s.Datasets {
 		dc, err := c.Dataset(name)

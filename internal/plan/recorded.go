@@ -150,8 +150,9 @@ func (o Options) recordedInit(spec *record.Spec, err error) error {
 	if missing := (missingError{}); o.Recorded == nil || err != nil && !errors.As(err, &missing) {
 		return err
 	}
+	settings := spec.AsTrained().Init.Settings // the rule for untrained items reads no file
 	found, lookUp := o.lastRecorded(func(s record.Spec) bool {
-		return s.Init != nil && s.Dataset.Name == spec.Dataset.Name && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.Init.Settings.Equal(spec.Init.Settings)
+		return s.Init != nil && s.Dataset.Name == spec.Dataset.Name && s.Dataset.Fingerprint == spec.Dataset.Fingerprint && s.AsTrained().Init.Settings.Equal(settings)
 	})
 	if lookUp != nil {
 		return lookUp
@@ -161,7 +162,7 @@ func (o Options) recordedInit(spec *record.Spec, err error) error {
 		spec.Init = &record.Init{Settings: spec.Init.Settings, Version: spec.Init.Version}
 	case err != nil:
 		initial := *found.Init
-		initial.Version, spec.Init = spec.Init.Version, &initial
+		initial.Settings, initial.Version, spec.Init = spec.Init.Settings, spec.Init.Version, &initial
 	}
 	return nil
 }

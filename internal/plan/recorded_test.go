@@ -117,6 +117,32 @@ func TestReportIsTheSameWithoutTheEncoder(t *testing.T) {
 	}
 }
 
+// A source is recorded as trained, and the rule for untrained items that its settings have reads no
+// file: without the encoder, the texts of its record are found all the same.
+func TestRecordedTextsOfASource(t *testing.T) {
+	dir, encoder := textsFolder(t)
+	sets := []string{`suites.text.models=["fame-plus-warm"]`, `pretrain.untrained_items="nearest"`}
+	todo := mustPlan(t, dir, "text", append(sets, "pretrain.encoder="+encoder)...)
+	var records []*record.Record
+	for _, r := range todo.Runs {
+		made := &record.Record{}
+		made.Result.Spec = r.Job.Spec
+		records = append(records, made)
+	}
+	o := Options{Threads: 1, Out: t.TempDir(), Recorded: func() ([]*record.Record, error) { return records, nil }}
+	for _, enc := range []string{encoder, filepath.Join(dir, "nowhere")} {
+		p, err := planWith(dir, "text", o, append(sets, "pretrain.encoder="+enc)...)
+		if err != nil || len(todo.Runs) != 2 || len(p.Runs) != 2 {
+			t.Fatalf("%v: %+v", err, p)
+		}
+		for i, r := range p.Runs {
+			if r.ID != todo.Runs[i].ID {
+				t.Errorf("%s: run %s, expected the recorded %s", enc, r.ID, todo.Runs[i].ID)
+			}
+		}
+	}
+}
+
 // The committed statistics, the older of which have no checksum, are accepted. Without a checksum, a
 // number that contradicts the others is refused; with one, any changed number is.
 func TestStatisticsAreChecked(t *testing.T) {

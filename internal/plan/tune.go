@@ -37,7 +37,8 @@ import (
 type Trial struct {
 	record.Trial
 	point point
-	items int // of its data set, which some settings follow
+	items int    // of its data set, which some settings follow
+	key   string // of its runs, see Run.trialKey
 }
 
 // trialEpochs is the axis that ends a run at a rung.
@@ -85,7 +86,18 @@ func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, 
 			}
 		}
 		r.Job.KeepCheckpoint = rung+1 < len(s.Rungs)
-		if t := trialOf(trials, *r, limit); t != nil && s.Rungs[rung-1]%r.evalEvery() == 0 {
+		t := trialOf(trials, *r, limit)
+		if t == nil {
+			continue
+		}
+		key, err := r.trialKey()
+		if err != nil {
+			return nil, err
+		}
+		if key != t.key {
+			return nil, fmt.Errorf("suite %s: the settings or the data of %s on %s changed after its first rung, by a file of tuned values, say: run the search again", s.Name, t.Model, t.Dataset)
+		}
+		if s.Rungs[rung-1]%r.evalEvery() == 0 {
 			r.Job.ContinueFrom = t.Rungs[rung-1].ID
 		}
 	}
@@ -258,22 +270,35 @@ func FindIn(store record.Store) Finder {
 	return func(r Run) (*record.Record, error) { return r.Job.Record(store, r.ID) }
 }
 
-// FindLike finds the records of runs among some records, whatever the device and
-// the number of threads.
+// FindLike finds the records of runs among some records, whatever the device and the number of
+// threads. Of several it takes that of the planned device, else the newest one, and one that a
+// time limit stopped only if there is no other.
 func FindLike(all []*record.Record) (Finder, error) {
-	byRunKey := map[string]*record.Record{}
+	byRunKey := map[string][]*record.Record{}
 	for _, r := range all {
 		key, err := r.Result.Spec.RunKey()
 		if err != nil {
 			return nil, err
 		}
-		if byRunKey[key] == nil {
-			byRunKey[key] = r
-		}
+		byRunKey[key] = append(byRunKey[key], r)
 	}
 	return func(r Run) (*record.Record, error) {
 		key, err := r.Job.Spec.RunKey()
-		return byRunKey[key], err
+		if err != nil || byRunKey[key] == nil {
+			return nil, err
+		}
+		worth := func(found *record.Record) (n int) {
+			if found.Result.Status != record.Time {
+				n += 2
+			}
+			if found.Result.Spec.Device == r.Job.Spec.Device {
+				n++
+			}
+			return n
+		}
+		return slices.MaxFunc(byRunKey[key], func(a, b *record.Record) int {
+			return cmp.Or(cmp.Compare(worth(a), worth(b)), a.Measured.Started.Compare(b.Measured.Started), cmp.Compare(b.ID, a.ID))
+		}), nil
 	}, nil
 }
 
@@ -284,6 +309,13 @@ func (r Run) settings(limit int) point {
 		n--
 	}
 	return point{r.point.axes[:n], r.point.values[:n]}
+}
+
+// trialKey is shared by the runs of a trial at all rungs.
+func (r Run) trialKey() (string, error) {
+	r.Job.Spec.Train = maps.Clone(r.Job.Spec.Train)
+	delete(r.Job.Spec.Train, "epochs")
+	return r.Job.Spec.RunKey()
 }
 
 // trialOf finds the trial of a run of a rung.
@@ -318,7 +350,11 @@ func ReadRung(trials []Trial, p *Plan, rung int, find Finder) ([]Trial, error) {
 		t := trialOf(trials, r, limit)
 		if t == nil {
 			at := r.settings(limit)
-			trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String()}, at, r.Job.items})
+			key, err := r.trialKey()
+			if err != nil {
+				return nil, err
+			}
+			trials = append(trials, Trial{record.Trial{Dataset: r.Job.Spec.Dataset.Name, Model: r.Job.Spec.Model, At: at.String()}, at, r.Job.items, key})
 			t = &trials[len(trials)-1]
 		}
 		t.Rungs = append(t.Rungs, *got)

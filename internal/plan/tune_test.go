@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"famebench/internal/rank"
 	"famebench/internal/record"
 	"famebench/internal/registry"
 	"famebench/internal/tinytest"
@@ -125,7 +127,7 @@ tuned = ["first.toml", "second.toml"]
 		at = at.with(search.Axes[i], v)
 	}
 	trial := func(model string, at point) Trial {
-		return Trial{record.Trial{Dataset: "beauty", Model: model, At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, at, 0}
+		return Trial{Trial: record.Trial{Dataset: "beauty", Model: model, At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, point: at}
 	}
 	path := filepath.Join(c.Root, "first.toml")
 	if err := c.WriteTuned(path, search, []Trial{trial("fame", at), trial("fame-warm", point{})}); err != nil {
@@ -223,7 +225,7 @@ func TestSearchWithTunedValues(t *testing.T) {
 	tinytest.Write(t, filepath.Join(c.Root, "first.toml"), "[models.fame.datasets.beauty]\ndropout = 0.2\nexperts = 2\n[models.fame.datasets.toys]\ndropout = 0.3\n")
 	search, _ := c.Suite("fine")
 	path := filepath.Join(c.Root, "fine.toml")
-	configured := Trial{record.Trial{Dataset: "beauty", Model: "fame", Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, point{}, 0}
+	configured := Trial{Trial: record.Trial{Dataset: "beauty", Model: "fame", Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}}
 	if err := c.WriteTuned(path, search, []Trial{configured}); err != nil {
 		t.Fatal(err)
 	}
@@ -250,6 +252,75 @@ func TestSearchWithTunedValues(t *testing.T) {
 	slices.Sort(tried)
 	if want := []string{"", "dropout = 0, fame.experts = 2", "dropout = 0, fame.experts = 4", "dropout = 0.2, fame.experts = 4"}; !slices.Equal(tried, want) {
 		t.Errorf("tried %q, expected %q", tried, want)
+	}
+}
+
+// Of several records of a trial, a report takes the one that was planned, else the newest, and one
+// that was stopped only without another.
+func TestRecordOfATrial(t *testing.T) {
+	c, err := loadText(t, strings.Replace(tunedSearch, "tuned = [\"first.toml\"]\n[suites.fine", "[suites.fine", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	search, _ := c.Suite("fine")
+	p, err := c.PlanRung(search, Options{Out: t.TempDir()}, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := func(device string, hour int, status record.Status) *record.Record {
+		r := &record.Record{Result: record.Result{Spec: p.Runs[0].Job.Spec, Status: status}}
+		r.Result.Spec.Device, r.Measured.Started = device, time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC)
+		r.ID, _ = r.Result.Spec.ID()
+		return r
+	}
+	own := p.Runs[0].Job.Spec.Device
+	for _, tt := range []struct {
+		records []*record.Record
+		want    int
+	}{
+		{[]*record.Record{made("cuda", 3, record.Epochs), made(own, 1, record.Epochs)}, 1},
+		{[]*record.Record{made("cuda", 3, record.Epochs), made(own, 4, record.Time)}, 0},
+		{[]*record.Record{made("cuda", 3, record.Epochs), made("mps", 4, record.Epochs)}, 1},
+		{[]*record.Record{made(own, 4, record.Time)}, 0},
+	} {
+		find, err := FindLike(tt.records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := find(p.Runs[0]); err != nil || got != tt.records[tt.want] {
+			t.Errorf("%+v, %v; expected %+v", got, err, tt.records[tt.want])
+		}
+	}
+}
+
+// Trials do not continue from checkpoints of other settings: those that a file of tuned values had
+// when the search began.
+func TestSearchWithTunedValuesThatChange(t *testing.T) {
+	c, err := loadText(t, tunedSearch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := filepath.Join(c.Root, "first.toml")
+	tinytest.Write(t, first, "[models.fame.datasets.beauty]\nheads = 2\n")
+	search, _ := c.Suite("fine")
+	o := Options{Out: t.TempDir()}
+	p, err := c.PlanRung(search, o, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trials, err := ReadRung(nil, p, 0, func(r Run) (*record.Record, error) {
+		point := record.Point{Epoch: 1, Valid: record.Metrics{rank.Deciding: .1}}
+		return &record.Record{ID: r.ID, Result: record.Result{Epochs: 1, Curve: []record.Point{point}}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = c.PlanRung(search, o, 1, trials); err != nil || p.Runs[0].Job.ContinueFrom == "" {
+		t.Errorf("the same settings: %v, %+v", err, p)
+	}
+	tinytest.Write(t, first, "[models.fame.datasets.beauty]\nheads = 8\n")
+	if _, err = c.PlanRung(search, o, 1, trials); err == nil || !strings.Contains(err.Error(), "the settings or the data of fame on beauty changed after its first rung") {
+		t.Errorf("other settings: %v", err)
 	}
 }
 
@@ -288,7 +359,7 @@ func TestWrittenValuesAreTheTrials(t *testing.T) {
 	s, _ := c.Suite("fine")
 	path := filepath.Join(c.Root, "fine.toml")
 	at := point{}.with(s.Axes[1], int64(100))
-	if err := c.WriteTuned(path, s, []Trial{{record.Trial{Dataset: "beauty", Model: "fame", At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, at, 0}}); err != nil {
+	if err := c.WriteTuned(path, s, []Trial{{Trial: record.Trial{Dataset: "beauty", Model: "fame", At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, point: at}}); err != nil {
 		t.Fatal(err)
 	}
 	written, _ := os.ReadFile(path)
@@ -306,7 +377,7 @@ func TestWrittenNegatives(t *testing.T) {
 	}
 	s, _ := c.Suite("fine")
 	path := filepath.Join(c.Root, "fine.toml")
-	if err := c.WriteTuned(path, s, []Trial{{record.Trial{Dataset: "beauty", Model: "fame", Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, point{}, 40}}); err != nil {
+	if err := c.WriteTuned(path, s, []Trial{{Trial: record.Trial{Dataset: "beauty", Model: "fame", Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, items: 40}}); err != nil {
 		t.Fatal(err)
 	}
 	if written, _ := os.ReadFile(path); !strings.Contains(string(written), "negatives = 39\n") {

@@ -251,6 +251,20 @@ func (c *Config) withTuned(s Suite) (*Config, error) {
 	return &tuned, tuned.checkModels()
 }
 
+// unusedTuned says which values that searches wrote to a results folder a suite does not have,
+// because its own files of the same names are elsewhere.
+func (c *Config) unusedTuned(s Suite, out string) (lines []string) {
+	for _, name := range s.Tuned {
+		here := filepath.Join(out, filepath.Base(name))
+		found, err := os.ReadFile(here)
+		own, errOwn := os.ReadFile(c.Abs(name))
+		if errors.Join(err, errOwn) == nil && !bytes.Equal(found, own) {
+			lines = append(lines, fmt.Sprintf("suite %s takes its values from %s, and not from %s, which differs; -set %s.tuned changes that", s.Name, c.Abs(name), here, s.Name))
+		}
+	}
+	return lines
+}
+
 // readTuned reads a file that a suite of kind "tune" wrote.
 func (c *Config) readTuned(path string) (*conf.Node, error) {
 	src, err := os.ReadFile(path)

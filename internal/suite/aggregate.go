@@ -84,7 +84,8 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 }
 
 // tuning is what the searches gained whose values a suite has, by data set. If several searched a
-// model's settings, the last one counts, as it does for the values.
+// model's settings, the last one counts, as it does for the values. The summary of a search is next
+// to its values, which may be elsewhere than the suite's results.
 func (e Env) tuning(s plan.Suite) (map[string][]aggregate.Tuning, error) {
 	out := map[string][]aggregate.Tuning{}
 	for _, path := range s.Tuned {
@@ -93,7 +94,8 @@ func (e Env) tuning(s plan.Suite) (map[string][]aggregate.Tuning, error) {
 		if err != nil {
 			continue // written by hand, or by a suite of another configuration
 		}
-		sum, err := ReadSummary(e.Store.SummaryPath(name))
+		beside := record.Store{Dir: filepath.Dir(e.Config.Abs(path))}
+		sum, err := ReadSummary(beside.SummaryPath(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -112,3 +112,18 @@ func TestOtherInputs(t *testing.T) {
 		}
 	}
 }
+
+// No suite has the name of another one's table, so the names of all tables are known where names are
+// checked.
+func TestTableKindsAreKnown(t *testing.T) {
+	files := append(TableFiles(&aggregate.Suite{Tables: []aggregate.Table{{}}}, nil), CellFiles(&aggregate.Cells{})...)
+	var kinds []string
+	for _, f := range files {
+		if kind, ok := strings.CutSuffix(f.Ext, ".csv"); ok && kind != "" {
+			kinds = append(kinds, strings.TrimPrefix(kind, "."))
+		}
+	}
+	if !slices.Equal(kinds, plan.TableKinds) {
+		t.Errorf("tables %q, expected %q", kinds, plan.TableKinds)
+	}
+}

@@ -52,7 +52,8 @@ tuned = ["by-hand.toml", "results/search.toml", "results/later.toml", "results/n
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := Env{Config: c, Store: record.Store{Dir: filepath.Join(dir, "results")}}
+	searched := record.Store{Dir: filepath.Join(dir, "results")}
+	e := Env{Config: c, Store: searched}
 	if err := e.Store.MakeFolder("summaries"); err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +81,7 @@ tuned = ["by-hand.toml", "results/search.toml", "results/later.toml", "results/n
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.Store.Dir = t.TempDir() // of the suite, elsewhere
 	got, err := e.tuning(s)
 	fame := aggregate.Tuning{Model: "fame", Dataset: "beauty", Gain: 25}
 	want := map[string][]aggregate.Tuning{
@@ -89,7 +91,7 @@ tuned = ["by-hand.toml", "results/search.toml", "results/later.toml", "results/n
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
-	if err := os.WriteFile(e.Store.SummaryPath("search"), []byte("{"), 0o666); err != nil {
+	if err := os.WriteFile(searched.SummaryPath("search"), []byte("{"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := e.tuning(s); err == nil {
