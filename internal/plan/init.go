@@ -95,8 +95,8 @@ func (c *Config) encoderDir(s pretrain.InitConfig) (string, error) {
 // machine.
 type missingError struct{ error }
 
-// lacksError is about something that a run needs and that its data set does not have,
-// whatever the machine.
+// lacksError is about something that a run needs and that its data set or its settings do not
+// have, whatever the machine.
 type lacksError struct{ error }
 
 // fillInitSettings adds the settings of an initialisation to a spec, without those

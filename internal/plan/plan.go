@@ -220,6 +220,27 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 	return p, nil
 }
 
+// differsFromBase refuses a variant that only its configuration defines where that defines nothing:
+// it would show its base's results under another name.
+func (c *Config) differsFromBase(job Job, e registry.Entry, s Suite, at point) error {
+	if e.Base == "" || e.Fix != nil || e.Text || job.Spec.Source != nil {
+		return nil
+	}
+	b, _ := registry.Find(c.registry, e.Base)
+	other := Job{Kind: job.Kind, items: job.items}
+	here, err := c.at(s, b, at)
+	if err == nil {
+		err = here.fill(&other, b, job.Spec.Dataset.Name, s.Name)
+	}
+	if err != nil {
+		return err
+	}
+	if !other.Spec.Params.Equal(job.Spec.Params) || !other.Spec.Train.Equal(job.Spec.Train) {
+		return nil
+	}
+	return lacksError{fmt.Errorf("its settings there are those of %s, whose results it would repeat: set its own in [models.%s.datasets.%s] or [models.%s.datasets.%s.train]", e.Base, e.Name, job.Spec.Dataset.Name, e.Name, job.Spec.Dataset.Name)}
+}
+
 // Models are those of the suite, and then those that only others begin with: tables have both.
 func (p *Plan) Models() []string {
 	out := slices.Clone(p.Suite.Models)
@@ -275,6 +296,9 @@ func (c *Config) runsAt(p *Plan, e registry.Entry, base Job, data *datasets.Data
 	}
 	source, err := c.addSource(p, e, &base, data, o, nil)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.differsFromBase(base, e, s, at); err != nil {
 		return nil, err
 	}
 	var runs []Run

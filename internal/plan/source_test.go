@@ -162,3 +162,34 @@ func TestSourceIsAsTrained(t *testing.T) {
 		t.Error("the source's scale is not")
 	}
 }
+
+// fame-long is FAME with other settings. Where it has none, it would repeat FAME's results, so it is
+// left out, and so are the settings that are FAME's on every place of an axis.
+func TestVariantWithoutSettings(t *testing.T) {
+	const text = "[datasets.amazon-beauty]\n[datasets.amazon-toys]\n[models.fame-long.datasets.amazon-beauty.train]\npatience_after = 7\n" +
+		"[suites.s]\nmodels = [\"fame\", \"fame-long\"]\ndatasets = [\"amazon-beauty\", \"amazon-toys\"]\n[suites.s.axes]\ndropout = [0.1]\n"
+	c, err := loadText(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Suite("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.Plan(s, Options{Out: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range p.Runs {
+		got = append(got, r.Job.Spec.Model+" "+r.Job.Spec.Dataset.Name)
+	}
+	want := []string{"fame amazon-beauty", "fame amazon-beauty", "fame-long amazon-beauty", "fame-long amazon-beauty", "fame amazon-toys", "fame amazon-toys"}
+	if !slices.Equal(got, want) {
+		t.Errorf("runs %q, expected %q", got, want)
+	}
+	if len(p.Skipped) != 2 || p.Skipped[0].What != "fame-long on amazon-toys" || p.Skipped[0].Missing ||
+		!strings.Contains(p.Skipped[0].Reason, "its settings there are those of fame, whose results it would repeat: set its own in [models.fame-long.datasets.amazon-toys]") {
+		t.Errorf("skipped %+v", p.Skipped)
+	}
+}
