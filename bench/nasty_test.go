@@ -89,6 +89,7 @@ metric = "HR@10"
 low = 1
 high = 2
 baselines = ["sasrec"]
+datasets = ["texts"]
 `, quoted))
 	return dir, encoder, ids
 }

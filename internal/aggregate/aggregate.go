@@ -16,7 +16,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: summaries of suites are then made again.
-const Version = 16
+const Version = 17
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}
@@ -49,6 +49,7 @@ type Input struct {
 	Stale         []Stale
 	Older         map[string]string // by data set: its records are of older versions, as this line says; see OlderVersions
 	Skipped       []string          // what of the suite cannot be run, and why
+	MissingData   []string          // data sets of the suite that are not here, so that no runs of theirs are planned
 	Datasets      []datasets.Stats
 	Published     *Published // nil: no numbers to compare with
 	// Tuning is what the searches gained whose values the suite has, by data set of the suite.
@@ -136,7 +137,7 @@ func Make(in Input) (*Suite, error) {
 			if s.Claims, err = in.Published.claims(in, s.Tables, all); err != nil {
 				return nil, err
 			}
-			s.Contrasts = in.Published.contrasts(in.Planned, s.Tables, all)
+			s.Contrasts = in.Published.contrasts(in, s.Tables, all)
 		}
 	}
 	if in.EqualWithin > 0 {
@@ -178,7 +179,7 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	shown := label(groups, in.Axes)
 	for i, g := range groups {
 		g.fill(in.Axes, in.Proposals)
-		g.Notes = append(g.notes(shown[i]), in.codeNotes(g)...)
+		g.Notes = slices.Concat(g.notes(shown[i]), in.codeNotes(g), in.sourceNotes(g))
 	}
 	if err := errors.Join(findSources(groups), in.setStands(groups)); err != nil {
 		return t, nil, err

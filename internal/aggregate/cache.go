@@ -66,6 +66,7 @@ func (in Input) Key() (string, error) {
 		Stale           []Stale
 		Older           map[string]string
 		Skipped         []string
+		MissingData     []string
 		Datasets        []datasets.Stats
 		Published       string
 		Code            map[string][]string
@@ -80,7 +81,7 @@ func (in Input) Key() (string, error) {
 		Imported        []*record.Imported  `json:",omitempty"`
 		Tuning          map[string][]Tuning `json:",omitempty"`
 		Pairs           [][]string          `json:",omitempty"`
-	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average, in.Interaction, in.ByEntropy, in.Baseline, in.Own, in.ImportedNames, in.Imported, in.Tuning, in.Pairs})
+	}{Version, in.Name, in.Summary, in.Axes, in.Proposals, planned, sources, cases, in.Stale, in.Older, in.Skipped, in.MissingData, in.Datasets, in.Published.sum(), in.Code, in.EqualWithin, in.Hypothesis, in.Average, in.Interaction, in.ByEntropy, in.Baseline, in.Own, in.ImportedNames, in.Imported, in.Tuning, in.Pairs})
 	if err != nil {
 		return "", err
 	}

@@ -1,8 +1,10 @@
 package aggregate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -21,7 +23,7 @@ type Claim struct {
 	Metric  string  `json:"metric"`
 	Low     float64 `json:"low"` // claimed gain over the best baseline, percent
 	High    float64 `json:"high"`
-	Verdict string  `json:"verdict"` // that of all parts, or "undecided" if they differ
+	Verdict string  `json:"verdict"` // that of all parts but those on data sets of which nothing is claimed, or "undecided" if they differ
 	// Found are the parts, one for each data set and seen-item rule that the suite asks for.
 	Found []ClaimEvidence `json:"found,omitempty"`
 }
@@ -30,9 +32,11 @@ type Claim struct {
 type ClaimEvidence struct {
 	Dataset  string `json:"dataset"`
 	Rule     string `json:"rule"`
-	Verdict  string `json:"verdict"`            // "reproduced", "excluded", "undecided" or "not run"
+	Verdict  string `json:"verdict"`            // "reproduced", "excluded", "undecided", "not claimed" or "not run"
 	Label    string `json:"label,omitempty"`    // row of the claim's model; "": not run
-	Baseline string `json:"baseline,omitempty"` // as Table.Baseline
+	Baseline string `json:"baseline,omitempty"` // the row, of the models that the claim is about, that is best on validation
+	// TableBaseline is Table.Baseline if that is another row, such as a control: Significant is about it.
+	TableBaseline string `json:"table_baseline,omitempty"`
 	// Gain is that over the baseline in the claim's metric, in percent, with its 95 % bootstrap
 	// interval over users and seeds. It is nil where Cell.Gain is.
 	Gain     *float64 `json:"gain,omitempty"`
@@ -78,6 +82,7 @@ type claim struct {
 	Metric    string            `toml:"metric"`
 	Low       float64           `toml:"low"`
 	High      float64           `toml:"high"`
+	Datasets  []string          `toml:"datasets"`  // that the paper uses
 	Baselines []string          `toml:"baselines"` // models, the best of which the claim is about
 	Controls  map[string]string `toml:"controls"`  // by model: what it shares with the claim's model
 }
@@ -85,6 +90,7 @@ type claim struct {
 // claimed is a claim before the records are read.
 type claimed struct {
 	Claim
+	datasets  []string
 	baselines []string
 	controls  []Control
 	at        *conf.Node // its table in the file
@@ -109,13 +115,16 @@ func (p *Published) addClaim(n *conf.Node) error {
 	if !(c.Low > 0 && c.Low <= c.High) || math.IsInf(c.High, 0) {
 		return n.Errorf("low = %v, high = %v: expected gains in percent above 0, low not above high", c.Low, c.High)
 	}
+	if err := p.checkDatasets(n, c.Datasets); err != nil {
+		return err
+	}
 	if len(c.Baselines) == 0 {
 		return n.Errorf("baselines is missing: expected the models the best of which the claim is about, such as [\"sasrec\", \"duorec\"]")
 	}
 	if slices.Contains(c.Baselines, c.Model) {
 		return n.Table["baselines"].Errorf("%s is the model of the claim: expected other models as its baselines", c.Model)
 	}
-	out := claimed{at: n, baselines: c.Baselines, Claim: Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High}}
+	out := claimed{at: n, datasets: c.Datasets, baselines: c.Baselines, Claim: Claim{Paper: c.Paper, Text: c.Text, Model: c.Model, Metric: c.Metric, Low: c.Low, High: c.High}}
 	for _, model := range n.Table["controls"].Keys() {
 		at, shares := n.Table["controls"].Table[model], c.Controls[model]
 		if model == c.Model {
@@ -127,6 +136,20 @@ func (p *Published) addClaim(n *conf.Node) error {
 		out.controls = append(out.controls, Control{Model: model, Shares: shares})
 	}
 	p.claimed = append(p.claimed, out)
+	return nil
+}
+
+// checkDatasets makes sure that the data sets of a claim are named, and that their sizes are known.
+func (p *Published) checkDatasets(n *conf.Node, names []string) error {
+	if len(names) == 0 {
+		return n.Errorf("datasets is missing: expected the data sets that the paper uses, such as [\"beauty\", \"toys\"]")
+	}
+	for _, name := range names {
+		if _, ok := p.sizes[name]; !ok {
+			known := slices.Sorted(maps.Keys(p.sizes))
+			return n.Table["datasets"].Errorf("there is no [data.%s] with its numbers of users and items%s", name, conf.Hint(name, known))
+		}
+	}
 	return nil
 }
 
@@ -157,12 +180,14 @@ const (
 	Reproduced = "reproduced"
 	Excluded   = "excluded"
 	Undecided  = "undecided"
+	NotClaimed = "not claimed" // the paper says nothing of the data set
 	NotRun     = "not run"
 )
 
-// claims judges the papers' claims whose model the suite has. Each of the papers' data sets
-// on which the model is planned has a part for each seen-item rule, whether it was run or
-// not. Other splits than the papers', and generated data, say nothing about the papers.
+// claims judges the papers' claims whose model the suite has. Each of the paper's data sets that
+// the suite asks for has a part for each seen-item rule, whether it was run, or is here, or not.
+// Other data sets whose version is known have parts without a verdict. Other splits than the
+// papers', and generated data, say nothing about the papers.
 func (p *Published) claims(in Input, tables []Table, groups [][]*group) ([]Claim, error) {
 	var out []Claim
 	for _, c := range p.claimed {
@@ -200,6 +225,12 @@ func (p *Published) claims(in Input, tables []Table, groups [][]*group) ([]Claim
 					}
 				}
 				part.Dataset, part.Rule = r.Spec.Dataset.Name, rule
+				if !slices.Contains(c.datasets, part.Dataset) {
+					if part.Verdict == NotRun {
+						continue
+					}
+					part.Verdict = NotClaimed
+				}
 				if part.Label != "" {
 					part.Tuning = tuningOf(in.Tuning[part.Dataset], groups[i], part.Label, part.Baseline)
 				}
@@ -207,7 +238,18 @@ func (p *Published) claims(in Input, tables []Table, groups [][]*group) ([]Claim
 			}
 		}
 		if asked {
-			c.Verdict = overall(c.Found)
+			for _, name := range in.MissingData {
+				if slices.Contains(c.datasets, name) {
+					for _, rule := range SeenItemRules {
+						c.Found = append(c.Found, ClaimEvidence{Dataset: name, Rule: rule, Verdict: NotRun})
+					}
+				}
+			}
+			var verdicts []string
+			for _, part := range c.Found {
+				verdicts = append(verdicts, part.Verdict)
+			}
+			c.Verdict = overall(verdicts)
 			out = append(out, c.Claim)
 		}
 	}
@@ -267,9 +309,20 @@ func (c claimed) lacks(planned []Planned, proposals []string, data string, rows 
 	return models, nil
 }
 
+// baseline is the row that a claim's model is compared with: that of the table if the claim is about
+// its model, else the one that is best on validation of those that it is about, so that neither a
+// control nor a model that the paper does not know decides; "" if there is none.
+func (c claimed) baseline(rows []*group, table string) string {
+	about := slices.DeleteFunc(slices.Clone(rows), func(g *group) bool { return !slices.Contains(c.baselines, g.Model) })
+	if slices.ContainsFunc(about, func(g *group) bool { return g.Label == table }) {
+		return table
+	}
+	return bestOnValidation(about, true)
+}
+
 // part compares the claim's model, on one data set and under one seen-item rule, with the
-// baseline and with the claim's controls.
-func (c claimed) part(rows []*group, baseline, rule string) (ClaimEvidence, error) {
+// baseline and with the claim's controls. table is the baseline of its table.
+func (c claimed) part(rows []*group, table, rule string) (ClaimEvidence, error) {
 	own := standing(rows, c.Model)
 	if own == nil {
 		return ClaimEvidence{Verdict: NotRun}, nil
@@ -279,7 +332,11 @@ func (c claimed) part(rows []*group, baseline, rule string) (ClaimEvidence, erro
 		return ClaimEvidence{}, err
 	}
 	test := own.Under(rule).Test
+	baseline := c.baseline(rows, table)
 	e := ClaimEvidence{Label: own.Label, Baseline: baseline, Significant: test != nil && test.Significant && test.Difference > 0}
+	if baseline != table {
+		e.TableBaseline = table
+	}
 	if i := slices.IndexFunc(rows, func(g *group) bool { return g.Label == baseline }); i >= 0 {
 		e.Seeds = min(len(own.records), len(rows[i].records))
 		e.Gain, e.GainLow, e.GainHigh = over[i].mean, over[i].low, over[i].high
@@ -341,18 +398,23 @@ func (e ClaimEvidence) judge(low float64) string {
 	return Undecided
 }
 
-// overall is the verdict of all parts if they agree. The papers claim a gain on every data
-// set and do not report their seen-item rule, so anything else decides nothing.
-func overall(parts []ClaimEvidence) string {
-	if len(parts) == 0 {
-		return NotRun
-	}
-	for _, e := range parts {
-		if e.Verdict != parts[0].Verdict {
+// overall is the verdict of all parts if they agree. The papers claim a gain on each of their data
+// sets and do not report their seen-item rule, so anything else decides nothing.
+func overall(parts []string) string {
+	verdict := ""
+	for _, v := range parts {
+		switch {
+		case v == NotClaimed:
+		case verdict != "" && v != verdict:
 			return Undecided
+		default:
+			verdict = v
 		}
 	}
-	return parts[0].Verdict
+	if verdict == "" && len(parts) > 0 {
+		return NotClaimed
+	}
+	return cmp.Or(verdict, NotRun)
 }
 
 // gainOver is a gain in percent with its 95 % interval. All are nil over a row that has 0;

@@ -48,12 +48,11 @@ func TestOverall(t *testing.T) {
 		{[]string{Excluded, Reproduced}, Undecided},
 		{[]string{Reproduced, NotRun}, Undecided},
 		{[]string{Excluded, Undecided}, Undecided},
+		{[]string{NotClaimed, Excluded, NotClaimed, Excluded}, Excluded},
+		{[]string{NotClaimed, NotClaimed}, NotClaimed},
+		{[]string{NotClaimed, NotRun}, NotRun},
 	} {
-		var parts []ClaimEvidence
-		for _, v := range tt.parts {
-			parts = append(parts, ClaimEvidence{Verdict: v})
-		}
-		if got := overall(parts); got != tt.want {
+		if got := overall(tt.parts); got != tt.want {
 			t.Errorf("%v: got %s, want %s", tt.parts, got, tt.want)
 		}
 	}
@@ -261,9 +260,13 @@ func TestClaimsNotRun(t *testing.T) {
 		f.add("sasrec", seed, .1, .10, same(3), nil)
 		f.add("fame", seed, .2, .11, same(2), nil)
 	}
-	f.publish(replace("[numbers.a]", "[data.toys]\nusers = 9\nitems = 99\n[numbers.a]"))
+	f.publish(func(text string) string {
+		text = replace("[numbers.a]", "[data.toys]\nusers = 9\nitems = 99\n[data.sports]\nusers = 9\nitems = 99\n[data.movies]\nusers = 9\nitems = 99\n[numbers.a]")(text)
+		return replace(`datasets = ["beauty"]`, `datasets = ["beauty", "toys", "sports"]`)(text)
+	})
+	f.MissingData = []string{"sports", "movies"} // not on this machine
 	spec := f.Planned[1].Spec
-	for _, name := range []string{"toys", "mine"} { // the papers know nothing of the latter
+	for _, name := range []string{"toys", "movies", "mine"} { // the paper has not the second one, and no paper the last
 		spec.Dataset = record.Dataset{Name: name, Fingerprint: "44"}
 		f.Planned = append(f.Planned, Planned{Spec: spec})
 	}
@@ -272,7 +275,7 @@ func TestClaimsNotRun(t *testing.T) {
 	for _, e := range c.Found {
 		got = append(got, e.Dataset+" "+e.Rule+" "+e.Verdict)
 	}
-	want := "beauty removed reproduced, beauty kept reproduced, toys removed not run, toys kept not run"
+	want := "beauty removed reproduced, beauty kept reproduced, toys removed not run, toys kept not run, sports removed not run, sports kept not run"
 	if strings.Join(got, ", ") != want || c.Verdict != Undecided {
 		t.Errorf("%s: %v", c.Verdict, got)
 	}
@@ -314,6 +317,53 @@ func TestClaimsNotRun(t *testing.T) {
 	})
 	if s := f.make(); s.Claims != nil {
 		t.Errorf("a claim says nothing of generated data: %+v", s.Claims)
+	}
+}
+
+// On a data set that the paper does not use, the gain has no verdict, and the claim as a whole is about
+// the others.
+func TestClaimsOfOtherData(t *testing.T) {
+	f := newFixture(t)
+	f.publish(func(text string) string {
+		return replace(`datasets = ["beauty"]`, `datasets = ["toys"]`)(replace("[numbers.a]", "[data.toys]\nusers = 9\nitems = 99\n[numbers.a]")(text))
+	})
+	for seed := range int64(3) {
+		f.add("sasrec", seed, .1, .10, same(3), nil)
+		f.add("fame", seed, .2, .11, same(2), nil)
+	}
+	c := f.make().Claims[0]
+	if e := c.Found[0]; c.Verdict != NotClaimed || len(c.Found) != 2 || e.Verdict != NotClaimed || e.Gain == nil || math.Abs(*e.Gain-10) > 1e-9 {
+		t.Errorf("%+v", c)
+	}
+	spec := f.Planned[1].Spec
+	spec.Dataset = record.Dataset{Name: "toys", Fingerprint: "44"}
+	f.Planned = append(f.Planned, Planned{Spec: spec})
+	if c := f.make().Claims[0]; c.Verdict != NotRun || len(c.Found) != 4 {
+		t.Errorf("with a data set of the paper: %+v", c)
+	}
+}
+
+// The claim is about the best of its baselines. A better model that the paper does not know, such as a
+// control, excludes nothing: HR@20 of FAME is 10 % above that of SASRec, and below duorec-warm's. But
+// to be significantly better, FAME has to be it in the table.
+func TestBaselineOfAClaim(t *testing.T) {
+	f := newFixture(t)
+	f.publish(replace(`baselines = ["sasrec"]`, `baselines = ["sasrec", "core"]`))
+	for seed := range int64(3) {
+		f.add("core", seed, .05, .05, same(9), nil)
+		f.add("sasrec", seed, .1, .10, same(90), nil)
+		f.add("duorec-warm", seed, .3, .30, same(1), nil)
+		f.add("fame", seed, .2, .11, same(2), nil)
+	}
+	s := f.make()
+	for _, e := range s.Claims[0].Found {
+		if s.Tables[0].Baseline != "duorec-warm" || e.Baseline != "sasrec" || e.TableBaseline != "duorec-warm" || e.Verdict != Undecided || math.Abs(*e.Gain-10) > 1e-9 || e.Significant {
+			t.Errorf("%+v", e)
+		}
+	}
+	f.publish(replace(`baselines = ["sasrec"]`, `baselines = ["bert4rec"]`))
+	if e := f.make().Claims[0].Found[0]; e.Baseline != "" || e.Verdict != Undecided || e.Gain != nil {
+		t.Errorf("none of its baselines: %+v", e)
 	}
 }
 
@@ -381,6 +431,30 @@ func TestControlOfAnotherSource(t *testing.T) {
 		f.add("core", 0, .2, .1, same(3), func(r *record.Record) { r.Result.Spec.Source = two.Result.Spec.AsSource() })
 		if e := f.make().Claims[0].Found[0]; len(e.Controls) != 1 || e.Controls[0].Shares != want {
 			t.Errorf("got %+v, want %q", e.Controls, want)
+		}
+	}
+}
+
+// A row whose source was recorded again after it says so, and one that says already that it began
+// with other weights does not say it twice.
+func TestSourceTrainedAgain(t *testing.T) {
+	f := newFixture(t)
+	for seed := range int64(2) {
+		source := f.add("sasrec", seed, .1, .1, same(3), func(r *record.Record) { r.Measured.Weights = "new" })
+		for model, from := range map[string]record.Inherited{"fame": {Weights: "new"}, "core": {Weights: "old"}, "duorec": {Weights: "old", Differ: true}} {
+			f.add(model, seed, .1, .1, same(3), func(r *record.Record) {
+				from.ID = source.ID
+				if seed == 1 {
+					from.Weights = "new"
+				}
+				r.Result.Spec.Source, r.Measured.Source = source.Result.Spec.AsSource(), &from
+			})
+		}
+	}
+	for _, r := range f.make().Tables[0].Rows {
+		said := slices.Contains(r.Notes, "began with other weights than its source has now, which was trained again since (1 of 2 seeds)")
+		if said != (r.Model == "core") {
+			t.Errorf("%s: %q", r.Model, r.Notes)
 		}
 	}
 }

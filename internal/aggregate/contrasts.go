@@ -22,6 +22,8 @@ type Contrast struct {
 	At      float64            `json:"at"`
 	Verdict string             `json:"verdict"` // that of all parts, or "undecided" if they differ
 	Found   []ContrastEvidence `json:"found"`   // one for each data set and seen-item rule
+
+	datasets []string // that the paper uses
 }
 
 // ContrastEvidence is a contrast's part on one data set under one seen-item rule.
@@ -40,13 +42,14 @@ type ContrastEvidence struct {
 // contrast is a table [contrasts.NAME] of published.toml: a claim that a model gains more over
 // another one at a value of an axis than at 0, where the setting changes nothing.
 type contrast struct {
-	Paper  string  `toml:"paper"`
-	Text   string  `toml:"text"`
-	Model  string  `toml:"model"`
-	Over   string  `toml:"over"`
-	Metric string  `toml:"metric"`
-	Axis   string  `toml:"axis"` // a setting of pre-training, as "pretrain.max_words"
-	At     float64 `toml:"at"`
+	Paper    string   `toml:"paper"`
+	Text     string   `toml:"text"`
+	Model    string   `toml:"model"`
+	Over     string   `toml:"over"`
+	Metric   string   `toml:"metric"`
+	Datasets []string `toml:"datasets"` // that the paper uses
+	Axis     string   `toml:"axis"`     // a setting of pre-training, as "pretrain.max_words"
+	At       float64  `toml:"at"`
 }
 
 func (p *Published) addContrast(n *conf.Node) error {
@@ -69,16 +72,17 @@ func (p *Published) addContrast(n *conf.Node) error {
 	case !(c.At > 0) || math.IsInf(c.At, 0):
 		return n.Errorf("at = %v: expected a value of the axis above 0, where the gain is claimed to be larger than at 0", c.At)
 	}
-	p.contrasted = append(p.contrasted, Contrast{Paper: c.Paper, Text: c.Text, Model: c.Model, Over: c.Over, Metric: c.Metric, Axis: c.Axis, At: c.At})
-	return nil
+	p.contrasted = append(p.contrasted, Contrast{Paper: c.Paper, Text: c.Text, Model: c.Model, Over: c.Over, Metric: c.Metric, Axis: c.Axis, At: c.At, datasets: c.Datasets})
+	return p.checkDatasets(n, c.Datasets)
 }
 
-// contrasts judges the contrasts whose value on the axis the suite plans, on each of the papers'
-// data sets, split as theirs, and under each seen-item rule.
-func (p *Published) contrasts(planned []Planned, tables []Table, groups [][]*group) (out []Contrast) {
+// contrasts judges the contrasts whose value on the axis the suite plans, on each of the paper's
+// data sets, split as theirs, and under each seen-item rule. Other data sets whose version is known
+// have parts without a verdict, as for claims.
+func (p *Published) contrasts(in Input, tables []Table, groups [][]*group) (out []Contrast) {
 	for _, c := range p.contrasted {
-		var seen []string
-		for _, r := range planned {
+		var seen, verdicts []string
+		for _, r := range in.Planned {
 			key := dataKey(r.Spec)
 			if r.Spec.Model != c.Model || !c.plans(r.Spec) || slices.Contains(seen, key) || cold(r.Spec) || !splitAsPapers(r.Spec) {
 				continue
@@ -93,18 +97,29 @@ func (p *Published) contrasts(planned []Planned, tables []Table, groups [][]*gro
 				if i >= 0 {
 					c.judge(&part, groups[i])
 				}
+				if !slices.Contains(c.datasets, part.Dataset) {
+					if part.Verdict == NotRun {
+						continue
+					}
+					part.Verdict = NotClaimed
+				}
 				c.Found = append(c.Found, part)
 			}
 		}
 		if len(seen) == 0 {
 			continue
 		}
-		c.Verdict = c.Found[0].Verdict
-		for _, part := range c.Found {
-			if part.Verdict != c.Verdict {
-				c.Verdict = Undecided
+		for _, name := range in.MissingData {
+			if slices.Contains(c.datasets, name) {
+				for _, rule := range SeenItemRules {
+					c.Found = append(c.Found, ContrastEvidence{Dataset: name, Rule: rule, Verdict: NotRun})
+				}
 			}
 		}
+		for _, part := range c.Found {
+			verdicts = append(verdicts, part.Verdict)
+		}
+		c.Verdict = overall(verdicts)
 		out = append(out, c)
 	}
 	return out

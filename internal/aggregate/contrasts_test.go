@@ -21,6 +21,7 @@ over = "fame"
 metric = "NDCG@10"
 axis = "pretrain.max_words"
 at = 2
+datasets = ["beauty"]
 `
 
 // words makes a record one of a row with so many words of each text.

@@ -104,6 +104,22 @@ func (in Input) codeNotes(g *group) []string {
 	return []string{"run before the code of the model changed" + share(other, len(g.records), "seeds")}
 }
 
+// sourceNotes says which records of a row began with weights that their source no longer has,
+// because it was recorded again since. Another row with this source may have begun with the new ones.
+func (in Input) sourceNotes(g *group) []string {
+	old := 0
+	for _, r := range g.records {
+		from := r.Measured.Source
+		if from != nil && !from.Differ && slices.ContainsFunc(in.Records, func(s *record.Record) bool { return s.ID == from.ID && from.DiffersFrom(s) }) {
+			old++
+		}
+	}
+	if old == 0 {
+		return nil
+	}
+	return []string{"began with other weights than its source has now, which was trained again since" + share(old, len(g.records), "seeds")}
+}
+
 // unlabelled says how many items pre-training knew little about. The note is shown
 // however few they are: rows with the same note share one footnote.
 func unlabelled(p *record.Pretrain) (notes []string) {

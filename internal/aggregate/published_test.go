@@ -75,6 +75,7 @@ low = 4.2
 high = 8.9
 controls = { "core" = "no facets" }
 baselines = ["sasrec"]
+datasets = ["beauty"]
 `
 
 func TestPublishedIsStrict(t *testing.T) {
@@ -98,6 +99,8 @@ func TestPublishedIsStrict(t *testing.T) {
 		{`users = 12`, `users = 0`, `data.beauty: expected users and items`},
 		{`baselines = ["sasrec"]`, ``, `claims.c: baselines is missing: expected the models the best of which`},
 		{`baselines = ["sasrec"]`, `baselines = ["fame"]`, `p.toml:20: claims.c.baselines: fame is the model of the claim`},
+		{`datasets = ["beauty"]`, ``, `claims.c: datasets is missing: expected the data sets that the paper uses`},
+		{`datasets = ["beauty"]`, `datasets = ["beaut"]`, `p.toml:21: claims.c.datasets: there is no [data.beaut] with its numbers of users and items; did you mean "beauty"?`},
 		{`[claims.c]`, "[claim.c]", `p.toml:12: claim: unknown key; did you mean "claims"?`},
 		{`metric = "HR@20"`, `metric = "HR@30"`, `claims.c.metric: unknown metric "HR@30"`},
 		{`high = 8.9`, `high = 3`, `low not above high`},

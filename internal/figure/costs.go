@@ -45,6 +45,7 @@ func costs(t *aggregate.Table) []*Figure {
 	low, high := math.Inf(1), math.Inf(-1)
 	fast, slow := math.Inf(1), math.Inf(-1)
 	style := 0
+	warm, unknown := false, false
 	for _, m := range models {
 		s := styleOf(style)
 		name := m
@@ -53,14 +54,18 @@ func costs(t *aggregate.Table) []*Figure {
 		} else {
 			style++
 		}
+		if first := byModel[m][0]; first.Warm && sourceOf(t, first) == nil {
+			unknown, name = true, name+", after another model"
+		}
 		s.glyph.Radius = 3.4
 		pts := errorPoints{colour: s.line.Color}
 		for _, r := range byModel[m] {
-			c := r.Removed.Metrics[metric]
-			pts.XYs = append(pts.XYs, plotter.XY{X: r.Cost.TrainSeconds, Y: c.Mean})
+			c, seconds := r.Removed.Metrics[metric], trainSeconds(t, r)
+			warm = warm || seconds > r.Cost.TrainSeconds
+			pts.XYs = append(pts.XYs, plotter.XY{X: seconds, Y: c.Mean})
 			pts.sd = append(pts.sd, c.SD)
 			low, high = min(low, c.Mean-c.SD), max(high, c.Mean+c.SD)
-			fast, slow = min(fast, r.Cost.TrainSeconds), max(slow, r.Cost.TrainSeconds)
+			fast, slow = min(fast, seconds), max(slow, seconds)
 		}
 		p.Add(pts, &plotter.Scatter{XYs: pts.XYs, GlyphStyle: s.glyph})
 		pic.legend = append(pic.legend, s.entry(name, false))
@@ -86,11 +91,35 @@ func costs(t *aggregate.Table) []*Figure {
 	spread(&p.Y, low, high)
 	pic.panels = append(pic.panels, p)
 	f := &Figure{Name: "cost", Title: "Accuracy against cost", picture: pic,
-		Caption: metric + ", seen items removed, against training time until validation stops improving. Mean over seeds; error bars are ± one standard deviation of " + metric + ". The vertical axis does not begin at 0. "}
+		Caption: metric + ", seen items removed, against training time until validation stops improving, without pre-training from texts. Mean over seeds; error bars are ± one standard deviation of " + metric + ". The vertical axis does not begin at 0. "}
+	if warm {
+		f.Caption += "A model that begins with the weights of a trained one has the time of that training, too. "
+	}
+	if unknown {
+		f.Caption += "“After another model”: that model is not in the table, and its training is not counted. "
+	}
 	if len(machines) == 1 {
 		f.Caption += "Measured on " + machines[0] + "."
 	} else {
 		f.Caption += "Measured on different machines, so times are only roughly comparable: " + strings.Join(machines, "; ") + "."
 	}
 	return []*Figure{f}
+}
+
+// sourceOf is the row whose weights a row begins with; nil if the table has none.
+func sourceOf(t *aggregate.Table, r *aggregate.Row) *aggregate.Row {
+	for i := range t.Rows {
+		if r.Source != "" && t.Rows[i].Label == r.Source {
+			return &t.Rows[i]
+		}
+	}
+	return nil
+}
+
+// trainSeconds is the time of a row's training and of those of the rows that it begins with.
+func trainSeconds(t *aggregate.Table, r *aggregate.Row) float64 {
+	if source := sourceOf(t, r); source != nil {
+		return r.Cost.TrainSeconds + trainSeconds(t, source)
+	}
+	return r.Cost.TrainSeconds
 }

@@ -111,13 +111,12 @@ func curvesCaption(seeds, after, unknown bool) string {
 // lineage gives the lines of the rows that were trained before a row, the first one first,
 // and the number of their epochs, after which the row's own line begins.
 func lineage(t *aggregate.Table, r *aggregate.Row) (before []plotter.XYs, begin float64) {
-	for i := range t.Rows {
-		if source := &t.Rows[i]; r.Source != "" && source.Label == r.Source {
-			before, begin = lineage(t, source)
-			return append(before, shifted(validated(source), begin)), begin + source.Cost.Epochs
-		}
+	source := sourceOf(t, r)
+	if source == nil {
+		return nil, 0
 	}
-	return nil, 0
+	before, begin = lineage(t, source)
+	return append(before, shifted(validated(source), begin)), begin + source.Cost.Epochs
 }
 
 // shifted puts points on a line that begins after so many epochs.

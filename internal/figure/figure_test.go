@@ -350,6 +350,30 @@ func TestDrawsNumbers(t *testing.T) {
 	}
 }
 
+// The cost of a model that begins with a trained one has that of its source, and of the one before it.
+func TestCostsWithSources(t *testing.T) {
+	table := aggregatetest.Suites()[0].Tables[0]
+	table.Rows = []aggregate.Row{table.Rows[2], table.Rows[4], table.Rows[6]} // sasrec, core, fame
+	for i := range table.Rows {
+		table.Rows[i].Cost.TrainSeconds = []float64{100, 20, 3}[i]
+	}
+	before := costs(&table)[0].Caption
+	table.Rows[1].Warm, table.Rows[1].Source = true, "sasrec"
+	table.Rows[2].Warm, table.Rows[2].Source = true, "core"
+	for i, want := range []float64{100, 120, 123} {
+		if got := trainSeconds(&table, &table.Rows[i]); got != want {
+			t.Errorf("%s: %v s, expected %v", table.Rows[i].Label, got, want)
+		}
+	}
+	after := costs(&table)[0].Caption
+	table.Rows[1].Source = ""
+	unknown := costs(&table)[0].Caption
+	const counted, missing = "has the time of that training, too", "its training is not counted"
+	if strings.Contains(before, counted) || !strings.Contains(after, counted) || strings.Contains(after, missing) || !strings.Contains(unknown, missing) {
+		t.Errorf("captions:\n%s\n%s\n%s", before, after, unknown)
+	}
+}
+
 // The epochs of a model that begins with a trained one come after all epochs of that model,
 // and of the one before it. Its line is preceded by theirs.
 func TestCurvesAfterTheirSources(t *testing.T) {

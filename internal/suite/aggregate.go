@@ -68,6 +68,9 @@ func (e Env) input(p Place, todo *plan.Plan, found Found) (aggregate.Input, erro
 		in.Axes = append(in.Axes, a.Name)
 	}
 	for _, k := range todo.Skipped {
+		if k.Missing && slices.Contains(todo.Suite.Datasets, k.What) {
+			in.MissingData = append(in.MissingData, k.What)
+		}
 		if k.Missing { // the reason holds paths of this machine, which have no place in a table
 			k.Reason = "not here, so its records were not looked for"
 		}

@@ -12,10 +12,11 @@ import (
 
 // VerdictsMean explains the verdicts on claims.
 var VerdictsMean = []string{
-	"reproduced: the gain over the baseline that is best on validation is at least the lowest claimed gain, and the model is significantly better in " + aggregate.Tested + "; every baseline that the claim is about, and every planned one, has records",
+	"reproduced: the gain over the best of the claim's baselines on validation is at least the lowest claimed gain, and the model is significantly better in " + aggregate.Tested + "; every baseline that the claim is about, and every planned one, has records",
 	"excluded: the upper end of the gain's 95 % interval (bootstrap over users and seeds) lies below the lowest claimed gain",
 	fmt.Sprintf("undecided: neither, or fewer than %d seeds of the model or the baseline", aggregate.FewSeeds),
-	"a claim has the verdict that all data sets and both seen-item rules share, and is otherwise undecided",
+	"not claimed: the paper does not use the data set",
+	"a claim has the verdict that all of the paper's data sets and both seen-item rules share, and is otherwise undecided",
 }
 
 // claims shows the claims of the papers: a section with all verdicts, and one for each claim.
@@ -56,7 +57,11 @@ func parts(c aggregate.Claim) Section {
 		if e.Significant {
 			better = "yes"
 		}
-		t.Add(append([]Cell{data}, Texts(e.Rule, cmp.Or(e.Baseline, none), Gain(e.Gain), interval(e.GainLow, e.GainHigh), strconv.Itoa(e.Seeds), ahead(e), better, e.Verdict)...)...)
+		than := Cell{Text: cmp.Or(e.Baseline, none)}
+		if e.TableBaseline != "" {
+			than.Footnotes = []int{s.footnote("significance is that over " + e.TableBaseline + ", the baseline of the table, which is none of the claim's")}
+		}
+		t.Add(slices.Concat([]Cell{data, {Text: e.Rule}, than}, Texts(Gain(e.Gain), interval(e.GainLow, e.GainHigh), strconv.Itoa(e.Seeds), ahead(e), better, e.Verdict))...)
 		switch text := Controls(e); {
 		case text == "":
 		case controls:

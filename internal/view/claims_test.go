@@ -20,6 +20,7 @@ func TestClaimParts(t *testing.T) {
 			Controls: []aggregate.Control{{Model: "fame-long", Shares: "b"}, {Model: "duorec-warm", Shares: "c"}}}
 	level, few, zero := down, down, down
 	level.Label, level.Ahead, level.GainHigh, level.Verdict, level.Controls = "fame-warm", "", new(1.), aggregate.Undecided, nil
+	level.TableBaseline = "duorec-warm"
 	few.Label, few.Seeds, few.Ahead, few.Verdict = "fame-warm", 1, "", aggregate.Undecided
 	zero.Label, zero.Ahead, zero.Gain, zero.GainLow, zero.GainHigh, zero.Verdict = "fame-warm", "", nil, nil, nil, aggregate.Undecided
 	open := aggregate.ClaimEvidence{Dataset: "sports", Rule: "kept", Verdict: aggregate.NotRun}
@@ -40,7 +41,7 @@ sports|kept|–|–|–|–|–|–|not run|`
 	if text := text(got.Tables[0]); text != want || got.Tables[0].Caption != "fame-warm: gain in HR@20; claimed: +4.2 to +8.9 %" {
 		t.Errorf("%s\n%s\nwant\n%s", got.Tables[0].Caption, text, want)
 	}
-	if !slices.Equal(got.Footnotes, []string{"the row fame-warm heads=4"}) {
+	if !slices.Equal(got.Footnotes, []string{"the row fame-warm heads=4", "significance is that over duorec-warm, the baseline of the table, which is none of the claim's"}) {
 		t.Errorf("footnotes %q", got.Footnotes)
 	}
 	if notes := strings.Join(got.Notes, "\n"); notes != `beauty, seen items removed: fame-warm gains over sasrec-continued (a): +8.0 % [+5.0, +11.0]; over fame-long heads=2 (b): -0.5 % [-2.0, +0.3], 1 seed; controls not run: duorec-warm
