@@ -205,7 +205,10 @@ func (in Input) table(records []*record.Record) (Table, []*group, error) {
 	ranked := markRows(rows)
 	t.Proposed, t.Baseline = bestOnValidation(groups, false), bestOnValidation(groups, true)
 	if in.Baseline != "" {
-		t.Baseline, t.BaselineNamed = labelOf(groups, in.Baseline), true
+		t.Baseline, t.BaselineNamed = "", true
+		if g := standing(groups, in.Baseline); g != nil { // an ablation is not the baseline that was named
+			t.Baseline = g.Label
+		}
 	}
 	if t.Baseline != "" {
 		if err := compare(ranked, t.Baseline); err != nil {

@@ -104,7 +104,7 @@ func (in Input) noBaseline(t Table) []string {
 	if in.Baseline == "" || t.Baseline != "" {
 		return nil
 	}
-	return []string{fmt.Sprintf("no gains and no tests: %s, the baseline that the suite names, has no records here", in.Baseline)}
+	return []string{fmt.Sprintf("no gains and no tests: %s, the baseline that the suite names, has no records of its configured settings here", in.Baseline)}
 }
 
 // gainNotes say why rows have no gain: the baseline has a metric of 0.

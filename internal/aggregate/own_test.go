@@ -48,7 +48,7 @@ func TestNamedBaseline(t *testing.T) {
 	for _, tt := range []struct{ name, want, note string }{
 		{"sasrec", "sasrec", ""},
 		{"popularity", "popularity", ""},
-		{"bert4rec", "", "no gains and no tests: bert4rec, the baseline that the suite names, has no records here"},
+		{"bert4rec", "", "no gains and no tests: bert4rec, the baseline that the suite names, has no records of its configured settings here"},
 	} {
 		f := own(t)
 		before, err := f.Key()
@@ -83,6 +83,18 @@ func TestNamedBaselineOfSeveralRows(t *testing.T) {
 	f.Axes, f.Baseline = []string{"heads"}, "sasrec"
 	if b := f.make().Tables[0].Baseline; b != "sasrec heads=2" {
 		t.Errorf("the baseline is %q", b)
+	}
+	// Where the configured settings are planned, no other row takes their place.
+	own := f.Planned[0]
+	own.Spec.Params, own.Configured = nil, true
+	f.Planned = append(f.Planned, own)
+	s := f.make()
+	if b := s.Tables[0].Baseline; b != "" || !slices.ContainsFunc(s.Tables[0].Notes, func(n string) bool { return strings.Contains(n, "has no records of its configured settings here") }) {
+		t.Errorf("without records of the configured settings: %q, %q", b, s.Tables[0].Notes)
+	}
+	f.add("sasrec", 0, .05, .1, same(3), nil)
+	if s := f.make(); s.Tables[0].Baseline == "" || s.Tables[0].Baseline == "sasrec heads=2" {
+		t.Errorf("with these: %q", s.Tables[0].Baseline)
 	}
 }
 

@@ -285,14 +285,6 @@ func onDevice(groups []*group, own *group) []*group {
 	return slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return g.imported != nil || g.device() != own.device() })
 }
 
-// labelOf gives the label of a model's row, see rowFor; "" if there is none.
-func labelOf(groups []*group, model string) string {
-	if g := rowFor(groups, model, ""); g != nil {
-		return g.Label
-	}
-	return ""
-}
-
 // cold reports whether items are taken out of a run's training, which no published
 // numbers do.
 func cold(s record.Spec) bool {

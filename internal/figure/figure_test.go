@@ -350,6 +350,36 @@ func TestDrawsNumbers(t *testing.T) {
 	}
 }
 
+// Rows on several devices are not one line or one heat map.
+func TestSweepsByDevice(t *testing.T) {
+	var table aggregate.Table
+	for _, device := range []string{"cpu", "cuda"} {
+		for heads := range 2 {
+			for experts := range 2 {
+				table.Rows = append(table.Rows, aggregate.Row{Model: "fame", At: map[string]any{"heads": heads + 1, "experts": experts + 1}, Runs: []aggregate.Run{{Device: device}}})
+			}
+		}
+	}
+	axes := []string{"heads", "experts"}
+	var lines, maps []string
+	for _, l := range along(axes, "heads", &table) {
+		lines = append(lines, fmt.Sprint(l.name, ": ", len(l.rows)))
+	}
+	for _, g := range grids(axes, "heads", "experts", &table) {
+		maps = append(maps, fmt.Sprint(g.name, ": ", len(g.rows)))
+	}
+	if want := []string{"experts = 1, cpu: 2", "experts = 2, cpu: 2", "experts = 1, cuda: 2", "experts = 2, cuda: 2"}; !slices.Equal(lines, want) {
+		t.Errorf("lines %q, expected %q", lines, want)
+	}
+	if want := []string{"fame, cpu: 4", "fame, cuda: 4"}; !slices.Equal(maps, want) {
+		t.Errorf("heat maps %q, expected %q", maps, want)
+	}
+	table.Rows = table.Rows[:4]
+	if l := along(axes, "heads", &table); len(l) != 2 || l[0].name != "experts = 1" {
+		t.Errorf("one device: %+v", l)
+	}
+}
+
 // The cost of a model that begins with a trained one has that of its source, and of the one before it.
 func TestCostsWithSources(t *testing.T) {
 	table := aggregatetest.Suites()[0].Tables[0]

@@ -125,6 +125,27 @@ func show(v any) string {
 	return fmt.Sprint(v)
 }
 
+// apart names what sets a row apart from others besides its place on the axes that a figure draws: its
+// model, its place on other axes, and its device, if the table has several.
+func apart(t *aggregate.Table, r *aggregate.Row, axes []string, drawn ...string) string {
+	name := r.Model
+	for _, axis := range axes {
+		if !slices.Contains(drawn, axis) && r.At[axis] != nil {
+			name += ", " + axis + " = " + show(r.At[axis])
+		}
+	}
+	device := func(r *aggregate.Row) string {
+		if len(r.Runs) == 0 { // of another program
+			return ""
+		}
+		return r.Runs[0].Device
+	}
+	if slices.ContainsFunc(t.Rows, func(other aggregate.Row) bool { return device(&other) != "" && device(&other) != device(r) }) {
+		name += ", " + device(r)
+	}
+	return name
+}
+
 // series is the rows that differ in one axis alone.
 type series struct {
 	name string
@@ -142,13 +163,7 @@ func along(axes []string, axis string, t *aggregate.Table) []series {
 			continue
 		}
 		models[r.Model] = true
-		name := []string{r.Model}
-		for _, other := range axes {
-			if other != axis && r.At[other] != nil {
-				name = append(name, other+" = "+show(r.At[other]))
-			}
-		}
-		text := strings.Join(name, ", ")
+		text := apart(t, r, axes, axis)
 		k := slices.IndexFunc(out, func(l series) bool { return l.name == text })
 		if k < 0 {
 			k = len(out)
@@ -326,12 +341,7 @@ func grids(axes []string, a, b string, t *aggregate.Table) []grid {
 		if !okA || !okB {
 			continue
 		}
-		name := r.Model
-		for _, other := range axes {
-			if other != a && other != b && r.At[other] != nil {
-				name += ", " + other + " = " + show(r.At[other])
-			}
-		}
+		name := apart(t, r, axes, a, b)
 		k := slices.IndexFunc(out, func(g grid) bool { return g.name == name })
 		if k < 0 {
 			k = len(out)
