@@ -20,8 +20,13 @@ import (
 	"famebench/models"
 )
 
+// Version is raised by hand when a number of an analysis gets another meaning. Files without a version
+// are of the first one.
+const Version = 1
+
 // Analysis is the file analysis/ID.json.
 type Analysis struct {
+	Version int    `json:"version,omitempty"`
 	ID      string `json:"id"`
 	Dataset string `json:"dataset"`
 	Model   string `json:"model"`
@@ -103,7 +108,7 @@ const (
 // Of analyses a model with the validation cases of s.
 func Of(rt *torch.Runtime, m *models.FAME, s *datasets.Split, facets []datasets.Facet, maxLen int) (*Analysis, error) {
 	c := m.Config()
-	a := &Analysis{Users: len(s.Valid), MoELayers: c.MoELayers, Heads: make([]Head, c.Heads)}
+	a := &Analysis{Version: Version, Users: len(s.Valid), MoELayers: c.MoELayers, Heads: make([]Head, c.Heads)}
 	g := newAccumulator(c, maxLen)
 	l := &lists{hits: make([]int, c.Heads+1)}
 	users := rand.New(rand.NewPCG(listUsers, 1)).Perm(len(s.Valid))

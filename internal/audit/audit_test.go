@@ -350,6 +350,15 @@ var manipulations = []manipulation{
 		s.Tables[0].Proposed = s.Tables[0].Rows[0].Label
 	})},
 	{"a bit of an analysis", 3, flip("analysis", "")},
+	{"the version of an analysis, checksum made right", 1, func(f *folder, random *rand.Rand) string {
+		path := f.one(random, "analysis", ".json")
+		var a map[string]any
+		f.do(json.Unmarshal(f.files[path], &a))
+		delete(a, "sha256")
+		a["version"] = 99
+		f.do(record.WriteSealed(path, a))
+		return path
+	}},
 	{"a line after a curve that is too long to read", 1, func(f *folder, random *rand.Rand) string {
 		path := f.one(random, "curves", "")
 		f.do(os.WriteFile(path, append(slices.Clone(f.files[path]), bytes.Repeat([]byte("x"), 1<<17)...), 0o644))

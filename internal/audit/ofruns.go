@@ -3,6 +3,7 @@ package audit
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"reflect"
 	"strings"
 
+	"famebench/internal/analysis"
 	"famebench/internal/record"
 )
 
@@ -50,10 +52,16 @@ func (a *auditor) ofRuns() error {
 				_, err = a.store.ReadBeyond(r)
 			case "analysis":
 				var of struct {
-					ID string `json:"id"`
+					ID      string `json:"id"`
+					Version int    `json:"version"`
 				}
-				if _, err = record.ReadSealed(path, &of); err == nil && of.ID != id {
+				_, err = record.ReadSealed(path, &of)
+				switch version := cmp.Or(of.Version, 1); {
+				case err != nil:
+				case of.ID != id:
 					err = fmt.Errorf("it is the analysis of %.80q", of.ID)
+				case version != analysis.Version:
+					err = fmt.Errorf("it is of version %d of the analysis, whose numbers mean something else than those of version %d: -analyse makes it again", version, analysis.Version)
 				}
 			}
 			if err != nil {
