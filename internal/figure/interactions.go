@@ -3,6 +3,7 @@ package figure
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"famebench/internal/aggregate"
 	"famebench/internal/view"
@@ -54,9 +55,13 @@ func interaction(rules []aggregate.Interaction) *Figure {
 		spread(&p.Y, low, high)
 		pic.panels = append(pic.panels, p)
 	}
+	measure := view.Measure(first)
+	if slices.ContainsFunc(rules, func(in aggregate.Interaction) bool { return view.Measure(in) != measure }) {
+		measure = aggregate.Tested // the panels name their own
+	}
 	f := &Figure{Name: first.Model + "-" + first.Axis, Dataset: fmt.Sprintf("%d data sets", len(first.Rows)), picture: pic,
 		Title:   first.Model + " by " + first.Axis,
-		Caption: fmt.Sprintf("%s of %s by %s, one line for each data set. Where lines are not parallel, the effect of %s depends on the data set.", view.Measure(first), first.Model, first.Axis, first.Axis)}
+		Caption: fmt.Sprintf("%s of %s by %s, one line for each data set. Where lines are not parallel, the effect of %s depends on the data set.", measure, first.Model, first.Axis, first.Axis)}
 	if seeds {
 		f.Caption += " Mean over seeds; error bars are ± one standard deviation."
 	}
