@@ -57,6 +57,17 @@ func (c *DuoRecConfig) Validate() error {
 	return c.TransformerConfig.Validate()
 }
 
+// Ignores reports whether a setting makes no difference with the others.
+func (c *DuoRecConfig) Ignores(key string) bool {
+	switch key {
+	case "unsupervised_weight":
+		return c.Contrast == "su" || c.Contrast == "us_x"
+	case "supervised_weight":
+		return c.Contrast == "un"
+	}
+	return false
+}
+
 // DuoRec (Qiu et al. 2022, arXiv 2110.05730) is SASRec with a second loss term that
 // spreads its vectors over the space: the two views of a pair are pulled together and
 // pushed away from all other views of the batch (InfoNCE, eq. 8–13). Each view is a pass

@@ -151,3 +151,21 @@ datasets = ["tiny"]
 		t.Error("something ran: there is a results folder")
 	}
 }
+
+// A flag is not taken for the value of the one before it, whose own was forgotten, and a setting has one
+// value. Options of sbatch begin with dashes, and names may.
+func TestForgottenValues(t *testing.T) {
+	for args, want := range map[string]string{
+		"-models popularity -out -dry-run":                     "-out: expected a value, got the flag -dry-run",
+		"-suite --report":                                      "-suite: expected a value, got the flag --report",
+		"-set train.epochs=2 -set train.epochs=3":              "-set train.epochs is given twice",
+		"-set train.epochs=2 -set quick.seeds=[1]":             "",
+		"-engine slurm -workers 2 -slurm --threads=2 -dry-run": "",
+		"-recommend -run a -history -x":                        "",
+	} {
+		_, err := parseFlags(strings.Fields(args), io.Discard)
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, expected %q", args, err, want)
+		}
+	}
+}

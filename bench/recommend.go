@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -49,10 +50,18 @@ func (b *bench) readHistories() ([]analysis.History, error) {
 	return parseHistories(f, func(line int) string { return fmt.Sprintf("%s:%d", b.histories, line) })
 }
 
+// byteOrderMark may begin a file that Windows wrote.
+const byteOrderMark = "\ufeff"
+
 func parseHistories(in io.Reader, where func(line int) string) ([]analysis.History, error) {
-	lines := csv.NewReader(in)
+	text := bufio.NewReader(in)
+	if mark, err := text.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
+		text.Discard(len(mark))
+	}
+	lines := csv.NewReader(text)
 	lines.FieldsPerRecord, lines.TrimLeadingSpace = -1, true
 	var out []analysis.History
+	next := 1 // the line at which the next history is expected
 	for {
 		items, err := lines.Read()
 		switch bad := (*csv.ParseError)(nil); {
@@ -66,6 +75,11 @@ func parseHistories(in io.Reader, where func(line int) string) ([]analysis.Histo
 			return nil, fmt.Errorf("%s: %w", where(1), err)
 		}
 		line, _ := lines.FieldPos(0)
+		if line > next { // package csv skips empty lines, and the answers would belong to others
+			return nil, fmt.Errorf("%s: the line is empty: expected items, oldest first, between commas", where(next))
+		}
+		last, _ := lines.FieldPos(len(items) - 1)
+		next = last + strings.Count(items[len(items)-1], "\n") + 1
 		for i := range items {
 			if items[i] = strings.TrimSpace(items[i]); items[i] == "" {
 				return nil, fmt.Errorf("%s: item %d of %d is empty: expected an id", where(line), i+1, len(items))

@@ -59,7 +59,7 @@ func TestRecommend(t *testing.T) {
 	}
 	// A file has a history in each line; an id may be quoted, and be in a history twice.
 	file := filepath.Join(dir, "histories.csv")
-	write(t, file, history+"\n\n\"i3\", i3\n")
+	write(t, file, byteOrderMark+history+"\n\"i3\", i3\n")
 	for _, model := range []string{"sasrec", "markov", "popularity"} {
 		all := ask("-run", ids[model], "-histories", file, "-top", "3")
 		if len(all) != 2 || len(all[1].History) != 2 || len(all[0].Items) != 3 || slices.Contains(items(all[1]), "i3") {
@@ -101,6 +101,7 @@ func TestRecommendErrors(t *testing.T) {
 		{"", "-history: item 2 of 3 is empty", []string{"-run", id, "-history", "i1,,i2"}},
 		{"", "-history: item 1 of 1 is empty", []string{"-run", id, "-history", " "}},
 		{"i1\ni1,x\n", file + `:2: data set tiny has no item "x"`, []string{"-run", id, "-histories", file}},
+		{"i1\n\ni2\n", file + ":2: the line is empty", []string{"-run", id, "-histories", file}},
 		{"i1\n\"i2\n", file + ":2: ", []string{"-run", id, "-histories", file}},
 		{"\n\n", file + ":1: expected items", []string{"-run", id, "-histories", file}},
 		{"", "no such file", []string{"-run", id, "-histories", file + "x"}},

@@ -74,10 +74,12 @@ func (c *FAMEConfig) Validate() error {
 	return c.TransformerConfig.Validate()
 }
 
-// FollowExperts limits TopK to Experts, for configurations that set only Experts. It
-// does so only if the router reads TopK, because TopK is part of every run's id.
+// Ignores reports whether a setting makes no difference with the others.
+func (c *FAMEConfig) Ignores(key string) bool { return key == "top_k" && c.Router != RouterTopK }
+
+// FollowExperts limits TopK to Experts, for configurations that set only Experts.
 func (c *FAMEConfig) FollowExperts() {
-	if c.Router == RouterTopK && c.Experts >= 1 {
+	if !c.Ignores("top_k") && c.Experts >= 1 {
 		c.TopK = min(c.TopK, c.Experts)
 	}
 }

@@ -66,8 +66,12 @@ func (l Lists) Read() (*record.Imported, []string, error) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		r.line++
-		if strings.TrimSpace(lines.Text()) != "" {
-			r.add(lines.Text())
+		text := lines.Text()
+		if r.line == 1 {
+			text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
+		}
+		if strings.TrimSpace(text) != "" {
+			r.add(text)
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -78,6 +82,9 @@ func (l Lists) Read() (*record.Imported, []string, error) {
 	}
 	r.endOfUser()
 	r.endOfFile()
+	if r.longest < fewestShown {
+		r.notice(r.line, "end of the file: lists have %d items at most, and the tables' metrics begin at %d: the row has none of them", r.longest, fewestShown)
+	}
 	if r.problems != nil {
 		return nil, nil, Problems{l.Path, r.problems}
 	}
@@ -247,6 +254,9 @@ func (r *reader) endOfUser() {
 		}
 	}
 }
+
+// fewestShown is the length of lists from which tables have a metric, HR@5.
+const fewestShown = 5
 
 // enough is the number of lists of which one has an item of the user's history, if these items
 // are candidates. certain is the number of things expected by chance of which there is one: none

@@ -71,8 +71,8 @@ func trainTargets(s datasets.Stats) int {
 
 // Of estimates how long a run of a plan takes: the mean of the records that are most like it, of
 // the same model or its base. Those on other data are scaled by its size. ok is false if there is
-// no such record. A run is assumed to end after as many epochs as those did, or at its budget; one
-// that is trained already only ranks.
+// no such record. A run is assumed to end after as many epochs as those did, or as its patience needs at
+// least, or at its budget; one that is trained already only ranks.
 func (e *Estimator) Of(p *plan.Plan, r plan.Run, trained bool) (d time.Duration, ok bool) {
 	spec := r.Job.Spec
 	if spec.NonNeural {
@@ -110,7 +110,8 @@ func (e *Estimator) Of(p *plan.Plan, r plan.Run, trained bool) (d time.Duration,
 		if like > most {
 			sum, n, most = 0, 0, like
 		}
-		seconds := past.perEpoch * float64(min(past.epochs, t.Epochs)) * float64(past.threads) / float64(r.Job.Threads)
+		epochs := min(max(past.epochs, t.PatienceAfter+t.Patience*t.EvalEvery), t.Epochs) // it cannot end earlier
+		seconds := past.perEpoch * float64(epochs) * float64(past.threads) / float64(r.Job.Threads)
 		if trained {
 			seconds = 0
 		}

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"testing"
@@ -104,7 +105,7 @@ func TestOfSteps(t *testing.T) {
 // The records that are most like a run say how long it takes. Each of these is less like it than the
 // one before, and takes longer.
 func TestEstimate(t *testing.T) {
-	p, _ := tinyPlan(t, tinytest.Folder(t, tinytest.Config), "neural", `suites.neural.models=["fame-warm"]`, "train.epochs=8")
+	p, _ := tinyPlan(t, tinytest.Folder(t, tinytest.Config), "neural", `suites.neural.models=["fame-warm"]`, "train.epochs=8", "train.patience=2")
 	one := p.Runs[slices.IndexFunc(p.Runs, func(r plan.Run) bool { return r.Job.Spec.Model == "fame-warm" })]
 	spec, targets := one.Job.Spec, trainTargets(p.Data[0].Stats)
 	own := pace{device: spec.Device, model: spec.Model, fingerprint: spec.Dataset.Fingerprint, precision: train.Float32, hidden: string(spec.Params["hidden"]), version: spec.Versions.Train,
@@ -136,6 +137,13 @@ func TestEstimate(t *testing.T) {
 	e := &Estimator{registry.Models, []pace{long}}
 	if d, ok := e.Of(p, one, false); !ok || d != 10*time.Second {
 		t.Errorf("%v, %t", d, ok)
+	}
+	// No run ends before its patience does.
+	patient := one
+	patient.Job.Spec.Train = maps.Clone(one.Job.Spec.Train)
+	patient.Job.Spec.Train["epochs"], patient.Job.Spec.Train["patience"], patient.Job.Spec.Train["patience_after"] = []byte("900"), []byte("20"), []byte("300")
+	if d, ok := e.Of(p, patient, false); !ok || d != (2+300+20)*time.Second {
+		t.Errorf("%v, %t, expected 322 s", d, ok)
 	}
 	if d, ok := e.Of(p, one, true); !ok || d != 2*time.Second {
 		t.Errorf("trained already: %v, %t", d, ok)

@@ -63,8 +63,9 @@ type Plan struct {
 	// Encoders says which text encoders the runs use and how, one line each,
 	// without those of earlier plans of the configuration.
 	Encoders []string
-	// Unused says which tuned values in the results folder the suite does not have.
-	Unused []string
+	// Tuned says which tuned values in the results folder the suite does not have, and which models
+	// have none.
+	Tuned []string
 }
 
 // Announce writes the data sets' warnings, how texts are encoded, and what of the suite
@@ -78,7 +79,7 @@ func (p *Plan) Announce(w io.Writer, report bool) {
 	if len(p.Changed) > 0 && !report {
 		fmt.Fprintf(w, "note: uncommitted changes in %s: records that other code made are not used, and these runs are trained again\n", strings.Join(p.Changed, ", "))
 	}
-	for _, line := range p.Unused {
+	for _, line := range p.Tuned {
 		fmt.Fprintf(w, "note: %s\n", line)
 	}
 	for _, line := range p.Encoders {
@@ -138,7 +139,7 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0) // knows about container limits, unlike NumCPU
 	}
-	p := &Plan{Suite: s, Threads: o.Threads, Unused: c.unusedTuned(s, o.Out)}
+	p := &Plan{Suite: s, Threads: o.Threads, Tuned: c.unusedTuned(s, o.Out)}
 	planned := map[string]bool{}
 	for _, name := range s.Datasets {
 		dc, err := c.Dataset(name)
@@ -157,6 +158,7 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 			return nil, err
 		}
 		p.Data = append(p.Data, info)
+		p.Tuned = append(p.Tuned, c.untuned(s, name)...)
 		for _, model := range s.Models {
 			e, _ := registry.Find(c.registry, model)
 			job := Job{Kind: s.Kind, Device: o.Device, Steps: s.Steps, Threads: o.Threads, Root: c.Root, Out: o.Out, Source: o.Source, UnpackLimit: dc.UnpackLimit, Spec: base}
@@ -397,6 +399,11 @@ func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 	if spec.Train, err = record.Diff(&defaults, &t); err != nil {
 		return err
 	}
+	// What makes no difference is no other run.
+	if p, ok := params.(interface{ Ignores(key string) bool }); ok {
+		maps.DeleteFunc(spec.Params, func(key string, _ json.RawMessage) bool { return p.Ignores(key) })
+	}
+	maps.DeleteFunc(spec.Train, func(key string, _ json.RawMessage) bool { return t.Ignores(key) })
 	job.Local = record.Settings{}
 	for _, key := range localSettings {
 		if v, ok := spec.Train[key]; ok {

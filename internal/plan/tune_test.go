@@ -255,6 +255,65 @@ func TestSearchWithTunedValues(t *testing.T) {
 	}
 }
 
+// A suite with tuned values names the models that have none on a data set. A variant has those of its
+// base. A file without values is refused.
+func TestModelsWithoutTunedValues(t *testing.T) {
+	c, err := loadText(t, tunedSearch+"[suites.both]\nmodels = [\"popularity\", \"sasrec\", \"fame\", \"fame-concat\"]\ndatasets = [\"beauty\", \"toys\"]\ntuned = [\"first.toml\"]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := filepath.Join(c.Root, "first.toml")
+	tinytest.Write(t, first, "[models.fame.datasets.beauty.train]\nlearning_rate = 0.002\n[also_for.sasrec.datasets.toys]\ndropout = 0.3\n")
+	s, _ := c.Suite("both")
+	p, err := c.Plan(s, Options{Out: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"no tuned values of beauty for sasrec: the configured ones are used", "no tuned values of toys for fame, fame-concat: the configured ones are used"}
+	if !slices.Equal(p.Tuned, want) {
+		t.Errorf("%q, expected %q", p.Tuned, want)
+	}
+	tinytest.Write(t, first, "")
+	if _, err := c.Plan(s, Options{Out: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "first.toml has no values") {
+		t.Errorf("an empty file: %v", err)
+	}
+}
+
+// What makes no difference with the other settings is no other run, also in a search.
+func TestSettingsWithoutEffect(t *testing.T) {
+	const text = `
+[datasets.beauty]
+name = "amazon-beauty"
+[suites.s]
+models = ["sasrec", "fame", "duorec"]
+datasets = ["beauty"]
+[suites.s.axes]
+train.negatives = [5, 10]
+train.calibration = [0.5]
+train.mask_ratio = [0.4]
+fame.top_k = [1, 3]
+duorec.unsupervised_weight = [0.3]
+`
+	for loss, want := range map[string]string{"bce": "sasrec fame duorec", "sampled-softmax": "sasrec sasrec sasrec fame fame fame duorec duorec duorec"} {
+		c, err := loadText(t, text, "train.loss="+loss)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := c.Suite("s")
+		p, err := c.Plan(s, Options{Out: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range p.Runs {
+			got = append(got, r.Job.Spec.Model)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("loss %s: runs of %q, expected %q", loss, got, want)
+		}
+	}
+}
+
 // Of several records of a trial, a report takes the one that was planned, else the newest, and one
 // that was stopped only without another.
 func TestRecordOfATrial(t *testing.T) {
@@ -380,8 +439,16 @@ func TestWrittenNegatives(t *testing.T) {
 	if err := c.WriteTuned(path, s, []Trial{{Trial: record.Trial{Dataset: "beauty", Model: "fame", Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, items: 40}}); err != nil {
 		t.Fatal(err)
 	}
-	if written, _ := os.ReadFile(path); !strings.Contains(string(written), "negatives = 39\n") {
-		t.Errorf("expected 39 negatives for 40 items, got\n%s", written)
+	written, _ := os.ReadFile(path)
+	if strings.Count(string(written), "negatives = 39\n") != 1 {
+		t.Errorf("expected 39 negatives for 40 items, and on toys those of its own, got\n%s", written)
+	}
+	at := point{}.with(s.Axes[1], int64(10))
+	if err := c.WriteTuned(path, s, []Trial{{Trial: record.Trial{Dataset: "beauty", Model: "fame", At: at.String(), Chosen: true, Rungs: []record.Rung{{Valid: .5, ID: "x"}}}, point: at, items: 40}}); err != nil {
+		t.Fatal(err)
+	}
+	if written, _ := os.ReadFile(path); strings.Count(string(written), "negatives = 10\n") != 2 {
+		t.Errorf("expected the 10 negatives that were chosen on both data sets, got\n%s", written)
 	}
 }
 

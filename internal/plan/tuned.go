@@ -90,11 +90,39 @@ func (c *Config) putChosen(chosen map[string]any, s Suite, e registry.Entry, t T
 		}
 		setting := path[2:] // of a model, or of the suite for all models
 		put(chosen, slices.Concat([]string{"models", t.Model, "datasets", t.Dataset}, setting), value)
+		follows, err := c.follows(s, e, t, setting)
+		if err != nil {
+			return err
+		}
 		for _, dataset := range s.AlsoFor {
+			if follows { // it follows from that data set there
+				continue
+			}
 			put(chosen, slices.Concat([]string{alsoFor, t.Model, "datasets", dataset}, setting), value)
 		}
 	}
 	return nil
+}
+
+// followers are settings that follow others or the number of items where they are not set.
+var followers = []string{"train.negatives", "train.stride", "top_k"}
+
+// follows reports whether a setting of a trial follows others: neither its place on the axes nor the
+// configuration sets it.
+func (c *Config) follows(s Suite, e registry.Entry, t Trial, setting []string) (bool, error) {
+	if !slices.Contains(followers, strings.Join(setting, ".")) {
+		return false, nil
+	}
+	here, err := c.at(s, e, t.point)
+	if err != nil {
+		return false, err
+	}
+	sub, key := "", setting[len(setting)-1]
+	if len(setting) > 1 {
+		sub = setting[0]
+	}
+	places, err := here.places(e, t.Dataset, s.Name, sub)
+	return !slices.ContainsFunc(places, func(at place) bool { return at.table.Table[key] != nil }), err
 }
 
 // takeAlsoFor moves the values of [also_for] to [models]. They were chosen on another data set, so
@@ -243,6 +271,9 @@ func (c *Config) withTuned(s Suite) (*Config, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("suite %s takes its settings from %s, which does not exist: run a suite of kind %q first, or use the configured ones with -set %s.tuned=[]", s.Name, c.Abs(name), KindTune, s.Name)
 		}
+		if err == nil && len(n.Keys()) == 0 {
+			err = fmt.Errorf("%s has no values: write it again with a suite of kind %q, or use the configured ones with -set %s.tuned=[]", c.Abs(name), KindTune, s.Name)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -261,6 +292,27 @@ func (c *Config) unusedTuned(s Suite, out string) (lines []string) {
 		if errors.Join(err, errOwn) == nil && !bytes.Equal(found, own) {
 			lines = append(lines, fmt.Sprintf("suite %s takes its values from %s, and not from %s, which differs; -set %s.tuned changes that", s.Name, c.Abs(name), here, s.Name))
 		}
+	}
+	return lines
+}
+
+// untuned says which models of a suite with tuned values have none on a data set.
+func (c *Config) untuned(s Suite, dataset string) (lines []string) {
+	var lack []string
+	for _, model := range s.Models {
+		e, _ := registry.Find(c.registry, model)
+		has := slices.ContainsFunc(slices.Concat(tables(e, dataset)...), func(path []string) bool {
+			return slices.ContainsFunc(c.tuned, func(chosen *conf.Node) bool {
+				n, err := chosen.Sub(path...)
+				return err == nil && n != nil && len(n.Without("datasets").Keys()) > 0
+			})
+		})
+		if e.Neural != nil && !has {
+			lack = append(lack, model)
+		}
+	}
+	if lack != nil && len(s.Tuned) > 0 {
+		lines = append(lines, fmt.Sprintf("no tuned values of %s for %s: the configured ones are used", dataset, strings.Join(lack, ", ")))
 	}
 	return lines
 }

@@ -99,11 +99,24 @@ func Defaults() Config {
 // half, as with the defaults.
 func (c *Config) FollowMaxLen() { c.Stride = max(1, c.MaxLen/2) }
 
+// Ignores reports whether a setting makes no difference with the others. Specs have it at its
+// default then.
+func (c Config) Ignores(key string) bool {
+	switch key {
+	case "negatives":
+		return c.Loss != "gbce" && c.Loss != "sampled-softmax"
+	case "calibration":
+		return c.Loss != "gbce"
+	case "mask_ratio", "mask_last", "mask_prefix":
+		return c.Objective != Cloze
+	}
+	return false
+}
+
 // FollowItems sets what follows the number of items, V, where it is not set: a loss
-// samples no more negatives than there are. Other losses do not read Negatives, and
-// their runs' ids have it.
+// samples no more negatives than there are.
 func (c *Config) FollowItems(items int) {
-	if items > 1 && (c.Loss == "gbce" || c.Loss == "sampled-softmax") {
+	if items > 1 && !c.Ignores("negatives") {
 		c.Negatives = min(c.Negatives, items-1)
 	}
 }
