@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"syscall"
 
 	"famebench/internal/audit"
 	"famebench/internal/imported"
@@ -50,7 +51,7 @@ func (b *bench) importLists() error {
 	}
 	m, notices, err := l.Read()
 	switch {
-	case errors.As(err, &imported.Problems{}), errors.Is(err, fs.ErrNotExist):
+	case errors.As(err, &imported.Problems{}), errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EISDIR):
 		return usageError{fmt.Errorf("-import: %w", err)}
 	case err != nil:
 		return fmt.Errorf("-import: %w", err)

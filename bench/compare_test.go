@@ -71,6 +71,7 @@ func TestCompareImportCheck(t *testing.T) {
 		{"a/b -datasets tiny -seen kept " + lists, "expected a name of letters"},
 		{"other -datasets none -seen kept " + lists, "none"},
 		{"other -datasets tiny -seen kept missing.run", "missing.run"},
+		{"other -datasets tiny -seen kept " + results, "is a directory"},
 		{"other -datasets tiny -seen kept " + filepath.Join(results, "trec", ids[1]+".kept.run"), ""},
 	} {
 		args, want := tt[0], tt[1]

@@ -131,6 +131,17 @@ func TestGivenSplitReports(t *testing.T) {
 	}
 }
 
+// Users whose ids differ between the files have no history, and no case.
+func TestUsersOfOtherParts(t *testing.T) {
+	d, err := Open(threeFiles, writeFiles(t, map[string]string{"train.csv": trainCSV, "valid.csv": validCSV, "test.csv": "user,item,time\nU,d,5\nV,d,6\n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewSplit(d, ""); err == nil || !strings.Contains(err.Error(), "2 validation and 0 test cases; expected some of both: an interaction for validation or testing is a case if its user has an earlier one") {
+		t.Errorf("%v", err)
+	}
+}
+
 // The files decide between parts, and the rule for equal times within one of them. By hand: u has one
 // test case, at the time of validation; of v's three, two share their time.
 func TestTiesOfGivenSplit(t *testing.T) {

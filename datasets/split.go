@@ -108,7 +108,11 @@ func NewSplit(d *Dataset, kind string) (*Split, error) {
 		if why := s.coarse(); why != "" {
 			return nil, fmt.Errorf("datasets: %s: %s; use finer times or split = %q", d.Name, why, LeaveOneOut)
 		}
-		return nil, fmt.Errorf("datasets: %s: the %s split has %d validation and %d test cases; expected some of both: use more data or fewer filters", d.Name, s.Kind, len(s.Valid), len(s.Test))
+		hint := "use more data or fewer filters"
+		if kind == GivenSplit {
+			hint = "an interaction for validation or testing is a case if its user has an earlier one, so users have the same ids in all parts"
+		}
+		return nil, fmt.Errorf("datasets: %s: the %s split has %d validation and %d test cases; expected some of both: %s", d.Name, s.Kind, len(s.Valid), len(s.Test), hint)
 	}
 	return s, nil
 }

@@ -256,6 +256,13 @@ func TestDamagedRecordsAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	other := r.ID[:len(r.ID)-8] + "00000000"
+	if err := os.WriteFile(s.RecordPath(other), good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(other); err == nil || !strings.Contains(err.Error(), "is the record of \""+r.ID+"\": its name was changed") {
+		t.Errorf("a renamed file: %v", err)
+	}
 }
 
 // Every committed record must be readable: a check that refuses one is wrong.

@@ -221,6 +221,9 @@ func (s Store) Read(id string) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("record: %s: %w; delete the file to run it again", path, err)
 	}
+	if r.ID != id && sum == r.ResultSHA256 {
+		return nil, fmt.Errorf("record: %s is the record of %.99q: its name was changed; restore it, or delete the file", path, r.ID)
+	}
 	if r.ID != id || sum != r.ResultSHA256 {
 		return nil, fmt.Errorf("record: %s was changed after it was written (id %.99q, its result hashes to %.8s, not %.8q); restore it, or delete it to run it again",
 			path, r.ID, sum, r.ResultSHA256)
