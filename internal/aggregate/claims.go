@@ -215,7 +215,8 @@ func (p *Published) claims(in Input, tables []Table, groups [][]*group) ([]Claim
 						return nil, err
 					}
 				}
-				if part.Verdict == Reproduced {
+				claimed := slices.Contains(c.datasets, r.Spec.Dataset.Name)
+				if part.Verdict == Reproduced && claimed {
 					var err error
 					if part.Lacks, err = c.lacks(in.Planned, in.Proposals, key, groups[i]); err != nil {
 						return nil, err
@@ -225,7 +226,7 @@ func (p *Published) claims(in Input, tables []Table, groups [][]*group) ([]Claim
 					}
 				}
 				part.Dataset, part.Rule = r.Spec.Dataset.Name, rule
-				if !slices.Contains(c.datasets, part.Dataset) {
+				if !claimed {
 					if part.Verdict == NotRun {
 						continue
 					}

@@ -325,6 +325,7 @@ func TestClaimsNotRun(t *testing.T) {
 func TestClaimsOfOtherData(t *testing.T) {
 	f := newFixture(t)
 	f.publish(func(text string) string {
+		text = replace(`baselines = ["sasrec"]`, `baselines = ["sasrec", "duorec"]`)(text) // the latter has no records
 		return replace(`datasets = ["beauty"]`, `datasets = ["toys"]`)(replace("[numbers.a]", "[data.toys]\nusers = 9\nitems = 99\n[numbers.a]")(text))
 	})
 	for seed := range int64(3) {
@@ -332,7 +333,7 @@ func TestClaimsOfOtherData(t *testing.T) {
 		f.add("fame", seed, .2, .11, same(2), nil)
 	}
 	c := f.make().Claims[0]
-	if e := c.Found[0]; c.Verdict != NotClaimed || len(c.Found) != 2 || e.Verdict != NotClaimed || e.Gain == nil || math.Abs(*e.Gain-10) > 1e-9 {
+	if e := c.Found[0]; c.Verdict != NotClaimed || len(c.Found) != 2 || e.Verdict != NotClaimed || e.Lacks != nil || e.Gain == nil || math.Abs(*e.Gain-10) > 1e-9 {
 		t.Errorf("%+v", c)
 	}
 	spec := f.Planned[1].Spec
