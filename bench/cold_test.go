@@ -225,7 +225,9 @@ func TestTextKNN(t *testing.T) {
 	if out, stderr, err := runBench(t, dir, append(set, "-trec", id)...); err != nil {
 		t.Errorf("%v\n%s%s", err, out, stderr)
 	}
-	if _, stderr, err := runBench(t, dir, append(args, "-set", "pretrain.encoder=nothing", "-dry-run")...); err != nil || !strings.Contains(stderr, "skipped: text-knn on texts: text-knn needs a text encoder") {
+	nothing := slices.Clone(args)
+	nothing[slices.Index(args, "pretrain.encoder="+encoder)] = "pretrain.encoder=nothing"
+	if _, stderr, err := runBench(t, dir, append(nothing, "-dry-run")...); err != nil || !strings.Contains(stderr, "skipped: text-knn on texts: text-knn needs a text encoder") {
 		t.Errorf("%v\n%s", err, stderr)
 	}
 	if _, _, err := runBench(t, dir, append(args, "-set", "pretrain.start=texts", "-dry-run")...); err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), "pretrain.start = texts") {
