@@ -109,11 +109,9 @@ func (p *Published) contrasts(in Input, tables []Table, groups [][]*group) (out 
 		if len(seen) == 0 {
 			continue
 		}
-		for _, name := range in.MissingData {
-			if slices.Contains(c.datasets, name) {
-				for _, rule := range SeenItemRules {
-					c.Found = append(c.Found, ContrastEvidence{Dataset: name, Rule: rule, Verdict: NotRun})
-				}
+		for _, name := range in.missingOf(c.datasets) {
+			for _, rule := range SeenItemRules {
+				c.Found = append(c.Found, ContrastEvidence{Dataset: name, Rule: rule, Verdict: NotRun})
 			}
 		}
 		for _, part := range c.Found {

@@ -159,9 +159,12 @@ func (in Input) notes() []string {
 	}
 	several := map[string]map[string]bool{} // by model and data set: the settings of its rows
 	begun := map[string]bool{}              // data sets of which there are records
+	var missing []Planned
 	for _, p := range in.Planned {
 		if key, err := p.Spec.RunKey(); err == nil && has[key] {
 			begun[p.Spec.Dataset.Name] = true
+		} else if err == nil {
+			missing = append(missing, p)
 		}
 		what, text := rowName(p.Spec), settingsText(p.Spec, nil)
 		if several[what] == nil {
@@ -169,19 +172,14 @@ func (in Input) notes() []string {
 		}
 		several[what][text] = true
 	}
-	var missing, named, failed, order []string
+	var named, failed, order []string
 	seeds := map[string][]string{} // by what lacks them
-	for _, p := range in.Planned {
-		key, err := p.Spec.RunKey()
-		if err != nil || has[key] {
-			continue
-		}
+	for _, p := range missing {
 		what := rowName(p.Spec)
 		if text := settingsText(p.Spec, nil); text != "" && len(several[what]) > 1 {
 			what += " with " + text
 		}
 		seed := fmt.Sprint(p.Spec.Seed)
-		missing = append(missing, key)
 		if p.Failure != "" {
 			failed = append(failed, fmt.Sprintf("failed: %s, seed %s: %s", what, seed, p.Failure))
 		}

@@ -158,7 +158,9 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 			return nil, err
 		}
 		p.Data = append(p.Data, info)
-		p.Tuned = append(p.Tuned, c.untuned(s, name)...)
+		if line := c.untuned(s, name); line != "" {
+			p.Tuned = append(p.Tuned, line)
+		}
 		for _, model := range s.Models {
 			e, _ := registry.Find(c.registry, model)
 			job := Job{Kind: s.Kind, Device: o.Device, Steps: s.Steps, Threads: o.Threads, Root: c.Root, Out: o.Out, Source: o.Source, UnpackLimit: dc.UnpackLimit, Spec: base}

@@ -94,10 +94,10 @@ func (c *Config) putChosen(chosen map[string]any, s Suite, e registry.Entry, t T
 		if err != nil {
 			return err
 		}
+		if follows { // on other data sets it follows from these
+			continue
+		}
 		for _, dataset := range s.AlsoFor {
-			if follows { // it follows from that data set there
-				continue
-			}
 			put(chosen, slices.Concat([]string{alsoFor, t.Model, "datasets", dataset}, setting), value)
 		}
 	}
@@ -296,8 +296,12 @@ func (c *Config) unusedTuned(s Suite, out string) (lines []string) {
 	return lines
 }
 
-// untuned says which models of a suite with tuned values have none on a data set.
-func (c *Config) untuned(s Suite, dataset string) (lines []string) {
+// untuned says which models of a suite with tuned values have none on a data set; "" if all have
+// some, or the suite has none.
+func (c *Config) untuned(s Suite, dataset string) string {
+	if len(s.Tuned) == 0 {
+		return ""
+	}
 	var lack []string
 	for _, model := range s.Models {
 		e, _ := registry.Find(c.registry, model)
@@ -311,10 +315,10 @@ func (c *Config) untuned(s Suite, dataset string) (lines []string) {
 			lack = append(lack, model)
 		}
 	}
-	if lack != nil && len(s.Tuned) > 0 {
-		lines = append(lines, fmt.Sprintf("no tuned values of %s for %s: the configured ones are used", dataset, strings.Join(lack, ", ")))
+	if lack == nil {
+		return ""
 	}
-	return lines
+	return fmt.Sprintf("no tuned values of %s for %s: the configured ones are used", dataset, strings.Join(lack, ", "))
 }
 
 // readTuned reads a file that a suite of kind "tune" wrote.

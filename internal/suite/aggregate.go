@@ -97,16 +97,16 @@ func (e Env) tuning(s plan.Suite) (map[string][]aggregate.Tuning, error) {
 		if err != nil {
 			continue // written by hand, or by a suite of another configuration
 		}
-		beside := record.Store{Dir: filepath.Dir(e.Config.Abs(path))}
-		sum, err := ReadSummary(beside.SummaryPath(name))
+		searched := record.Store{Dir: filepath.Dir(e.Config.Abs(path))}
+		found, err := ReadSummary(searched.SummaryPath(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		for _, t := range sum.Suite.Trials {
-			gain, ok := gainOf(t, sum.Suite.Trials)
+		for _, t := range found.Suite.Trials {
+			gain, ok := gainOf(t, found.Suite.Trials)
 			if !ok {
 				continue
 			}
