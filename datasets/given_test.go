@@ -301,8 +301,8 @@ func TestGivenSplitFiles(t *testing.T) {
 	for _, tc := range []struct{ name, file, text, want string }{
 		{"a missing file", "test.csv", "", "test: DIR/test.csv: no such file"},
 		{"no times in one", "test.csv", "user,item\nu,a\n", `test.csv:1: no column "time" for columns.time`},
-		{"times of two kinds", "test.csv", "user,item,time\nu,d,5\nu,d,2020-01-01\n", "test.csv:3: the time is a date without a time of day, that of line 2 of DIR/train.csv is a number"},
-		{"two units", "valid.csv", "user,item,time\nu,c,1600000000000\nu,c,1600000000\n", "valid.csv:3: the time looks like Unix seconds, that of line 2 of DIR/valid.csv like milliseconds"},
+		{"times of two kinds", "test.csv", "user,item,time\nu,d,5\nu,d,2020-01-01\n", "test.csv:3: the time is a date without a time of day, that of line 2 of train.csv is a number"},
+		{"two units", "valid.csv", "user,item,time\nu,c,1600000000000\nu,c,1600000000\n", "valid.csv:3: the time looks like Unix seconds, that of line 2 of valid.csv like milliseconds"},
 		{"an empty file", "valid.csv", "user,item,time\n", "the given split has 0 validation and 3 test cases"},
 	} {
 		files := maps.Clone(good)
@@ -318,6 +318,16 @@ func TestGivenSplitFiles(t *testing.T) {
 			t.Errorf("%s: got  %v\nwant %s", tc.name, err, want)
 		}
 		oneLine(t, err)
+	}
+	// Warnings are in records, which are passed on: they name no folder.
+	missing := maps.Clone(good)
+	missing["train.csv"] = "user,item,time\nu,a,1600000000\nu,b,1600000001\nu,e,0\n"
+	for _, name := range []string{"valid.csv", "test.csv"} {
+		missing[name] = "user,item,time\nu,c,1600000002\n"
+	}
+	d, err := Open(threeFiles, writeFiles(t, missing))
+	if all := fmt.Sprint(d.Warnings); err != nil || !strings.Contains(all, "(the first on line 4 of train.csv)") {
+		t.Errorf("%v, %s", err, all)
 	}
 	c := threeFiles
 	c.Valid = "train.csv"

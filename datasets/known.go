@@ -3,6 +3,7 @@ package datasets
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 )
 
@@ -91,7 +92,7 @@ func copied(c Config, lg *interactions, show string) (warning string, err error)
 	if lg.notStars == 0 {
 		return "", nil
 	}
-	found := fmt.Sprintf("%s: expected ratings from %v to 5, got %d of %d that are not: this is not the file of GroupLens", show, lg.fewestStars, lg.notStars, lg.read)
+	found := fmt.Sprintf("expected ratings from %v to 5, got %d of %d that are not: this is not the file of GroupLens", lg.fewestStars, lg.notStars, lg.read)
 	for _, k := range []struct {
 		set  bool
 		what string
@@ -101,8 +102,9 @@ func copied(c Config, lg *interactions, show string) (warning string, err error)
 		{c.Split == TimeSplit, fmt.Sprintf("split = %q needs exact times", c.Split)},
 	} {
 		if k.set {
-			return "", fmt.Errorf("%s, and %s%s", found, k.what, fetchHint(c))
+			return "", fmt.Errorf("%s: %s, and %s%s", show, found, k.what, fetchHint(c))
 		}
 	}
-	return found + "; only the order of its times is used, and the statistics of ties and leak are left out" + fetchHint(c), nil
+	// Without its folder: warnings are in records, which are passed on.
+	return filepath.Base(show) + ": " + found + "; only the order of its times is used, and the statistics of ties and leak are left out" + fetchHint(c), nil
 }

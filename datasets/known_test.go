@@ -70,7 +70,7 @@ func TestCopyOfMovieLens(t *testing.T) {
 		if original(d) != original(own) || d.Fingerprint() != own.Fingerprint() || d.Config.Ties != own.Config.Ties {
 			t.Errorf("rating %s: %s, ties %q; the order of the official file is %s", rating, original(d), d.Config.Ties, original(own))
 		}
-		if all := strings.Join(d.Warnings, "\n"); !strings.Contains(all, "expected ratings from 1 to 5, got 1 of 4 that are not") || !strings.Contains(all, "scripts/fetch-data.sh ml-1m") {
+		if all := strings.Join(d.Warnings, "\n"); !strings.Contains(all, "ml-1m: ratings.dat: expected ratings from 1 to 5, got 1 of 4 that are not") || !strings.Contains(all, "scripts/fetch-data.sh ml-1m") {
 			t.Errorf("rating %s: %q", rating, all)
 		}
 		for want, c := range map[string]Config{

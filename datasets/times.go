@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -281,7 +282,7 @@ const fileBits = 40
 func (c *timeColumn) place(line int) string {
 	text := fmt.Sprintf("line %d", line&(1<<fileBits-1))
 	if c.files != nil {
-		text += " of " + c.files[line>>fileBits]
+		text += " of " + filepath.Base(c.files[line>>fileBits])
 	}
 	return text
 }
