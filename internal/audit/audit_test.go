@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,21 @@ func TestCommitted(t *testing.T) {
 	}
 	if !r.OK || r.Records < 200 || r.Summaries < 10 || r.Tables < 50 {
 		t.Errorf("%d records, %d summaries, %d table files, problems %+v", r.Records, r.Summaries, r.Tables, r.Problems)
+	}
+	// Nor do they tell where their author keeps files.
+	paths, err := filepath.Glob(filepath.Join(committed, "runs", "*.json"))
+	if err != nil || len(paths) < r.Records {
+		t.Fatal(len(paths), err)
+	}
+	folder := regexp.MustCompile(`[ "=(]/[A-Za-z]+/[^"]*`)
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := folder.Find(b); found != nil {
+			t.Errorf("%s names a folder of one machine: %s", path, found)
+		}
 	}
 }
 
