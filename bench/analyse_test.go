@@ -52,7 +52,7 @@ func TestAnalyse(t *testing.T) {
 		"does not use -analys": {"-analyse", "-report"},
 		"-analyse: no run her": {"-models", "popularity", "-analyse"},
 	} {
-		if _, _, err := runBench(t, dir, args...); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := runBench(t, dir, args...); exitCode(err) != exitUsage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", args, err, want)
 		}
 	}
@@ -129,7 +129,7 @@ func TestExplain(t *testing.T) {
 		"is a run of sasrec, which has no heads to explain": {"-explain", "u7", "-run", ids["sasrec"]},
 		"is a run of markov, which has no heads to explain": {"-explain", "u7", "-run", ids["markov"]},
 	} {
-		if _, _, err := runBench(t, dir, args...); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := runBench(t, dir, args...); exitCode(err) != exitUsage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", args, err, want)
 		}
 	}

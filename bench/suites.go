@@ -75,6 +75,9 @@ func (b *bench) suite(ctx context.Context, todo *plan.Plan) error {
 			return usageError{err}
 		}
 	}
+	if b.options.analyse && !slices.ContainsFunc(todo.Runs, func(r plan.Run) bool { return analysis.IsFAME(r.Job.Spec.Model, registry.Models) }) {
+		return usageError{errors.New("-analyse: no run here is of FAME or a variant, which have heads to look into: leave it out, or choose such a model")}
+	}
 	p, err := b.place(todo)
 	if err != nil {
 		return err

@@ -16,9 +16,9 @@ import (
 // InputError is about what the user asks for, such as a user that the data do not have.
 type InputError struct{ error }
 
-// IsFAME reports whether a run is of FAME or a variant, which have heads to look into.
-func IsFAME(r *record.Record, entries []registry.Entry) bool {
-	return registry.BaseOf(entries, r.Result.Spec.Model) == "fame"
+// IsFAME reports whether a model is FAME or a variant, which have heads to look into.
+func IsFAME(model string, entries []registry.Entry) bool {
+	return registry.BaseOf(entries, model) == "fame"
 }
 
 // OfRuns looks into each FAME among records, opened by job, and writes to log what it does.
@@ -27,7 +27,7 @@ func OfRuns(records []*record.Record, at map[string]string, job func(*record.Rec
 	var errs []error
 	var all []*Analysis
 	for _, r := range records {
-		if !IsFAME(r, entries) {
+		if !IsFAME(r.Result.Spec.Model, entries) {
 			continue
 		}
 		fmt.Fprintf(log, "analysing %s\n", r.ID)
@@ -39,7 +39,7 @@ func OfRuns(records []*record.Record, at map[string]string, job func(*record.Rec
 		all = append(all, a)
 	}
 	if len(all)+len(errs) == 0 {
-		return nil, errors.New("-analyse: no run here is of FAME")
+		return nil, errors.New("-analyse: no run of FAME has a record")
 	}
 	return all, errors.Join(errs...)
 }
@@ -71,7 +71,7 @@ const explained = 10
 
 // ExplainRun explains what a recorded run of FAME recommends to a user.
 func ExplainRun(r *record.Record, job plan.Job, entries []registry.Entry, user string) (e *Explanation, err error) {
-	if !IsFAME(r, entries) {
+	if !IsFAME(r.Result.Spec.Model, entries) {
 		return nil, InputError{fmt.Errorf("%s is a run of %s, which has no heads to explain; name one of FAME or a variant", r.ID, r.Result.Spec.Model)}
 	}
 	err = run.WithTrained(r, job, entries, func(t run.Trained) error {
