@@ -18,6 +18,7 @@ type Axis struct {
 	Name   string `json:"name"`
 	Values []any  `json:"values"`
 	where  string // in the configuration
+	rung   bool   // it ends runs at a rung of a search, and is none of the suite's
 }
 
 // mostValues is how many values an axis may have; each is checked for every model.
@@ -32,6 +33,11 @@ type point struct {
 
 func (p point) with(a Axis, value any) point {
 	return point{append(slices.Clone(p.axes), a), append(slices.Clone(p.values), value)}
+}
+
+// configured reports whether a point changes no setting but the epochs of a rung.
+func (p point) configured() bool {
+	return !slices.ContainsFunc(p.axes, func(a Axis) bool { return !a.rung })
 }
 
 func (p point) String() string {
@@ -118,6 +124,9 @@ func (c *Config) readAxis(s Suite, a *Axis, n *conf.Node) error {
 		if strings.HasSuffix("."+a.Name, ".train."+key) {
 			return n.Errorf("%s makes no difference to a result, so there is nothing to compare: leave it out", key)
 		}
+	}
+	if s.Kind == KindTune && strings.HasSuffix("."+a.Name, ".pretrain.encoder") {
+		return n.Errorf("a search cannot choose a folder, which is another one on every machine: compare encoders in a suite of kind %q", KindCompare)
 	}
 	if s.Kind == KindTune && strings.HasSuffix("."+a.Name, ".train.epochs") && slices.ContainsFunc(s.Rungs, func(epochs int) bool { return epochs > 0 }) {
 		return n.Errorf("the rungs of the suite set the number of epochs: leave it out, or search with rungs = [0]")
@@ -225,7 +234,10 @@ func (c *Config) at(s Suite, e registry.Entry, p point) (*Config, error) {
 	at := *c
 	at.point = conf.NewTable("axes")
 	for i, a := range p.axes {
-		path, _ := c.axisPath(s, e, a)
+		path, ok := c.axisPath(s, e, a)
+		if !ok {
+			return nil, fmt.Errorf("%s: %s has no setting %q", a.where, e.Name, a.Name)
+		}
 		if err := at.point.Put(path, a.where, p.values[i]); err != nil {
 			return nil, err
 		}

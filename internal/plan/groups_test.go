@@ -163,3 +163,28 @@ func TestMovieLensTable(t *testing.T) {
 		}
 	}
 }
+
+// Where the configuration has a value for a data set, a value that was chosen for another one leaves
+// the configured value as it is, also that of a variant, which is stronger.
+func TestOwnValues(t *testing.T) {
+	for tables, want := range map[string]string{
+		"":                                  "<nil>",
+		"[models.fame-warm]\ndropout = 0.4": "<nil>",
+		"[models.\"*\".datasets.\"films-*\"]\ndropout = 0.2":                                    "0.2",
+		"[models.\"*\".datasets.\"films-*\"]\ndropout = 0.2\n[models.fame-warm]\ndropout = 0.4": "0.4",
+	} {
+		c, err := groupsConfig(t, tables)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _ := registry.Find(registry.Models, "fame-warm")
+		n, err := c.own(e, "films-1", []string{"dropout"})
+		got := "<nil>"
+		if n != nil {
+			got = fmt.Sprint(n.Value)
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: %s, %v; expected %s", tables, got, err, want)
+		}
+	}
+}

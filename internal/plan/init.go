@@ -116,6 +116,16 @@ func (c *Config) fillInitSettings(spec *record.Spec, e registry.Entry, suite str
 				fmt.Errorf("untrained_items = %q chooses its penalty by the cases of cold_validation: set datasets.%s.cold_validation, or another rule", s.Untrained, spec.Dataset.Name))
 		}
 	}
+	if e.Neural != nil {
+		params, err := c.Params(e, spec.Dataset.Name)
+		if err != nil {
+			return s, err
+		}
+		if hidden, heads, err := s.Shape(params); err != nil || hidden%heads != 0 {
+			return s, errors.Join(err, c.invalidInit(e, spec.Dataset.Name, suite,
+				fmt.Errorf("pretrain.heads = %d: expected a divisor of hidden = %d", heads, hidden)))
+		}
+	}
 	settings, err := s.Settings()
 	spec.Init = &record.Init{Settings: settings, Version: pretrain.Version}
 	return s, err
@@ -133,16 +143,6 @@ func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, su
 	s, err := c.fillInitSettings(&job.Spec, e, suite)
 	if err != nil {
 		return err
-	}
-	if e.Neural != nil {
-		params, err := c.Params(e, job.Spec.Dataset.Name)
-		if err != nil {
-			return err
-		}
-		if hidden, heads, err := s.Shape(params); err != nil || hidden%heads != 0 {
-			return errors.Join(err, c.invalidInit(e, job.Spec.Dataset.Name, suite,
-				fmt.Errorf("pretrain.heads = %d: expected a divisor of hidden = %d", heads, hidden)))
-		}
 	}
 	if !s.Reads() {
 		return nil

@@ -122,7 +122,7 @@ func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.plan(s, o, func(e registry.Entry, dataset string) []point { return c.points(s, e, dataset) })
+	p, err := c.plan(s, o, func(e registry.Entry, dataset string, _ int) []point { return c.points(s, e, dataset) })
 	if err != nil || s.Kind == KindCost {
 		return p, err
 	}
@@ -130,8 +130,8 @@ func (c *Config) Plan(s Suite, o Options) (*Plan, error) {
 }
 
 // plan lists the runs at the points that a function returns for a model on a
-// data set. c has the suite's tuned values.
-func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset string) []point) (*Plan, error) {
+// data set with a number of items. c has the suite's tuned values.
+func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset string, items int) []point) (*Plan, error) {
 	if o.Device == "" {
 		o.Device = "cpu"
 	}
@@ -169,7 +169,7 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 				return nil, err
 			}
 			job.items = info.Stats.Items
-			places := points(e, name)
+			places := points(e, name, job.items)
 			var configured []Run
 			for _, at := range places {
 				runs, err := c.runsAt(p, e, job, data, at, o)
@@ -179,7 +179,7 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 				}
 				if missing := (missingError{}); errors.As(err, &missing) && !o.Strict && len(s.Models) > 1 {
 					p.Skipped = append(p.Skipped, Skip{What: what, Reason: missing.Error(), Missing: true})
-					if len(at.axes) == 0 {
+					if at.configured() {
 						break
 					}
 					continue // other places on the axes may be valid
@@ -188,7 +188,7 @@ func (c *Config) plan(s Suite, o Options, points func(e registry.Entry, dataset 
 					p.Skipped = append(p.Skipped, Skip{What: what, Reason: lacks.Error()})
 					continue
 				}
-				if invalid := (invalidError{}); errors.As(err, &invalid) && len(at.axes) > 0 {
+				if invalid := (invalidError{}); errors.As(err, &invalid) && !at.configured() {
 					p.Skipped = append(p.Skipped, Skip{What: what, Reason: invalid.reason.Error()})
 					continue
 				}
@@ -232,7 +232,13 @@ func (c *Config) differsFromBase(job Job, e registry.Entry, s Suite, at point) e
 	}
 	b, _ := registry.Find(c.registry, e.Base)
 	other := Job{Kind: job.Kind, items: job.items}
-	here, err := c.at(s, b, at)
+	var shared point // what the base has of the point
+	for i, a := range at.axes {
+		if _, ok := c.axisPath(s, b, a); ok {
+			shared = shared.with(a, at.values[i])
+		}
+	}
+	here, err := c.at(s, b, shared)
 	if err == nil {
 		err = here.fill(&other, b, job.Spec.Dataset.Name, s.Name)
 	}

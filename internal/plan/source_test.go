@@ -193,3 +193,23 @@ func TestVariantWithoutSettings(t *testing.T) {
 		t.Errorf("skipped %+v", p.Skipped)
 	}
 }
+
+// An axis of a variant alone, which its base does not have.
+func TestAxisOfAVariant(t *testing.T) {
+	c, err := loadText(t, "[datasets.amazon-beauty]\n[suites.s]\nmodels = [\"fame\", \"fame-long\"]\ndatasets = [\"amazon-beauty\"]\n[suites.s.axes]\nfame-long.experts = [1, 2, 4]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := c.Suite("s")
+	p, err := c.Plan(s, Options{Out: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range p.Runs {
+		got = append(got, strings.TrimSpace(r.Job.Spec.Model+" "+r.At))
+	}
+	if want := []string{"fame", "fame-long fame-long.experts = 1", "fame-long fame-long.experts = 2"}; !slices.Equal(got, want) { // 4 are FAME's own
+		t.Errorf("runs %q, expected %q", got, want)
+	}
+}

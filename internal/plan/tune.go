@@ -41,9 +41,6 @@ type Trial struct {
 	key   string // of its runs, see Run.trialKey
 }
 
-// trialEpochs is the axis that ends a run at a rung.
-const trialEpochs = "train.epochs"
-
 // PlanRung lists the runs of a rung, counted from 0, of a search. trials are those of the
 // rungs before.
 func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, error) {
@@ -55,15 +52,15 @@ func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, 
 		return nil, err
 	}
 	limit := s.Rungs[rung]
-	budget := Axis{Name: trialEpochs, where: "suites." + s.Name + ".rungs"}
-	p, err := c.plan(s, o, func(e registry.Entry, dataset string) []point {
+	budget := Axis{Name: "train.epochs", where: "suites." + s.Name + ".rungs", rung: true}
+	p, err := c.plan(s, o, func(e registry.Entry, dataset string, items int) []point {
 		var points []point
 		if rung > 0 {
 			for _, t := range survivors(trials, dataset, e.Name, rung) {
 				points = append(points, t.point)
 			}
 		} else if points = c.points(s, e, dataset); s.Grid {
-			points = c.sample(s, e, dataset, points)
+			points = c.sample(s, e, dataset, items, points)
 		}
 		if limit > 0 {
 			for i, p := range points {
@@ -221,45 +218,48 @@ func (r Run) evalEvery() int {
 	return t.EvalEvery
 }
 
-// sample selects the trials of a model from the grid.
-func (c *Config) sample(s Suite, e registry.Entry, dataset string, grid []point) []point {
+// sample selects the trials of a model from the grid, for data with a number of items: as many for
+// every model, so points that are refused or make no difference are none.
+func (c *Config) sample(s Suite, e registry.Entry, dataset string, items int, grid []point) []point {
 	h := fnv.New64a()
 	fmt.Fprint(h, dataset, "\x00", e.Name)
 	r := rand.New(rand.NewPCG(uint64(s.Seeds[0]), h.Sum64()))
 	r.Shuffle(len(grid), func(i, j int) { grid[i], grid[j] = grid[j], grid[i] })
-	trials := []point{{}}
+	trials, seen := []point{{}}, map[string]bool{}
+	if id, err := c.settingsID(s, e, dataset, items, point{}); err == nil {
+		seen[id] = true
+	} // otherwise the plan reports the error
 	for _, p := range grid {
 		if len(trials) == s.Trials {
 			break
 		}
-		if len(p.axes) > 0 && !c.configured(s, e, dataset, p) {
+		id, err := c.settingsID(s, e, dataset, items, p)
+		if err == nil && !seen[id] && len(p.axes) > 0 {
+			seen[id] = true
 			trials = append(trials, p)
 		}
 	}
 	return trials
 }
 
-// configured reports whether a point changes no configured value, or has values
-// that the model refuses.
-func (c *Config) configured(s Suite, e registry.Entry, dataset string, p point) bool {
-	spec := func(p point) (string, error) {
-		job := Job{Kind: s.Kind}
-		here, err := c.at(s, e, p)
-		if err == nil {
-			err = here.fill(&job, e, dataset, s.Name)
-		}
-		if err == nil && e.Text {
-			job.Spec.Dataset.Name = dataset
-			_, err = here.fillInitSettings(&job.Spec, e, s.Name)
-		}
-		if err != nil {
+// settingsID is an id of a model's settings on data with a number of items, at a point of the axes;
+// it is an error if they are refused.
+func (c *Config) settingsID(s Suite, e registry.Entry, dataset string, items int, p point) (string, error) {
+	here, err := c.at(s, e, p)
+	if err != nil {
+		return "", err
+	}
+	job := Job{Kind: s.Kind, items: items}
+	job.Spec.Dataset.Name = dataset
+	if err := here.fill(&job, e, dataset, s.Name); err != nil {
+		return "", err
+	}
+	if e.Text {
+		if _, err := here.fillInitSettings(&job.Spec, e, s.Name); err != nil {
 			return "", err
 		}
-		return job.Spec.ID()
 	}
-	base, err1 := spec(point{})
-	there, err2 := spec(p)
-	return err1 != nil || err2 != nil || base == there
+	return job.Spec.ID()
 }
 
 // A Finder returns the record of a run, nil if there is none.

@@ -314,6 +314,54 @@ duorec.unsupervised_weight = [0.3]
 	}
 }
 
+// Every model has the same number of trials, also where many points of the grid make no difference.
+func TestEqualTrials(t *testing.T) {
+	const text = `
+[datasets.amazon-beauty]
+[suites.s]
+kind = "tune"
+models = ["sasrec", "fame", "duorec"]
+datasets = ["amazon-beauty"]
+trials = 7
+[suites.s.axes]
+train.loss = ["ce", "bce", "gbce"]
+train.negatives = [64, 128, 256]
+train.calibration = [0.5, 0.75, 1.0]
+`
+	c, err := loadText(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := c.Suite("s")
+	p, err := c.PlanRung(s, Options{Out: t.TempDir()}, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trials := map[string]int{}
+	for _, r := range p.Runs {
+		trials[r.Job.Spec.Model]++
+	}
+	if trials["sasrec"] != 7 || trials["fame"] != 7 || trials["duorec"] != 7 {
+		t.Errorf("trials %v, expected 7 each", trials)
+	}
+}
+
+// A search whose configured settings are refused fails at once, with and without a rung before the
+// end: it would leave out the model.
+func TestSearchOfRefusedSettings(t *testing.T) {
+	const text = "[datasets.amazon-beauty]\n[models.fame]\nheads = 3\n[suites.s]\nkind = \"tune\"\nmodels = [\"sasrec\", \"fame\"]\ndatasets = [\"amazon-beauty\"]\n[suites.s.axes]\nheads = [1, 2, 4]\n"
+	for _, rungs := range []string{"[0]", "[20, 0]"} {
+		c, err := loadText(t, text, "s.rungs="+rungs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := c.Suite("s")
+		if _, err := c.PlanRung(s, Options{Out: t.TempDir()}, 0, nil); err == nil || !strings.Contains(err.Error(), "heads = 3") {
+			t.Errorf("rungs %s: %v", rungs, err)
+		}
+	}
+}
+
 // Of several records of a trial, a report takes the one that was planned, else the newest, and one
 // that was stopped only without another.
 func TestRecordOfATrial(t *testing.T) {

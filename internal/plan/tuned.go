@@ -164,7 +164,7 @@ func (c *Config) takeAlsoFor(n *conf.Node) (*conf.Node, error) {
 }
 
 // own is what the configuration, without tuned values, has for a setting of a model on a data set,
-// nil if nothing.
+// nil if no table is for that data set.
 func (c *Config) own(e registry.Entry, dataset string, setting []string) (*conf.Node, error) {
 	bare, sub, key := *c, "", len(setting)-1
 	if bare.tuned, bare.point = nil, nil; key > 0 {
@@ -172,10 +172,14 @@ func (c *Config) own(e registry.Entry, dataset string, setting []string) (*conf.
 	}
 	places, err := bare.places(e, dataset, "", sub)
 	var own *conf.Node
+	ofData := false
 	for _, at := range places {
-		if n := at.table.Table[setting[key]]; n != nil && slices.Contains(at.path, "datasets") {
-			own = n
+		if n := at.table.Table[setting[key]]; n != nil {
+			own, ofData = n, ofData || slices.Contains(at.path, "datasets")
 		}
+	}
+	if !ofData {
+		return nil, err
 	}
 	return own, err
 }
