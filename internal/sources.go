@@ -7,5 +7,5 @@ import "embed"
 // model. It cannot import package run, which uses the registry, and a package can embed
 // only files in its own folder or below.
 //
-//go:embed run/execute.go run/init.go run/untrained.go
+//go:embed run/execute.go run/inherit.go run/init.go run/untrained.go
 var Sources embed.FS

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"famebench/datasets"
 	"famebench/internal/record"
 	"famebench/internal/stats"
 )
@@ -70,7 +71,7 @@ type GroupGain struct {
 }
 
 // complexity compares the rows of each model with its row at the lowest value of an axis, on
-// thirds of the users by the entropy of their histories. It is nil where the entropies of the
+// thirds of the test cases by the entropy of their users' histories. It is nil where the entropies of the
 // data are not stored. cases may be nil.
 func (in Input) complexity(t Table, groups []*group, cases *record.Cases) (*Complexity, error) {
 	first := groups[0].records[0].Result
@@ -108,7 +109,9 @@ func (in Input) complexity(t Table, groups []*group, cases *record.Cases) (*Comp
 		return nil
 	}
 	labels, members := thirds(e.Millibits)
-	if err := divide(false, labels, members); err != nil || lengths == nil {
+	err = divide(false, labels, members)
+	// With other splits, a history may be much longer than the training history that the entropy is of.
+	if err != nil || lengths == nil || t.Protocol != datasets.LeaveOneOut {
 		return c, err
 	}
 	return c, divide(true, []string{"lowest third", "middle third", "highest third"}, thirdsOfEqualLength(e.Millibits, lengths))
@@ -167,8 +170,8 @@ func lowest(rows []*group, axis, device string) (low *group) {
 }
 
 // thirds gives three groups of cases and what they have in common. The bounds are the entropies at
-// one and two thirds of the users in their order: the labels of data sets differ in number, so
-// fixed bounds would leave groups empty. Users with equal entropies are in one group. Those without
+// one and two thirds of the cases in their order: the labels of data sets differ in number, so
+// fixed bounds would leave groups empty. Cases with equal entropies are in one group. Those without
 // an entropy are in none; at least one has it.
 func thirds(millibits []int32) (labels []string, out [][]int) {
 	sorted := slices.DeleteFunc(slices.Clone(millibits), func(v int32) bool { return v < 0 })

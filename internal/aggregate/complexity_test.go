@@ -148,6 +148,24 @@ func TestComplexityOfEqualLengths(t *testing.T) {
 	}
 }
 
+// With other splits, the history before a test item has items that the entropy is not of.
+func TestComplexityOfOtherSplits(t *testing.T) {
+	f := newFixture(t)
+	f.ByEntropy, f.Axes = true, []string{"fame.experts"}
+	data := record.Dataset{Name: "beauty", Fingerprint: "0011223344"}
+	const split = datasets.TimeSplit
+	c := &record.Cases{Dataset: data, Protocol: split, Training: same(1), History: same(5)}
+	if err := errors.Join(f.Store.WriteEntropy(data, split, &record.Entropy{Facet: "genre", Millibits: same(7)}), f.Store.WriteCases(c)); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []string{"1", "2"} {
+		f.add("fame", 0, .1, .1, same(11), func(r *record.Record) { experts(n)(r); r.Result.Spec.Protocol = split })
+	}
+	if got := f.make().Tables[0].Complexity.Divisions; len(got) != 1 || got[0].EqualLength {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Gains are of the seeds that both rows have, as the trend is. By hand: with seed 0 two experts
 // find all items and one expert none; the seeds that only one row has would change both means.
 func TestComplexityOfCommonSeeds(t *testing.T) {

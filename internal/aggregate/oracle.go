@@ -12,7 +12,7 @@ func generated(s record.Spec) bool { return plain(s.Dataset.Config["format"]) ==
 // Oracle is the model that ranks generated data by the true probabilities.
 const Oracle = "oracle"
 
-// References know how generated data came about. They show what is attainable. The best and
+// References know how generated data came about. They show how good a model could be. The best and
 // the second best of a column are chosen without them, and they are not tested against the
 // baseline.
 var References = []string{Oracle, "labels-known"}

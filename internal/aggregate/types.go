@@ -120,7 +120,7 @@ type Rule struct {
 	Metrics map[string]Cell `json:"metrics"`          // by name, such as "NDCG@10"
 	Beyond  map[string]Cell `json:"beyond,omitempty"` // metrics beyond accuracy, over the seeds whose records have them
 	Test    *Test           `json:"test,omitempty"`   // of NDCG@10 against the baseline; nil for the baseline itself
-	// OfOracle is NDCG@10 in percent of the oracle's, the best attainable; nil if the table has
+	// OfOracle is NDCG@10 in percent of the oracle's, an upper bound; nil if the table has
 	// no oracle.
 	OfOracle *Cell `json:"of_oracle,omitempty"`
 }

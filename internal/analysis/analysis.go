@@ -21,17 +21,20 @@ import (
 )
 
 // Version is raised by hand when a number of an analysis gets another meaning. Files without a version
-// are of the first one.
-const Version = 1
+// are of the first one. Since the second one, Truth keeps the cases of a user together and estimates
+// importances from what the model sees, and a file names the result that it belongs to.
+const Version = 2
 
 // Analysis is the file analysis/ID.json.
 type Analysis struct {
 	Version int    `json:"version,omitempty"`
 	ID      string `json:"id"`
-	Dataset string `json:"dataset"`
-	Model   string `json:"model"`
-	At      string `json:"at,omitempty"` // place on the axes of the suite
-	Users   int    `json:"users"`        // validation cases
+	// ResultSHA256 is that of the record: a run that was trained again has other weights.
+	ResultSHA256 string `json:"result_sha256"`
+	Dataset      string `json:"dataset"`
+	Model        string `json:"model"`
+	At           string `json:"at,omitempty"` // place on the axes of the suite
+	Users        int    `json:"users"`        // validation cases
 	// MoELayers is the number of layers with experts. All values about experts
 	// and attention are those of the last one, whose heads are the facets.
 	MoELayers int    `json:"moe_layers"`
@@ -141,7 +144,7 @@ func Of(rt *torch.Runtime, m *models.FAME, s *datasets.Split, facets []datasets.
 	}
 	if s.Data.Generated() {
 		var err error
-		if a.Truth, err = newTruth(s, observed{l.items, g.gates, g.strongest, c.Experts}); err != nil {
+		if a.Truth, err = newTruth(s, observed{l.items, l.users, g.gates, g.strongest, c.Experts, maxLen}); err != nil {
 			return nil, err
 		}
 	}

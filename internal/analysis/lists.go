@@ -10,7 +10,8 @@ import (
 
 // lists are the recommendations of the heads and the model.
 type lists struct {
-	items [][][]int32 // [user compared][head]; the model's own list comes last
+	items [][][]int32 // [case compared][head]; the model's own list comes last
+	users []int32     // of each case compared
 	hits  []int       // of all users, those whose target is in the list, in the same order
 }
 
@@ -37,7 +38,7 @@ func (l *lists) add(m *models.FAME, f models.Facets, users []datasets.Case, comp
 			}
 		}
 		if compared[i] {
-			l.items = append(l.items, items)
+			l.items, l.users = append(l.items, items), append(l.users, user.User)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func ofRun(r *record.Record, at string, job plan.Job, entries []registry.Entry, 
 	if err != nil {
 		return nil, err
 	}
-	a.ID, a.Dataset, a.Model, a.At = r.ID, r.Result.Spec.Dataset.Name, r.Result.Spec.Model, at
+	a.ID, a.ResultSHA256, a.Dataset, a.Model, a.At = r.ID, r.ResultSHA256, r.Result.Spec.Dataset.Name, r.Result.Spec.Model, at
 	return a, record.WriteSealed(record.Store{Dir: job.Out}.AnalysisPath(r.ID), a)
 }
 

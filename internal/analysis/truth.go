@@ -63,8 +63,9 @@ type GateTruth struct {
 	Comparison
 	HalfWidth float64 `json:"half_width"` // of the 95 % interval of the value, over users
 	Users     int     `json:"users"`      // whose weights and importances have an order
-	// Known is the same correlation for importances that are estimated from the labels in
-	// the user's history, as the reference "labels-known" does: what a model could reach.
+	// Known is the same correlation for importances that are estimated, as the reference
+	// "labels-known" does, from the labels of those items of the user's history that the model
+	// sees: what it could reach.
 	Known float64 `json:"labels_known"`
 }
 
@@ -94,9 +95,11 @@ const truthShuffles = 199
 // observed is what a model does for the validation cases.
 type observed struct {
 	lists     [][][]int32 // [case compared][head]; the model's own list comes last
+	users     []int32     // of each case compared
 	gates     [][]float64 // [head][case]
 	strongest [][]int     // [head][case] the expert with the highest weight
 	experts   int
+	maxLen    int // of the items at the end of a history, which the model sees
 }
 
 // newTruth compares what a model of generated data does with the truth.
@@ -128,7 +131,8 @@ func newTruth(s *datasets.Split, m observed) (*Truth, error) {
 		m.gates[h], m.strongest[h] = ofLastCases(s.Valid, m.gates[h]), ofLastCases(s.Valid, m.strongest[h])
 	}
 	for _, c := range ofLastCases(s.Valid, s.Valid) {
-		users, estimates = append(users, w.Users[c.User]), append(estimates, known.Estimate(c.History).Importances)
+		seen := c.History[max(0, len(c.History)-m.maxLen):]
+		users, estimates = append(users, w.Users[c.User]), append(estimates, known.Estimate(seen).Importances)
 	}
 	lists := make([][][]int32, len(t.Heads)) // [head][case]
 	for h := range lists {
@@ -137,7 +141,7 @@ func newTruth(s *datasets.Split, m observed) (*Truth, error) {
 		}
 	}
 	match, ofShuffled := t.matchLists(lists, labels)
-	t.compareHeads(lists, labels, ofShuffled)
+	t.compareHeads(lists, m.users, labels, ofShuffled)
 	t.compareGate(m.gates, match, users, estimates)
 	if m.experts > 1 {
 		t.compareRouter(m, match, users)

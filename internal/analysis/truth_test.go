@@ -135,7 +135,10 @@ func generated(t *testing.T, change func(*datasets.Config)) (*datasets.Split, *d
 // user's preferred label only, its weight is the importance, and its strongest expert
 // depends on the label.
 func ideal(s *datasets.Split, w *datasets.World, of []int) observed {
-	o := observed{lists: make([][][]int32, len(s.Valid)), gates: make([][]float64, len(of)), strongest: make([][]int, len(of)), experts: 2}
+	o := observed{lists: make([][][]int32, len(s.Valid)), gates: make([][]float64, len(of)), strongest: make([][]int, len(of)), experts: 2, maxLen: 50}
+	for _, c := range s.Valid {
+		o.users = append(o.users, c.User)
+	}
 	for h, f := range of {
 		for i, c := range s.Valid {
 			p := w.Users[c.User]
@@ -215,8 +218,13 @@ func TestTruthOfIdealModel(t *testing.T) {
 		}
 		equal(t, name+": gate", got.Gate.Value, 1)
 		equal(t, name+": interval", got.Gate.HalfWidth, 0)
-		if k := got.Gate.Known; k < .3 || k > .9 {
-			t.Errorf("%s: labels-known reaches %v", name, k)
+		o.maxLen = 3
+		few, err := newTruth(s, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k := got.Gate.Known; k < .3 || k > .9 || few.Gate.Known > k-.05 {
+			t.Errorf("%s: labels-known reaches %v, and %v with three items", name, k, few.Gate.Known)
 		}
 	}
 }
@@ -342,7 +350,7 @@ func TestTruthOfHeadsThatDifferInItems(t *testing.T) {
 	}
 }
 
-// Several validation cases of a user are one observation of the gate and the router.
+// Several validation cases of a user are one observation.
 func TestTruthOfSeveralCasesOfAUser(t *testing.T) {
 	s, w := generated(t, func(c *datasets.Config) {
 		c.World.Users, c.World.Items, c.World.Length, c.Split, c.ValidShare = 40, 200, 40, datasets.RatioSplit, .3
@@ -363,6 +371,16 @@ func TestTruthOfSeveralCasesOfAUser(t *testing.T) {
 				o.gates[h][i], o.strongest[h][i] = gates[c.User], experts[c.User]
 			}
 		}
+		var heads []int // of each user, in any order
+		for i, c := range s.Valid {
+			if i == 0 || c.User != s.Valid[i-1].User {
+				heads = r.Perm(3)
+			}
+			lists := slices.Clone(o.lists[i])
+			for h, from := range heads {
+				o.lists[i][h] = lists[from]
+			}
+		}
 		got, err := newTruth(s, o)
 		if err != nil {
 			t.Fatal(err)
@@ -370,7 +388,7 @@ func TestTruthOfSeveralCasesOfAUser(t *testing.T) {
 		if got.Gate.Users > 40 {
 			t.Fatalf("%d users, expected at most 40", got.Gate.Users)
 		}
-		for what, p := range map[string]float64{"gate": got.Gate.P, "router": got.Router.P} {
+		for what, p := range map[string]float64{"gate": got.Gate.P, "router": got.Router.P, "specialised": got.Specialised.P} {
 			if p <= .05 {
 				low[what]++
 			}

@@ -64,8 +64,10 @@ func (t *Truth) matchLists(lists [][][]int32, labels [][]int32) (match []int, sh
 // which they may not. All heads may know all facets equally well: then the heads of a user can
 // change places. Or they differ in something else than facets, such as which popular items each
 // lists, and so in the labels that they happen to list: then the items' labels can be shuffled.
-// The stricter of the two comparisons counts. ofShuffled is what matchLists returns.
-func (t *Truth) compareHeads(lists [][][]int32, labels [][]int32, ofShuffled [][]float64) {
+// The stricter of the two comparisons counts. users are those of the cases, and several cases of a
+// user keep the same heads, since they are not independent of each other. ofShuffled is what
+// matchLists returns.
+func (t *Truth) compareHeads(lists [][][]int32, users []int32, labels [][]int32, ofShuffled [][]float64) {
 	H, F := len(lists), len(labels)
 	if H < 2 || F < 2 {
 		return
@@ -81,8 +83,14 @@ func (t *Truth) compareHeads(lists [][][]int32, labels [][]int32, ofShuffled [][
 	var exchanged, ofLabels [][]float64
 	r := rand.New(rand.NewPCG(truthShuffles, 2))
 	for _, informations := range ofShuffled {
-		for u := range dealt[0] {
-			r.Shuffle(H, func(i, j int) { dealt[i][u], dealt[j][u] = dealt[j][u], dealt[i][u] })
+		for first, last := 0, 0; first < len(users); first = last {
+			for last = first; last < len(users) && users[last] == users[first]; last++ {
+			}
+			r.Shuffle(H, func(i, j int) {
+				for u := first; u < last; u++ {
+					dealt[i][u], dealt[j][u] = dealt[j][u], dealt[i][u]
+				}
+			})
 		}
 		exchanged, ofLabels = append(exchanged, measure(t.informations(dealt, labels))), append(ofLabels, measure(informations))
 	}

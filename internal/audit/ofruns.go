@@ -52,16 +52,22 @@ func (a *auditor) ofRuns() error {
 				_, err = a.store.ReadBeyond(r)
 			case "analysis":
 				var of struct {
-					ID      string `json:"id"`
-					Version int    `json:"version"`
+					ID           string `json:"id"`
+					Version      int    `json:"version"`
+					ResultSHA256 string `json:"result_sha256"`
 				}
-				_, err = record.ReadSealed(path, &of)
+				sealed := false
+				sealed, err = record.ReadSealed(path, &of)
 				switch version := cmp.Or(of.Version, 1); {
 				case err != nil:
+				case !sealed:
+					err = errors.New("it has no checksum: -analyse makes it again")
 				case of.ID != id:
 					err = fmt.Errorf("it is the analysis of %.80q", of.ID)
 				case version != analysis.Version:
 					err = fmt.Errorf("it is of version %d of the analysis, whose numbers mean something else than those of version %d: -analyse makes it again", version, analysis.Version)
+				case of.ResultSHA256 != r.ResultSHA256:
+					err = errors.New("it is of an earlier training of this run: -analyse makes it again")
 				}
 			}
 			if err != nil {

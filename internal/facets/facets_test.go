@@ -220,6 +220,34 @@ func TestEstimate(t *testing.T) {
 }
 
 // The estimator is finite where little is possible.
+// By hand: with one facet and no noise, the facet has led to every item, so the next label is the last
+// one with the probability of stickiness, and otherwise a preferred one.
+func TestEstimateOfTheNextLabel(t *testing.T) {
+	const sticky = .4
+	s := world(t, func(c *datasets.Config) {
+		c.World.Users, c.World.Facets, c.World.Noise, c.World.Stickiness = 100, 1, number(0), number(sticky)
+	})
+	w, err := s.Data.World()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewEstimator(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	history := s.Data.Seqs[0]
+	last, got := w.Labels[history[len(history)-1]][0], e.Estimate(history)
+	for l, next := range got.Next[0] {
+		want := got.Labels[0][l] * (1 - sticky)
+		if int32(l) == last {
+			want += sticky
+		}
+		if math.Abs(next-want) > 1e-9 {
+			t.Errorf("label %d of %d, the last is %d: %v, expected %v", l, len(got.Next[0]), last, next, want)
+		}
+	}
+}
+
 func TestEstimateExtremes(t *testing.T) {
 	for name, change := range map[string]func(*datasets.WorldConfig){
 		"no noise":            func(c *datasets.WorldConfig) { c.Noise, c.Stickiness, c.Preferred = number(0), number(1), 2 },

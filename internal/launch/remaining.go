@@ -14,6 +14,7 @@ import (
 	"famebench/internal/plan"
 	"famebench/internal/record"
 	"famebench/internal/registry"
+	"famebench/internal/run"
 )
 
 // Remaining is what is left to do of a plan.
@@ -36,6 +37,7 @@ func (r *Runner) Remaining(todo *plan.Plan) (Remaining, error) {
 	if err != nil {
 		return left, err
 	}
+	retrained := map[string]bool{} // sources without weights
 	for i, one := range todo.Runs {
 		st, err := one.State(r.Store)
 		if err != nil {
@@ -50,10 +52,29 @@ func (r *Runner) Remaining(todo *plan.Plan) (Remaining, error) {
 		if !ok {
 			left.Unknown++
 		}
+		for from := one.Source; from != nil; from = from.Source {
+			missing, err := r.trainsAgain(*from)
+			if err != nil {
+				return left, err
+			}
+			if missing && !retrained[from.ID] {
+				retrained[from.ID] = true
+				more, _ := e.Of(todo, *from, false)
+				d += more
+				left.states[i].Comment = "first " + from.ID + " again, whose weights are missing"
+			}
+		}
 		left.Each[i] = d
 		left.Time += d / time.Duration(r.Jobs)
 	}
 	return left, nil
+}
+
+// trainsAgain says whether a source has a record but no weights: then a run that begins with them
+// trains it again.
+func (r *Runner) trainsAgain(source plan.Run) (bool, error) {
+	done, err := source.Job.Record(r.Store, source.ID)
+	return err == nil && done != nil && !run.HasWeights(r.Store, source.ID), err
 }
 
 // sharesTraining says whether a run continues from the end of the training of an earlier run

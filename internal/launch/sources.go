@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,8 +148,11 @@ func (r *Runner) weights(ctx context.Context, index int, one plan.Run, source *O
 		return source.Status, fmt.Sprintf("%s (%s: %s)", begins, source.Status, source.Reason), false
 	}
 	store := record.Store{Dir: one.Job.Sources()}
-	if rec, err := store.Read(from.ID); err == nil && rec.Result.Status == record.Time {
-		return OutcomeEnvironment, begins + ", which its time limit stopped: raise train.time_limit to train it to the end", false
+	if rec, err := store.Read(from.ID); err == nil {
+		if rec.Result.Status == record.Time {
+			return OutcomeEnvironment, begins + ", which its time limit stopped: raise train.time_limit to train it to the end", false
+		}
+		from.Job.Threads = cmp.Or(rec.Measured.Threads, from.Job.Threads) // their number decides how sums are rounded
 	}
 	if run.HasWeights(store, from.ID) {
 		return "", "", false

@@ -11,6 +11,7 @@ import (
 
 	"famebench/internal/plan"
 	"famebench/internal/record"
+	"famebench/internal/registry"
 	"famebench/internal/run"
 	"famebench/internal/tinytest"
 	"famebench/internal/torch"
@@ -71,6 +72,21 @@ func TestSources(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
+	}
+	preview, err := r.Preview(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, withWeights := preview.Runs[len(preview.Runs)-1], preview.left
+	if one.State != plan.StateToRun || one.Comment != "first "+last.Source.ID+" again, whose weights are missing" || withWeights.Runs != 1 {
+		t.Errorf("%+v", one)
+	}
+	estimator, err := NewEstimator(r.Store, registry.Models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if alone, ok := estimator.Of(p, last, false); !ok || withWeights.Each[len(p.Runs)-1] <= alone {
+		t.Errorf("%v with the source and %v without", withWeights.Each, alone)
 	}
 	if got := statuses(r.Run(context.Background(), p.Runs)); got != "sasrec reused, fame-warm reused, sasrec reused, fame-warm reused, sasrec reused, fame-warm done" {
 		t.Fatal(got)

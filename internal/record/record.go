@@ -45,7 +45,8 @@ type Result struct {
 	// Pretrain is the outcome of pre-training, for runs that are initialised
 	// from texts.
 	Pretrain *Pretrain `json:"pretrain,omitempty"`
-	// ColdValidation is there if the data have cold_validation.
+	// ColdValidation is there if the data have cold_validation, but for the oracle and labels-known,
+	// which need complete histories.
 	ColdValidation *ColdValidation `json:"cold_validation,omitempty"`
 	Users          int             `json:"users"` // ranked test cases; where a user has several, more than users
 	Items          int             `json:"items"` // candidates, before seen ones are removed

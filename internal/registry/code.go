@@ -65,7 +65,10 @@ func (e Entry) Code() (code.Version, error) {
 			shared = append(shared, code.Package{Dir: "datasets", Sources: datasets.WorldSources})
 		}
 	} else {
-		shared = append(shared, code.Package{Dir: "internal/train", Sources: train.Sources}, code.Package{Dir: "internal/torch", Sources: torch.Sources})
+		shared = append(shared, code.Package{Dir: "internal/train", Sources: train.Sources})
+	}
+	if e.Neural != nil || e.Text {
+		shared = append(shared, code.Package{Dir: "internal/torch", Sources: torch.Sources})
 		libraries = append(libraries, "github.com/sugarme/gotch")
 	}
 	if e.Text {

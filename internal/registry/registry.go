@@ -71,7 +71,7 @@ var (
 var Models = []Entry{
 	{Name: "popularity", Summary: "non-neural baseline: how often the item occurs in the training data", Version: 1, NonNeural: baselines.NewPopularity},
 	{Name: "markov", Summary: "non-neural baseline: how often the item followed the user's last one, then popularity", Version: 1, NonNeural: baselines.NewMarkov},
-	{Name: "oracle", Summary: "non-neural baseline: the true probabilities of generated data, the best attainable ranking", Version: 1, NonNeural: facets.NewOracle, KnowsWorld: true},
+	{Name: "oracle", Summary: "non-neural baseline: the true probabilities of generated data, which no model can rank better", Version: 1, NonNeural: facets.NewOracle, KnowsWorld: true},
 	{Name: "labels-known", Summary: "non-neural baseline: estimates a user's preferences in generated data from the labels in the history", Version: 1, NonNeural: facets.NewLabelsKnown, KnowsWorld: true},
 	{Name: "text-knn", Summary: "non-neural baseline: how similar the item's text is to the texts of the user's latest items", Version: 1, FromTexts: baselines.NewTextKNN,
 		Text: true, FixInit: func(s *pretrain.InitConfig) { s.Config.Init = pretrain.InitTexts }},

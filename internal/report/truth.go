@@ -136,7 +136,7 @@ func truthSummarySection(all []analysis.Summary) (s view.Section, ok bool) {
 		Below: []string{"What is beyond chance, ± standard deviation over seeds; in brackets the seeds with p < .05. constant: the same for every user, so it follows none. –: the model does not have this part. Models that concatenate the heads have no lists and are left out.",
 			"Lists: how much the label of the matched facet says about whose list of a head an item is in, mean of the heads. " +
 				"Specialised: how much more the lists say about that facet than is usual for the head and the facet. If it is about 0, all heads know the same and the match is arbitrary; then gate and router cannot be judged by it.",
-			"Gate: rank correlation of a user's weights with the true importances, each relative to its mean over users; mean of the users. labels-known: the correlation that importances reach if they are estimated from the labels in the history. " +
+			"Gate: rank correlation of a user's weights with the true importances, each relative to its mean over users; mean of the users. labels-known: the correlation that importances reach if they are estimated from the labels of the items that the model sees. " +
 				"Router: how much a head's strongest expert says about the label that the user prefers, mean of the heads."},
 	}, ok
 }

@@ -123,11 +123,9 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 	if err != nil {
 		return err
 	}
-	version, err := entry.Code()
-	if err != nil {
+	if _, err := job.SetCode(entry); err != nil {
 		return err
 	}
-	job.Code = version.Hash
 	if entry.Neural != nil {
 		if err := openDevice(job.Device); err != nil {
 			return err

@@ -64,6 +64,9 @@ func execute(ctx context.Context, job plan.Job, e registry.Entry, lock *record.L
 			return nil, err
 		}
 		m.Warnings = slices.Concat(m.Warnings, warnings)
+		if e.FromTexts != nil { // libtorch has encoded the texts
+			m.Libtorch = torch.Version()
+		}
 		if err := errors.Join(k.validateCold(ctx, s, 0), k.rank(ctx, s)); err != nil {
 			return nil, err
 		}

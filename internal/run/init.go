@@ -65,8 +65,8 @@ func initSettings(j plan.Job) (pretrain.InitConfig, error) {
 	return pretrain.FromSpec(j.Spec.Init.Settings)
 }
 
-// nonNeural makes the scorer of a non-neural baseline. The warnings are about the metadata, for
-// the record.
+// nonNeural makes the scorer of a non-neural baseline. The warnings are about the metadata and the
+// texts, for the record, which has no counts of the latter.
 func nonNeural(ctx context.Context, j plan.Job, e registry.Entry, split *datasets.Split, out *emitter) (rank.Scorer, []string, error) {
 	if e.FromTexts == nil {
 		s, err := e.NonNeural(split)
@@ -90,7 +90,21 @@ func nonNeural(ctx context.Context, j plan.Job, e registry.Entry, split *dataset
 		}
 	}
 	s, err := e.FromTexts(split, in.Vectors)
-	return s, warnings, err
+	return s, append(warnings, withoutText(in, split.Data)...), err
+}
+
+// withoutText says how many items have no text, if there are any.
+func withoutText(in pretrain.Input, data *datasets.Dataset) []string {
+	n := 0
+	for v := 1; v <= data.NumItems; v++ {
+		if !in.HasText[v] {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of %d items have no text", n, data.NumItems)}
 }
 
 // warnOfMetadata warns of doubtful metadata, and of items without text or label. It
@@ -100,25 +114,20 @@ func warnOfMetadata(s pretrain.InitConfig, data *datasets.Dataset, in pretrain.I
 	if err != nil {
 		return nil, err
 	}
-	withoutText, withoutLabels := 0, 0
+	withoutLabels := 0
 	for v := 1; v <= data.NumItems; v++ {
-		if !in.HasText[v] {
-			withoutText++
-		} else if s.Learns() && !slices.ContainsFunc(in.Facets, func(f datasets.Facet) bool { return len(f.Labels[v]) > 0 }) {
+		if in.HasText[v] && s.Learns() && !slices.ContainsFunc(in.Facets, func(f datasets.Facet) bool { return len(f.Labels[v]) > 0 }) {
 			withoutLabels++
 		}
 	}
-	warnings := slices.Clone(meta.Warnings)
-	if withoutText > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of %d items have no text", withoutText, data.NumItems))
-	}
+	warnings := slices.Concat(meta.Warnings, withoutText(in, data))
 	if withoutLabels > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d of %d items have a text, but no label to learn from", withoutLabels, data.NumItems))
 	}
 	for _, w := range warnings {
 		out.emit(Event{Kind: EventWarning, Message: w})
 	}
-	return meta.Warnings, nil
+	return slices.Clone(meta.Warnings), nil
 }
 
 // encode returns what pre-training learns from: the vectors of the items' texts, and

@@ -268,7 +268,9 @@ func add(sum []float64, row []float32, factor float64) {
 // validateCold ranks the cold validation cases, and the usual ones, as they are ranked after
 // training. There are none in most data.
 func (k *task) validateCold(ctx context.Context, s rank.Scorer, penalty float64) error {
-	if len(k.split.ColdValid) == 0 {
+	// Models that know the world need complete histories, and in those of validation cases the cold
+	// items are left out.
+	if len(k.split.ColdValid) == 0 || k.entry.KnowsWorld {
 		return nil
 	}
 	c := &record.ColdValidation{Cases: len(k.split.ColdValid), Penalty: penalty}

@@ -197,6 +197,7 @@ func compareMachines(a, b record.Measured) []string {
 		{"processor", a.Processor(), b.Processor()},
 		{"environment", strings.Join(a.Environment, " "), strings.Join(b.Environment, " ")},
 		{"threads", threads(a), threads(b)},
+		{"weights that it begins with", begins(a), begins(b)},
 		{"libtorch", a.Libtorch, b.Libtorch},
 		{"matrix products", products(a), products(b)},
 		{"code of the model", a.Code, b.Code},
@@ -209,6 +210,14 @@ func compareMachines(a, b record.Measured) []string {
 		}
 	}
 	return out
+}
+
+// begins identifies the weights of the source of a run; "" if it has none.
+func begins(m record.Measured) string {
+	if m.Source == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.8s of %s", m.Source.Weights, m.Source.ID)
 }
 
 // threads lists how many threads a run had, at last and before.

@@ -98,3 +98,17 @@ func TestOtherProductsAreAReason(t *testing.T) {
 		}
 	}
 }
+
+// A source that was trained again may have other weights than those that a run began with.
+func TestOtherWeightsOfTheSourceAreAReason(t *testing.T) {
+	of := func(weights string) record.Measured {
+		return record.Measured{Source: &record.Inherited{ID: "d-sasrec-s0-0", Weights: weights}}
+	}
+	want := []string{`possible reason: weights that it begins with "01234567 of d-sasrec-s0-0", now "89abcdef of d-sasrec-s0-0"`}
+	if got := compareMachines(of("0123456789"), of("89abcdef01")); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := compareMachines(of("0123456789"), of("0123456789")); got != nil {
+		t.Errorf("equal weights: %q", got)
+	}
+}

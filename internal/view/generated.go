@@ -7,7 +7,7 @@ import (
 	"famebench/internal/aggregate"
 )
 
-const ofOracleMeans = "of oracle: " + aggregate.Tested + " in percent of that of oracle, the best attainable ranking of generated data"
+const ofOracleMeans = "of oracle: " + aggregate.Tested + " in percent of that of oracle, an upper bound: it knows preferences that a history reveals only in part"
 
 func hasOracle(t *aggregate.Table) bool {
 	return slices.ContainsFunc(t.Rows, func(r aggregate.Row) bool { return r.Removed.OfOracle != nil || r.Kept.OfOracle != nil })

@@ -297,12 +297,17 @@ func Heads(t *aggregate.Table) Section {
 	return s
 }
 
+// testUnits is what is tested: users, or cases if a user may have several.
+func testUnits(t *aggregate.Table) string {
+	if t.Cases > 0 {
+		return "cases"
+	}
+	return "users"
+}
+
 // Groups shows the tested metric on groups of users.
 func Groups(t *aggregate.Table, m Medium) Section {
-	who := "users"
-	if t.Cases > 0 {
-		who = "cases"
-	}
+	who := testUnits(t)
 	s := Section{Title: fmt.Sprintf("Test %s of %s by target frequency and history length", who, t.Dataset)}
 	for _, b := range t.Breakdowns {
 		for _, rule := range aggregate.SeenItemRules {
