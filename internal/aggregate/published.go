@@ -183,6 +183,9 @@ func (p *Published) addSource(n *conf.Node) error {
 			return on.Table[data].Errorf("unknown data set: a table [data.%s] must give its numbers of users and items", data)
 		}
 		unknownData, note := slices.Contains(s.UnknownData, data), s.Note
+		if len(s.OtherData) > 0 && !slices.Contains(s.OtherData, data) {
+			note = "" // it is about the other data
+		}
 		if unknownData {
 			note = strings.TrimPrefix(note+"; the version of the data is unknown", "; ")
 		}

@@ -219,3 +219,20 @@ func TestCheckChoosesTheRow(t *testing.T) {
 		t.Errorf("nobody asked for sasrec: %+v", s.Checks)
 	}
 }
+
+// What a source notes of other data is shown with these, and with no other data set.
+func TestNoteOnOtherData(t *testing.T) {
+	text := strings.NewReplacer(`source = "A"`, "source = \"A\"\nnote = \"more users\"\nother_data = [\"toys\"]\non.toys = { \"NDCG@10\" = 0.1 }",
+		"[numbers.a]", "[data.toys]\nusers = 9\nitems = 9\n[numbers.a]").Replace(somePublished)
+	p, err := parsePublished("p.toml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := map[string]string{}
+	for _, n := range p.numbers {
+		notes[n.Dataset] = n.Note
+	}
+	if len(notes) != 2 || notes["toys"] != "more users" || notes["beauty"] != "" {
+		t.Errorf("%q", notes)
+	}
+}

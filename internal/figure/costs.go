@@ -91,7 +91,7 @@ func costs(t *aggregate.Table) []*Figure {
 	spread(&p.Y, low, high)
 	pic.panels = append(pic.panels, p)
 	f := &Figure{Name: "cost", Title: "Accuracy against cost", picture: pic,
-		Caption: metric + ", seen items removed, against training time until validation stops improving, without pre-training from texts. Mean over seeds; error bars are ± one standard deviation of " + metric + ". The vertical axis does not begin at 0. "}
+		Caption: metric + ", seen items removed, against training time until patience ends it, validation included, without pre-training from texts. Mean over seeds; error bars are ± one standard deviation of " + metric + ". The vertical axis does not begin at 0. "}
 	if warm {
 		f.Caption += "A model that begins with the weights of a trained one has the time of that training, too. "
 	}

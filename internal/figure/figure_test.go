@@ -537,6 +537,27 @@ func TestInteractions(t *testing.T) {
 	}
 }
 
+// As a limit on words, 0 means all, so it is not the least.
+func TestLimits(t *testing.T) {
+	var rows []*aggregate.Row
+	for _, v := range []any{0, 2, 4, 8} {
+		rows = append(rows, &aggregate.Row{At: map[string]any{"pretrain.max_words": v, "fame.balance": v}})
+	}
+	s := newScale("pretrain.max_words", rows)
+	var axis plot.Axis
+	s.axis(&axis)
+	var labels []string
+	for _, tick := range axis.Tick.Marker.Ticks(axis.Min, axis.Max) {
+		labels = append(labels, tick.Label)
+	}
+	if got := strings.Join(labels, " "); got != "2 4 8 all" || s.numeric || s.at(0) <= s.at(8) {
+		t.Errorf("%s, %+v", got, s)
+	}
+	if other := newScale("fame.balance", rows); !other.numeric || other.at(0) != 0 {
+		t.Errorf("%+v", other)
+	}
+}
+
 // Marks that are shifted stay within the panel, also where an axis has two values only.
 func TestShiftedMarksStayInside(t *testing.T) {
 	for _, values := range [][]any{{"float32", "bfloat16"}, {1, 2}, {1, 2, 4, 8, 16}, {1, 2, 100}, {3}} {

@@ -24,6 +24,7 @@ type scale struct {
 	values  []any
 	numeric bool
 	log     bool
+	limits  bool // the numbers are limits, and 0 is none: they are drawn as names, 0 last
 }
 
 func newScale(axis string, rows []*aggregate.Row) scale {
@@ -31,7 +32,20 @@ func newScale(axis string, rows []*aggregate.Row) scale {
 	for _, r := range rows {
 		values = append(values, r.At[axis])
 	}
-	return scaleOf(values)
+	s := scaleOf(values)
+	if i := s.index(0); i >= 0 && strings.HasSuffix(axis, "pretrain.max_words") {
+		s.values = append(slices.Delete(s.values, i, i+1), 0)
+		s.numeric, s.log, s.limits = false, false, true
+	}
+	return s
+}
+
+// show writes a value of the axis.
+func (s scale) show(v any) string {
+	if s.limits && same(v, 0) {
+		return "all"
+	}
+	return show(v)
 }
 
 func scaleOf(values []any) scale {
@@ -77,7 +91,7 @@ func (s scale) index(v any) int {
 func (s scale) axis(a *plot.Axis) {
 	var m marks
 	for _, v := range s.values {
-		m = append(m, plot.Tick{Value: s.at(v), Label: show(v)})
+		m = append(m, plot.Tick{Value: s.at(v), Label: s.show(v)})
 	}
 	room := max(.08*(m[len(m)-1].Value-m[0].Value), 1.5*mostShift*s.closest())
 	if len(m) == 1 {
@@ -366,7 +380,7 @@ func (g grid) figure(t *aggregate.Table) *Figure {
 		}{{&p.X, right}, {&p.Y, up}} {
 			var m marks
 			for i, v := range at.of.values {
-				m = append(m, plot.Tick{Value: float64(i), Label: show(v)})
+				m = append(m, plot.Tick{Value: float64(i), Label: at.of.show(v)})
 			}
 			at.axis.Min, at.axis.Max, at.axis.Tick.Marker = -.5, float64(len(m))-.5, m
 			at.axis.Tick.Length, at.axis.LineStyle.Width = 0, 0

@@ -98,7 +98,7 @@ func TestPageSays(t *testing.T) {
 		"over duorec, %", ">(outside ±5 %)<", ">inside ±5 %<", ">other data<", ">not run<", "fame over duorec, %",
 		`<b class="verdict open">undecided</b> FAME is better`, `toys, seen items kept: <b class="verdict bad">excluded</b>`, `sports, seen items kept: <b class="verdict open">not run</b></li>`,
 		" over duorec, 3 seeds: fame is ahead, and significantly better in NDCG@10.", "3 seeds: sasrec is ahead, and fame is not significantly better in NDCG@10.",
-		"<small>[\u22123.0, \u22121.0]</small>", "<small>fame gains over sasrec (no facets): &#43;12.0 % [&#43;9.0, &#43;15.0], 1 seed; controls not run: fame-long.</small>",
+		"<small>[\u22123.0, \u22121.0]</small>", "<small>fame gains over sasrec (no facets): &#43;12.0 % [&#43;9.0, &#43;15.0], 1 seed; controls without a row here: fame-long.</small>",
 		"Excluded: the upper end of the gain&#39;s 95 % interval", "improves FAME &lt;further&gt;", "&#43;2.1 to &#43;12.3 %",
 		`data-ref="0.0.6/kept/NDCG@10">&#43;`, `aria-label="Training curves, beauty"`, `href="figures/full/beauty-curves.png"`,
 		`href="datasets/beauty-9c1a957d.json"`, ">train.learning_rate<", ">fame.heads<",

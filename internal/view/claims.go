@@ -191,9 +191,9 @@ func overControls(e aggregate.ClaimEvidence) string {
 	case run == nil && missing == nil:
 		return ""
 	case run == nil:
-		return "controls not run: " + strings.Join(missing, ", ")
+		return "controls without a row here: " + strings.Join(missing, ", ")
 	case missing != nil:
-		run = append(run, "controls not run: "+strings.Join(missing, ", "))
+		run = append(run, "controls without a row here: "+strings.Join(missing, ", "))
 	}
 	return fmt.Sprintf("%s gains %s", e.Label, strings.Join(run, "; "))
 }

@@ -44,21 +44,21 @@ sports|kept|–|–|–|–|–|–|not run|`
 	if !slices.Equal(got.Footnotes, []string{"the row fame-warm heads=4", "significance is that over duorec-warm, the baseline of the table, which is none of the claim's"}) {
 		t.Errorf("footnotes %q", got.Footnotes)
 	}
-	if notes := strings.Join(got.Notes, "\n"); notes != `beauty, seen items removed: fame-warm gains over sasrec-continued (a): +8.0 % [+5.0, +11.0]; over fame-long heads=2 (b): -0.5 % [-2.0, +0.3], 1 seed; controls not run: duorec-warm
-toys, seen items kept: controls not run: fame-long, duorec-warm
-toys, seen items kept: controls not run: fame-long, duorec-warm
-toys, seen items kept: controls not run: fame-long, duorec-warm` {
+	if notes := strings.Join(got.Notes, "\n"); notes != `beauty, seen items removed: fame-warm gains over sasrec-continued (a): +8.0 % [+5.0, +11.0]; over fame-long heads=2 (b): -0.5 % [-2.0, +0.3], 1 seed; controls without a row here: duorec-warm
+toys, seen items kept: controls without a row here: fame-long, duorec-warm
+toys, seen items kept: controls without a row here: fame-long, duorec-warm
+toys, seen items kept: controls without a row here: fame-long, duorec-warm` {
 		t.Errorf("notes:\n%s", notes)
 	}
 	again := claims([]aggregate.Claim{{Text: "T", Model: "fame-warm", Found: []aggregate.ClaimEvidence{down, few, open}}})
-	if notes := again[1].Notes; !slices.Equal(notes, []string{"controls not run: fame-long, duorec-warm"}) {
+	if notes := again[1].Notes; !slices.Equal(notes, []string{"controls without a row here: fame-long, duorec-warm"}) {
 		t.Errorf("equal notes: %q", notes)
 	}
 	// What tuning gained is named for each part, also without controls.
 	down.Tuning = []aggregate.Tuning{{Model: "fame-warm", Dataset: "beauty", Gain: 2.04}, {Model: "core", Dataset: "toys", Gain: 0}}
 	level.Tuning = down.Tuning[:1]
 	again = claims([]aggregate.Claim{{Text: "T", Model: "fame-warm", Found: []aggregate.ClaimEvidence{down, level}}})
-	if notes := strings.Join(again[1].Notes, "\n"); notes != `toys, seen items kept: controls not run: fame-long, duorec-warm; tuning, in validation NDCG@10: fame-warm +2.0 % (on beauty), core as configured
+	if notes := strings.Join(again[1].Notes, "\n"); notes != `toys, seen items kept: controls without a row here: fame-long, duorec-warm; tuning, in validation NDCG@10: fame-warm +2.0 % (on beauty), core as configured
 toys, seen items kept: tuning, in validation NDCG@10: fame-warm +2.0 % (on beauty)` {
 		t.Errorf("notes:\n%s", notes)
 	}
