@@ -395,7 +395,7 @@ func TestMissingEncoder(t *testing.T) {
 func TestItemsWithoutTexts(t *testing.T) {
 	dir, encoder := textFolder(t)
 	out, stderr, err := runBench(t, dir, "-suite", "text", "-dry-run", "-datasets", "tiny", "-set", "pretrain.encoder="+encoder)
-	if err != nil || strings.Count(out, "to run\n") != 1 || strings.Count(stderr, "needs the items' metadata") != 4 {
+	if err != nil || strings.Count(out, "to run\n") != 1 || strings.Count(stderr, "needs texts: set datasets.tiny.items and datasets.tiny.item_columns") != 4 {
 		t.Errorf("no metadata: %v\n%s%s", err, out, stderr)
 	}
 	// Metadata of other items is a mistake, which skips nothing.
@@ -410,6 +410,16 @@ func TestItemsWithoutTexts(t *testing.T) {
 	}
 	if table := customTable(t, filepath.Join(dir, "some")); !strings.Contains(table, "8 of 20 items have no text") || !strings.Contains(table, "the metadata has several values for 1 items") {
 		t.Errorf("the table does not say what the metadata lacks:\n%s", table)
+	}
+	// A report has no records of other metadata either, such as those from before the labels were gone.
+	if table, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame,fame-plus", "-set", "pretrain.encoder="+encoder); err != nil || !strings.Contains(table, "fame-plus") {
+		t.Fatalf("%v\n%s%s", err, table, stderr)
+	}
+	write(t, filepath.Join(dir, "plain.csv"), "i,t,b\ni1,a red thing 1,\ni2,a red thing 2,\n")
+	table, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame,fame-plus", "-report", "-set", "pretrain.encoder="+encoder, "-set", "datasets.texts.items=plain.csv")
+	const reason = "skipped: fame-plus on texts: the metadata of texts lacks what fame-plus needs: start = \"contrast\" learns from labels, and the metadata has none"
+	if err != nil || !strings.Contains(strings.Join(strings.Fields(table), " "), reason) || !strings.Contains(stderr, reason) || strings.Contains(table, "│ fame-plus") {
+		t.Errorf("other metadata: %v\n%s%s", err, table, stderr)
 	}
 }
 

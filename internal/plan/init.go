@@ -155,14 +155,8 @@ func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, su
 	if data == nil {
 		return missingError{fmt.Errorf("%s on %s needs the data", e.Name, job.Spec.Dataset.Name)}
 	}
-	// Metadata without texts is a property of the data set. It is checked before the encoder,
-	// so that tables say the same with and without one. If there is no metadata at all, the
-	// file may be on another machine.
-	if m, err := data.Metadata(); err == nil && m.Title == nil && m.Missing < data.NumItems {
-		if _, err := s.TextConfig.Texts(m, data.NumItems); err != nil {
-			name := job.Spec.Dataset.Name
-			return lacksError{fmt.Errorf("%s has no titles, and %s needs texts; datasets.%s.items can name a file that has them", name, e.Name, name)}
-		}
+	if err := lacksTexts(e, s, data, job.Spec.Dataset.Name); err != nil {
+		return err
 	}
 	dir, err := c.encoderDir(s)
 	if err != nil {
@@ -179,8 +173,8 @@ func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, su
 		return err
 	}
 	texts, facets, err := s.Read(data)
-	if err != nil {
-		return missingError{fmt.Errorf("%s on %s needs the items' metadata: %w", e.Name, job.Spec.Dataset.Name, err)}
+	if err != nil { // there is no metadata, and its file may be on another machine
+		return missingError{fmt.Errorf("it needs the items' metadata: %w", err)}
 	}
 	spec := job.Spec.Init
 	if spec.Settings, err = s.Settings(); err != nil {
@@ -189,6 +183,29 @@ func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, su
 	spec.Texts, spec.Facets, spec.Encoder = bert.TextsHash(texts), s.FacetsHash(facets), encoder.Fingerprint
 	job.Encoder = dir
 	return nil
+}
+
+// lacksTexts is an error if the metadata of a data set has not what an initialisation reads. That is a
+// property of the data set: records of other metadata are of no use, and tables say so. It is found
+// out before the encoder is, so that they say the same with and without one.
+func lacksTexts(e registry.Entry, s pretrain.InitConfig, data *datasets.Dataset, name string) error {
+	m, err := data.Metadata()
+	if err != nil {
+		return nil // reported after the encoder
+	}
+	if m.Missing == data.NumItems {
+		if data.Config.Format == "csv" && data.Config.Items == "" {
+			return lacksError{fmt.Errorf("%s has no metadata, and %s needs texts: set datasets.%s.items and datasets.%s.item_columns", name, e.Name, name, name)}
+		}
+		return nil
+	}
+	if _, _, err = s.Read(data); err == nil {
+		return nil
+	}
+	if _, textErr := s.TextConfig.Texts(m, data.NumItems); textErr != nil && m.Title == nil {
+		return lacksError{fmt.Errorf("%s has no titles, and %s needs texts; datasets.%s.items can name a file that has them", name, e.Name, name)}
+	}
+	return lacksError{fmt.Errorf("the metadata of %s lacks what %s needs: %w", name, e.Name, err)}
 }
 
 // encoders caches the folders of text encoders, which a plan needs for each run, and
