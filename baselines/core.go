@@ -3,6 +3,7 @@ package baselines
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"famebench/internal/torch"
 	"famebench/models"
@@ -39,6 +40,11 @@ func (c *COREConfig) Validate() error {
 		return fmt.Errorf("temperature = %v: expected more than 0", c.Temperature)
 	}
 	return c.TransformerConfig.Validate()
+}
+
+// Ignores reports whether a setting makes no difference with the others.
+func (c *COREConfig) Ignores(key string) bool {
+	return c.Encoder == coreAverage && slices.Contains([]string{"layers", "heads", "inner", "dropout", "attn_dropout"}, key)
 }
 
 // CORE (Hou et al. 2022, arXiv 2204.11067) keeps sessions and items in one space:

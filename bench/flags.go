@@ -142,7 +142,7 @@ func (o *options) validate(fs *flag.FlagSet, models, data, seeds string) error {
 	if fs.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: everything is a flag", fs.Arg(0))
 	}
-	if err := checkValues(fs, o.sets); err != nil {
+	if err := checkValues(fs); err != nil {
 		return err
 	}
 	o.models, o.datasets = splitList(models), splitList(data)
@@ -174,9 +174,8 @@ func (o *options) validate(fs *flag.FlagSet, models, data, seeds string) error {
 	return o.checkMode()
 }
 
-// checkValues finds flags whose value was forgotten, so that the next flag is taken for it, and
-// settings that are given twice.
-func checkValues(fs *flag.FlagSet, sets []string) (err error) {
+// checkValues finds flags whose value was forgotten, so that the next flag is taken for it.
+func checkValues(fs *flag.FlagSet) (err error) {
 	fs.Visit(func(f *flag.Flag) {
 		value := f.Value.String()
 		name, _, _ := strings.Cut(strings.TrimLeft(value, "-"), "=")
@@ -184,14 +183,6 @@ func checkValues(fs *flag.FlagSet, sets []string) (err error) {
 			err = fmt.Errorf("-%s: expected a value, got the flag %s", f.Name, value)
 		}
 	})
-	given := map[string]bool{}
-	for _, s := range sets {
-		key, _, _ := strings.Cut(s, "=")
-		if given[key] {
-			return fmt.Errorf("-set %s is given twice: expected one value", key)
-		}
-		given[key] = true
-	}
 	return err
 }
 

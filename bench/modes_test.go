@@ -123,19 +123,21 @@ datasets = ["tiny"]
 "sasrec.dropout" = [0.1, 0.2]
 `)
 	for args, want := range map[string]string{
-		"-suite cost -jobs 2":            `kind "cost", which does not use -jobs`,
-		"-suite cost -retry-failed -yes": `does not use -retry-failed, -yes`,
-		"-suite cost -analyse":           `does not use -analyse`,
-		"-suite cost -report":            `does not use -report`,
-		"-suite cost -seeds 0,1":         `measures with one seed, got 2`,
-		"-suite tune -analyse":           `kind "tune", which does not use -analyse`,
-		"-suite tune -expect":            `does not use -expect`,
-		"-suite quick -expect":           `kind "compare", which does not use -expect`,
-		"-models sasrec,sasrec":          `"sasrec"`,
-		"-seeds 0,0":                     `seed 0`,
-		"-seeds -1":                      `expected seeds of 0 or more, got -1`,
-		"-datasets tiny,tiny":            `"tiny"`,
-		"-out tiny.csv":                  "expected a folder for results",
+		"-suite cost -jobs 2":                     `kind "cost", which does not use -jobs`,
+		"-suite cost -retry-failed -yes":          `does not use -retry-failed, -yes`,
+		"-suite cost -analyse":                    `does not use -analyse`,
+		"-suite cost -report":                     `does not use -report`,
+		"-suite cost -seeds 0,1":                  `measures with one seed, got 2`,
+		"-suite tune -analyse":                    `kind "tune", which does not use -analyse`,
+		"-suite tune -expect":                     `does not use -expect`,
+		"-suite quick -expect":                    `kind "compare", which does not use -expect`,
+		"-models sasrec,sasrec":                   `"sasrec"`,
+		"-seeds 0,0":                              `seed 0`,
+		"-seeds -1":                               `expected seeds of 0 or more, got -1`,
+		"-datasets tiny,tiny":                     `"tiny"`,
+		"-set train.epochs=2 -set train.epochs=3": "train.epochs is given twice",
+		"-set sasrec.dropout=0.3 -set models.sasrec.dropout=0.4": "models.sasrec.dropout is given twice, first in -set sasrec.dropout=0.3",
+		"-out tiny.csv": "expected a folder for results",
 	} {
 		words := strings.Fields(args)
 		for i, w := range words {
@@ -152,13 +154,12 @@ datasets = ["tiny"]
 	}
 }
 
-// A flag is not taken for the value of the one before it, whose own was forgotten, and a setting has one
-// value. Options of sbatch begin with dashes, and names may.
+// A flag is not taken for the value of the one before it, whose own was forgotten. Options of sbatch begin
+// with dashes, and names may.
 func TestForgottenValues(t *testing.T) {
 	for args, want := range map[string]string{
 		"-models popularity -out -dry-run":                     "-out: expected a value, got the flag -dry-run",
 		"-suite --report":                                      "-suite: expected a value, got the flag --report",
-		"-set train.epochs=2 -set train.epochs=3":              "-set train.epochs is given twice",
 		"-set train.epochs=2 -set quick.seeds=[1]":             "",
 		"-engine slurm -workers 2 -slurm --threads=2 -dry-run": "",
 		"-recommend -run a -history -x":                        "",

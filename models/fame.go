@@ -75,7 +75,17 @@ func (c *FAMEConfig) Validate() error {
 }
 
 // Ignores reports whether a setting makes no difference with the others.
-func (c *FAMEConfig) Ignores(key string) bool { return key == "top_k" && c.Router != RouterTopK }
+func (c *FAMEConfig) Ignores(key string) bool {
+	switch key {
+	case "router":
+		return c.Experts == 1
+	case "top_k":
+		return c.Experts == 1 || c.Router != RouterTopK
+	case "balance_weight":
+		return c.Experts == 1 || c.Router == RouterUniform
+	}
+	return false
+}
 
 // FollowExperts limits TopK to Experts, for configurations that set only Experts.
 func (c *FAMEConfig) FollowExperts() {

@@ -101,7 +101,7 @@ func TestSyntaxErrorsNameTheLine(t *testing.T) {
 func TestSet(t *testing.T) {
 	same := func(path []string) ([]string, error) { return path, nil }
 	n := NewTable("command line")
-	for _, a := range []string{"epochs=2", "epochs=3", "loss=bce", "learning_rate=1e-3", "seeds=[4, 5]", "inner.depth=7", "names.a=x=y"} {
+	for _, a := range []string{"epochs=3", "loss=bce", "learning_rate=1e-3", "seeds=[4, 5]", "inner={depth=7}", "names.a=x=y", `names."b.c"=z`, `names={d="w"}`} {
 		if err := n.Set(a, same); err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := fmt.Sprintf("%+v", s)
-	want := "{Epochs:3 Rate:0.001 Loss:bce Cased:false Seeds:[4 5] Names:map[a:x=y] Header:<nil> Private:0 Inner:{Depth:7}}"
+	want := "{Epochs:3 Rate:0.001 Loss:bce Cased:false Seeds:[4 5] Names:map[a:x=y b.c:z d:w] Header:<nil> Private:0 Inner:{Depth:7}}"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -120,6 +120,8 @@ func TestSet(t *testing.T) {
 		"epochs":      "-set epochs: expected key=value with a dotted key, as in train.epochs=2",
 		"=3":          "-set =3: expected key=value with a dotted key, as in train.epochs=2",
 		"a..b=3":      "-set a..b=3: expected key=value with a dotted key, as in train.epochs=2",
+		`"a.b=3`:      `-set "a.b=3: expected key=value with a dotted key, as in train.epochs=2`,
+		"epochs=4":    "-set epochs=4: epochs is given twice, first in -set epochs=3: expected one value",
 		"inner=3":     "-set inner=3: inner is a table; name one of its keys",
 		"loss.kind=3": "-set loss.kind=3: loss already has a value (-set loss=bce)",
 	} {
@@ -127,6 +129,7 @@ func TestSet(t *testing.T) {
 			t.Errorf("%s: got  %v\nwant %s", a, err, want)
 		}
 	}
+	n = NewTable("command line")
 	if err := n.Set("epochs=two", same); err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ func TestNoDates(t *testing.T) {
 		}
 	}
 	n := NewTable("command line")
-	for value, want := range map[string]any{"07:30": "07:30", "1979-05-27": "1979-05-27", "{a = 1}": "{a = 1}", "1 # one": int64(1),
+	for value, want := range map[string]any{"07:30": "07:30", "1979-05-27": "1979-05-27", "{a = 1": "{a = 1", "{}": "{}", "1 # one": int64(1),
 		"[1, 2]": []any{int64(1), int64(2)}, "'a'": "a", "a'": "a'", "1\n2": "1\n2", "": "", "0x1F": int64(31), "1e-3": 1e-3, "\x00": "\x00"} {
 		if err := n.Put([]string{"v"}, "-set", parseValue(value)); err != nil || fmt.Sprintf("%T %[1]v", n.Table["v"].Value) != fmt.Sprintf("%T %[1]v", want) {
 			t.Errorf("%q: %v, got %#v, want %#v", value, err, n.Table["v"].Value, want)

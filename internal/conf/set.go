@@ -2,6 +2,7 @@ package conf
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,33 +13,71 @@ import (
 )
 
 // Set stores an assignment from the command line, "train.epochs=2", in a tree.
-// The value is read as TOML. If it is not TOML it is a string, so that
-// "sasrec.loss=bce" needs no quotes, which a shell would remove. A later
-// assignment of the same key wins. expand may lengthen a short path before it
-// is stored.
+// The value is read as TOML, and each key of a table is an assignment of its own.
+// If it is not TOML it is a string, so that "sasrec.loss=bce" needs no quotes, which
+// a shell would remove. A part of the key that has dots is in quotes. A second
+// assignment of a key is an error, also in another spelling: expand may lengthen a
+// short path before it is stored.
 func (n *Node) Set(assignment string, expand func(path []string) ([]string, error)) error {
 	where := "-set " + assignment
 	if r := []rune(where); len(r) > 80 {
 		where = string(r[:80]) + "..."
 	}
 	where = escape.Line(where)
-	if strings.Count(strings.SplitN(assignment, "=", 2)[0], ".") >= mostDepth {
-		return fmt.Errorf("%s: expected a dotted key of at most %d parts", where, mostDepth)
-	}
 	if len(assignment) > mostBytes {
 		return fmt.Errorf("%s: expected at most 1 MiB, got %d bytes", where, len(assignment))
 	}
 	key, text, ok := strings.Cut(assignment, "=")
-	key = strings.TrimSpace(key)
-	path := strings.Split(key, ".")
+	path := splitKey(strings.TrimSpace(key))
 	if !ok || slices.Contains(path, "") {
 		return fmt.Errorf("%s: expected key=value with a dotted key, as in train.epochs=2", where)
+	}
+	if len(path) > mostDepth {
+		return fmt.Errorf("%s: expected a dotted key of at most %d parts", where, mostDepth)
 	}
 	path, err := expand(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", where, err)
 	}
-	return n.Put(path, where, parseValue(text))
+	return n.setAll(path, where, parseValue(text))
+}
+
+// setAll stores a value, or each of a table.
+func (n *Node) setAll(path []string, where string, value any) error {
+	if table, ok := value.(map[string]any); ok {
+		for _, key := range slices.Sorted(maps.Keys(table)) {
+			if err := n.setAll(append(slices.Clone(path), key), where, table[key]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if old, err := n.Sub(path[:len(path)-1]...); err == nil && old != nil && old.Table[path[len(path)-1]] != nil {
+		if first := old.Table[path[len(path)-1]]; first.Table == nil {
+			return fmt.Errorf("%s: %s is given twice, first in %s: expected one value", where, first.Path, first.Where)
+		}
+	}
+	return n.Put(path, where, value)
+}
+
+// splitKey divides a key at its dots, but for those in double quotes.
+func splitKey(key string) (path []string) {
+	quoted := false
+	part := ""
+	for _, r := range key {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case r == '.' && !quoted:
+			path, part = append(path, part), ""
+		default:
+			part += string(r)
+		}
+	}
+	if quoted {
+		return []string{""} // no key
+	}
+	return append(path, part)
 }
 
 // Put stores a value at a path below n and replaces an earlier value. where
@@ -74,9 +113,13 @@ func parseValue(text string) any {
 	if _, err := toml.Decode("V = "+text, &doc); err != nil {
 		return text
 	}
-	switch doc.V.(type) {
-	case nil, map[string]any, time.Time:
+	switch v := doc.V.(type) {
+	case nil, time.Time:
 		return text
+	case map[string]any:
+		if len(v) == 0 { // it would set nothing
+			return text
+		}
 	}
 	return doc.V
 }

@@ -213,6 +213,9 @@ func (c *Config) checkModel(layer, n *conf.Node, name string) error {
 	}
 	if e.Defaults == nil && name != allModels {
 		if keys := own.Keys(); len(keys) > 0 {
+			if e.FromTexts != nil {
+				return own.Table[keys[0]].Errorf("%s has no settings of its own: those of texts are in [pretrain] and [suites.S.pretrain]", name)
+			}
 			return own.Table[keys[0]].Errorf("%s has no settings: it only counts", name)
 		}
 		return nil

@@ -280,6 +280,34 @@ func TestModelsWithoutTunedValues(t *testing.T) {
 }
 
 // What makes no difference with the other settings is no other run, also in a search.
+func TestSettingsWithoutEffectOfModels(t *testing.T) {
+	const text = `
+[datasets.beauty]
+name = "amazon-beauty"
+[suites.s]
+models = ["core", "fame-no-moe"]
+datasets = ["beauty"]
+[suites.s.axes]
+core.heads = [1, 4]
+core.dropout = [0.1]
+core.session_dropout = [0.1]
+fame-no-moe.router = ["uniform"]
+fame-no-moe.balance_weight = [0.01]
+fame-no-moe.heads = [2]
+`
+	for encoder, want := range map[string]int{"ave": 2, "trm": 5} { // of CORE; of FAME two in any case
+		c, err := loadText(t, text, "core.encoder="+encoder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := c.Suite("s")
+		p, err := c.Plan(s, Options{Out: t.TempDir()})
+		if err != nil || len(p.Runs) != want+2 {
+			t.Errorf("encoder %s: %d runs, expected %d; %v", encoder, len(p.Runs), want+2, err)
+		}
+	}
+}
+
 func TestSettingsWithoutEffect(t *testing.T) {
 	const text = `
 [datasets.beauty]
