@@ -33,6 +33,7 @@ type bench struct {
 	kill   <-chan struct{}
 	stdout io.Writer
 	stderr io.Writer
+	idle   []string // those of sets that change nothing of the suite
 }
 
 func newBench(o options, kill <-chan struct{}, stdout, stderr io.Writer) (*bench, error) {

@@ -96,7 +96,8 @@ func TestOwnCommandsReplaceNothing(t *testing.T) {
 		title string   // in the Markdown
 	}{
 		{[]string{"-models", "popularity,sasrec", "-set", "train.epochs=1"}, []string{"tables/NAME.md", "tables/NAME.csv", "summaries/NAME.json", "index.html"},
-			"suite quick, with -models popularity,sasrec -set train.epochs=1: three models on a tiny log"},
+			"suite quick, with -models popularity,sasrec -set train.epochs=1\n"},
+		{[]string{"-set", "train.epochs=1", "-set", "train.negatives=50", "-set", "bert4rec.heads=4"}, nil, "suite quick, with -set train.epochs=1: three models on a tiny log"},
 		{[]string{"-models", "popularity,sasrec"}, []string{"figures/NAME/tiny-curves.svg"}, "with -models popularity,sasrec"},
 		{[]string{"-models", "popularity", "-report"}, nil, "with -models popularity"},
 		{[]string{"-datasets", "other", "-models", "markov"}, nil, "with -models markov -datasets other"},
@@ -115,6 +116,9 @@ func TestOwnCommandsReplaceNothing(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", what, err, stderr)
 		}
 		out, name := custom(t, results)
+		if strings.Contains(what, "negatives") != strings.Contains(stderr, "note: -set train.negatives=50 changes nothing of suite quick\nnote: -set bert4rec.heads=4 changes nothing of suite quick\n") {
+			t.Errorf("%s: what changes nothing:\n%s", what, stderr)
+		}
 		if strings.Count(stderr, "note: suite ") != 1 || !strings.Contains(stderr, "go to "+out+"\n") || !regexp.MustCompile(`^(quick|search|cost|ci)-[0-9a-f]{8}$`).MatchString(name) {
 			t.Errorf("%s: name %s\n%s", what, name, stderr)
 		}
@@ -273,7 +277,7 @@ func TestExpectOfAPart(t *testing.T) {
 	dir := tiny(t)
 	config := filepath.Join(dir, plan.FileName)
 	write(t, config, tinyConfig+strings.Replace(customConfig, "\"markov\"]\ndatasets = [\"tiny\"]", "\"markov\"]\ndatasets = [\"tiny\", \"other\"]", 1))
-	for _, args := range [][]string{{"-models", "popularity"}, {"-datasets", "tiny"}, {"-set", "train.epochs=1"}} {
+	for _, args := range [][]string{{"-models", "popularity"}, {"-datasets", "tiny"}, {"-set", "datasets.tiny.k_core=2"}} {
 		args := append([]string{"-suite", "ci", "-expect"}, args...)
 		if _, _, err := runBench(t, dir, args...); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "got one with "+args[3]) {
 			t.Errorf("%q: %v", args, err)

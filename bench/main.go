@@ -123,6 +123,9 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	if err := o.checkKind(s); err != nil {
 		return usageError{err}
 	}
+	if err := b.findIdle(s); err != nil {
+		return usageError{err}
+	}
 	switch {
 	case o.cancel:
 		return b.cancel(ctx, s)

@@ -40,19 +40,52 @@ func (b *bench) place(todo *plan.Plan) (suite.Place, error) {
 	return suite.Place{}, err
 }
 
+// findIdle finds the settings of the command line that change nothing of a suite, such as those of a
+// model that it does not have, and says so: a title must not name them.
+func (b *bench) findIdle(s plan.Suite) error {
+	asked, err := b.config.Asked(s)
+	if err != nil {
+		return err
+	}
+	for i, set := range b.sets {
+		key, _, _ := strings.Cut(set, "=")
+		first, _, _ := strings.Cut(strings.TrimSpace(key), ".")
+		// What a suite shows, and when training saves, is no part of what it asks for.
+		if saysWhere(set) || first == "suites" || first == s.Name || strings.HasSuffix(strings.TrimSpace(key), "checkpoint_every") {
+			continue
+		}
+		without, err := plan.Load(b.config.Path, slices.Delete(slices.Clone(b.sets), i, i+1), registry.Models)
+		if err != nil { // it is needed
+			continue
+		}
+		other, err := without.Suite(s.Name)
+		if err == nil {
+			other, err = without.Choose(other, b.models, b.datasets, b.seeds)
+		}
+		if err != nil {
+			continue
+		}
+		if same, err := without.Asked(other); err == nil && same == asked {
+			b.idle = append(b.idle, set)
+			fmt.Fprintf(b.stderr, "note: -set %s changes nothing of suite %s\n", set, s.Name)
+		}
+	}
+	return nil
+}
+
 // changes are the flags that may change what a suite asks for, but for one.
-func (o *options) changes(without string) string {
+func (b *bench) changes(without string) string {
 	var out []string
 	for _, f := range []struct {
 		name   string
 		values []string
-	}{{"models", o.models}, {"datasets", o.datasets}, {"seeds", strings.Fields(strings.Trim(fmt.Sprint(o.seeds), "[]"))}} {
+	}{{"models", b.models}, {"datasets", b.datasets}, {"seeds", strings.Fields(strings.Trim(fmt.Sprint(b.seeds), "[]"))}} {
 		if len(f.values) > 0 && f.name != without {
 			out = append(out, "-"+f.name+" "+strings.Join(f.values, ","))
 		}
 	}
-	for _, s := range o.sets {
-		if !saysWhere(s) {
+	for _, s := range b.sets {
+		if !saysWhere(s) && !slices.Contains(b.idle, s) {
 			out = append(out, "-set "+s)
 		}
 	}

@@ -143,11 +143,11 @@ func (s *sequences) repeatWarning(name string, numItems int) []string {
 	if repeats*100 < len(s.items) || repeats < 2 {
 		return nil
 	}
-	advice := "set duplicates = \"first\" or remove them"
-	if s.parts != nil {
-		advice = "remove them"
+	advice := "" // a given split keeps all interactions
+	if s.parts == nil {
+		advice = " (duplicates = \"first\" also drops what a user does with the same item later)"
 	}
-	return []string{fmt.Sprintf("%s: %d of %d interactions repeat another one: same user, item and time; if the file holds copies, %s", name, repeats, len(s.items), advice)}
+	return []string{fmt.Sprintf("%s: %d of %d interactions repeat another one: same user, item and time; if the file holds copies, remove them%s", name, repeats, len(s.items), advice)}
 }
 
 // retain keeps the interactions for which keep returns true, in place, and

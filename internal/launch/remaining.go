@@ -136,7 +136,11 @@ func count(n int, what string) string {
 func (r Remaining) String() string {
 	text := count(r.Runs, "run") + " to do"
 	if r.Time > 0 {
-		text += fmt.Sprintf(", about %v by the records of earlier ones", max(r.Time.Round(time.Minute), time.Minute))
+		about := fmt.Sprintf("about %v", r.Time.Round(time.Minute))
+		if r.Time < time.Minute {
+			about = "less than a minute"
+		}
+		text += ", " + about + " by the records of earlier ones"
 	}
 	if r.Unknown > 0 {
 		text += fmt.Sprintf(" (no record says how long: %s)", count(r.Unknown, "run"))

@@ -30,7 +30,6 @@ func TestConfigErrors(t *testing.T) {
 		{name: "training type", add: "[models.sasrec.train]\nepochs = \"3\"", want: `c.toml:13: models.sasrec.train.epochs: expected an integer, got the string "3"`},
 		{name: "model", add: "[models.sasrek]", want: `c.toml:12: models.sasrek: unknown model; did you mean "sasrec"?`},
 		{name: "parameter", add: "[models.sasrec]\ndroput = 0.1", want: `c.toml:13: models.sasrec.droput: unknown key; did you mean "dropout"?`},
-		{name: "setting of text-knn alone", add: "[models.text-knn.pretrain]\nmax_words = 2", want: `models.text-knn.pretrain: text-knn has no settings of its own: those of texts are in [pretrain] and [suites.S.pretrain]`},
 		{name: "parameter of a non-neural baseline", add: "[models.markov]\norder = 2", want: `c.toml:13: models.markov.order: markov has no settings: it only counts`},
 		{name: "override of no data set", add: "[models.sasrec.datasets.tinny]", want: `c.toml:12: models.sasrec.datasets.tinny: unknown data set; did you mean "tiny"?`},
 		{name: "override", add: "[models.sasrec.datasets.tiny]\nheads = 1.5", want: `c.toml:13: models.sasrec.datasets.tiny.heads: expected an integer, got the number 1.5`},
@@ -69,6 +68,13 @@ func TestConfigErrors(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestSettingOfTextsAlone(t *testing.T) {
+	_, err := loadText(t, "[datasets.amazon-beauty]\n[models.text-knn.pretrain]\nmax_words = 2\n[suites.s]\nmodels = [\"text-knn\"]\ndatasets = [\"amazon-beauty\"]\n")
+	if want := "models.text-knn.pretrain: text-knn has no settings of its own: those of texts are in [pretrain] and [suites.S.pretrain]"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v", err)
 	}
 }
 

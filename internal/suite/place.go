@@ -69,7 +69,10 @@ func (e Env) Place(todo *plan.Plan, flags string) (Place, error) {
 	p.Name += "-" + hash
 	p.Store.Dir = filepath.Join(e.Store.Dir, customDir, p.Name)
 	p.kept, _ = ReadSummary(p.Store.SummaryPath(p.Name)) // it is made again if it is damaged
-	p.Summary = strings.TrimSuffix(fmt.Sprintf("suite %s, %s: %s", s.Name, what, s.Summary), ": ")
+	p.Summary = fmt.Sprintf("suite %s, %s", s.Name, what)
+	if s.Summary != "" && !strings.Contains(what, "-models ") && !strings.Contains(what, "-datasets ") { // which it may name
+		p.Summary += ": " + s.Summary
+	}
 	fmt.Fprintf(e.Log, "note: %s, so its files go to %s%s\n", why, p.Store.Dir, replace)
 	return p, nil
 }

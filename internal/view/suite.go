@@ -81,7 +81,7 @@ func Data(stats []datasets.Stats) Section {
 			count(float64(d.Users)), count(float64(d.Items)), count(float64(d.Interactions)), fixed(100*d.Density, 3), fixed(d.AvgLength, 1)}, timed...)...)
 	}
 	t.About = []string{
-		"tied: interactions that share their second with another interaction of the same user; tied tests: test cases whose item shares its second with the item before it (or, if the split has later ones, after it); tie rule: how such interactions are ordered",
+		"tied: interactions that have the same time as another interaction of the same user; tied tests: test cases whose item has the time of the item before it (or, if the split has later ones, after it); tie rule: how such interactions are ordered",
 		"leak: share of the training interactions that are later than the median test interaction",
 		"–: the source has no exact times",
 	}
