@@ -199,7 +199,7 @@ func (t *table) separatorHint(line []byte) string {
 	for _, sep := range []string{"\t", "::", ";", ",", "|", " "} {
 		if sep != t.sep && bytes.Contains(line, []byte(sep)) {
 			if t.free {
-				return fmt.Sprintf(": one field, without %q, but with %q; set separator = %q, which the files of interactions and of items share", t.sep, sep, sep)
+				return fmt.Sprintf(": one field, without %q, but with %q; set separator = %q", t.sep, sep, sep)
 			}
 			return fmt.Sprintf(": one field, without %q, but with %q; the format needs %q", t.sep, sep, t.sep)
 		}

@@ -89,7 +89,7 @@ func (c *FAMEConfig) Ignores(key string) bool {
 
 // FollowExperts limits TopK to Experts, for configurations that set only Experts.
 func (c *FAMEConfig) FollowExperts() {
-	if !c.Ignores("top_k") && c.Experts >= 1 {
+	if c.Router == RouterTopK && c.Experts >= 1 {
 		c.TopK = min(c.TopK, c.Experts)
 	}
 }

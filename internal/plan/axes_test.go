@@ -277,7 +277,11 @@ func TestConfigured(t *testing.T) {
 		{"s.grid=true", "popularity: , sasrec: heads = 4, fame: heads = 4, fame.experts = 4, fame-no-moe: heads = 4"},
 		{"s.grid=true models.sasrec.heads=2", "popularity: , fame: heads = 4, fame.experts = 4, fame-no-moe: heads = 4"}, // not in the grid
 	} {
-		c, err := loadAxes(t, axes, append([]string{"models.sasrec.heads=4"}, strings.Fields(tt.set)...)...)
+		sets := strings.Fields(tt.set)
+		if len(sets) == 1 {
+			sets = append(sets, "models.sasrec.heads=4")
+		}
+		c, err := loadAxes(t, axes, sets...)
 		if err != nil {
 			t.Fatal(err)
 		}
