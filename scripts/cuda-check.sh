@@ -57,6 +57,8 @@ export LD_LIBRARY_PATH=$LIBTORCH/lib:$nvidia${LD_LIBRARY_PATH:-}
 if [ ! -x "$bin/bench" ]; then
 	echo '== build'
 	build
+else # built elsewhere, or before
+	echo "== $bin is of $(date -r "$bin/bench" '+%Y-%m-%d %H:%M'): to check newer code, run \"scripts/cuda-check.sh build\" first"
 fi
 device=${DEVICE:-cuda}
 began=$SECONDS

@@ -107,7 +107,7 @@ func Compare(a, b Side) (*Comparison, error) {
 	}
 	pairs := match(ta, tb, a, b, c)
 	if len(pairs) == 0 {
-		return nil, SidesError{fmt.Errorf("expected rows on the same data set: %s has %s, and %s has %s", a.Name, contents(ta), b.Name, contents(tb))}
+		return nil, SidesError{fmt.Errorf("no rows can be paired: expected some on the same data set that have the same settings, or the only row of a model on each side; %s has %s, and %s has %s; name rows as SUITE/ROW", a.Name, contents(ta), b.Name, contents(tb))}
 	}
 	for _, p := range pairs {
 		for _, side := range []struct {
@@ -207,6 +207,8 @@ func (p pair) lines(metrics []string) (out []ComparedMetric, err error) {
 			switch {
 			case l.A == nil && l.B == nil:
 				continue
+			case (l.A == nil || l.B == nil) && caseValue(metric) == nil:
+				l.Untested = "imported lists do not have it"
 			case l.A == nil || l.B == nil:
 				l.Untested = "imported lists are too short for it"
 			case l.Untested == "" && caseValue(metric) == nil:

@@ -11,11 +11,12 @@ import (
 	"famebench/internal/stats"
 )
 
-// Verify computes a table's numbers again from its records and returns what differs: means,
-// deviations, marks, gains, shares of the oracle, metrics beyond accuracy, curves, costs, the choice
+// Verify computes a table's numbers again from its records, which plan.Complete has completed, and
+// returns what differs: labels and places on the suite's axes, means, deviations, marks, gains, shares
+// of the oracle, metrics beyond accuracy, curves, costs, what is said of each run, the choice
 // of the baseline, and of the tests the differences and p-values. It does not draw the bootstrap
 // intervals again, which takes most of the time of a table.
-func (t *Table) Verify(store record.Store, records map[string]*record.Record, imported []*record.Imported) (problems []string) {
+func (t *Table) Verify(store record.Store, records map[string]*record.Record, imported []*record.Imported, axes []string) (problems []string) {
 	problem := func(format string, args ...any) {
 		problems = append(problems, t.Dataset+": "+fmt.Sprintf(format, args...))
 	}
@@ -53,8 +54,9 @@ func (t *Table) Verify(store record.Store, records map[string]*record.Record, im
 		}
 	}
 	rows, err := importedGroups(lists, t.Users, t.Items)
+	label(groups, axes)
 	for _, g := range groups {
-		g.fill(nil, nil)
+		g.fill(axes, nil)
 	}
 	in := Input{Store: store, Average: t.Average}
 	if err == nil {
@@ -121,10 +123,17 @@ func (r *Row) verify(g *group, problem func(string, ...any)) {
 		problem("expected row %s, got %s", g.Label, r.Label)
 		return
 	}
+	if !reflect.DeepEqual(r.At, g.At) {
+		problem("row %s: its place on the axes is %v, expected %v", r.Label, r.At, g.At)
+	}
 	for i, want := range g.Runs {
 		run := r.Runs[i]
-		if !maps.Equal(want.Removed, run.Removed) || !maps.Equal(want.Kept, run.Kept) || want.Valid != run.Valid || want.Seed != run.Seed || want.Status != run.Status {
+		if !maps.Equal(want.Removed, run.Removed) || !maps.Equal(want.Kept, run.Kept) || want.Valid != run.Valid {
 			problem("row %s: the metrics of %s are not those of its record", r.Label, run.ID)
+		}
+		want.Removed, want.Kept, want.Valid = run.Removed, run.Kept, run.Valid
+		if !reflect.DeepEqual(run, want) {
+			problem("row %s: what it says of the settings and the machine of %s is not what the record says", r.Label, run.ID)
 		}
 	}
 	for _, rule := range SeenItemRules {

@@ -76,10 +76,10 @@ func Recommend(r *record.Record, job plan.Job, entries []registry.Entry, q Reque
 				}
 			}
 		})
-		if err != nil {
+		if e, _ := registry.Find(entries, r.Result.Spec.Model); err != nil && e.KnowsWorld {
 			return InputError{fmt.Errorf("%s, a run of %s, ranks for users of its data only: %w", r.ID, r.Result.Spec.Model, err)}
 		}
-		return nil
+		return err
 	})
 	return out, err
 }

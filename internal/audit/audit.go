@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -138,7 +139,7 @@ func (a *auditor) runs() error {
 		}
 	}
 	if unhashed > 0 {
-		a.note("%d of %d records are older than the hash of what was measured: their times, machines and versions of libraries were not checked", unhashed, a.report.Records)
+		a.note("%d of %d records are older than the hash of what was measured: their times, machines, versions of libraries and default settings were not checked", unhashed, a.report.Records)
 	}
 	return nil
 }
@@ -307,6 +308,9 @@ func (a *auditor) unused(path, name string) {
 	if err == nil && isCases {
 		d := record.Dataset{Name: says.Name, Fingerprint: says.Fingerprint}
 		protocol, isEntropy := strings.CutSuffix(strings.TrimSuffix(cases, ".cases.tsv.gz"), ".entropy")
+		if of := s.Split; of != nil && protocol == fmt.Sprintf("%s-%.8s", of.Kind, of.Fingerprint) {
+			protocol, d.Split = of.Kind, of.Fingerprint
+		}
 		var c *record.Cases
 		if c, err = a.store.ReadCasesUpTo(d, protocol, s.Interactions); err == nil && isEntropy {
 			_, err = a.store.ReadEntropy(d, protocol, len(c.Training))
@@ -372,8 +376,16 @@ func (a *auditor) seeds() {
 	}
 	for _, name := range a.imported {
 		for _, other := range a.imported {
-			if other.ID < name.ID && other.Spec.SHA256 == name.Spec.SHA256 && other.Spec.Seed != name.Spec.Seed {
+			if other.ID >= name.ID || other.Spec.Seed == name.Spec.Seed {
+				continue
+			}
+			x, y := other.Spec, name.Spec
+			x.Seed, x.SHA256 = y.Seed, y.SHA256
+			switch {
+			case other.Spec.SHA256 == name.Spec.SHA256:
 				a.problem(a.store.ImportedPath(name.ID), "it is of the same file as %s, of another seed", other.ID)
+			case reflect.DeepEqual(x, y) && other.RanksSHA256 == name.RanksSHA256:
+				a.problem(a.store.ImportedPath(name.ID), "it has the ranks of %s, of another seed: one of them is a copy", other.ID)
 			}
 		}
 	}

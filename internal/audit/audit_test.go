@@ -16,9 +16,11 @@ import (
 	"testing"
 
 	"famebench/internal/aggregate"
+	"famebench/internal/analysis"
 	"famebench/internal/plan"
 	"famebench/internal/rank"
 	"famebench/internal/record"
+	"famebench/internal/registry"
 	"famebench/internal/suite"
 )
 
@@ -120,7 +122,7 @@ func newFolder(t *testing.T) *folder {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(os.MkdirAll(filepath.Join(f.dir, "analysis"), 0o755), record.WriteSealed(filepath.Join(f.dir, "analysis", first.ID+".json"), map[string]any{"id": first.ID, "gate": .5})); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(f.dir, "analysis"), 0o755), record.WriteSealed(filepath.Join(f.dir, "analysis", first.ID+".json"), map[string]any{"id": first.ID, "version": analysis.Version, "result_sha256": first.ResultSHA256, "gate": .5})); err != nil {
 		t.Fatal(err)
 	}
 	kept, _, _, err := rank.ReadRanks(to.RanksPath(first.ID))
@@ -395,6 +397,58 @@ var manipulations = []manipulation{
 		f.do(record.WriteSealed(path, m))
 		return path
 	}},
+	{"the label of a row, summary's checksum made right", 1, resum(func(row *aggregate.Row, _ *rand.Rand) { row.Label += " (best)" })},
+	{"a place on an axis, summary's checksum made right", 1, resum(func(row *aggregate.Row, _ *rand.Rand) {
+		row.At = map[string]any{"pretrain.template": "{title} by nobody"}
+	})},
+	{"the machine of a run, summary's checksum made right", 1, resum(func(row *aggregate.Row, _ *rand.Rand) { row.Runs[0].CPU = "a faster one" })},
+	{"a setting of a run, summary's checksum made right", 1, resum(func(row *aggregate.Row, _ *rand.Rand) {
+		row.Runs[0].Settings = map[string]any{"heads": 99.}
+	})},
+	{"imported lists as those of another seed", 1, func(f *folder, random *rand.Rand) string {
+		path := f.one(random, "imported", ".json")
+		var m record.Imported
+		f.do(json.Unmarshal(f.files[path], &m))
+		store := record.Store{Dir: f.dir}
+		kept, _, _, err := rank.ReadRanks(store.ImportedRanksPath(m.ID))
+		f.do(err)
+		m.Ranks, m.Spec.Seed, m.Spec.SHA256 = kept, 1, "5b"
+		f.do(store.WriteImported(&m))
+		return m.ID
+	}},
+	{"another setting than that of the spec, without the hash that covers it", 1, func(f *folder, random *rand.Rand) string {
+		store := record.Store{Dir: f.dir}
+		for _, path := range slices.Sorted(maps.Keys(f.files)) {
+			r, err := store.Read(strings.TrimSuffix(filepath.Base(path), ".json"))
+			if filepath.Base(filepath.Dir(path)) != "runs" || err != nil || r.Result.Spec.Params["dropout"] == nil {
+				continue
+			}
+			r.Resolved["params"]["dropout"] = json.RawMessage("0.99")
+			f.do(store.Write(r))
+			b, err := os.ReadFile(path)
+			f.do(err)
+			f.do(os.WriteFile(path, regexp.MustCompile(` *"measured_sha256": "[0-9a-f]{64}",\n`).ReplaceAll(b, nil), 0o644))
+			return path
+		}
+		f.t.Fatal("no record has a dropout of its own")
+		return ""
+	}},
+	{"an analysis of an earlier training", 1, func(f *folder, random *rand.Rand) string {
+		path := f.one(random, "analysis", ".json")
+		var a map[string]any
+		f.do(json.Unmarshal(f.files[path], &a))
+		a["result_sha256"] = strings.Repeat("0", 64)
+		f.do(record.WriteSealed(path, a))
+		return path
+	}},
+	{"an analysis without a checksum", 1, func(f *folder, random *rand.Rand) string {
+		path := f.one(random, "analysis", ".json")
+		var a map[string]any
+		f.do(json.Unmarshal(f.files[path], &a))
+		delete(a, "sha256")
+		f.do(record.WriteJSON(path, a))
+		return path
+	}},
 	{"an unknown file among the records", 1, func(f *folder, _ *rand.Rand) string {
 		f.do(os.WriteFile(filepath.Join(f.dir, "runs", "notes.txt"), nil, 0o644))
 		return "notes.txt"
@@ -545,5 +599,50 @@ func TestDataOfASearch(t *testing.T) {
 	}
 	if got := problems(); len(got) != 1 || got[0].File != cases || !strings.Contains(got[0].Text, "no record has test users of these data, and they are not sound") {
 		t.Errorf("a changed file: %v", got)
+	}
+}
+
+// The same with a split by shares of the interactions, whose name has a hash.
+func TestDataOfASplit(t *testing.T) {
+	f := newFolder(t)
+	path := filepath.Join(t.TempDir(), plan.FileName)
+	if err := os.WriteFile(path, []byte(`
+[datasets.world]
+format = "facets"
+world = { users = 60, items = 40 }
+split = "ratio"
+[suites.s]
+models = ["popularity"]
+datasets = ["world"]
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := plan.Load(path, nil, registry.Models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Suite("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	todo, err := c.Plan(s, plan.Options{Out: f.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := todo.WriteData(record.Store{Dir: f.dir}); err != nil {
+		t.Fatal(err)
+	}
+	cases, err := filepath.Glob(filepath.Join(f.dir, "datasets", "world-*.ratio-*.cases.tsv.gz"))
+	if err != nil || len(cases) != 1 {
+		t.Fatal(cases, err)
+	}
+	if r, err := Folder(f.dir, record.Store{}); err != nil || len(r.Problems) > 0 {
+		t.Errorf("%v, %v", r.Problems, err)
+	}
+	if err := os.WriteFile(cases[0], []byte("changed"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Folder(f.dir, record.Store{}); err != nil || len(r.Problems) != 1 {
+		t.Errorf("a changed file: %v, %v", r.Problems, err)
 	}
 }

@@ -26,6 +26,11 @@ func (a *auditor) summaries() error {
 	if err != nil {
 		return err
 	}
+	for _, r := range a.records { // as a report does
+		if err := plan.Complete(r); err != nil {
+			a.problem(a.store.RecordPath(r.ID), "%v", err)
+		}
+	}
 	rendered := map[string]bool{}
 	for _, name := range names {
 		path := filepath.Join(a.store.Dir, "summaries", name)
@@ -44,7 +49,7 @@ func (a *auditor) summaries() error {
 			continue
 		}
 		for i := range s.Tables {
-			for _, text := range s.Tables[i].Verify(a.store, a.records, a.imported) {
+			for _, text := range s.Tables[i].Verify(a.store, a.records, a.imported, s.Axes) {
 				a.problem(path, "%s", text)
 			}
 		}

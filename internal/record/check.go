@@ -31,6 +31,18 @@ func (r *Record) check(raw json.RawMessage) error {
 	if id != r.ID {
 		return fmt.Errorf("its spec is that of another run: expected the id %s, got %s", r.ID, id)
 	}
+	settings := map[string]Settings{"params": spec.Params, "train": spec.Train}
+	if spec.Init != nil {
+		settings["pretrain"] = spec.Init.Settings
+	}
+	for _, section := range slices.Sorted(maps.Keys(settings)) {
+		for _, key := range slices.Sorted(maps.Keys(settings[section])) {
+			own := Settings{key: settings[section][key]}
+			if resolved, ok := r.Resolved[section][key]; ok && !own.Equal(Settings{key: resolved}) {
+				return fmt.Errorf("resolved.%s.%s is %.40s, and in the spec it is %.40s: expected the same", section, key, resolved, own[key])
+			}
+		}
+	}
 	if !slices.Contains([]Status{Done, Patience, Epochs, Time}, res.Status) {
 		return fmt.Errorf("status: expected one of %q, got %.40q", []Status{Done, Patience, Epochs, Time}, res.Status)
 	}

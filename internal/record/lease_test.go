@@ -25,10 +25,10 @@ func age(t *testing.T, s Store, id string, by time.Duration) {
 	}
 }
 
-// takeElsewhere puts a lease into the store that a process on another host holds.
-func takeElsewhere(t *testing.T, s Store, id, host string) {
+// takeElsewhere puts a lease into the store that a process on another machine holds.
+func takeElsewhere(t *testing.T, s Store, id string, on Holder) {
 	t.Helper()
-	b, err := json.Marshal(Holder{Host: host, PID: 17, Heartbeat: time.Now()})
+	b, err := json.Marshal(Holder{Host: on.Host, Boot: on.Boot, PID: 17, Heartbeat: time.Now()})
 	if err == nil {
 		err = os.MkdirAll(s.leaseDir(id), 0o755)
 	}
@@ -46,25 +46,23 @@ func takeElsewhere(t *testing.T, s Store, id, host string) {
 // A holder on another host counts until its lease expires, although the lock is free here:
 // some file systems keep locks to one host.
 func TestHolderOnAnotherHost(t *testing.T) {
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
+	here, other := newHolder(), Holder{Host: "other"}
 	for _, tt := range []struct {
 		name string
-		host string
+		on   Holder
 		age  time.Duration
 		busy bool
 	}{
-		{"alive elsewhere", "other", leaseExpires - 5*time.Second, true},
-		{"dead elsewhere", "other", leaseExpires + 5*time.Second, false},
-		{"killed here", host, time.Second, false}, // the kernel has freed its lock
+		{"alive elsewhere", other, leaseExpires - 5*time.Second, true},
+		{"dead elsewhere", other, leaseExpires + 5*time.Second, false},
+		{"killed here", here, time.Second, false}, // the kernel has freed its lock
+		{"alive on a machine of the same name", Holder{Host: here.Host, Boot: "another"}, leaseExpires - 5*time.Second, true},
 	} {
 		s := makeStore(t)
-		takeElsewhere(t, s, "run", tt.host)
+		takeElsewhere(t, s, "run", tt.on)
 		age(t, s, "run", tt.age)
 		busy, holder, err := s.Busy("run")
-		if busy != tt.busy || err != nil || busy && holder.Host != tt.host {
+		if busy != tt.busy || err != nil || busy && holder.Host != tt.on.Host {
 			t.Errorf("%s: busy %v, %v, %v", tt.name, busy, holder, err)
 		}
 		l, holder, err := s.Lock("run")
@@ -74,7 +72,7 @@ func TestHolderOnAnotherHost(t *testing.T) {
 		if l == nil {
 			continue
 		}
-		if l.From.Host != tt.host || l.From.PID != 17 {
+		if l.From.Host != tt.on.Host || l.From.PID != 17 {
 			t.Errorf("%s: taken over from %v", tt.name, l.From)
 		}
 		if err := l.Release(); err != nil {
@@ -141,7 +139,7 @@ func TestLeasesWithoutLocks(t *testing.T) {
 // Of many processes that find an expired lease, one gets it, and they do it again and again.
 func TestLeaseIsTakenOverOnce(t *testing.T) {
 	s := makeStore(t)
-	takeElsewhere(t, s, "run", "other")
+	takeElsewhere(t, s, "run", Holder{Host: "other"})
 	for round := range 20 {
 		age(t, s, "run", 2*leaseExpires)
 		var got []*Lock
@@ -235,14 +233,14 @@ func TestProbeOfWorkers(t *testing.T) {
 		t.Errorf("next to a worker: %q", got)
 	}
 	host := newHolder().Host
-	takeElsewhere(t, s, workerPrefix+"dead", host) // the kernel grants its lock
+	takeElsewhere(t, s, workerPrefix+"dead", newHolder()) // the kernel grants its lock
 	if got := probe(realKernel); got != "locks (flock) hold between "+host+" and "+host {
 		t.Errorf("next to a dead worker: %q", got)
 	}
 	age(t, s, workerPrefix+"dead", 2*forgotten)
 	// One on another host, with and without a sign of life.
 	const other = workerPrefix + "other-1"
-	takeElsewhere(t, s, other, "other")
+	takeElsewhere(t, s, other, Holder{Host: "other"})
 	if got := probe(kernel{refused(nil), nil}); !strings.HasPrefix(got, "locks (flock) hold between other and ") {
 		t.Errorf("held on another host: %q", got)
 	}

@@ -3,8 +3,10 @@ package record
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -18,6 +20,7 @@ const Heartbeat = 10 * time.Second
 // Holder says which process works on a run, for people, and on which host, for the lock.
 type Holder struct {
 	Host      string    `json:"host"`
+	Boot      string    `json:"boot,omitempty"` // of the host, since machines may share a name; "" where the system has no such id
 	PID       int       `json:"pid"`
 	Job       string    `json:"job,omitempty"` // of a cluster's scheduler
 	Started   time.Time `json:"started"`
@@ -42,13 +45,21 @@ func newHolder() Holder {
 	if array := os.Getenv("SLURM_ARRAY_JOB_ID"); array != "" {
 		job = array + "_" + os.Getenv("SLURM_ARRAY_TASK_ID")
 	}
-	return Holder{Host: host, PID: os.Getpid(), Job: job, Started: time.Now(), Heartbeat: time.Now()}
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // Linux
+	return Holder{Host: host, Boot: strings.TrimSpace(string(boot)), PID: os.Getpid(), Job: job, Started: time.Now(), Heartbeat: time.Now()}
 }
 
-// processName is the name of this process among all that share a results folder.
+// here reports whether a holder is on this machine, whose kernel then knows whether it is alive.
+func (h Holder) here() bool {
+	own := newHolder()
+	return h.Host == own.Host && h.Boot == own.Boot
+}
+
+// processName is the name of this process among all that share a results folder. Others may have its
+// host name and process number: machines that were copied, and a worker that replaces a dead one.
 func processName() string {
 	h := newHolder()
-	return fmt.Sprintf("%s-%d", h.Host, h.PID)
+	return fmt.Sprintf("%s-%d-%08x", h.Host, h.PID, rand.Uint32())
 }
 
 // Lock is the exclusive right to work on a run. It consists of the kernel's lock on the file
@@ -127,7 +138,7 @@ func (s Store) free(l lease, path string, locked bool, k kernel) (bool, error) {
 	if l.number == 0 || l.holder.Released {
 		return true, nil
 	}
-	if host, _ := os.Hostname(); locked && l.holder.Host == host {
+	if locked && l.holder.here() {
 		// The kernel frees the lock of a dead process, if its locks have an effect.
 		second := lockFile(path)
 		twice, err := k.try(second)

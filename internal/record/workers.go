@@ -35,7 +35,7 @@ func (s Store) JoinWorkers(ctx context.Context) (w Worker, found string, err err
 		return w, "", err
 	}
 	if l == nil {
-		return w, "", fmt.Errorf("record: %v is a worker of %s with the name of this process: two machines have the same host name", holder, s.Dir)
+		return w, "", fmt.Errorf("record: %v has the lock of this worker in %s: start it again", holder, s.Dir)
 	}
 	w.lock = l
 	found, err = s.probeWorkers(ctx, l.ID, realKernel, 5*time.Second)
@@ -79,7 +79,7 @@ func (s Store) probeWorkers(ctx context.Context, own string, k kernel, poll time
 			}
 			continue
 		}
-		here := l.holder.Host == host
+		here := l.holder.here()
 		refused, dead := s.probeWorker(id, here, k)
 		switch {
 		case refused && (!here || found == ""):
