@@ -184,6 +184,8 @@ func TestColdValidationOfARun(t *testing.T) {
 	encode := []string{"-set", "pretrain.encoder=" + encoder, "-dry-run"}
 	for want, args := range map[string][]string{
 		"set datasets.texts.cold_validation, or leave out the data set": {"-suite", "rules", "-datasets", "texts"},
+		"which do not decide train.learning_rate":                       {"-suite", "rules", "-set", "rules.axes.train.learning_rate=[0.1]"},
+		"pretrain.untrained_items makes no difference to sasrec":        {"-suite", "rules", "-models", "sasrec,fame-plus"},
 		"set datasets.texts.cold_validation, or another rule":           {"-suite", "text", "-models", "fame-plus", "-set", "pretrain.untrained_items=ridge"},
 	} {
 		_, _, err := runBench(t, dir, slices.Concat(args, encode)...)

@@ -103,14 +103,31 @@ func (c *Config) PlanRung(s Suite, o Options, rung int, trials []Trial) (*Plan, 
 
 // ByCold reports whether the cold validation cases decide a search.
 func (s Suite) ByCold() bool {
-	return slices.ContainsFunc(s.Axes, func(a Axis) bool { return strings.HasSuffix(a.Name, "pretrain."+record.UntrainedItems) })
+	return slices.ContainsFunc(s.Axes, untrainedAxis)
 }
 
-// checkCold makes sure that a search that is decided by cold validation cases has them.
+func untrainedAxis(a Axis) bool { return strings.HasSuffix(a.Name, "pretrain."+record.UntrainedItems) }
+
+// checkCold makes sure that a search that is decided by cold validation cases has them, and searches
+// nothing else by them: they are few, and without a rule hardly any is found.
 func (c *Config) checkCold(s Suite) error {
+	if !s.ByCold() {
+		return nil
+	}
+	for _, a := range s.Axes {
+		if !untrainedAxis(a) {
+			return fmt.Errorf("%s: suites.%s: %s is decided by the cold validation cases, which do not decide %s: search that in a suite of its own", a.where, s.Name, record.UntrainedItems, a.Name)
+		}
+	}
+	for _, model := range s.Models {
+		e, _ := registry.Find(c.registry, model)
+		if !slices.ContainsFunc(s.Axes, func(a Axis) bool { _, ok := c.axisPath(s, e, a); return ok }) {
+			return fmt.Errorf("%s: suites.%s: pretrain.%s makes no difference to %s: leave the model out", s.Axes[0].where, s.Name, record.UntrainedItems, model)
+		}
+	}
 	for _, name := range s.Datasets {
 		dc, err := c.Dataset(name)
-		if err == nil && s.ByCold() && dc.ColdValidation == 0 {
+		if err == nil && dc.ColdValidation == 0 {
 			err = fmt.Errorf("%s: suite %s searches pretrain.%s, which the cases of cold_validation decide: set datasets.%s.cold_validation, or leave out the data set", c.Path, s.Name, record.UntrainedItems, name)
 		}
 		if err != nil {
