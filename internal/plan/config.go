@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"reflect"
 	"slices"
 	"strings"
@@ -350,11 +351,16 @@ func (c *Config) Dataset(name string) (datasets.Config, error) {
 // atKey adds to an error about a key of a data set, such as "columns.part", the strongest
 // place that sets it. Other errors stay as they are.
 func (c *Config) atKey(name string, err error) error {
-	var of *datasets.KeyError
-	if !errors.As(err, &of) {
+	key := ""
+	if of := (*datasets.KeyError)(nil); errors.As(err, &of) {
+		key = of.Key
+	} else if m := leadingKey.FindStringSubmatch(err.Error()); m != nil {
+		key = m[1]
+	}
+	if key == "" {
 		return err
 	}
-	path := append([]string{"datasets", name}, strings.Split(of.Key, ".")...)
+	path := append([]string{"datasets", name}, strings.Split(key, ".")...)
 	last := len(path) - 1
 	var at *conf.Node
 	for _, layer := range c.layers() {
@@ -367,6 +373,10 @@ func (c *Config) atKey(name string, err error) error {
 	}
 	return at.Errorf("%w", err)
 }
+
+// leadingKey matches the key with which an error of package datasets begins, as in
+// "datasets: mine: k_core = -1 is negative".
+var leadingKey = regexp.MustCompile(`^(?:datasets: [^:]+: )?(?:key |unknown )?([a-z_]+(?:\.[a-z_]+)?) (?:=|is |")`)
 
 // Params returns a model's hyper-parameters on a data set, as a pointer to its
 // configuration struct; nil for non-neural baselines: the defaults, overridden by the tables

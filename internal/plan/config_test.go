@@ -83,7 +83,8 @@ func TestValuesThatCannotBeAreRefusedByThePlan(t *testing.T) {
 	for set, want := range map[string]string{
 		"sasrec.heads=3":           "-set sasrec.heads=3: models.sasrec on tiny: heads = 3: expected a divisor of hidden = 8",
 		"train.learning_rate=-1":   "-set train.learning_rate=-1: training settings of sasrec on tiny in suite neural: train.learning_rate = -1: expected",
-		"datasets.tiny.k_core=-1":  "k_core = -1 is negative",
+		"datasets.tiny.k_core=-1":  "-set datasets.tiny.k_core=-1: datasets.tiny.k_core: datasets: tiny: k_core = -1 is negative",
+		"datasets.tiny.format=tsv": `-set datasets.tiny.format=tsv: datasets.tiny.format: datasets: tiny: unknown format "tsv"`,
 		"datasets.tiny.path=no":    "no",
 		"sasrec.train.loss=hinge":  `loss "hinge"`,
 		"datasets.tiny.k_core=100": "tiny",
