@@ -252,7 +252,7 @@ func TrialNotes(trials []record.Trial, read func(id string) (*record.Record, err
 	}
 	for _, name := range datasets {
 		for _, text := range trialNotes(of[name]) {
-			notes = append(notes, name+": "+text)
+			notes = append(notes, name+": "+strings.TrimPrefix(text, name+": ")) // warnings begin with it
 		}
 	}
 	return notes, nil
