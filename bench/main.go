@@ -123,14 +123,14 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	if err := o.checkKind(s); err != nil {
 		return usageError{err}
 	}
-	if err := b.findIdle(s); err != nil {
-		return usageError{err}
-	}
 	switch {
 	case o.cancel:
 		return b.cancel(ctx, s)
 	case o.engine == engineKubernetes:
 		return b.printKubernetes(s)
+	}
+	if err := b.findIdle(s); err != nil {
+		return usageError{err}
 	}
 	place := plan.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict, Again: o.again}
 	if o.report {

@@ -43,6 +43,9 @@ func (b *bench) place(todo *plan.Plan) (suite.Place, error) {
 // findIdle finds the settings of the command line that change nothing of a suite, such as those of a
 // model that it does not have, and says so: a title must not name them.
 func (b *bench) findIdle(s plan.Suite) error {
+	if len(b.sets) == 0 {
+		return nil
+	}
 	asked, err := b.config.Asked(s)
 	if err != nil {
 		return err

@@ -52,8 +52,9 @@ func (n *Node) setAll(path []string, where string, value any) error {
 		}
 		return nil
 	}
-	if old, err := n.Sub(path[:len(path)-1]...); err == nil && old != nil && old.Table[path[len(path)-1]] != nil {
-		if first := old.Table[path[len(path)-1]]; first.Table == nil {
+	last := len(path) - 1
+	if table, err := n.Sub(path[:last]...); err == nil && table != nil {
+		if first := table.Table[path[last]]; first != nil && first.Table == nil {
 			return fmt.Errorf("%s: %s is given twice, first in %s: expected one value", where, first.Path, first.Where)
 		}
 	}

@@ -37,7 +37,7 @@ func (r *Runner) Remaining(todo *plan.Plan) (Remaining, error) {
 	if err != nil {
 		return left, err
 	}
-	retrained := map[string]bool{} // sources without weights
+	seen := map[string]bool{} // sources, whose weights are read once
 	for i, one := range todo.Runs {
 		st, err := one.State(r.Store)
 		if err != nil {
@@ -53,12 +53,15 @@ func (r *Runner) Remaining(todo *plan.Plan) (Remaining, error) {
 			left.Unknown++
 		}
 		for from := one.Source; from != nil; from = from.Source {
+			if seen[from.ID] {
+				continue
+			}
+			seen[from.ID] = true
 			missing, err := r.trainsAgain(*from)
 			if err != nil {
 				return left, err
 			}
-			if missing && !retrained[from.ID] {
-				retrained[from.ID] = true
+			if missing {
 				more, _ := e.Of(todo, *from, false)
 				d += more
 				left.states[i].Comment = "first " + from.ID + " again, whose weights are missing"

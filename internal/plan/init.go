@@ -155,7 +155,8 @@ func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, su
 	if data == nil {
 		return missingError{fmt.Errorf("%s on %s needs the data", e.Name, job.Spec.Dataset.Name)}
 	}
-	if err := lacksTexts(e, s, data, job.Spec.Dataset.Name); err != nil {
+	texts, facets, unread := s.Read(data)
+	if err := lacksTexts(e, s, data, job.Spec.Dataset.Name, unread); err != nil {
 		return err
 	}
 	dir, err := c.encoderDir(s)
@@ -172,9 +173,8 @@ func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, su
 	if _, err := data.Metadata(); err != nil { // a wrong or damaged file is not a reason to skip the model
 		return err
 	}
-	texts, facets, err := s.Read(data)
-	if err != nil { // there is no metadata, and its file may be on another machine
-		return missingError{fmt.Errorf("it needs the items' metadata: %w", err)}
+	if unread != nil { // there is no metadata, and its file may be on another machine
+		return missingError{fmt.Errorf("it needs the items' metadata: %w", unread)}
 	}
 	spec := job.Spec.Init
 	if spec.Settings, err = s.Settings(); err != nil {
@@ -185,13 +185,14 @@ func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, su
 	return nil
 }
 
-// lacksTexts is an error if the metadata of a data set has not what an initialisation reads. That is a
+// lacksTexts is an error if the metadata of a data set has not what an initialisation reads; unread is
+// the error with which it was read. That is a
 // property of the data set: records of other metadata are of no use, and tables say so. It is found
 // out before the encoder is, so that they say the same with and without one.
-func lacksTexts(e registry.Entry, s pretrain.InitConfig, data *datasets.Dataset, name string) error {
+func lacksTexts(e registry.Entry, s pretrain.InitConfig, data *datasets.Dataset, name string, unread error) error {
 	m, err := data.Metadata()
-	if err != nil {
-		return nil // reported after the encoder
+	if unread == nil || err != nil {
+		return nil // a damaged file is reported after the encoder
 	}
 	if m.Missing == data.NumItems {
 		if data.Config.Format == "csv" && data.Config.Items == "" {
@@ -199,13 +200,10 @@ func lacksTexts(e registry.Entry, s pretrain.InitConfig, data *datasets.Dataset,
 		}
 		return nil
 	}
-	if _, _, err = s.Read(data); err == nil {
-		return nil
-	}
 	if _, textErr := s.TextConfig.Texts(m, data.NumItems); textErr != nil && m.Title == nil {
 		return lacksError{fmt.Errorf("%s has no titles, and %s needs texts; datasets.%s.items can name a file that has them", name, e.Name, name)}
 	}
-	return lacksError{fmt.Errorf("the metadata of %s lacks what %s needs: %w", name, e.Name, err)}
+	return lacksError{fmt.Errorf("the metadata of %s lacks what %s needs: %w", name, e.Name, unread)}
 }
 
 // encoders caches the folders of text encoders, which a plan needs for each run, and

@@ -30,11 +30,9 @@ type Job struct {
 	Root    string `json:"root"` // where relative paths of data sets begin
 	Out     string `json:"out"`  // results folder
 	Source  Source `json:"source"`
-	// Code is the hash of the sources that decide the model's results, and Codes has those of
-	// all code that counts as the same (registry.CodesOf). The child is the same program and
-	// computes them itself.
-	Code  string   `json:"-"`
-	Codes []string `json:"-"`
+	// Code is the hash of the sources that decide the model's results. The child is the
+	// same program and computes it itself.
+	Code string `json:"-"`
 	// Again: a record made by other code, or of a run that began with other weights than its source
 	// has now, is replaced. Otherwise it is used.
 	Again bool `json:"again,omitempty"`
@@ -58,17 +56,6 @@ type Job struct {
 	ContinueFrom   string `json:"continue_from,omitempty"`
 
 	items int // of the data set, while a run is planned; 0: not known
-}
-
-// SetCode fills in Code and Codes.
-func (j *Job) SetCode(e registry.Entry) (code.Version, error) {
-	version, err := e.Code()
-	if err != nil {
-		return version, err
-	}
-	j.Code = version.Hash
-	j.Codes, err = registry.CodesOf([]registry.Entry{e}, e.Name)
-	return version, err
 }
 
 // localSettings are the training settings in Job.Local. A run that its time
@@ -185,7 +172,11 @@ func (j Job) Record(s record.Store, id string) (*record.Record, error) {
 		return nil, cmp.Or(err, fmt.Errorf("%s: the record belongs to another run whose id happens to be the same; write this run to another folder with -out", s.RecordPath(id)))
 	}
 	if j.Again {
-		if !slices.Contains(j.Codes, r.Measured.Code) {
+		same, err := registry.CodesOf(registry.Models, j.Spec.Model)
+		if err != nil {
+			return nil, err
+		}
+		if r.Measured.Code != j.Code && !slices.Contains(same, r.Measured.Code) {
 			return nil, nil
 		}
 		if other, err := j.otherSource(r); other || err != nil {

@@ -264,12 +264,12 @@ func (p *Plan) Models() []string {
 
 // setCode says which code a job's result depends on.
 func (p *Plan) setCode(job *Job, e registry.Entry, o Options) error {
-	version, err := job.SetCode(e)
+	version, err := e.Code()
 	if err != nil {
 		return err
 	}
 	changed := o.Source.changedFiles(version)
-	job.Again = o.Again || len(changed) > 0
+	job.Code, job.Again = version.Hash, o.Again || len(changed) > 0
 	for _, file := range changed {
 		if !slices.Contains(p.Changed, file) {
 			p.Changed = append(p.Changed, file)

@@ -200,16 +200,8 @@ func TestAxisOfAVariant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, _ := c.Suite("s")
-	p, err := c.Plan(s, Options{Out: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, r := range p.Runs {
-		got = append(got, strings.TrimSpace(r.Job.Spec.Model+" "+r.At))
-	}
-	if want := []string{"fame", "fame-long fame-long.experts = 1", "fame-long fame-long.experts = 2"}; !slices.Equal(got, want) { // 4 are FAME's own
+	got, _ := planned(t, c)
+	if want := []string{"fame: ", "fame-long: fame-long.experts = 1", "fame-long: fame-long.experts = 2"}; !slices.Equal(got, want) { // 4 are FAME's own
 		t.Errorf("runs %q, expected %q", got, want)
 	}
 }

@@ -300,10 +300,8 @@ fame-no-moe.heads = [2]
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, _ := c.Suite("s")
-		p, err := c.Plan(s, Options{Out: t.TempDir()})
-		if err != nil || len(p.Runs) != want+2 {
-			t.Errorf("encoder %s: %d runs, expected %d; %v", encoder, len(p.Runs), want+2, err)
+		if got, _ := planned(t, c); len(got) != want+2 {
+			t.Errorf("encoder %s: runs %q, expected %d", encoder, got, want+2)
 		}
 	}
 }

@@ -123,9 +123,11 @@ func doJob(ctx context.Context, job plan.Job, entries []registry.Entry, out *emi
 	if err != nil {
 		return err
 	}
-	if _, err := job.SetCode(entry); err != nil {
+	version, err := entry.Code()
+	if err != nil {
 		return err
 	}
+	job.Code = version.Hash
 	if entry.Neural != nil {
 		if err := openDevice(job.Device); err != nil {
 			return err

@@ -31,15 +31,17 @@ func Find(store record.Store, todo *plan.Plan) (Found, error) {
 	if f.Older, err = aggregate.OlderVersions(f.Planned, stored); err != nil {
 		return f, err
 	}
-	own, _, err := aggregate.Match(f.Planned, stored)
-	if err != nil {
-		return f, err
+	var own []*record.Record // of the present versions, where older ones are shown
+	if len(f.Older) > 0 {
+		if own, _, err = aggregate.Match(f.Planned, stored); err != nil {
+			return f, err
+		}
 	}
 	for i := range f.Planned {
 		f.Planned[i].Spec = f.Older.Show(f.Planned[i].Spec)
 	}
 	f.Records, f.Stale, err = aggregate.Match(f.Planned, stored)
-	// Where an older version is shown, records of the present one are not stale, and are counted elsewhere.
+	// They are not stale, and are counted elsewhere.
 	f.Stale = slices.DeleteFunc(f.Stale, func(s aggregate.Stale) bool {
 		return slices.ContainsFunc(own, func(r *record.Record) bool { return r.ID == s.ID })
 	})
