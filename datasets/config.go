@@ -140,7 +140,7 @@ func (c Config) Resolve() (Config, error) {
 func (c *Config) resolveFormat() error {
 	for _, p := range append(c.partFiles(), column{"path", c.Path}, column{"items", c.Items}, column{"attributes", c.Attributes}) {
 		if len(p.column) > 4096 { // no system opens such a path, and a message would print all of it
-			return fmt.Errorf("%s has %d bytes; expected the path of a file", p.key, len(p.column))
+			return badKey(p.key, "has %d bytes; expected the path of a file", len(p.column))
 		}
 	}
 	if c.Format == "" {
@@ -162,7 +162,7 @@ func (c *Config) resolveFormat() error {
 		if near := nearest(c.Format, Formats()); near != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", near)
 		}
-		return fmt.Errorf("unknown format %q%s; expected one of %s", c.Format, hint, strings.Join(Formats(), ", "))
+		return badKey("format", "= %q is unknown%s; expected one of %s", c.Format, hint, strings.Join(Formats(), ", "))
 	}
 	return nil
 }
@@ -172,7 +172,7 @@ func (c *Config) checkKeys() error {
 	keys := formats[c.Format].keys
 	for _, k := range optionalKeys {
 		if k.set(c) && !slices.Contains(keys, k.name) {
-			return fmt.Errorf("key %s is not used by format %s; remove it (%s uses %s)", k.name, c.Format, c.Format, strings.Join(keys, ", "))
+			return badKey(k.name, "is not used by format %s; remove it (%s uses %s)", c.Format, c.Format, strings.Join(keys, ", "))
 		}
 	}
 	if c.Format == "embedded" && !slices.Contains(Embedded(), c.Name) {
@@ -193,7 +193,7 @@ func (c *Config) timed() bool {
 // resolveChoices fills in and checks the keys whose values are one of a few words.
 func (c *Config) resolveChoices() error {
 	if !c.timed() && c.Ties != "" {
-		return fmt.Errorf("ties is set, but there are no times: set columns.time or remove ties")
+		return badKey("ties", "is set, but there are no times: set columns.time or remove ties")
 	}
 	if c.timed() {
 		setDefault(&c.Ties, formats[c.Format].ties)
@@ -208,7 +208,7 @@ func (c *Config) resolveChoices() error {
 		{"split", c.Split, []string{LeaveOneOut, RatioSplit, TimeSplit, GivenSplit}},
 	} {
 		if !slices.Contains(k.allowed, k.value) {
-			return fmt.Errorf("%s = %q is unknown; expected one of %s", k.key, k.value, strings.Join(slices.DeleteFunc(k.allowed, isEmpty), ", "))
+			return badKey(k.key, "= %q is unknown; expected one of %s", k.value, strings.Join(slices.DeleteFunc(k.allowed, isEmpty), ", "))
 		}
 	}
 	return nil
@@ -218,27 +218,27 @@ func (c *Config) resolveChoices() error {
 func (c *Config) checkNumbers() error {
 	switch {
 	case c.UnpackLimit < 0 || c.UnpackLimit > 1<<20:
-		return fmt.Errorf("unpack_limit = %d is not a number of GiB; expected 1 or more, or 0 for the default", c.UnpackLimit)
+		return badKey("unpack_limit", "= %d is not a number of GiB; expected 1 or more, or 0 for the default", c.UnpackLimit)
 	case c.KCore < 0:
-		return fmt.Errorf("k_core = %d is negative; expected the minimum number of interactions, or 0 for no filter", c.KCore)
+		return badKey("k_core", "= %d is negative; expected the minimum number of interactions, or 0 for no filter", c.KCore)
 	case c.MaxUsers < 0:
-		return fmt.Errorf("max_users = %d is negative; expected a number of users, or 0 for all", c.MaxUsers)
+		return badKey("max_users", "= %d is negative; expected a number of users, or 0 for all", c.MaxUsers)
 	case math.IsNaN(c.MinRating) || math.IsInf(c.MinRating, 0):
-		return fmt.Errorf("min_rating = %v is not a finite number", c.MinRating)
+		return badKey("min_rating", "= %v is not a finite number", c.MinRating)
 	case c.MinRating != 0 && c.Format == "csv" && c.Columns.Rating == "":
-		return fmt.Errorf("min_rating is set, but there are no ratings: set columns.rating or remove min_rating")
+		return badKey("min_rating", "is set, but there are no ratings: set columns.rating or remove min_rating")
 	case !(c.ColdItems >= 0 && c.ColdItems < 1): // negated, so that NaN is refused too
-		return fmt.Errorf("cold_items = %v is not a share of the items; expected at least 0 (none) and less than 1", c.ColdItems)
+		return badKey("cold_items", "= %v is not a share of the items; expected at least 0 (none) and less than 1", c.ColdItems)
 	case !(c.ColdValidation >= 0 && c.ColdItems+c.ColdValidation < 1):
-		return fmt.Errorf("cold_validation = %v is not a share of the items; expected at least 0 (none), and less than 1 together with cold_items", c.ColdValidation)
+		return badKey("cold_validation", "= %v is not a share of the items; expected at least 0 (none), and less than 1 together with cold_items", c.ColdValidation)
 	case c.ColdValidation > 0 && c.ColdItems == 0:
-		return fmt.Errorf("cold_validation is set, but cold_items is not: set cold_items or remove cold_validation")
+		return badKey("cold_validation", "is set, but cold_items is not: set cold_items or remove cold_validation")
 	case c.ColdSeed < 0:
-		return fmt.Errorf("cold_seed = %d is negative; expected 0 or more", c.ColdSeed)
+		return badKey("cold_seed", "= %d is negative; expected 0 or more", c.ColdSeed)
 	case c.ColdSeed != 0 && c.ColdItems == 0:
-		return fmt.Errorf("cold_seed is set, but cold_items is not: set cold_items or remove cold_seed")
+		return badKey("cold_seed", "is set, but cold_items is not: set cold_items or remove cold_seed")
 	case c.Split == TimeSplit && !c.timed():
-		return fmt.Errorf("split = %q needs times, which the data do not have; use %q", TimeSplit, LeaveOneOut)
+		return badKey("split", "= %q needs times, which the data do not have; use %q", TimeSplit, LeaveOneOut)
 	}
 	return nil
 }
@@ -250,7 +250,7 @@ func (c *Config) columnDefaults() error {
 	}
 	setDefault(&c.Separator, ",")
 	if strings.ContainsAny(c.Separator, "\"\r\n") {
-		return fmt.Errorf("separator = %q contains quotes or line ends; expected other characters", c.Separator)
+		return badKey("separator", "= %q contains quotes or line ends; expected other characters", c.Separator)
 	}
 	if c.Columns.User == "" || c.Columns.Item == "" {
 		return fmt.Errorf(`columns must name user and item, for example columns = { user = "user_id", item = "item_id", time = "timestamp" }`)
@@ -259,22 +259,22 @@ func (c *Config) columnDefaults() error {
 	for i, a := range columns {
 		for _, b := range columns[:i] {
 			if a.column != "" && a.column == b.column {
-				return fmt.Errorf("%s and %s both name column %q", b.key, a.key, a.column)
+				return badKey(b.key, "and %s both name column %q", a.key, a.column)
 			}
 		}
 	}
 	if c.ItemColumns != (ItemColumns{}) && c.Items == "" {
-		return fmt.Errorf("item_columns is set, but items (the metadata file) is not")
+		return badKey("item_columns", "is set, but items (the metadata file) is not")
 	}
 	if c.Items != "" && c.ItemColumns.Item == "" {
-		return fmt.Errorf("items is set, but item_columns.item (the column of the item id) is not")
+		return badKey("items", "is set, but item_columns.item (the column of the item id) is not")
 	}
 	if c.header() {
 		return nil
 	}
 	for _, k := range append(c.Columns.list(), c.ItemColumns.list()...) {
 		if n, err := strconv.Atoi(k.column); k.column != "" && (err != nil || n < 1) {
-			return fmt.Errorf("%s = %q: expected the number of a column, from \"1\", because header = false", k.key, k.column)
+			return badKey(k.key, "= %q: expected the number of a column, from \"1\", because header = false", k.column)
 		}
 	}
 	return nil

@@ -131,10 +131,10 @@ func load(c Config, src *source) (*Dataset, error) {
 	}
 	attachMetadata(d, c, src)
 	if c.ColdItems > 0 && len(d.ColdItems()) == 0 {
-		return nil, fmt.Errorf("cold_items = %v of %d items is less than one item; raise it, or remove it", c.ColdItems, d.NumItems)
+		return nil, badKey("cold_items", "= %v of %d items is less than one item; raise it, or remove it", c.ColdItems, d.NumItems)
 	}
 	if c.ColdValidation > 0 && len(d.ColdValidationItems()) == 0 {
-		return nil, fmt.Errorf("cold_validation = %v of %d items is less than one item; raise it, or remove it", c.ColdValidation, d.NumItems)
+		return nil, badKey("cold_validation", "= %v of %d items is less than one item; raise it, or remove it", c.ColdValidation, d.NumItems)
 	}
 	d.fingerprint = d.hash()
 	if d.Generated() {

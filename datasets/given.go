@@ -125,12 +125,12 @@ func (s *source) benchmarkFiles(names []string) error {
 func (s *source) givenSplit(c Config, asked string) (Config, error) {
 	if s.parts == nil || c.Train != "" {
 		if c.Split == GivenSplit && s.parts == nil && c.Columns.Part == "" {
-			return c, &KeyError{"split", fmt.Sprintf("= %q, but %s is not a folder with NAME.train.inter, NAME.valid.inter and NAME.test.inter; set train, valid and test, or columns.part", c.Split, s.display(s.main))}
+			return c, badKey("split", "= %q, but %s is not a folder with NAME.train.inter, NAME.valid.inter and NAME.test.inter; set train, valid and test, or columns.part", c.Split, s.display(s.main))
 		}
 		return c, nil
 	}
 	if asked != "" && asked != GivenSplit {
-		return c, &KeyError{"split", fmt.Sprintf("= %q, but %s holds a given split (%s, …): remove split, or name one file of all interactions with path", asked, s.dir, s.main)}
+		return c, badKey("split", "= %q, but %s holds a given split (%s, …): remove split, or name one file of all interactions with path", asked, s.dir, s.main)
 	}
 	c.Split, c.ValidShare, c.TestShare = GivenSplit, 0, 0
 	if err := c.checkGiven(); err != nil {

@@ -269,7 +269,7 @@ func TestGivenSplitKeys(t *testing.T) {
 		{func(c *Config) { c.Duplicates = "first" }, `duplicates = "first" would change the parts`},
 		{func(c *Config) { c.ValidFrom = "2020-01-01" }, `valid_from belongs to split = "time", but split is "given"`},
 		{func(c *Config) { c.TestShare = .1 }, `test_share belongs to split = "ratio"`},
-		{func(c *Config) { c.Format = "s3rec"; c.Columns = Columns{} }, "key train is not used by format s3rec"},
+		{func(c *Config) { c.Format = "s3rec"; c.Columns = Columns{} }, "train is not used by format s3rec"},
 		{func(c *Config) { *c = Config{Name: "x", Format: "s3rec", Path: "x", Split: GivenSplit} }, `split = "given" needs files or a column with the parts`},
 		{func(c *Config) { c.Train = strings.Repeat("x", 5000) }, "train has 5000 bytes"},
 	} {

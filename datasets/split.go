@@ -202,8 +202,8 @@ func (s *Split) ownBoundaries(first, last int64) (err error) {
 		return err
 	}
 	if !(first < s.ValidFrom && s.ValidFrom < s.TestFrom && s.TestFrom <= last) {
-		return &KeyError{"valid_from", fmt.Sprintf("= %q and test_from = %q are not two times, in this order, within the data, which are from %s to %s",
-			c.ValidFrom, c.TestFrom, s.Data.TimeText(first), s.Data.TimeText(last))}
+		return badKey("valid_from", "= %q and test_from = %q are not two times, in this order, within the data, which are from %s to %s",
+			c.ValidFrom, c.TestFrom, s.Data.TimeText(first), s.Data.TimeText(last))
 	}
 	return nil
 }

@@ -13,6 +13,11 @@ type KeyError struct {
 
 func (e *KeyError) Error() string { return e.Key + " " + e.Msg }
 
+// badKey returns a KeyError whose message begins with the key, as in "k_core = -1 is negative".
+func badKey(key, format string, args ...any) error {
+	return &KeyError{key, fmt.Sprintf(format, args...)}
+}
+
 // partFiles lists the files of a given split, in the order in which they are read.
 func (c *Config) partFiles() []column {
 	return []column{{"train", c.Train}, {"valid", c.Valid}, {"test", c.Test}}
@@ -31,21 +36,21 @@ func (c *Config) resolveSplit() error {
 	}
 	switch {
 	case named != "" && missing != "":
-		return &KeyError{named, fmt.Sprintf("is set, but %s is not: a given split needs train, valid and test", missing)}
+		return badKey(named, "is set, but %s is not: a given split needs train, valid and test", missing)
 	case named != "" && c.Path != "":
-		return &KeyError{"path", "is set, and so are train, valid and test: they are all files of a given split; remove path"}
+		return badKey("path", "is set, and so are train, valid and test: they are all files of a given split; remove path")
 	case named != "" && c.Columns.Part != "":
-		return &KeyError{"columns.part", "names a column that says which part a line is in, but train, valid and test are files; remove one of them"}
+		return badKey("columns.part", "names a column that says which part a line is in, but train, valid and test are files; remove one of them")
 	}
 	if named != "" || c.Columns.Part != "" {
 		setDefault(&c.Split, GivenSplit)
 		if c.Split != GivenSplit {
-			return &KeyError{"split", fmt.Sprintf("= %q, but the parts are given: remove split, or name one file of all interactions with path", c.Split)}
+			return badKey("split", "= %q, but the parts are given: remove split, or name one file of all interactions with path", c.Split)
 		}
 	}
 	setDefault(&c.Split, LeaveOneOut)
 	if c.Split == GivenSplit && named == "" && c.Columns.Part == "" && c.Format != "recbole" {
-		return &KeyError{"split", fmt.Sprintf("= %q needs files or a column with the parts: set train, valid and test, or columns.part (formats csv and recbole)", c.Split)}
+		return badKey("split", "= %q needs files or a column with the parts: set train, valid and test, or columns.part (formats csv and recbole)", c.Split)
 	}
 	if c.Split == GivenSplit {
 		if err := c.checkGiven(); err != nil {
@@ -62,9 +67,9 @@ func (c *Config) checkGiven() error {
 	const why = "would change the parts of a given split; remove it and filter the files, or name one file of all interactions with path"
 	switch {
 	case c.KCore > 1:
-		return &KeyError{"k_core", fmt.Sprintf("= %d %s", c.KCore, why)}
+		return badKey("k_core", "= %d %s", c.KCore, why)
 	case c.Duplicates == "first" || c.Duplicates == "last":
-		return &KeyError{"duplicates", fmt.Sprintf("= %q %s", c.Duplicates, why)}
+		return badKey("duplicates", "= %q %s", c.Duplicates, why)
 	}
 	return nil
 }
@@ -87,7 +92,7 @@ func (c *Config) checkBoundaries() error {
 		{"valid_from", c.ValidFrom != "", TimeSplit}, {"test_from", c.TestFrom != "", TimeSplit},
 	} {
 		if k.set && c.Split != k.split {
-			return &KeyError{k.key, fmt.Sprintf("belongs to split = %q, but split is %q; remove it", k.split, c.Split)}
+			return badKey(k.key, "belongs to split = %q, but split is %q; remove it", k.split, c.Split)
 		}
 	}
 	for _, k := range []struct {
@@ -95,25 +100,25 @@ func (c *Config) checkBoundaries() error {
 		share float64
 	}{{"valid_share", c.ValidShare}, {"test_share", c.TestShare}} {
 		if !(k.share >= 0 && k.share < 1) { // negated, so that NaN is refused too
-			return &KeyError{k.key, fmt.Sprintf("= %v is not a share; expected more than 0 and less than 1", k.share)}
+			return badKey(k.key, "= %v is not a share; expected more than 0 and less than 1", k.share)
 		}
 	}
 	if c.ValidShare+c.TestShare >= 1 {
-		return &KeyError{"test_share", fmt.Sprintf("= %v and valid_share = %v leave nothing for training; expected a sum below 1", c.TestShare, c.ValidShare)}
+		return badKey("test_share", "= %v and valid_share = %v leave nothing for training; expected a sum below 1", c.TestShare, c.ValidShare)
 	}
 	if (c.ValidFrom == "") != (c.TestFrom == "") {
 		set, other := "valid_from", "test_from"
 		if c.ValidFrom == "" {
 			set, other = other, set
 		}
-		return &KeyError{set, fmt.Sprintf("is set, but %s is not; expected both boundaries", other)}
+		return badKey(set, "is set, but %s is not; expected both boundaries", other)
 	}
 	for _, b := range c.boundaries() {
 		if b.column == "" {
 			continue
 		}
 		if _, err := parseInstant([]byte(b.column)); err != nil {
-			return &KeyError{b.key, fmt.Sprintf("= %q %v", b.column, err)}
+			return badKey(b.key, "= %q %v", b.column, err)
 		}
 	}
 	return nil
@@ -146,7 +151,7 @@ func ratioCounts(n int, validShare, testShare float64) counts {
 // says.
 func (d *Dataset) boundary(key, text string) (int64, error) {
 	fail := func(format string, args ...any) (int64, error) {
-		return 0, &KeyError{key, fmt.Sprintf("= %q: ", text) + fmt.Sprintf(format, args...)}
+		return 0, badKey(key, "= %q: %s", text, fmt.Sprintf(format, args...))
 	}
 	at, err := parseInstant([]byte(text))
 	if err != nil {

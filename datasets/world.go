@@ -94,7 +94,7 @@ func (c *WorldConfig) resolve() error {
 		{"noise", fill(&c.Noise, 0.1), 0, 1},
 	} {
 		if !(k.value >= k.lo && k.value <= k.hi) { // negated, so that NaN is refused too
-			return fmt.Errorf("world.%s = %v; expected %v to %v", k.key, k.value, k.lo, k.hi)
+			return badKey("world."+k.key, "= %v; expected %v to %v", k.value, k.lo, k.hi)
 		}
 	}
 	return c.check()
@@ -113,21 +113,21 @@ func (c *WorldConfig) check() error {
 	const most = 500_000_000 // interactions, or labels of items or users: some gigabytes
 	switch {
 	case c.Seed < 0:
-		return fmt.Errorf("world.seed = %d is negative; expected 0 or more", c.Seed)
+		return badKey("world.seed", "= %d is negative; expected 0 or more", c.Seed)
 	case c.Preferred > c.Labels:
-		return fmt.Errorf("world.preferred = %d is more than world.labels = %d; a user can prefer at most all labels of a facet", c.Preferred, c.Labels)
+		return badKey("world.preferred", "= %d is more than world.labels = %d; a user can prefer at most all labels of a facet", c.Preferred, c.Labels)
 	case c.Preferred == 1 && *c.Stickiness != defaultStickiness:
-		return fmt.Errorf("world.stickiness = %v makes no difference with world.preferred = 1, since the only label is always taken again; leave it out", *c.Stickiness)
+		return badKey("world.stickiness", "= %v makes no difference with world.preferred = 1, since the only label is always taken again; leave it out", *c.Stickiness)
 	case c.MinLength > c.Length:
-		return fmt.Errorf("world.min_length = %d is more than world.length = %d, the mean; lower one or raise the other", c.MinLength, c.Length)
+		return badKey("world.min_length", "= %d is more than world.length = %d, the mean; lower one or raise the other", c.MinLength, c.Length)
 	case !c.Repeats && c.Length > c.Items:
-		return fmt.Errorf("world.length = %d is more than world.items = %d, and items do not repeat; set world.repeats = true, or more items", c.Length, c.Items)
+		return badKey("world.length", "= %d is more than world.items = %d, and items do not repeat; set world.repeats = true, or more items", c.Length, c.Items)
 	case c.Users*c.Length > most:
-		return fmt.Errorf("world.users = %d with world.length = %d have %d interactions; expected at most %d", c.Users, c.Length, c.Users*c.Length, most)
+		return badKey("world.users", "= %d with world.length = %d have %d interactions; expected at most %d", c.Users, c.Length, c.Users*c.Length, most)
 	case c.Items*c.Facets > most:
-		return fmt.Errorf("world.items = %d with world.facets = %d have %d labels; expected at most %d", c.Items, c.Facets, c.Items*c.Facets, most)
+		return badKey("world.items", "= %d with world.facets = %d have %d labels; expected at most %d", c.Items, c.Facets, c.Items*c.Facets, most)
 	case c.Users*c.Facets > most/c.Preferred:
-		return fmt.Errorf("world.preferred = %d is too much for %d users and %d facets; expected at most %d preferred labels in all", c.Preferred, c.Users, c.Facets, most)
+		return badKey("world.preferred", "= %d is too much for %d users and %d facets; expected at most %d preferred labels in all", c.Preferred, c.Users, c.Facets, most)
 	}
 	return nil
 }

@@ -128,9 +128,9 @@ func TestBadWorlds(t *testing.T) {
 		{func(c *Config) { c.World.Labels, c.World.Preferred = 100_000, 100_000 }, "preferred labels in all"},
 		{func(c *Config) { c.KCore = 5 }, "k_core and duplicates are not used by format facets"},
 		{func(c *Config) { c.Duplicates = "first" }, "k_core and duplicates are not used by format facets"},
-		{func(c *Config) { c.Path = "x" }, "key path is not used by format facets; remove it (facets uses world)"},
+		{func(c *Config) { c.Path = "x" }, "path is not used by format facets; remove it (facets uses world)"},
 		{func(c *Config) { c.Split = TimeSplit }, "needs times"},
-		{func(c *Config) { c.Format, c.Path, c.World.Seed = "s3rec", "x", 1 }, "key world is not used by format s3rec"},
+		{func(c *Config) { c.Format, c.Path, c.World.Seed = "s3rec", "x", 1 }, "world is not used by format s3rec"},
 	} {
 		c := Config{Name: "world", Format: worldFormat}
 		tc.change(&c)

@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -351,16 +350,11 @@ func (c *Config) Dataset(name string) (datasets.Config, error) {
 // atKey adds to an error about a key of a data set, such as "columns.part", the strongest
 // place that sets it. Other errors stay as they are.
 func (c *Config) atKey(name string, err error) error {
-	key := ""
-	if of := (*datasets.KeyError)(nil); errors.As(err, &of) {
-		key = of.Key
-	} else if m := leadingKey.FindStringSubmatch(err.Error()); m != nil {
-		key = m[1]
-	}
-	if key == "" {
+	of := (*datasets.KeyError)(nil)
+	if !errors.As(err, &of) {
 		return err
 	}
-	path := append([]string{"datasets", name}, strings.Split(key, ".")...)
+	path := append([]string{"datasets", name}, strings.Split(of.Key, ".")...)
 	last := len(path) - 1
 	var at *conf.Node
 	for _, layer := range c.layers() {
@@ -371,12 +365,8 @@ func (c *Config) atKey(name string, err error) error {
 	if at == nil {
 		return err
 	}
-	return at.Errorf("%w", err)
+	return at.Errorf("%w", of)
 }
-
-// leadingKey matches the key with which an error of package datasets begins, as in
-// "datasets: mine: k_core = -1 is negative".
-var leadingKey = regexp.MustCompile(`^(?:datasets: [^:]+: )?(?:key |unknown )?([a-z_]+(?:\.[a-z_]+)?) (?:=|is |")`)
 
 // Params returns a model's hyper-parameters on a data set, as a pointer to its
 // configuration struct; nil for non-neural baselines: the defaults, overridden by the tables
