@@ -12,7 +12,7 @@ import (
 // recorded: here in copies of committed records, of which one is changed.
 func TestSearchNotes(t *testing.T) {
 	e, o := env(t)
-	s, err := e.Config.Suite("start")
+	s, err := e.Config.Suite("tune-check")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +54,8 @@ func TestSearchNotes(t *testing.T) {
 	}
 	tried := search()
 	for _, want := range []string{
-		"beauty: sasrec begins with weights that were trained again and differ from those of the recorded source (1 of 4 trials)",
-		"beauty: records with different processors: " + was + " (11 of 12 trials), another (1 of 12 trials)",
+		"beauty: sasrec begins with weights that were trained again and differ from those of the recorded source (1 of 12 trials)",
+		"beauty: records with different processors: " + was + " (23 of 24 trials), another (1 of 24 trials)",
 	} {
 		if slices.Contains(before.Notes, want) || !slices.Contains(tried.Notes, want) {
 			t.Errorf("expected %q in\n%q\nand not in\n%q", want, tried.Notes, before.Notes)
