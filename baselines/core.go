@@ -39,7 +39,11 @@ func (c *COREConfig) Validate() error {
 	case !(c.Temperature > 0):
 		return fmt.Errorf("temperature = %v: expected more than 0", c.Temperature)
 	}
-	return c.TransformerConfig.Validate()
+	t := c.TransformerConfig
+	if c.Encoder == coreAverage { // there is no transformer, and a spec leaves its settings out
+		t = models.TransformerConfig{Hidden: c.Hidden, Layers: 1, Heads: 1}
+	}
+	return t.Validate()
 }
 
 // Ignores reports whether a setting makes no difference with the others.

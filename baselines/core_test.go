@@ -81,3 +81,21 @@ func TestOracleCORE(t *testing.T) {
 		}
 	})
 }
+
+// With equal weights there is no transformer, so nothing about one is refused: a spec leaves its
+// settings out, and the defaults may not fit a hidden size that does not need them.
+func TestCOREWithEqualWeightsNeedsNoHeads(t *testing.T) {
+	c := COREDefaults()
+	c.Hidden, c.Heads = 63, 2
+	if err := c.Validate(); err == nil {
+		t.Error("a transformer with 2 heads of 63/2 was accepted")
+	}
+	c.Encoder = coreAverage
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	c.Hidden = 0
+	if err := c.Validate(); err == nil {
+		t.Error("no hidden size was accepted")
+	}
+}

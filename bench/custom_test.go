@@ -105,6 +105,7 @@ func TestOwnCommandsReplaceNothing(t *testing.T) {
 		{[]string{"-seeds", "0,1"}, nil, "with -seeds 0,1"},
 		{[]string{"-set", "quick.models=[\"markov\"]", "-json"}, []string{"summaries/NAME.json"}, ""},
 		{[]string{"-set", "train.time_limit=60", "-report"}, nil, "with -set train.time_limit=60"},
+		{[]string{"-set", "train.epochs=4", "-set", "models.*.train.epochs=4"}, nil, "with -set models.*.train.epochs=4"}, // the weaker is idle
 		{[]string{"-suite", "search", "-datasets", "other"}, []string{"NAME.toml", "tables/NAME.tex", "index.html"}, "suite search, with -datasets other"},
 		{[]string{"-suite", "cost", "-models", "popularity"}, []string{"cost.json", "tables/NAME.md"}, "suite cost, with -models popularity"},
 		{[]string{"-suite", "ci", "-models", "popularity"}, []string{"tables/NAME.md"}, "with -models popularity"},

@@ -129,9 +129,6 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 	case o.engine == engineKubernetes:
 		return b.printKubernetes(s)
 	}
-	if err := b.findIdle(s); err != nil {
-		return usageError{err}
-	}
 	place := plan.Options{Device: o.device, Threads: o.threads, Out: b.store.Dir, Source: b.source, Strict: o.strict, Again: o.again}
 	if o.report {
 		place.Recorded = b.recorded()
@@ -143,6 +140,9 @@ func dispatch(ctx context.Context, kill <-chan struct{}, args []string, stdout, 
 		return b.tune(ctx, s, place)
 	}
 	todo, err := b.config.Plan(s, place)
+	if err == nil { // the plan has refused what cannot be
+		err = b.findIdle(s)
+	}
 	if err != nil {
 		return usageError{err}
 	}

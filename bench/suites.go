@@ -50,14 +50,17 @@ func (b *bench) findIdle(s plan.Suite) error {
 	if err != nil {
 		return err
 	}
-	for i, set := range b.sets {
-		key, _, _ := strings.Cut(set, "=")
-		first, _, _ := strings.Cut(strings.TrimSpace(key), ".")
+	left := slices.Clone(b.sets)
+	for _, set := range b.sets {
 		// What a suite shows, and when training saves, is no part of what it asks for.
-		if saysWhere(set) || first == "suites" || first == s.Name || strings.HasSuffix(strings.TrimSpace(key), "checkpoint_every") {
+		if b.config.SaysWhere(set) || slices.ContainsFunc(b.config.SetPaths(set), func(path []string) bool {
+			return path[0] == "suites" || path[len(path)-1] == "checkpoint_every"
+		}) {
 			continue
 		}
-		without, err := plan.Load(b.config.Path, slices.Delete(slices.Clone(b.sets), i, i+1), registry.Models)
+		// Without those that were found, since each of two that say the same changes nothing beside the other.
+		others := slices.DeleteFunc(slices.Clone(left), func(other string) bool { return other == set })
+		without, err := plan.Load(b.config.Path, others, registry.Models)
 		if err != nil { // it is needed
 			continue
 		}
@@ -69,6 +72,7 @@ func (b *bench) findIdle(s plan.Suite) error {
 			continue
 		}
 		if same, err := without.Asked(other); err == nil && same == asked {
+			left = others
 			b.idle = append(b.idle, set)
 			fmt.Fprintf(b.stderr, "note: -set %s changes nothing of suite %s\n", set, s.Name)
 		}
@@ -88,20 +92,11 @@ func (b *bench) changes(without string) string {
 		}
 	}
 	for _, s := range b.sets {
-		if !saysWhere(s) && !slices.Contains(b.idle, s) {
+		if !b.config.SaysWhere(s) && !slices.Contains(b.idle, s) {
 			out = append(out, "-set "+s)
 		}
 	}
 	return strings.Join(out, " ")
-}
-
-// saysWhere reports whether a value of -set only says where files are. Their content
-// decides whether it is another plan.
-func saysWhere(set string) bool {
-	key, _, _ := strings.Cut(set, "=")
-	key = strings.TrimSpace(key)
-	file := slices.ContainsFunc([]string{".path", ".items", ".attributes", ".unpack_limit"}, func(end string) bool { return strings.HasSuffix(key, end) })
-	return strings.HasPrefix(key, "datasets.") && file || strings.HasSuffix(key, "pretrain.encoder")
 }
 
 // suite does the runs of a plan that have no record, then renders.
@@ -371,6 +366,9 @@ func (b *bench) cost(ctx context.Context, todo *plan.Plan) error {
 // to SUITE.toml, where suites with the key "tuned" find them.
 func (b *bench) tune(ctx context.Context, s plan.Suite, o plan.Options) error {
 	first, err := b.config.PlanRung(s, o, 0, nil)
+	if err == nil {
+		err = b.findIdle(s)
+	}
 	if err != nil {
 		return usageError{err}
 	}

@@ -78,6 +78,14 @@ func (s InitConfig) Settings() (record.Settings, error) {
 	return diff, err
 }
 
+// Idle returns the settings that are not the defaults, and make no difference with the others.
+func (s InitConfig) Idle() (record.Settings, error) {
+	defaults := SpecInit()
+	diff, err := record.Diff(&defaults, &s)
+	maps.DeleteFunc(diff, func(key string, _ json.RawMessage) bool { return !s.Ignores(key) })
+	return diff, err
+}
+
 // Gone are settings that older versions had and that made no difference to any table.
 // Specs of their records may name them.
 var Gone = []string{"alternate", "unescape"}

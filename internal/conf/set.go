@@ -39,18 +39,21 @@ func (n *Node) Set(assignment string, expand func(path []string) ([]string, erro
 	if err != nil {
 		return fmt.Errorf("%s: %w", where, err)
 	}
-	return n.setAll(path, where, parseValue(text))
+	return n.setAll(path, where, parseValue(text), expand)
 }
 
 // setAll stores a value, or each of a table.
-func (n *Node) setAll(path []string, where string, value any) error {
+func (n *Node) setAll(path []string, where string, value any, expand func(path []string) ([]string, error)) error {
 	if table, ok := value.(map[string]any); ok {
 		for _, key := range slices.Sorted(maps.Keys(table)) {
-			if err := n.setAll(append(slices.Clone(path), key), where, table[key]); err != nil {
+			if err := n.setAll(append(slices.Clone(path), key), where, table[key], expand); err != nil {
 				return err
 			}
 		}
 		return nil
+	}
+	if _, err := expand(path); err != nil { // a table may name what the path alone did not
+		return fmt.Errorf("%s: %w", where, err)
 	}
 	last := len(path) - 1
 	if table, err := n.Sub(path[:last]...); err == nil && table != nil {

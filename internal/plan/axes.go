@@ -58,6 +58,7 @@ func (c *Config) readAxes(s Suite) ([]Axis, error) {
 		if err != nil {
 			return nil, err
 		}
+		here := map[string]string{} // where this layer gives an axis
 		var walk func(n *conf.Node, path []string)
 		walk = func(n *conf.Node, path []string) {
 			for _, key := range n.Keys() {
@@ -67,6 +68,10 @@ func (c *Config) readAxes(s Suite) ([]Axis, error) {
 					continue
 				}
 				a := Axis{Name: strings.Join(path, "."), where: child.Where}
+				if first, ok := here[a.Name]; ok {
+					errs = append(errs, fmt.Errorf("%s: axis %s of suite %s is given twice, with and without quotes, first in %s", a.where, a.Name, s.Name, first))
+				}
+				here[a.Name] = a.where
 				if err := c.readAxis(s, &a, child); err != nil {
 					errs = append(errs, err)
 				}

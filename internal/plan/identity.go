@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"famebench/internal/conf"
 	"famebench/internal/record"
 	"famebench/internal/registry"
 )
@@ -38,13 +39,47 @@ type askedRun struct {
 	Params, Train record.Settings
 	Pretrain      record.Settings
 	TimeLimit     json.RawMessage // in no id, but a run that it stops is in no table
-	Refused       bool            // the model takes no such settings
-	Source        *record.Source  `json:",omitempty"` // without what only data say
+	// Idle are the settings that make no difference with the others, for a search only: at another
+	// of its points they may.
+	Idle    record.Settings `json:",omitempty"`
+	Refused bool            // the model takes no such settings
+	Source  *record.Source  `json:",omitempty"` // without what only data say
 }
 
 // pathKeys are the settings of a data set that only say where its files are: which data
 // they hold is an input.
 var pathKeys = []string{"path", "train", "valid", "test", "items", "attributes"}
+
+// SaysWhere reports whether an assignment of the command line only says where files are. Their
+// content decides whether it is another plan.
+func (c *Config) SaysWhere(assignment string) bool {
+	return !slices.ContainsFunc(c.SetPaths(assignment), func(path []string) bool {
+		last := path[len(path)-1]
+		file := path[0] == "datasets" && len(path) == 3 && (slices.Contains(pathKeys, last) || last == "unpack_limit")
+		encoder := last == "encoder" && len(path) > 1 && path[len(path)-2] == "pretrain"
+		return !file && !encoder
+	})
+}
+
+// SetPaths are the full paths of the settings that an assignment of the command line gives: of a
+// value, or of those of a table.
+func (c *Config) SetPaths(assignment string) (paths [][]string) {
+	t := conf.NewTable("command line")
+	if t.Set(assignment, c.expand) != nil {
+		return nil // Load has refused it
+	}
+	var walk func(n *conf.Node, path []string)
+	walk = func(n *conf.Node, path []string) {
+		if n.Table == nil {
+			paths = append(paths, path)
+		}
+		for _, key := range n.Keys() {
+			walk(n.Table[key], append(slices.Clone(path), key))
+		}
+	}
+	walk(t, nil)
+	return paths
+}
 
 // Asked is the hash of what a suite asks for, see Identity.
 func (c *Config) Asked(s Suite) (string, error) {
@@ -98,13 +133,16 @@ func (c *Config) askedRun(s Suite, e registry.Entry, dataset string, at point) (
 	job.Spec.Dataset.Name = dataset
 	err = here.fill(&job, e, dataset, s.Name)
 	if err == nil && e.Text {
-		_, err = here.fillInitSettings(&job.Spec, e, s.Name)
+		_, err = here.fillInitSettings(&job, e, s.Name)
 	}
 	if err == nil {
 		r.Source, err = c.askedSource(s, e, job, nil)
 	}
 	if errors.As(err, &invalidError{}) {
 		r.Refused, err = true, nil
+	}
+	if s.Kind == KindTune {
+		r.Idle = job.idle
 	}
 	r.Params, r.Train, r.TimeLimit = job.Spec.Params, job.Spec.Train, job.Local["time_limit"]
 	if job.Spec.Init != nil {

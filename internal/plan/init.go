@@ -101,7 +101,8 @@ type lacksError struct{ error }
 
 // fillInitSettings adds the settings of an initialisation to a spec, without those
 // that make no difference to it.
-func (c *Config) fillInitSettings(spec *record.Spec, e registry.Entry, suite string) (pretrain.InitConfig, error) {
+func (c *Config) fillInitSettings(job *Job, e registry.Entry, suite string) (pretrain.InitConfig, error) {
+	spec := &job.Spec
 	s, err := c.Init(e, spec.Dataset.Name, suite)
 	if err != nil {
 		return s, err
@@ -127,6 +128,13 @@ func (c *Config) fillInitSettings(spec *record.Spec, e registry.Entry, suite str
 		}
 	}
 	settings, err := s.Settings()
+	if err != nil {
+		return s, err
+	}
+	idle, err := s.Idle()
+	for key, value := range idle {
+		job.setIdle("pretrain."+key, value)
+	}
 	spec.Init = &record.Init{Settings: settings, Version: pretrain.Version}
 	return s, err
 }
@@ -140,7 +148,7 @@ func (c *Config) invalidInit(e registry.Entry, dataset, suite string, reason err
 // fillInit adds everything that decides an initialisation to a spec: settings,
 // texts, encoder.
 func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, suite string) error {
-	s, err := c.fillInitSettings(&job.Spec, e, suite)
+	s, err := c.fillInitSettings(job, e, suite)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,16 @@ type Job struct {
 	KeepCheckpoint bool   `json:"keep_checkpoint,omitempty"`
 	ContinueFrom   string `json:"continue_from,omitempty"`
 
-	items int // of the data set, while a run is planned; 0: not known
+	// While a run is planned:
+	items int             // of the data set; 0: not known
+	idle  record.Settings // that are not the defaults, and make no difference with the others
+}
+
+func (j *Job) setIdle(key string, value []byte) {
+	if j.idle == nil {
+		j.idle = record.Settings{}
+	}
+	j.idle[key] = value
 }
 
 // localSettings are the training settings in Job.Local. A run that its time

@@ -408,10 +408,18 @@ func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 		return err
 	}
 	// What makes no difference is no other run.
-	if p, ok := params.(interface{ Ignores(key string) bool }); ok {
-		maps.DeleteFunc(spec.Params, func(key string, _ json.RawMessage) bool { return p.Ignores(key) })
+	idle := func(from record.Settings, table string, ignores func(key string) bool) {
+		maps.DeleteFunc(from, func(key string, value json.RawMessage) bool {
+			if ignores(key) {
+				job.setIdle(table+key, value)
+			}
+			return ignores(key)
+		})
 	}
-	maps.DeleteFunc(spec.Train, func(key string, _ json.RawMessage) bool { return t.Ignores(key) })
+	if p, ok := params.(interface{ Ignores(key string) bool }); ok {
+		idle(spec.Params, "", p.Ignores)
+	}
+	idle(spec.Train, "train.", t.Ignores)
 	job.Local = record.Settings{}
 	for _, key := range localSettings {
 		if v, ok := spec.Train[key]; ok {
