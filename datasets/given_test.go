@@ -319,6 +319,13 @@ func TestGivenSplitFiles(t *testing.T) {
 		}
 		oneLine(t, err)
 	}
+	// Files of one name in several folders.
+	folders := threeFiles
+	folders.Train, folders.Valid, folders.Test = "train/log.csv", "valid/log.csv", "test/log.csv"
+	_, err := Open(folders, writeFiles(t, map[string]string{"train/log.csv": trainCSV, "valid/log.csv": "user,item,time\nu,c,2020-01-01\n", "test/log.csv": testCSV}))
+	if err == nil || !strings.Contains(err.Error(), "valid/log.csv:2: ") || !strings.Contains(err.Error(), "that of line 2 of train/log.csv is a number") {
+		t.Errorf("got %v", err)
+	}
 	// Warnings are in records, which are passed on: they name no folder.
 	missing := maps.Clone(good)
 	missing["train.csv"] = "user,item,time\nu,a,1600000000\nu,b,1600000001\nu,e,0\n"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -282,9 +283,22 @@ const fileBits = 40
 func (c *timeColumn) place(line int) string {
 	text := fmt.Sprintf("line %d", line&(1<<fileBits-1))
 	if c.files != nil {
-		text += " of " + filepath.Base(c.files[line>>fileBits])
+		text += " of " + shortName(c.files, line>>fileBits)
 	}
 	return text
+}
+
+// shortName is the end of a path that no other path has: its last part, if that is enough.
+// Records have it, and must not have the folders of a machine.
+func shortName(paths []string, at int) string {
+	parts := strings.Split(filepath.ToSlash(paths[at]), "/")
+	for n := 1; n < len(parts); n++ {
+		name := strings.Join(parts[len(parts)-n:], "/")
+		if !slices.ContainsFunc(paths, func(p string) bool { return p != paths[at] && strings.HasSuffix("/"+filepath.ToSlash(p), "/"+name) }) {
+			return name
+		}
+	}
+	return strings.Join(parts, "/")
 }
 
 // note records what check and warnings need.

@@ -60,7 +60,7 @@ func (c *FAMEConfig) Validate() error {
 		return fmt.Errorf("experts = %d: expected 1 to %d", c.Experts, maxLayers)
 	case !slices.Contains(routers, c.Router):
 		return fmt.Errorf("router = %q: expected one of %q", c.Router, routers)
-	case c.Router == RouterTopK && (c.TopK < 1 || c.TopK > c.Experts):
+	case c.Experts > 1 && c.Router == RouterTopK && (c.TopK < 1 || c.TopK > c.Experts):
 		return fmt.Errorf("top_k = %d: expected 1 to experts = %d", c.TopK, c.Experts)
 	case !slices.Contains(gates, c.Gate):
 		return fmt.Errorf("gate = %q: expected one of %q", c.Gate, gates)

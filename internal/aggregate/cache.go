@@ -74,7 +74,7 @@ func (in Input) Key() (string, error) {
 		Hypothesis      string              `json:",omitempty"`
 		Average         string              `json:"AverageOfRuns,omitempty"` // in all metrics of the runs
 		Interaction     string              `json:",omitempty"`
-		ByEntropy       bool                `json:"ByEntropyOfSeeds,omitempty"` // that the rows have in common
+		ByEntropy       bool                `json:"ByEntropyOfHistories,omitempty"` // with those of equal length if one case of a user was left out
 		Baseline        string              `json:",omitempty"`
 		Own             bool                `json:",omitempty"`
 		ImportedNames   []string            `json:",omitempty"`

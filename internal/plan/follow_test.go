@@ -172,6 +172,7 @@ func TestTopKFollowsExperts(t *testing.T) {
 		{[]string{"fame.router=top-k"}, ""},
 		{[]string{"fame.router=top-k", "fame.experts=2"}, ""},
 		{[]string{"fame.router=top-k", "fame.experts=1"}, ""}, // one expert has no router
+		{[]string{"fame.router=top-k", "fame.experts=1", "fame.top_k=2"}, ""},
 		{[]string{"fame.router=top-k", "fame.top_k=3"}, "3"},
 	} {
 		r := mustPlan(t, dir, "fame", c.sets...).Runs[0]
@@ -179,10 +180,24 @@ func TestTopKFollowsExperts(t *testing.T) {
 			t.Errorf("%q: top_k %q in the spec, want %q", c.sets, got, c.want)
 		}
 	}
-	if _, err := planOf(t, dir, "fame", "fame.router=top-k", "fame.experts=1", "fame.top_k=2"); err == nil || !strings.Contains(err.Error(), "top_k = 2") {
+	if _, err := planOf(t, dir, "fame", "fame.router=top-k", "fame.experts=2", "fame.top_k=3"); err == nil || !strings.Contains(err.Error(), "top_k = 3") {
 		t.Errorf("%v", err)
 	}
-	// A variant that fixes the number of experts.
+	// A variant with one expert does not refuse what was set for FAME.
+	for _, name := range []string{"fame-no-moe", "fame-warm-no-moe"} {
+		e, _ := registry.Find(registry.Models, name)
+		c, err := Load(filepath.Join(dir, FileName), []string{"fame.router=top-k", "fame.top_k=2"}, registry.Models)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.Params(e, "mine")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := p.(*models.FAMEConfig); f.Experts != 1 || !f.Ignores("top_k") {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
 	one := models.FAMEDefaults()
 	one.Experts, one.Router = 1, models.RouterTopK
 	one.FollowExperts()
