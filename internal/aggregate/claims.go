@@ -426,7 +426,7 @@ func overall(parts []string) string {
 type gainOver struct{ mean, low, high *float64 }
 
 // gainsOver gives the gains of a row over each row of its table in a metric. The draws are
-// those of the table's tests, so intervals of NDCG@10 are the same as there.
+// those of the table's tests, so intervals of NDCG@10 are those of the table.
 func gainsOver(rows []*group, own *group, rule, metric string) ([]gainOver, error) {
 	values := make([][][]float64, len(rows))
 	for i, g := range rows {
@@ -434,7 +434,7 @@ func gainsOver(rows []*group, own *group, rule, metric string) ([]gainOver, erro
 			values[i] = append(values[i], g.units.drawn(metric, ranks))
 		}
 	}
-	var intervals []stats.Interval // of the other row minus this one
+	var intervals []stats.Interval // of the other row against this one
 	if len(values[0][0]) > 1 && !own.units.unknown {
 		var err error
 		if intervals, err = stats.Bootstrap(values, likeSeeds(rows), slices.Index(rows, own), draws, drawSeed); err != nil {
@@ -448,8 +448,10 @@ func gainsOver(rows []*group, own *group, rule, metric string) ([]gainOver, erro
 			continue
 		}
 		out[i].mean = new(100 * (own.Under(rule).Metrics[metric].Mean/mean - 1))
-		if intervals != nil {
-			out[i].low, out[i].high = new(100*(0-intervals[i].Hi)/mean), new(100*(0-intervals[i].Lo)/mean)
+		// A gain of the other row is g, so that of this one is 1/(1+g) − 1. It has no interval if the
+		// other row has a mean of 0 in a draw.
+		if intervals != nil && intervals[i].GainLo > -1 {
+			out[i].low, out[i].high = new(100*(1/(1+intervals[i].GainHi)-1)), new(100*(1/(1+intervals[i].GainLo)-1))
 		}
 	}
 	return out, nil

@@ -70,22 +70,23 @@ func (f *fixture) publish(edit func(string) string) {
 	}
 }
 
-// hit4 are ranks of which 4 of 12 count for HR@20, and none for NDCG@10.
-func hit4() []int32 { return slices.Concat(slices.Repeat([]int32{15}, 4), same(90)[4:]) }
+// hit8 are ranks of which 8 of 12 count for HR@20, and none for NDCG@10.
+func hit8() []int32 { return slices.Concat(slices.Repeat([]int32{15}, 8), same(90)[8:]) }
 
-// The interval is that of the claimed metric. Four of twelve users are hit by one model at
-// rank 15, and nobody by the other: their difference in HR@20 is binomial, with n = 12 and
-// p = 1/3, whose 2.5 and 97.5 percentiles are 1 and 7 of 12.
+// The interval is that of the claimed metric. All twelve users are hit by one model at
+// rank 15, and eight by the other. How many of a draw the other misses is binomial, with n = 12
+// and p = 1/3, whose 2.5 and 97.5 percentiles are 1 and 7 of 12: so it hits 11 to 5, and the
+// gain of the first is 12/11 − 1 to 12/5 − 1.
 func TestClaimInterval(t *testing.T) {
 	for _, tt := range []struct {
 		sasrec, fame   []int32
-		gain, low      float64 // of the records' HR@20: sasrec has .2
+		gain, low      float64 // the gain is that of the records' HR@20
 		high           float64
 		verdict, ahead string
 	}{
-		{same(90), hit4(), 10, 100. / 12 / .2, 700. / 12 / .2, Undecided, "fame"}, // no better in NDCG@10
-		{hit4(), same(90), 10, -700. / 12 / .2, -100. / 12 / .2, Excluded, "sasrec"},
-		{hit4(), hit4(), 10, 0, 0, Excluded, ""},
+		{hit8(), same(15), 10, 100. / 11, 700. / 5, Undecided, "fame"}, // no better in NDCG@10
+		{same(15), hit8(), 10, -700. / 12, -100. / 12, Excluded, "sasrec"},
+		{hit8(), hit8(), 10, 0, 0, Excluded, ""},
 	} {
 		f := newFixture(t)
 		f.publish(nil)
@@ -107,17 +108,18 @@ func TestClaimInterval(t *testing.T) {
 	// Each rule has its own ranks.
 	f := newFixture(t)
 	f.publish(nil)
-	f.kept = same(90)
+	f.kept = hit8()
 	for seed := range int64(3) {
-		f.add("sasrec", seed, .1, .10, same(90), nil)
-		f.add("fame", seed, .2, .11, hit4(), nil)
+		f.add("sasrec", seed, .1, .10, hit8(), nil)
+		f.add("fame", seed, .2, .11, same(15), nil)
 	}
 	if c := f.make().Claims[0]; c.Found[0].Ahead != "fame" || *c.Found[1].GainLow != 0 || *c.Found[1].GainHigh != 0 || c.Found[1].Verdict != Excluded {
 		t.Errorf("removed %+v, kept %+v", c.Found[0], c.Found[1])
 	}
 }
 
-// For a claim about the tested metric, the interval is that of the table's test.
+// For a claim about the tested metric, the interval is that of the table's test, but for what
+// interpolation between two draws does to the inverse of a gain.
 func TestClaimIntervalIsTheTables(t *testing.T) {
 	f := newFixture(t)
 	f.publish(replace(`metric = "HR@20"`, `metric = "NDCG@10"`))
@@ -137,7 +139,7 @@ func TestClaimIntervalIsTheTables(t *testing.T) {
 	fame := s.Tables[0].Rows[2]
 	for i, rule := range SeenItemRules {
 		e, test := s.Claims[0].Found[i], fame.Under(rule).Test
-		if *e.GainLow >= *e.GainHigh || math.Abs(*e.GainLow-*test.GainLow) > 1e-9 || math.Abs(*e.GainHigh-*test.GainHigh) > 1e-9 {
+		if *e.GainLow >= *e.GainHigh || math.Abs(*e.GainLow-*test.GainLow) > 1e-5 || math.Abs(*e.GainHigh-*test.GainHigh) > 1e-5 {
 			t.Errorf("seen items %s: got %v to %v, the table has %v to %v", rule, *e.GainLow, *e.GainHigh, *test.GainLow, *test.GainHigh)
 		}
 	}
@@ -368,8 +370,8 @@ func TestBaselineOfAClaim(t *testing.T) {
 	}
 }
 
-// FAME's HR@20 is .22, core's .04: FAME hits all users, core none, so the difference is 1 in
-// each draw, which is 2500 % of core's. duorec was not run.
+// FAME's HR@20 is .22, core's .04 in the records. FAME hits all users, core eight of twelve, as in
+// TestClaimInterval. duorec was not run.
 func TestControls(t *testing.T) {
 	f := newFixture(t)
 	f.publish(replace(`"core" = "no facets"`, `"duorec" = "b", "core" = "a"`))
@@ -377,7 +379,7 @@ func TestControls(t *testing.T) {
 		f.add("sasrec", seed, .1, .10, same(3), nil)
 		f.add("fame", seed, .2, .11, same(2), nil)
 	}
-	f.add("core", 0, .05, .02, same(30), nil)
+	f.add("core", 0, .05, .02, hit8(), nil)
 	e := f.make().Claims[0].Found[0]
 	if len(e.Controls) != 2 {
 		t.Fatalf("%+v", e.Controls)
@@ -387,7 +389,7 @@ func TestControls(t *testing.T) {
 	}
 	core := e.Controls[1]
 	if core.Model != "core" || core.Shares != "a" || core.Label != "core" || core.Seeds != 1 ||
-		math.Abs(*core.Gain-450) > 1e-9 || math.Abs(*core.GainLow-2500) > 1e-9 || math.Abs(*core.GainHigh-2500) > 1e-9 {
+		math.Abs(*core.Gain-450) > 1e-9 || math.Abs(*core.GainLow-100./11) > 1e-9 || math.Abs(*core.GainHigh-700./5) > 1e-9 {
 		t.Errorf("%+v: gain %v [%v, %v]", core, *core.Gain, *core.GainLow, *core.GainHigh)
 	}
 }

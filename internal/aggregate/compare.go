@@ -57,7 +57,6 @@ func compare(groups []*group, baseline string) error {
 		if err != nil {
 			return err
 		}
-		b := groups[base].Under(rule).Metrics[Tested].Mean
 		for i, g := range tested[rule] {
 			test := all[i]
 			g.Under(rule).Test = test
@@ -66,9 +65,6 @@ func compare(groups []*group, baseline string) error {
 			}
 			if test.FewSeeds = g.fewSeeds(rule) || groups[base].fewSeeds(rule); test.FewSeeds {
 				test.Significant = false
-			}
-			if b > 0 {
-				test.GainLow, test.GainHigh = new(100*test.Low/b), new(100*test.High/b)
 			}
 		}
 	}
@@ -212,12 +208,22 @@ func tests(values, drawn [][][]float64, like []int, base int) ([]*Test, error) {
 		if i == base {
 			continue
 		}
-		t := &Test{Difference: intervals[i].Mean, Low: intervals[i].Lo, High: intervals[i].Hi, P: signed[i].Exact, PHolm: corrected[0]}
+		t := newTest(intervals[i])
+		t.P, t.PHolm = signed[i].Exact, corrected[0]
 		corrected = corrected[1:]
 		t.Significant = significant(t, signed[i].Z)
 		out[i] = t
 	}
 	return out, nil
+}
+
+// newTest is a test with an interval, still without p-values.
+func newTest(i stats.Interval) *Test {
+	t := &Test{Difference: i.Mean, Low: i.Lo, High: i.Hi}
+	if !math.IsNaN(i.GainLo) {
+		t.GainLow, t.GainHigh = new(100*i.GainLo), new(100*i.GainHi)
+	}
+	return t
 }
 
 // likeSeeds tells the bootstrap which rows depend on the same trainings: those that begin with the

@@ -278,11 +278,9 @@ func (p pair) test(rule string, lines []ComparedMetric) error {
 			return err
 		}
 		i := intervals[k][other]
-		l.Test, l.z = &Test{Difference: i.Mean, Low: i.Lo, High: i.Hi, P: signed.Exact}, signed.Z
+		l.Test, l.z = newTest(i), signed.Z
+		l.Test.P = signed.Exact
 		l.Test.FewSeeds = p.a.fewSeeds(rule) || p.b.fewSeeds(rule)
-		if l.A.Mean > 0 {
-			l.Test.GainLow, l.Test.GainHigh = new(100*i.Lo/l.A.Mean), new(100*i.Hi/l.A.Mean)
-		}
 	}
 	return nil
 }

@@ -158,8 +158,8 @@ type Test struct {
 	// FewSeeds says that there is no verdict, Significant being false, because the row or the
 	// baseline has fewer than FewSeeds seeds.
 	FewSeeds bool `json:"few_seeds,omitempty"`
-	// GainLow and GainHigh are the interval in percent of the baseline. Like Cell.Gain
-	// they are nil where the baseline has 0.
+	// GainLow and GainHigh are the bounds of the gain in percent of the baseline, whose mean varies
+	// over the draws, too. They are nil where the baseline has 0 in one of them.
 	GainLow  *float64 `json:"gain_low,omitempty"`
 	GainHigh *float64 `json:"gain_high,omitempty"`
 }

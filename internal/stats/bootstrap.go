@@ -14,6 +14,9 @@ import (
 // Interval is a mean difference and the bounds of its 95 % bootstrap interval.
 type Interval struct {
 	Mean, Lo, Hi float64
+	// GainLo and GainHi are the bounds of the gain, the mean divided by the baseline's minus 1, whose
+	// two means vary together; NaN if the baseline has a mean of 0 in one of the draws.
+	GainLo, GainHi float64
 }
 
 // minDraws is the minimum number of draws: fewer have none in either tail of 2.5
@@ -33,7 +36,7 @@ const minDraws = 40
 // within each model, independently of the others, or those of like[m]; a model with one seed keeps it.
 // This is the pigeonhole bootstrap of users × seeds (Owen, The pigeonhole bootstrap,
 // 2007). The bounds are the 2.5 and the 97.5 percentile over the draws, interpolated
-// linearly. The baseline against itself is 0, 0, 0.
+// linearly. The baseline against itself is 0, 0, 0, with a gain of 0, 0.
 //
 // With S seeds, the bootstrap estimates the variance between seeds at (S−1)/S of
 // its value, and the residual variance beyond users and seeds at 2(2−1/S)−1 times
@@ -91,9 +94,9 @@ func BootstrapEach(metrics [][][][]float64, like []int, baseline, draws int, see
 			return nil, fmt.Errorf("stats: bootstrap: model %d has seeds like model %d: expected an earlier model with as many", m, l)
 		}
 	}
-	drawn := make([][]float64, len(sparse)) // [model of a metric][draw]
+	drawn, gains := make([][]float64, len(sparse)), make([][]float64, len(sparse)) // [model of a metric][draw]
 	for m := range drawn {
-		drawn[m] = make([]float64, draws)
+		drawn[m], gains[m] = make([]float64, draws), make([]float64, draws)
 	}
 	n := len(sparse) / len(metrics)
 	baselineOf := func(m int) int { return m - m%n + baseline } // of the same metric
@@ -117,7 +120,8 @@ func BootstrapEach(metrics [][][][]float64, like []int, baseline, draws int, see
 				}
 				draw(sparse, like, len(metrics), counts, picked, means, rand.NewPCG(seed, uint64(d)))
 				for m := range means {
-					drawn[m][d] = means[m] - means[baselineOf(m)]
+					b := means[baselineOf(m)]
+					drawn[m][d], gains[m][d] = means[m]-b, (means[m]-b)/b
 				}
 			}
 		})
@@ -138,11 +142,17 @@ func BootstrapEach(metrics [][][][]float64, like []int, baseline, draws int, see
 	out := make([][]Interval, len(metrics))
 	for m, values := range drawn {
 		slices.Sort(values)
-		out[m/n] = append(out[m/n], Interval{
+		i := Interval{
 			Mean: observed[m] - observed[baselineOf(m)],
 			Lo:   percentile(values, 0.025),
 			Hi:   percentile(values, 0.975),
-		})
+		}
+		i.GainLo, i.GainHi = math.NaN(), math.NaN()
+		if !slices.ContainsFunc(gains[m], func(g float64) bool { return math.IsNaN(g) || math.IsInf(g, 0) }) {
+			slices.Sort(gains[m])
+			i.GainLo, i.GainHi = percentile(gains[m], 0.025), percentile(gains[m], 0.975)
+		}
+		out[m/n] = append(out[m/n], i)
 	}
 	return out, nil
 }

@@ -322,7 +322,11 @@ func TestBootstrapPinned(t *testing.T) {
 		{{1, 0, 0, 0.5, 0.5, 0}, {1, 0.25, 0, 1, 0, 0}, {1, 0, 0, 0, 1, 0.75}},
 	}
 	want := Interval{Mean: 0.11805555555555558, Lo: -0.23611111111111105, Hi: 0.6463541666666668}
-	if got := mustBootstrap(t, models, 0, 200, 42)[1]; got != want {
+	got := mustBootstrap(t, models, 0, 200, 42)[1]
+	if !math.IsNaN(got.GainLo) || !math.IsNaN(got.GainHi) { // a draw has nobody whom the baseline serves
+		t.Errorf("%#v has a gain", got)
+	}
+	if got.GainLo, got.GainHi = 0, 0; got != want {
 		t.Errorf("%#v, want %#v", got, want)
 	}
 }
@@ -410,5 +414,54 @@ func BenchmarkWilcoxon(b *testing.B) {
 		if _, err := Wilcoxon(x, y); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// The mean of the baseline varies with the draw. A model that is twice as good for every user has a
+// gain of 100 % in all draws, however wide the interval of the difference is.
+func TestBootstrapGain(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 2))
+	base := make([]float64, 40)
+	for u := range base {
+		base[u] = r.Float64()
+	}
+	twice, none := make([]float64, len(base)), make([]float64, len(base))
+	for u, v := range base {
+		twice[u] = 2 * v
+	}
+	rare := slices.Clone(none)
+	rare[7] = 1 // a third of the draws lack this user
+	got := mustBootstrap(t, [][][]float64{{base}, {twice}, {none}, {rare}}, 0, 500, 1)
+	for m, want := range []float64{0, 1, -1} {
+		if i := got[m]; math.Abs(i.GainLo-want) > 1e-12 || math.Abs(i.GainHi-want) > 1e-12 {
+			t.Errorf("model %d: gain %v to %v, want %v", m, i.GainLo, i.GainHi, want)
+		}
+	}
+	if i := got[1]; i.Hi-i.Lo < .05 {
+		t.Errorf("the difference does not vary: %+v", i)
+	}
+	for _, m := range []int{2, 3} {
+		if i := mustBootstrap(t, [][][]float64{{base}, {twice}, {none}, {rare}}, m, 500, 1)[1]; !math.IsNaN(i.GainLo) || !math.IsNaN(i.GainHi) {
+			t.Errorf("over model %d, which has 0 in some draws: %+v", m, i)
+		}
+	}
+	// Percentiles of the ratio, draw by draw: a bootstrap of one's own finds the same bounds.
+	other := make([]float64, len(base))
+	for u := range other {
+		other[u] = r.Float64() * 1.3
+	}
+	i := mustBootstrap(t, [][][]float64{{base}, {other}}, 0, 20000, 3)[1]
+	var ratios []float64
+	for range 20000 {
+		var a, b float64
+		for range base {
+			u := r.IntN(len(base))
+			a, b = a+other[u], b+base[u]
+		}
+		ratios = append(ratios, a/b-1)
+	}
+	slices.Sort(ratios)
+	if math.Abs(i.GainLo-ratios[500]) > .02 || math.Abs(i.GainHi-ratios[19500]) > .02 {
+		t.Errorf("gain %v to %v, expected about %v to %v", i.GainLo, i.GainHi, ratios[500], ratios[19500])
 	}
 }

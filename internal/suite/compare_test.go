@@ -186,7 +186,7 @@ func TestSides(t *testing.T) {
 		{id, "tune", `suite tune is of kind "tune", which ranks no test items`},
 		{id, "metadata-movies/nothing", "metadata-movies/nothing has no rows"},
 		{id, t.TempDir(), "expected a results folder with records"},
-		{"beauty-duorec-s100-003d5293", id, "is a trial of a search, which ranks no test items"},
+		{"beauty-fame-s100-e96f0468", id, "is a trial of a search, which ranks no test items"},
 	} {
 		if _, err := e.Compare(tt.a, tt.b, o); !errors.As(err, &ArgumentError{}) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s, %s: expected %q, got %v", tt.a, tt.b, tt.want, err)
