@@ -58,7 +58,7 @@ func (b *bench) findIdle(s plan.Suite) error {
 		}) {
 			continue
 		}
-		// Without those that were found, since each of two that say the same changes nothing beside the other.
+		// Idle ones are left out from then on: of two settings that say the same, only one is idle.
 		others := slices.DeleteFunc(slices.Clone(left), func(other string) bool { return other == set })
 		without, err := plan.Load(b.config.Path, others, registry.Models)
 		if err != nil { // it is needed

@@ -71,18 +71,16 @@ func (s InitConfig) validate() error {
 }
 
 // Settings returns the settings that a spec names.
-func (s InitConfig) Settings() (record.Settings, error) {
-	defaults := SpecInit()
-	diff, err := record.Diff(&defaults, &s)
-	maps.DeleteFunc(diff, func(key string, _ json.RawMessage) bool { return s.Ignores(key) })
-	return diff, err
-}
+func (s InitConfig) Settings() (record.Settings, error) { return s.changed(false) }
 
 // Idle returns the settings that are not the defaults, and make no difference with the others.
-func (s InitConfig) Idle() (record.Settings, error) {
+func (s InitConfig) Idle() (record.Settings, error) { return s.changed(true) }
+
+// changed are the settings that are not the defaults, of those that Ignores names or of the others.
+func (s InitConfig) changed(ignored bool) (record.Settings, error) {
 	defaults := SpecInit()
 	diff, err := record.Diff(&defaults, &s)
-	maps.DeleteFunc(diff, func(key string, _ json.RawMessage) bool { return !s.Ignores(key) })
+	maps.DeleteFunc(diff, func(key string, _ json.RawMessage) bool { return s.Ignores(key) != ignored })
 	return diff, err
 }
 

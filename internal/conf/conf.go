@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -138,6 +139,27 @@ func (n *Node) Sub(path ...string) (*Node, error) {
 		n = next
 	}
 	return n, nil
+}
+
+// Leaves yields the values of a tree with their paths, in the order of Keys.
+func (n *Node) Leaves() iter.Seq2[[]string, *Node] {
+	return func(yield func([]string, *Node) bool) { n.leaves(nil, yield) }
+}
+
+func (n *Node) leaves(path []string, yield func([]string, *Node) bool) bool {
+	for _, key := range n.Keys() {
+		child, path := n.Table[key], append(slices.Clone(path), key)
+		var more bool
+		if child.Table == nil {
+			more = yield(path, child)
+		} else {
+			more = child.leaves(path, yield)
+		}
+		if !more {
+			return false
+		}
+	}
+	return true
 }
 
 // Without returns a copy of a table without some of its keys; n itself is not

@@ -247,3 +247,23 @@ func TestManyFaults(t *testing.T) {
 		t.Errorf("%d lines, the third %q, the last %q", len(lines), lines[min(2, len(lines)-1)], lines[len(lines)-1])
 	}
 }
+
+func TestLeaves(t *testing.T) {
+	n, err := Parse("c.toml", []byte("a = 1\n[b]\n\"x.y\" = 2\n[b.c]\nz = 3\n[d]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for path, value := range n.Leaves() {
+		all = append(all, fmt.Sprintf("%q=%v", path, value.Value))
+	}
+	if got, want := strings.Join(all, " "), `["a"]=1 ["b" "x.y"]=2 ["b" "c" "z"]=3`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for path := range n.Leaves() {
+		if len(path) != 1 {
+			t.Errorf("it goes on to %q", path)
+		}
+		break
+	}
+}

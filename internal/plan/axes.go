@@ -59,30 +59,21 @@ func (c *Config) readAxes(s Suite) ([]Axis, error) {
 			return nil, err
 		}
 		here := map[string]string{} // where this layer gives an axis
-		var walk func(n *conf.Node, path []string)
-		walk = func(n *conf.Node, path []string) {
-			for _, key := range n.Keys() {
-				child, path := n.Table[key], append(slices.Clone(path), key)
-				if child.Table != nil {
-					walk(child, path)
-					continue
-				}
-				a := Axis{Name: strings.Join(path, "."), where: child.Where}
-				if first, ok := here[a.Name]; ok {
-					errs = append(errs, fmt.Errorf("%s: axis %s of suite %s is given twice, with and without quotes, first in %s", a.where, a.Name, s.Name, first))
-				}
-				here[a.Name] = a.where
-				if err := c.readAxis(s, &a, child); err != nil {
-					errs = append(errs, err)
-				}
-				if i := slices.IndexFunc(axes, func(b Axis) bool { return a.Name == b.Name }); i >= 0 {
-					axes[i] = a
-				} else {
-					axes = append(axes, a)
-				}
+		for path, value := range n.Leaves() {
+			a := Axis{Name: strings.Join(path, "."), where: value.Where}
+			if first, ok := here[a.Name]; ok {
+				errs = append(errs, fmt.Errorf("%s: axis %s of suite %s is given twice, with and without quotes, first in %s", a.where, a.Name, s.Name, first))
+			}
+			here[a.Name] = a.where
+			if err := c.readAxis(s, &a, value); err != nil {
+				errs = append(errs, err)
+			}
+			if i := slices.IndexFunc(axes, func(b Axis) bool { return a.Name == b.Name }); i >= 0 {
+				axes[i] = a
+			} else {
+				axes = append(axes, a)
 			}
 		}
-		walk(n, nil)
 	}
 	return axes, errors.Join(append(errs, c.checkGrid(s, axes))...)
 }

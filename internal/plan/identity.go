@@ -11,6 +11,7 @@ import (
 	"famebench/internal/conf"
 	"famebench/internal/record"
 	"famebench/internal/registry"
+	"famebench/pretrain"
 )
 
 // Identity identifies the plan behind a suite's tables. The device, the number of threads,
@@ -39,11 +40,12 @@ type askedRun struct {
 	Params, Train record.Settings
 	Pretrain      record.Settings
 	TimeLimit     json.RawMessage // in no id, but a run that it stops is in no table
-	// Idle are the settings that make no difference with the others, for a search only: at another
-	// of its points they may.
-	Idle    record.Settings `json:",omitempty"`
-	Refused bool            // the model takes no such settings
-	Source  *record.Source  `json:",omitempty"` // without what only data say
+	// Idle and IdleInit are the settings that make no difference with the others, for a search only:
+	// at another of its points they may.
+	Idle     record.Settings `json:",omitempty"`
+	IdleInit record.Settings `json:",omitempty"`
+	Refused  bool            // the model takes no such settings
+	Source   *record.Source  `json:",omitempty"` // without what only data say
 }
 
 // pathKeys are the settings of a data set that only say where its files are: which data
@@ -68,16 +70,9 @@ func (c *Config) SetPaths(assignment string) (paths [][]string) {
 	if t.Set(assignment, c.expand) != nil {
 		return nil // Load has refused it
 	}
-	var walk func(n *conf.Node, path []string)
-	walk = func(n *conf.Node, path []string) {
-		if n.Table == nil {
-			paths = append(paths, path)
-		}
-		for _, key := range n.Keys() {
-			walk(n.Table[key], append(slices.Clone(path), key))
-		}
+	for path := range t.Leaves() {
+		paths = append(paths, path)
 	}
-	walk(t, nil)
 	return paths
 }
 
@@ -133,7 +128,11 @@ func (c *Config) askedRun(s Suite, e registry.Entry, dataset string, at point) (
 	job.Spec.Dataset.Name = dataset
 	err = here.fill(&job, e, dataset, s.Name)
 	if err == nil && e.Text {
-		_, err = here.fillInitSettings(&job, e, s.Name)
+		var from pretrain.InitConfig
+		from, err = here.fillInitSettings(&job.Spec, e, s.Name)
+		if err == nil && s.Kind == KindTune {
+			r.IdleInit, err = from.Idle()
+		}
 	}
 	if err == nil {
 		r.Source, err = c.askedSource(s, e, job, nil)

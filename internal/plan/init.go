@@ -101,8 +101,7 @@ type lacksError struct{ error }
 
 // fillInitSettings adds the settings of an initialisation to a spec, without those
 // that make no difference to it.
-func (c *Config) fillInitSettings(job *Job, e registry.Entry, suite string) (pretrain.InitConfig, error) {
-	spec := &job.Spec
+func (c *Config) fillInitSettings(spec *record.Spec, e registry.Entry, suite string) (pretrain.InitConfig, error) {
 	s, err := c.Init(e, spec.Dataset.Name, suite)
 	if err != nil {
 		return s, err
@@ -128,13 +127,6 @@ func (c *Config) fillInitSettings(job *Job, e registry.Entry, suite string) (pre
 		}
 	}
 	settings, err := s.Settings()
-	if err != nil {
-		return s, err
-	}
-	idle, err := s.Idle()
-	for key, value := range idle {
-		job.setIdle("pretrain."+key, value)
-	}
 	spec.Init = &record.Init{Settings: settings, Version: pretrain.Version}
 	return s, err
 }
@@ -148,7 +140,7 @@ func (c *Config) invalidInit(e registry.Entry, dataset, suite string, reason err
 // fillInit adds everything that decides an initialisation to a spec: settings,
 // texts, encoder.
 func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, suite string) error {
-	s, err := c.fillInitSettings(job, e, suite)
+	s, err := c.fillInitSettings(&job.Spec, e, suite)
 	if err != nil {
 		return err
 	}
@@ -193,10 +185,9 @@ func (c *Config) fillInit(job *Job, e registry.Entry, data *datasets.Dataset, su
 	return nil
 }
 
-// lacksTexts is an error if the metadata of a data set has not what an initialisation reads; unread is
-// the error with which it was read. That is a
-// property of the data set: records of other metadata are of no use, and tables say so. It is found
-// out before the encoder is, so that they say the same with and without one.
+// lacksTexts is an error if the metadata of a data set lacks what an initialisation reads, which failed
+// with unread. That is a property of the data set: records of other metadata are of no use, and tables
+// say so. It is found out before the encoder is, so that they say the same with and without one.
 func lacksTexts(e registry.Entry, s pretrain.InitConfig, data *datasets.Dataset, name string, unread error) error {
 	m, err := data.Metadata()
 	if unread == nil || err != nil {

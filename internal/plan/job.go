@@ -60,13 +60,6 @@ type Job struct {
 	idle  record.Settings // that are not the defaults, and make no difference with the others
 }
 
-func (j *Job) setIdle(key string, value []byte) {
-	if j.idle == nil {
-		j.idle = record.Settings{}
-	}
-	j.idle[key] = value
-}
-
 // localSettings are the training settings in Job.Local. A run that its time
 // limit stops is marked. A run that it does not stop equals the run without a
 // limit, so both have the same id.

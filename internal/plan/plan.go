@@ -408,10 +408,11 @@ func (c *Config) fill(job *Job, e registry.Entry, dataset, suite string) error {
 		return err
 	}
 	// What makes no difference is no other run.
+	job.idle = record.Settings{}
 	idle := func(from record.Settings, table string, ignores func(key string) bool) {
 		maps.DeleteFunc(from, func(key string, value json.RawMessage) bool {
 			if ignores(key) {
-				job.setIdle(table+key, value)
+				job.idle[table+key] = value
 			}
 			return ignores(key)
 		})

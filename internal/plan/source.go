@@ -199,7 +199,7 @@ func (c *Config) askedSource(s Suite, e registry.Entry, job Job, chain []string)
 		return nil, err
 	}
 	if source.Text {
-		if _, err := at.fillInitSettings(&from, source, s.Name); err != nil {
+		if _, err := at.fillInitSettings(&from.Spec, source, s.Name); err != nil {
 			return nil, err
 		}
 		from.Spec = from.Spec.AsTrained() // it begins with the weights that training left

@@ -272,7 +272,7 @@ func (c *Config) settingsID(s Suite, e registry.Entry, dataset string, items int
 		return "", err
 	}
 	if e.Text {
-		if _, err := here.fillInitSettings(&job, e, s.Name); err != nil {
+		if _, err := here.fillInitSettings(&job.Spec, e, s.Name); err != nil {
 			return "", err
 		}
 	}
