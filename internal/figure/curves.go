@@ -41,18 +41,23 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 		p := newPanel(title, "epoch", "validation "+metric+", seen items removed", horizontal)
 		pic := picture{height: 235}
 		spreadSeeds, after, unknown, top, last := false, false, false, 0., 0.
-		all := g.rows
+		all := slices.Clone(g.rows)
 		if base != nil {
-			all = append([]*aggregate.Row{base}, g.rows...)
+			all = slices.Insert(all, 0, base)
 		}
+		var sources []*aggregate.Row // of these rows, with lines in other panels
 		for k, r := range all {
 			s := styleOf(k)
 			if base != nil {
 				s = styleOf(k - 1)
 			}
-			before, begin := lineage(t, r)
-			for _, line := range before {
-				p.Add(&plotter.Line{XYs: line, LineStyle: draw.LineStyle{Color: s.line.Color, Width: .9, Dashes: []vg.Length{1.5, 1.5}}})
+			before := lineage(t, r)
+			begin := epochs(before)
+			for i, source := range before {
+				if !slices.Contains(all, source) && !slices.Contains(sources, source) {
+					sources = append(sources, source)
+					p.Add(&plotter.Line{XYs: shifted(validated(source), epochs(before[:i])), LineStyle: ofSource})
+				}
 			}
 			points := validated(r)
 			line := shifted(points, begin)
@@ -82,6 +87,9 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 				top, last = max(top, c.Valid.Mean+c.Valid.SD), max(last, line[i].X)
 			}
 		}
+		for _, source := range sources {
+			pic.legend = append(pic.legend, entry{source.Label + ", before others", func(c draw.Canvas) { strokeAcross(c, ofSource) }, long})
+		}
 		spread(&p.X, 0, last)
 		wholeMarks(&p.X)
 		p.X.Max = last
@@ -100,7 +108,7 @@ func curvesCaption(seeds, after, unknown bool) string {
 		text += " Mean over seeds with a band of ± one standard deviation; a line ends where the first of its seeds stopped training."
 	}
 	if after {
-		text += " A model that begins with the weights of a trained one is drawn after all epochs of that model (mean over seeds, those after the best epoch included), whose own curve comes before it, thin and in the same colour."
+		text += " A model that begins with the weights of a trained one is drawn after all epochs of that model (mean over seeds, those after the best epoch included), whose curve is dotted where it has no other line in the figure."
 	}
 	if unknown {
 		text += " “After another model”: that model is not in the table, and its epochs are not counted."
@@ -108,16 +116,24 @@ func curvesCaption(seeds, after, unknown bool) string {
 	return text
 }
 
-// lineage gives the lines of the rows that were trained before a row, the first one first,
-// and the number of their epochs, after which the row's own line begins.
-func lineage(t *aggregate.Table, r *aggregate.Row) (before []plotter.XYs, begin float64) {
-	source := sourceOf(t, r)
-	if source == nil {
-		return nil, 0
+// lineage gives the rows that were trained before a row, the first one first.
+func lineage(t *aggregate.Table, r *aggregate.Row) []*aggregate.Row {
+	if source := sourceOf(t, r); source != nil {
+		return append(lineage(t, source), source)
 	}
-	before, begin = lineage(t, source)
-	return append(before, shifted(validated(source), begin)), begin + source.Cost.Epochs
+	return nil
 }
+
+// epochs is how long rows were trained together.
+func epochs(rows []*aggregate.Row) (sum float64) {
+	for _, r := range rows {
+		sum += r.Cost.Epochs
+	}
+	return sum
+}
+
+// ofSource is the line of a row that others begin with and that has none of its own in their panel.
+var ofSource = draw.LineStyle{Color: pale, Width: 1.1, Dashes: []vg.Length{1.5, 1.5}}
 
 // shifted puts points on a line that begins after so many epochs.
 func shifted(points []aggregate.CurvePoint, begin float64) plotter.XYs {

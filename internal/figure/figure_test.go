@@ -422,15 +422,15 @@ func TestCurvesAfterTheirSources(t *testing.T) {
 	}
 	cold, warm := table(false), table(true)
 	points := validated(&warm.Rows[2])
-	sources, begin := lineage(warm, &warm.Rows[2])
-	if none, zero := lineage(warm, &warm.Rows[0]); none != nil || zero != 0 || len(sources) != 2 || begin != 30 {
-		t.Fatalf("%d lines before sasrec, %d before fame, which begins after epoch %v", len(none), len(sources), begin)
+	if got := lineage(warm, &warm.Rows[0]); got != nil {
+		t.Errorf("%d rows before sasrec", len(got))
 	}
-	for i, line := range append(sources, shifted(points, begin)) {
-		want := validated(&warm.Rows[i])
-		if first := line[0]; len(line) != len(want) || first.X != []float64{1, 11, 31}[i] || first.Y != want[0].Valid.Mean {
-			t.Errorf("line %d begins with %v, want %v of %s", i, first, want[0].Valid.Mean, warm.Rows[i].Label)
-		}
+	sources := lineage(warm, &warm.Rows[2])
+	if want := []*aggregate.Row{&warm.Rows[0], &warm.Rows[1]}; !slices.Equal(sources, want) || epochs(sources) != 30 {
+		t.Fatalf("%d rows before fame, with %v epochs", len(sources), epochs(sources))
+	}
+	if line := shifted(points, epochs(sources)); len(line) != len(points) || line[0].X != 31 || line[0].Y != points[0].Valid.Mean {
+		t.Errorf("fame's line begins with %v, want %v after 31 epochs", line[0], points[0].Valid.Mean)
 	}
 	before, after := curves(nil, cold)[0], curves(nil, warm)[0]
 	last := 0
@@ -440,21 +440,39 @@ func TestCurvesAfterTheirSources(t *testing.T) {
 	if got, want := after.picture.panels[0].X.Max, float64(30+last); got != want {
 		t.Errorf("the last epoch is %v, want %v", got, want)
 	}
-	lines := func(f *Figure) int {
-		svg, err := f.SVG()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strokes(string(svg), "stroke-dasharray:1.5")
-	}
-	if got := lines(after) - lines(before); got < 3 { // sasrec before core, sasrec and core before fame
-		t.Errorf("%d thin lines more, want 3", got)
-	}
 	if strings.Contains(before.Caption, "begins with") || !strings.Contains(after.Caption, "is drawn after all epochs of that model") || strings.Contains(after.Caption, "not in the table") {
 		t.Errorf("captions:\n%s\n%s", before.Caption, after.Caption)
 	}
 	if got := after.picture.legend[1].text + "; " + after.picture.legend[2].text; got != "core, after sasrec; fame, after core" {
 		t.Errorf("legend: %s", got)
+	}
+	// Two rows that begin with core, in another panel than core: one dotted line there, and its name.
+	many := table(true)
+	for i := range 7 {
+		r := many.Rows[2]
+		r.Label, r.Warm, r.Source = fmt.Sprint("fame-", i), i >= 5, ""
+		if r.Warm {
+			r.Source = "core"
+		}
+		many.Rows = append(many.Rows, r)
+	}
+	parts := curves(nil, many)
+	for i, f := range parts {
+		svg, err := f.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, e := range f.picture.legend {
+			names = append(names, e.text)
+		}
+		dotted, named := strokes(string(svg), "stroke-dasharray:1.5"), slices.Contains(names, "core, before others")
+		if i == 0 && (dotted != 0 || named) || i == 1 && (dotted != 2 || !named) { // the curve and its sample in the legend
+			t.Errorf("figure %d has %d dotted lines and the legend %q", i+1, dotted, names)
+		}
+	}
+	if len(parts) != 2 {
+		t.Errorf("%d figures, want 2", len(parts))
 	}
 	warm.Rows[1].Source = ""
 	lost := curves(nil, warm)[0]
