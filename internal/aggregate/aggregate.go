@@ -16,7 +16,7 @@ import (
 
 // Version is raised by hand when this package computes something else from the
 // same records: summaries of suites are then made again.
-const Version = 18
+const Version = 19
 
 // Columns are the metrics of the comparison table.
 var Columns = []string{"HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR", "Coverage@10"}

@@ -197,7 +197,7 @@ func thirds(millibits []int32) (labels []string, out [][]int) {
 // thirdsOfEqualLength gives three groups of cases by the place of a user's entropy among those of
 // the users whose histories are as long: the share of them that is below it, where those that equal
 // it count half. So short histories, which have few possible entropies, are in all groups or in the
-// middle one.
+// middle one, where the only user with a length is, too.
 func thirdsOfEqualLength(millibits, lengths []int32) [][]int {
 	of := map[int32][]int32{}
 	for i, v := range millibits {

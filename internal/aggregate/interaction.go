@@ -25,8 +25,10 @@ type Interaction struct {
 	// means over them; where there are none, over those that the cells of a data set have in
 	// common; where there are none either, over a cell's own.
 	Seeds int `json:"seeds"`
-	// Sources are those of a two-way analysis of variance with the seeds as replicates: data
-	// set, axis, interaction, and residual. If there are none, Untested says why.
+	// Sources are those of a two-way analysis of variance of the logarithms of the values, with the
+	// seeds as replicates: data set, axis, interaction, and residual. Of the values themselves,
+	// effects that are equal in percent would be an interaction where data sets differ in level. If
+	// there are none, Untested says why.
 	Sources  []Variation `json:"sources,omitempty"`
 	Untested string      `json:"untested,omitempty"`
 	// Uneven says that Within differs by more than MaxUneven between data sets. The analysis
@@ -49,7 +51,8 @@ type InteractionRow struct {
 	Best any `json:"best,omitempty"`
 	Low  any `json:"low,omitempty"`
 	High any `json:"high,omitempty"`
-	// Within is the standard deviation of the analysed seeds within cells; 0 without an analysis.
+	// Within is the standard deviation within cells of what is analysed, logarithms, in percent:
+	// about that of the values in percent of their cell's mean. It is 0 without an analysis.
 	Within float64 `json:"within,omitempty"`
 }
 
@@ -256,7 +259,11 @@ func (in *Interaction) analyse(values [][]bySeed, seeds []int64) {
 		for _, cell := range row {
 			var replicates []float64
 			for _, seed := range seeds {
-				replicates = append(replicates, cell[seed])
+				if cell[seed] == 0 {
+					in.untested("an NDCG@10 is 0, and logarithms are analysed")
+					return
+				}
+				replicates = append(replicates, math.Log(cell[seed]))
 			}
 			y[i] = append(y[i], replicates)
 		}
@@ -273,7 +280,7 @@ func (in *Interaction) analyse(values [][]bySeed, seeds []int64) {
 			sd := newCell(cell).SD
 			squares += float64(sd * sd)
 		}
-		in.Rows[i].Within = math.Sqrt(squares / float64(len(row)))
+		in.Rows[i].Within = 100 * math.Sqrt(squares/float64(len(row)))
 		within = append(within, in.Rows[i].Within)
 	}
 	in.Uneven = slices.Max(within) > MaxUneven*slices.Min(within)

@@ -161,7 +161,8 @@ func grid(t *testing.T, oracle bool, change func(data, experts int, values []flo
 	return f
 }
 
-// The analysis of variance is that of statsmodels, see TestAnalyseTwoWay in package stats.
+// The analysis of variance of the shares' logarithms was calculated in Python, with SciPy's distribution
+// of F; its sums for the shares themselves are those of statsmodels in TestAnalyseTwoWay of package stats.
 // By hand, the best numbers of experts are 1, 2 and 8 for the means. For the seeds they are
 // 1, 1, 1, then 2, 2, 2 (64.1 over 63.9, 63.0 over 62.9), then 8, 8, 8.
 func TestInteraction(t *testing.T) {
@@ -175,10 +176,10 @@ func TestInteraction(t *testing.T) {
 			t.Errorf("%+v", in)
 		}
 		for k, want := range []Variation{
-			{"data set", 2, 1650.5338888888782, 1528.2721193415564, 5.000408690894055e-26},
-			{"fame.experts", 3, 5.009722222222625, 3.092421124828786, 0.046014073732620266},
-			{"interaction", 6, 63.81277777777814, 19.695301783264892, 3.4735052045475515e-08},
-			{"seeds", 24, 12.959999999999978, 0, 0},
+			{"data set", 2, 0.44857381114432116, 1494.1603495938618, 6.542148949135848e-26},
+			{"fame.experts", 3, 0.002294596275341527, 5.0954004116511795, 0.007181060233147636},
+			{"interaction", 6, 0.019335548804350622, 21.468343777060653, 1.4989371044916164e-08},
+			{"seeds", 24, 0.0036026158338327034, 0, 0},
 		} {
 			got := in.Sources[k]
 			if got.Source != want.Source || got.DF != want.DF || math.Abs(got.SS-want.SS) > 1e-9*want.SS || math.Abs(got.F-want.F) > 1e-9*want.F || math.Abs(got.P-want.P) > 1e-9*want.P {
@@ -198,12 +199,8 @@ func TestInteraction(t *testing.T) {
 			}
 		}
 	}
-	// By hand from the shares: the standard deviation within the cells of the first data set.
-	var squares float64
-	for _, cell := range shares[0] {
-		squares += math.Pow(newCell(cell).SD, 2)
-	}
-	if got, want := s.Interactions[0].Rows[0].Within, math.Sqrt(squares/4); math.Abs(got-want) > 1e-9 || s.Interactions[0].Uneven {
+	// The standard deviation of the logarithms within the cells of the first data set, from Python, in percent.
+	if got, want := s.Interactions[0].Rows[0].Within, .9378966587082883; math.Abs(got-want) > 1e-9 || s.Interactions[0].Uneven {
 		t.Errorf("within cells %v, expected %v; uneven: %v", got, want, s.Interactions[0].Uneven)
 	}
 	// Three times as much on one data set is uneven.
@@ -226,12 +223,28 @@ func TestInteraction(t *testing.T) {
 	}
 }
 
-// Without an oracle, NDCG@10 is analysed. Its values are a hundredth of the shares: the same F
-// and p, and a ten-thousandth of the sums of squares.
+// Without an oracle, NDCG@10 is analysed. Its values are a hundredth of the shares, and its logarithms
+// differ from theirs by a constant, so the analysis is the same.
 func TestInteractionWithoutOracle(t *testing.T) {
 	in := grid(t, false, nil).make().Interactions[0]
-	if in.OfOracle || math.Abs(in.Sources[2].SS-63.81277777777814e-4) > 1e-12 || math.Abs(in.Sources[2].F-19.695301783264892) > 1e-8 {
+	if in.OfOracle || math.Abs(in.Sources[2].SS-0.019335548804350622) > 1e-12 || math.Abs(in.Sources[2].F-21.468343777060653) > 1e-8 {
 		t.Errorf("%+v", in)
+	}
+}
+
+// Each further place on the axis costs as many percent on every data set, whose levels differ: no
+// interaction. Of the shares themselves, F would be 28.2 and p 1e-9 (Python).
+func TestEqualRelativeEffectsAreNoInteraction(t *testing.T) {
+	in := grid(t, true, func(data, experts int, values []float64) []float64 {
+		effect := map[int]float64{1: 1, 2: .95, 4: .9, 8: .85}[experts]
+		level := []float64{80, 50, 30}[data] / 100 * []float64{.5, .4, .8}[data] // a share of the oracle's
+		return []float64{level * effect * .99, level * effect, level * effect * 1.01}
+	}).make().Interactions[0]
+	if got := in.Sources[2]; got.F > 1e-9 || got.P < .999 {
+		t.Errorf("%+v", got)
+	}
+	if got := in.Sources[1]; math.Abs(got.F-440.2599779956397) > 1e-6 {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -276,6 +289,7 @@ func TestInteractionUntested(t *testing.T) {
 		"a missing cell":        {func(d, n int, v []float64) []float64 { return v[:3-3*(d/2)*(n/8)] }, "no record of fame with fame.experts = 8 on preferred-4", nil},
 		"one data set":          {func(d, _ int, v []float64) []float64 { return v[:3*(d/2)] }, "there are records of one data set only", 8.},
 		"one number of experts": {func(_, n int, v []float64) []float64 { return v[:3*(n/8)] }, "there are records of one place on the axis only", 8.},
+		"nothing found":         {func(d, n int, v []float64) []float64 { v[0] *= float64(1 - (d/2)*(n/8)); return v }, "an NDCG@10 is 0, and logarithms are analysed", 4.},
 		"equal seeds":           {func(_, _ int, v []float64) []float64 { return []float64{v[0], v[0]} }, "the results do not differ between seeds", 8.},
 	} {
 		in := grid(t, true, c.change).make().Interactions[0]

@@ -34,7 +34,7 @@ func Complexity(t *aggregate.Table) Section {
 		"groups: thirds of the " + who + " of this data set in the order of their entropies; " + who + " with equal entropies are in one group. A long history can have a higher entropy than a short one, so the groups also differ in length",
 	}
 	if equalLength {
-		s.Notes = append(s.Notes, "histories of equal length: thirds by the place of a user's entropy among those of the users whose histories have as many items, so the groups hardly differ in length")
+		s.Notes = append(s.Notes, "histories of equal length: thirds by the place of a user's entropy among those of the users whose histories have as many items, so the groups hardly differ in length; a user whose length nobody else has is in the middle one")
 	}
 	if lengths {
 		s.Notes = append(s.Notes, "items: mean number of items before the target")

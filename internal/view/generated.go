@@ -54,7 +54,7 @@ func Interactions(s *aggregate.Suite) []Section {
 		if len(out) == 0 || out[len(out)-1].Title != title {
 			out = append(out, Section{Title: title, Notes: []string{
 				"best: the value with the highest mean; best of seeds: the lowest and the highest value that is best for a single seed",
-				"analysis of variance: two factors, data set and axis, with the seeds as replicates. A small p of the interaction says that the effect of the axis differs between these data sets; the column best says how. It assumes that seeds are independent, and normally distributed with equal variance in all cells; SD within: of the seeds within the cells of a data set",
+				"analysis of variance: two factors, data set and axis, with the seeds as replicates, of the logarithms of the values. A small p of the interaction says that the effect of the axis, in percent, differs between these data sets; the column best says how. It assumes that seeds are independent, and that their logarithms are normally distributed with equal variance in all cells; SD within: of the logarithms of the seeds within the cells of a data set, in percent",
 			}})
 		}
 		sec := &out[len(out)-1]
@@ -77,8 +77,8 @@ func cells(in *aggregate.Interaction) Table {
 	for _, place := range in.Places {
 		t.Columns = append(t.Columns, Column{Title: fmt.Sprint(place)})
 	}
-	t.Columns = append(t.Columns, Columns("best", "best of\nseeds", "SD\nwithin")...)
-	t.Columns[len(t.Columns)-1].Long = "SD within cells"
+	t.Columns = append(t.Columns, Columns("best", "best of\nseeds", "SD\nwithin %")...)
+	t.Columns[len(t.Columns)-1].Long = "SD within cells, %"
 	value := mean
 	if in.OfOracle {
 		value = func(c aggregate.Cell) Cell { return share(&c) }
@@ -101,7 +101,7 @@ func cells(in *aggregate.Interaction) Table {
 		}
 		within := Cell{Text: none}
 		if row.Within > 0 {
-			within = value(aggregate.Cell{Mean: row.Within, N: 1})
+			within = share(&aggregate.Cell{Mean: row.Within, N: 1})
 		}
 		t.Add(append(line, Cell{Text: best}, Cell{Text: seeds}, within)...)
 	}
