@@ -408,6 +408,13 @@ func TestItemsWithoutTexts(t *testing.T) {
 	if err != nil || !strings.Contains(stderr, "warning: 8 of 20 items have no text") || !strings.Contains(stderr, "warning: 3 of 20 items have a text, but no label to learn from") || !strings.Contains(stderr, `warning: the metadata has several values for 1 items, such as "a thing" and "another thing" for "i19"`) {
 		t.Errorf("items without text: %v\n%s", err, stderr)
 	}
+	// So are texts of which the encoder does not read the end: with one piece of each text, of all of them.
+	for most, want := range map[string]bool{"3": true, "0": false} {
+		_, stderr, err := runBench(t, dir, "-suite", "text", "-models", "fame-plus", "-set", "pretrain.encoder="+encoder, "-set", "pretrain.max_tokens="+most, "-out", filepath.Join(dir, "cut"+most))
+		if err != nil || strings.Contains(stderr, "warning: 20 of 20 items have a text of more than 3 tokens") != want || !want && strings.Contains(stderr, "tokens, of which") {
+			t.Errorf("max_tokens = %s: %v\n%s", most, err, stderr)
+		}
+	}
 	if table := customTable(t, filepath.Join(dir, "some")); !strings.Contains(table, "8 of 20 items have no text") || !strings.Contains(table, "the metadata has several values for 1 items") {
 		t.Errorf("the table does not say what the metadata lacks:\n%s", table)
 	}

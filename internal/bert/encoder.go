@@ -93,6 +93,21 @@ func (e *Encoder) Encode(ctx context.Context, texts []string, o EncodeOptions) (
 	return out, nil
 }
 
+// Cut counts the texts of which Encode cuts the end off, because they have more than so many tokens.
+func (e *Encoder) Cut(texts []string, maxTokens int) (n int, err error) {
+	maxTokens = cmp.Or(maxTokens, e.MaxTokens)
+	for _, text := range texts {
+		ids, err := e.tokens.ids(text, maxTokens+1)
+		if err != nil {
+			return 0, err
+		}
+		if len(ids) > maxTokens {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // compute is Encode without the cache.
 func (e *Encoder) compute(ctx context.Context, texts []string, o EncodeOptions) ([]float32, error) {
 	ids := make([][]int32, len(texts))

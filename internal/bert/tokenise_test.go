@@ -140,6 +140,29 @@ func TestTokensMeetTheOracle(t *testing.T) {
 	})
 }
 
+// A text is cut if it has more tokens than it may have, by the reference's numbers of tokens.
+func TestCut(t *testing.T) {
+	_, tc := readTextCase(t, "text_minilm")
+	tokens, err := openTokenizer(minilmFolder(t, "vocab.txt"))
+	must(t, err)
+	e := &Encoder{tokens: tokens}
+	e.MaxTokens = slices.Max(tc.output.Untruncated)
+	for most := MinTokens; most <= e.MaxTokens; most++ {
+		want := 0
+		for _, n := range tc.output.Untruncated {
+			if n > most {
+				want++
+			}
+		}
+		if got, err := e.Cut(tc.inputs.Texts, most); err != nil || got != want {
+			t.Errorf("at most %d tokens: %d texts are cut, want %d; %v", most, got, want, err)
+		}
+	}
+	if got, err := e.Cut(tc.inputs.Texts, 0); err != nil || got != 0 { // as many as the encoder takes
+		t.Errorf("%d texts are cut, %v", got, err)
+	}
+}
+
 // All 12,101 titles of Amazon Beauty have the ids that Hugging Face gives.
 func TestTokensOfAllTitles(t *testing.T) {
 	var want struct {

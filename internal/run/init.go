@@ -165,8 +165,16 @@ func encode(ctx context.Context, j plan.Job, s pretrain.InitConfig, data *datase
 		}
 	}
 	out.phase("encode")
+	most := min(s.MaxTokens, encoder.MaxTokens)
+	cut, err := encoder.Cut(texts, most)
+	if err != nil {
+		return in, err
+	}
+	if cut > 0 {
+		out.emit(Event{Kind: EventWarning, Message: fmt.Sprintf("%d of %d items have a text of more than %d tokens, of which the encoder does not read the end (pretrain.max_tokens)", cut, data.NumItems, most)})
+	}
 	vectors, err := encoder.Encode(ctx, texts, bert.EncodeOptions{
-		Pooling: pooling, Normalise: s.Normalise, MaxTokens: min(s.MaxTokens, encoder.MaxTokens),
+		Pooling: pooling, Normalise: s.Normalise, MaxTokens: most,
 		Threads: j.Threads, CacheDir: encodingsDir(), Processor: processor(),
 		NotKept:  func(err error) { out.emit(Event{Kind: EventWarning, Message: err.Error()}) },
 		Progress: func(done, total int) { out.progress(Progress{Step: done, Steps: total}) },
