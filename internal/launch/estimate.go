@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"encoding/json"
 	"time"
 
 	"famebench/datasets"
@@ -20,11 +21,11 @@ type Estimator struct {
 // pace is the time that a recorded run took.
 type pace struct {
 	device, model, fingerprint, precision string
-	hidden                                string // its hidden size; "": the model's default
-	version                               int    // of training, whose code may have become faster
-	cutShort                              bool   // by its budget of epochs
-	targets                               int    // of the training data; 0: not known
-	items                                 int    // of the data; 0: not known
+	hidden                                int  // size; 0: the model has none
+	version                               int  // of training, whose code may have become faster
+	cutShort                              bool // by its budget of epochs
+	targets                               int  // of the training data; 0: not known
+	items                                 int  // of the data; 0: not known
 	threads, epochs                       int
 	perEpoch, around                      float64 // seconds per epoch; seconds of loading and ranking
 }
@@ -54,10 +55,27 @@ func NewEstimator(store record.Store, entries []registry.Entry) (*Estimator, err
 				sizes[path] = stats
 			}
 		}
-		e.runs = append(e.runs, pace{s.Device, s.Model, s.Dataset.Fingerprint, t.Precision, string(s.Params["hidden"]), s.Versions.Train, r.Result.Status == record.Epochs,
+		e.runs = append(e.runs, pace{s.Device, s.Model, s.Dataset.Fingerprint, t.Precision, hiddenSize(entries, s), s.Versions.Train, r.Result.Status == record.Epochs,
 			trainTargets(sizes[path]), sizes[path].Items, m.Threads, r.Result.Epochs, m.TrainSeconds / float64(r.Result.Epochs), m.LoadSeconds + m.RankSeconds})
 	}
 	return e, nil
+}
+
+// hiddenSize is that of a spec, or the default of its model; 0 if that has none.
+func hiddenSize(entries []registry.Entry, s record.Spec) (size int) {
+	set, ok := s.Params["hidden"]
+	if !ok {
+		entry, _ := registry.Find(entries, s.Model)
+		defaults, err := record.All(entry.Defaults)
+		if err != nil {
+			return 0
+		}
+		set = defaults["hidden"]
+	}
+	if json.Unmarshal(set, &size) != nil { // no number
+		return 0
+	}
+	return size
 }
 
 // trainTargets leaves out a user's first item and the validation and test
@@ -70,7 +88,8 @@ func trainTargets(s datasets.Stats) int {
 }
 
 // Of estimates how long a run of a plan takes: the mean of the records that are most like it, of
-// the same model or its base. Those on other data are scaled by its size. ok is false if there is
+// the same model or its base. Those on other data are scaled by its size, and those of another hidden size by
+// that, because the loss over all items and the larger part of a step grow with it. ok is false if there is
 // no such record. A run is assumed to end after as many epochs as those did, or as its patience needs at
 // least, or at its budget; one that is trained already only ranks.
 func (e *Estimator) Of(p *plan.Plan, r plan.Run, trained bool) (d time.Duration, ok bool) {
@@ -82,7 +101,7 @@ func (e *Estimator) Of(p *plan.Plan, r plan.Run, trained bool) (d time.Duration,
 	if err := spec.Train.Apply(&t); err != nil {
 		return 0, false
 	}
-	targets := 0
+	targets, hidden := 0, hiddenSize(e.registry, spec)
 	for _, info := range p.Data {
 		if info.Stats.Fingerprint == spec.Dataset.Fingerprint {
 			targets = trainTargets(info.Stats)
@@ -97,7 +116,7 @@ func (e *Estimator) Of(p *plan.Plan, r plan.Run, trained bool) (d time.Duration,
 		}
 		// How much the record says about this run: what comes first outweighs all that follows.
 		like := 0
-		for _, alike := range []bool{past.device == spec.Device, past.model == spec.Model, same, past.hidden == string(spec.Params["hidden"]), !past.cutShort || past.epochs >= t.Epochs,
+		for _, alike := range []bool{past.device == spec.Device, past.model == spec.Model, same, past.hidden == hidden, !past.cutShort || past.epochs >= t.Epochs,
 			past.precision == t.Precision, past.version == spec.Versions.Train} {
 			like *= 2
 			if alike {
@@ -117,6 +136,9 @@ func (e *Estimator) Of(p *plan.Plan, r plan.Run, trained bool) (d time.Duration,
 		}
 		if !same {
 			seconds *= float64(targets) / float64(past.targets)
+		}
+		if past.hidden > 0 && hidden > 0 {
+			seconds *= float64(hidden) / float64(past.hidden)
 		}
 		sum += past.around + seconds
 		n++

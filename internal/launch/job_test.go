@@ -108,14 +108,14 @@ func TestEstimate(t *testing.T) {
 	p, _ := tinyPlan(t, tinytest.Folder(t, tinytest.Config), "neural", `suites.neural.models=["fame-warm"]`, "train.epochs=8", "train.patience=2")
 	one := p.Runs[slices.IndexFunc(p.Runs, func(r plan.Run) bool { return r.Job.Spec.Model == "fame-warm" })]
 	spec, targets := one.Job.Spec, trainTargets(p.Data[0].Stats)
-	own := pace{device: spec.Device, model: spec.Model, fingerprint: spec.Dataset.Fingerprint, precision: train.Float32, hidden: string(spec.Params["hidden"]), version: spec.Versions.Train,
+	own := pace{device: spec.Device, model: spec.Model, fingerprint: spec.Dataset.Fingerprint, precision: train.Float32, hidden: hiddenSize(registry.Models, spec), version: spec.Versions.Train,
 		targets: targets, threads: 1, epochs: 5, perEpoch: 1, around: 2}
 	runs := []pace{own}
 	for _, change := range []func(p *pace){
 		func(p *pace) { p.version++ },
 		func(p *pace) { p.precision = train.BFloat16 },
 		func(p *pace) { p.cutShort = true },
-		func(p *pace) { p.hidden = "256" },
+		func(p *pace) { p.hidden *= 4 },
 		func(p *pace) { p.fingerprint = "other"; p.targets *= 2 },
 		func(p *pace) { p.model = "fame" },
 		func(p *pace) { p.device = "cuda" },
@@ -125,7 +125,12 @@ func TestEstimate(t *testing.T) {
 		change(&less)
 		runs = append(runs, less)
 	}
-	for i, want := range []float64{7, 12, 22, 42, 82, 2 + 32*5/2, 2 + 64*5, 2 + 128*5} {
+	for model, want := range map[string]int{"fame": 64, "markov": 0} { // the default, and none
+		if got := hiddenSize(registry.Models, record.Spec{Model: model}); got != want {
+			t.Errorf("hidden size of %s: %d, want %d", model, got, want)
+		}
+	}
+	for i, want := range []float64{7, 12, 22, 42, 2 + 16*5/4., 2 + 32*5/2, 2 + 64*5, 2 + 128*5} {
 		// Twice, so that the mean is of those alone that are most alike.
 		e := &Estimator{registry.Models, slices.Concat(runs[i:], runs[i:])}
 		if d, ok := e.Of(p, one, false); !ok || math.Abs(d.Seconds()-want) > 1e-6 {
