@@ -23,11 +23,15 @@ func WriteKubernetes(w io.Writer, s Suite, threads int) error {
 		b, err := json.Marshal(v)
 		return string(b), err
 	}}).Parse(jobText))
+	var command []string
+	for _, arg := range append(s.Worker, "-threads", strconv.Itoa(threads)) {
+		command = append(command, strings.ReplaceAll(arg, "$", "$$")) // Kubernetes expands $(NAME), and $$ to $
+	}
 	return t.Execute(w, map[string]any{
 		// At most 63 characters with the index of a pod and its random suffix.
 		"Job":   "bench-" + strings.Trim(shorten(noLabel.ReplaceAllString(strings.ToLower(s.Name), "-"), 30), "-") + "-" + hash(s.Worker...),
 		"Suite": s.Name, "Workers": s.Workers, "Results": s.Results, "Threads": threads,
-		"Command": append(s.Worker, "-threads", strconv.Itoa(threads)),
+		"Command": command,
 	})
 }
 

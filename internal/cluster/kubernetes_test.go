@@ -10,7 +10,7 @@ import (
 
 // The Job is read with Kubernetes' own types; unknown keys and values of another type are errors.
 func TestKubernetesJob(t *testing.T) {
-	args := []string{"/opt/famebench/.bin/bench", "-suite", "Über_big.suite", "-set", `datasets.x.name="a: b"`, "-worker"}
+	args := []string{"/opt/famebench/.bin/bench", "-suite", "Über_big.suite", "-set", `datasets.x.name="a: b$(HOME)$$"`, "-worker"}
 	var text strings.Builder
 	if err := WriteKubernetes(&text, Suite{Name: "Über_big.suite", Results: "/results", Worker: args, Workers: 32}, 4); err != nil {
 		t.Fatal(err)
@@ -28,7 +28,8 @@ func TestKubernetesJob(t *testing.T) {
 	if *spec.CompletionMode != batchv1.IndexedCompletion || *spec.Completions != 32 || *spec.Parallelism != 32 || pod.RestartPolicy != "Never" {
 		t.Errorf("%+v", spec)
 	}
-	if got, want := strings.Join(c.Command, "|"), strings.Join(args, "|")+"|-threads|4"; got != want {
+	// Kubernetes replaces $$ by $, and $(HOME) by the variable's value.
+	if got, want := strings.Join(c.Command, "|"), strings.ReplaceAll(strings.Join(args, "|"), "$", "$$")+"|-threads|4"; got != want {
 		t.Errorf("command %q, expected %q", got, want)
 	}
 	if c.Resources.Requests.Cpu().String() != "4" || c.VolumeMounts[0].MountPath != "/results" || c.VolumeMounts[0].Name != pod.Volumes[0].Name || pod.Volumes[0].PersistentVolumeClaim == nil {

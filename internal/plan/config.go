@@ -74,6 +74,9 @@ func Find(dir string) (string, error) {
 // Load reads a configuration file, adds the settings of the command line and
 // checks all of it, used or not. All faults are reported, one per line.
 func Load(path string, sets []string, entries []registry.Entry) (*Config, error) {
+	if err := registry.Check(entries); err != nil {
+		return nil, err
+	}
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w; name another file with -config", err)

@@ -179,8 +179,29 @@ func Constructor[C any, M models.Model](build func(rt *torch.Runtime, config *C,
 	config := reflect.TypeFor[*C]()
 	constructors[config] = append(constructors[config], functionName(build))
 	return func(rt *torch.Runtime, config any, t train.Config, items int) (models.Model, error) {
-		return build(rt, config.(*C), t.ItemLoss(), items, t.MaxLen)
+		before := rt.ParamSets()
+		m, err := build(rt, config.(*C), t.ItemLoss(), items, t.MaxLen)
+		if made := rt.ParamSets() - before; err == nil && made != 1 {
+			return nil, fmt.Errorf("%s: expected one rt.NewParams(), which Params returns, got %d: parameters of another one would not be trained", functionName(build), made)
+		}
+		return m, err
 	}
+}
+
+// Check makes sure that each entry has a name of its own and a version: a run's id has both, so runs of
+// different code would have the same id.
+func Check(entries []Entry) error {
+	seen := map[string]bool{}
+	for _, e := range entries {
+		switch {
+		case e.Name == "" || seen[e.Name]:
+			return fmt.Errorf("registry: a model with the name %q: expected a name that no other model has", e.Name)
+		case e.Version < 1:
+			return fmt.Errorf("registry: model %q has version %d; expected 1, or more if its code has changed", e.Name, e.Version)
+		}
+		seen[e.Name] = true
+	}
+	return nil
 }
 
 // TrainDefaults are the training settings of a run of the model that sets none.

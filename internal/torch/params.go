@@ -35,6 +35,9 @@ func (rt *Runtime) NewParams() *Params {
 	return p
 }
 
+// ParamSets is how many sets were made.
+func (rt *Runtime) ParamSets() int { return len(rt.params) }
+
 // Runtime is where the parameters are.
 func (p *Params) Runtime() *Runtime { return p.rt }
 
