@@ -41,9 +41,9 @@ func curves(axes []string, t *aggregate.Table) []*Figure {
 		p := newPanel(title, "epoch", "validation "+metric+", seen items removed", horizontal)
 		pic := picture{height: 235}
 		spreadSeeds, after, unknown, top, last := false, false, false, 0., 0.
-		all := slices.Clone(g.rows)
+		all := g.rows
 		if base != nil {
-			all = slices.Insert(all, 0, base)
+			all = append([]*aggregate.Row{base}, g.rows...)
 		}
 		var sources []*aggregate.Row // of these rows, with lines in other panels
 		for k, r := range all {

@@ -429,8 +429,11 @@ func TestCurvesAfterTheirSources(t *testing.T) {
 	if want := []*aggregate.Row{&warm.Rows[0], &warm.Rows[1]}; !slices.Equal(sources, want) || epochs(sources) != 30 {
 		t.Fatalf("%d rows before fame, with %v epochs", len(sources), epochs(sources))
 	}
-	if line := shifted(points, epochs(sources)); len(line) != len(points) || line[0].X != 31 || line[0].Y != points[0].Valid.Mean {
-		t.Errorf("fame's line begins with %v, want %v after 31 epochs", line[0], points[0].Valid.Mean)
+	for i, r := range append(slices.Clone(sources), &warm.Rows[2]) {
+		line, want := shifted(validated(r), epochs(sources[:i])), validated(r)
+		if first := line[0]; len(line) != len(want) || first.X != []float64{1, 11, 31}[i] || first.Y != want[0].Valid.Mean {
+			t.Errorf("line %d begins with %v, want %v of %s", i, first, want[0].Valid.Mean, r.Label)
+		}
 	}
 	before, after := curves(nil, cold)[0], curves(nil, warm)[0]
 	last := 0
